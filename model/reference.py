@@ -1,0 +1,182 @@
+"""The bit-exact integer reference: whole batches of sequences, every intermediate returned.
+
+Implements docs/numerics.md in int64. Matrix products go through float64, which is exact here (every partial
+sum is an integer below 2^53), because numpy's integer product does not use BLAS.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .design import DenseLayer, LstmLayer
+from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate, signed_range
+from .layout import gate_of_column
+from .network import LayerData, Network
+from .tables import cell_tanh_table
+
+#: Reads an array: (layer index, drive (B, rows) with 0 for undriven rows, fresh (B,) bool: first step of a
+#: sequence) -> ADC codes (B, columns) in logical order. The default is exact; ohmgate.analog has noisy ones.
+Convert = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass
+class LayerTrace:
+    """Every integer of one layer; steps past a sequence's length are 0. Arrays are int64.
+
+    ``drive`` (B, T, rows) and ``adc`` (B, T, columns, logical order) for every layer; ``gates`` (B, T, 4, n)
+    in the order f, i, o, g, ``cell`` (B, T, n), ``hidden`` (B, T, n) for an LSTM; ``out`` (B, T, outputs) are
+    the codes handed on, or (B, T, 1) labels.
+    """
+
+    drive: np.ndarray
+    adc: np.ndarray
+    out: np.ndarray
+    gates: np.ndarray | None = None
+    cell: np.ndarray | None = None
+    hidden: np.ndarray | None = None
+    saturations: int = 0  #: cell updates that saturated
+
+
+@dataclass
+class Result:
+    """``out`` is (B, T, k) where the last layer emits on every step, (B, k) where at the end."""
+
+    out: np.ndarray
+    layers: list[LayerTrace]
+
+
+def adc_codes(sums: np.ndarray, mult: np.ndarray, shift: np.ndarray, bits: int) -> np.ndarray:
+    """``clip(floor(S * mult / 2^shift))`` element-wise, exact: the ideal mid-rise converter."""
+    return saturate((sums * mult) >> shift, bits)
+
+
+def exact_codes(network: Network) -> Convert:
+    """The noiseless array: exact sums and the ideal converter."""
+    prepared = []
+    for layer, data in zip(network.design.layers, network.layers):
+        gate = gate_of_column(layer)
+        weights = np.asarray(data.weights, dtype=np.float64)
+        prepared.append((weights, data.mult.astype(np.int64)[gate], data.shift.astype(np.int64)[gate], layer))
+
+    def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+        weights, mult, shift, layer = prepared[index]
+        sums = (drive.astype(np.float64) @ weights).astype(np.int64)
+        return adc_codes(sums, mult, shift, layer.adc_bits)
+
+    return convert
+
+
+def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):
+    """One element-wise step: ``gates`` (..., 4, n) entries f, i, o, g and ``cell`` (..., n).
+
+    Returns the new cell state, the hidden codes and the mask of saturated cells.
+    """
+    f, i, o, g = (gates[..., k, :] for k in range(4))
+    a, fraction = layer.activation_bits, layer.cell_fraction
+    exact = round_shift(f * cell, a) + round_shift(i * g, 2 * a - 1 - fraction)
+    new = saturate(exact, layer.cell_bits)
+    index = saturate(new >> (fraction - layer.tanh_fraction), layer.tanh_bits)
+    tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)[index + 2 ** (layer.tanh_bits - 1)]
+    return new, hidden_code(o * tanh, 2 * a - 1, layer.dac_bits), new != exact
+
+
+def hidden_code(product: np.ndarray, fraction: int, bits: int) -> np.ndarray:
+    """DAC code of ``o*tanh(c)`` with ``fraction`` fraction bits: round half up; the sign for one bit."""
+    if bits == 1:
+        return np.where(product >= 0, 1, -1)
+    top = full_scale(bits)
+    return np.clip(round_shift(product * top, fraction), -top, top)
+
+
+def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | None = None) -> Result:
+    """Run a batch of sequences.
+
+    ``codes`` (B, T, m) are DAC codes; ``lengths`` (B,) the sequences' lengths (default: all T). Codes past a
+    length are ignored. Raises :class:`DesignError` for codes or lengths that the design does not allow.
+    """
+    codes, lengths = check_inputs(network, codes, lengths)
+    convert = convert or exact_codes(network)
+    valid = np.arange(codes.shape[1]) < lengths[:, None]
+    traces = []
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        step = _run_lstm if layer.kind == "lstm" else _run_dense
+        trace = step(index, layer, data, codes, valid, convert)
+        traces.append(trace)
+        codes = trace.out
+    last = network.design.layers[-1]
+    if last.kind == "dense" and last.emit == "end":
+        codes = codes[np.arange(len(lengths)), lengths - 1]
+    return Result(codes, traces)
+
+
+def check_inputs(network: Network, codes, lengths) -> tuple[np.ndarray, np.ndarray]:
+    """Validated int64 ``codes`` (B, T, m) and ``lengths`` (B,)."""
+    first = network.design.layers[0]
+    codes = np.asarray(codes)
+    if codes.ndim != 3 or codes.shape[2] != first.inputs or codes.dtype.kind not in "iu":
+        raise DesignError(
+            f"input codes must be integers of shape (batch, steps, {first.inputs}), "
+            f"not {codes.dtype} of {codes.shape}"
+        )
+    lengths = np.full(len(codes), codes.shape[1]) if lengths is None else np.asarray(lengths)
+    if lengths.shape != codes.shape[:1] or not ((lengths >= 1) & (lengths <= codes.shape[1])).all():
+        raise DesignError(f"lengths must be one integer from 1 to {codes.shape[1]} for each sequence")
+    used = np.arange(codes.shape[1]) < lengths[:, None]
+    if not is_symmetric(codes[used], first.dac_bits).all():
+        raise DesignError(f"input codes must be symmetric {first.dac_bits}-bit codes")
+    return np.where(used[:, :, None], codes, 0).astype(np.int64), lengths.astype(np.int64)
+
+
+def _bias(layer, batch: int) -> np.ndarray:
+    return np.full((batch, layer.bias_rows), full_scale(layer.dac_bits), dtype=np.int64)
+
+
+def _look_up(layer, tables: np.ndarray, adc: np.ndarray) -> np.ndarray:
+    """Table entries of codes (B, columns): (B, gates, columns / gates)."""
+    grouped = adc.reshape(len(adc), layer.gates, -1) - signed_range(layer.adc_bits)[0]
+    return tables.astype(np.int64)[np.arange(layer.gates)[:, None], grouped]
+
+
+def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, convert: Convert) -> LayerTrace:
+    batch, steps, n = *codes.shape[:2], layer.hidden
+    drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
+    adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
+    gates = np.zeros((batch, steps, 4, n), dtype=np.int64)
+    cell = np.zeros((batch, steps, n), dtype=np.int64)
+    hidden = np.zeros((batch, steps, n), dtype=np.int64)
+    h = np.zeros((batch, n), dtype=np.int64)  # 0: on the first step the hidden rows are not driven
+    c = np.zeros((batch, n), dtype=np.int64)
+    saturations = 0
+    for t in range(steps):
+        live = valid[:, t]
+        drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
+        adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
+        gates[live, t] = _look_up(layer, data.tables, adc[:, t])[live]
+        c, h, saturated = cell_update(layer, gates[:, t], c)
+        cell[live, t], hidden[live, t] = c[live], h[live]
+        saturations += int(saturated[live].sum())
+    return LayerTrace(drive, adc, hidden, gates, cell, hidden, saturations)
+
+
+def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, valid, convert: Convert) -> LayerTrace:
+    batch, steps = codes.shape[:2]
+    if layer.emit == "end":  # the array is read only at the end of a sequence
+        valid = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1)))
+    drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
+    adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
+    out = np.zeros((batch, steps, 1 if layer.output == "argmax" else layer.outputs), dtype=np.int64)
+    for t in range(steps):
+        live = valid[:, t]
+        drive[live, t] = np.concatenate([codes[:, t], _bias(layer, batch)], axis=1)[live]
+        adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
+        out[live, t] = _dense_output(layer, data, adc[:, t])[live]
+    return LayerTrace(drive, adc, out)
+
+
+def _dense_output(layer: DenseLayer, data: LayerData, adc: np.ndarray) -> np.ndarray:
+    if layer.output == "argmax":
+        return adc.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
+    if layer.output == "codes":
+        return adc
+    return _look_up(layer, data.tables, adc)[:, 0]

@@ -55,9 +55,7 @@ class ArrayLayer:
                 raise DesignError(f"{error} (or 0 for a done handshake)") from None
         number = type(self.adc_range) in (int, float)
         if not number or not 0 < self.adc_range <= 1024:
-            raise DesignError(
-                f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}"
-            )
+            raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
 
     @property
     def steps(self) -> int:
@@ -150,9 +148,7 @@ class DenseLayer(ArrayLayer):
         self._check_array(where)
         check_integer(f"{where}: outputs", self.outputs, 1, 16384)
         if self.outputs % self.adcs:
-            raise DesignError(
-                f"{where}: ADCs must be a divisor of the {self.outputs} outputs, not {self.adcs!r}"
-            )
+            raise DesignError(f"{where}: ADCs must be a divisor of the {self.outputs} outputs, not {self.adcs!r}")
         check_choice(f"{where}: output", self.output, ("table", "codes", "argmax"))
         check_choice(f"{where}: function", self.function, tuple(DENSE_FUNCTIONS))
         check_choice(f"{where}: emit", self.emit, ("step", "end"))
@@ -190,8 +186,7 @@ class Design:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", self.name):
             raise DesignError(
-                "the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, "
-                f"not {self.name!r}"
+                f"the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, not {self.name!r}"
             )
         if not 1 <= len(self.layers) <= 16:
             raise DesignError(f"a design must have 1 to 16 layers, not {len(self.layers)}")
@@ -204,9 +199,7 @@ class Design:
                     f"layer {index}: output must be table unless the layer is the last, not {layer.output!r}"
                 )
             if ended:
-                raise DesignError(
-                    f"layer {index}: no layer can follow layer {index - 1}, whose emit is 'end'"
-                )
+                raise DesignError(f"layer {index}: no layer can follow layer {index - 1}, whose emit is 'end'")
             ended = layer.kind == "dense" and layer.emit == "end"
             if last:
                 continue
@@ -246,8 +239,7 @@ class Design:
         return {
             "name": self.name,
             "layer": [
-                {"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)}
-                for layer in self.layers
+                {"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers
             ],
         }
 
@@ -281,8 +273,7 @@ class Design:
             text = (resources.files("ohmgate.designs") / f"{name_or_path}.toml").read_text(encoding="utf-8")
         else:
             raise DesignError(
-                f"design must be one of {', '.join(presets())} or a path to a .toml file, "
-                f"not {str(name_or_path)!r}"
+                f"design must be one of {', '.join(presets())} or a path to a .toml file, not {str(name_or_path)!r}"
             )
         try:
             content = tomllib.loads(text)
@@ -306,9 +297,7 @@ def _layer(entry: dict, index: int, source: str) -> Layer:
     known = {f.name: f for f in fields(layer)}
     for key in entry:
         if key != "kind" and key not in known:
-            raise DesignError(
-                f"{where}: unknown key {key!r}; a {layer.kind} layer has {', '.join(sorted(known))}"
-            )
+            raise DesignError(f"{where}: unknown key {key!r}; a {layer.kind} layer has {', '.join(sorted(known))}")
     required = {"inputs", "adcs", "hidden" if layer is LstmLayer else "outputs"}
     for key in sorted(required - set(entry)):
         raise DesignError(f"{where}: {key} is missing")

@@ -48,7 +48,7 @@ class ArrayLayer:
         check_integer(f"{where}: bias rows", self.bias_rows, 0, 64)
         check_integer(f"{where}: ADCs", self.adcs, 1, 4096)
         check_choice(f"{where}: tables", self.tables, ("loaded", "constant"))
-        if self.conversion_cycles != 0:
+        if self.conversion_cycles != 0 or isinstance(self.conversion_cycles, bool | float):
             try:
                 check_integer(f"{where}: conversion cycles", self.conversion_cycles, 2, 4095)
             except DesignError as error:

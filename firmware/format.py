@@ -1,0 +1,149 @@
+"""Layout of the programming image: magic, records, section tags. ``docs/image.md`` describes it in words.
+
+One source for packer, reader, C header and documentation. All numbers are little-endian.
+"""
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..model.design import Layer
+
+MAGIC = b"OHMGATE\n"
+FORMAT_VERSION = 1
+NO_LAYER = 0xFFFFFFFF  #: the layer number of META
+DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
+CRC_BYTES = 4  #: behind the header and behind every section
+MAX_BITS = 8  #: of D, W and N: what the RTL takes
+COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in step s (ohmgate.model.layout)
+GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
+
+META, GEOM, WGHT, GAIN, TABL = b"META", b"GEOM", b"WGHT", b"GAIN", b"TABL"
+SECTIONS = {
+    META: "the design, labels, input scale and offset as canonical JSON",
+    GEOM: "array geometry and formats of a layer",
+    WGHT: "weight levels in physical column order",
+    GAIN: "ADC gain of each gate",
+    TABL: "look-up table of each gate",
+}
+
+
+class ImageError(ValueError):
+    """An image, or a network that no image can hold, breaks a rule; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A packed C structure: ``(name, struct code, meaning)`` for each field, little-endian without padding."""
+
+    name: str
+    fields: tuple[tuple[str, str, str], ...]
+
+    @cached_property
+    def struct(self) -> struct.Struct:
+        return struct.Struct("<" + "".join(code for _, code, _ in self.fields))
+
+    @property
+    def size(self) -> int:
+        return self.struct.size
+
+    def layout(self) -> list[tuple[str, int, int, str]]:
+        """``(name, offset, bytes, meaning)`` of every field."""
+        rows, offset = [], 0
+        for name, code, doc in self.fields:
+            size = struct.calcsize("<" + code)
+            rows.append((name, offset, size, doc))
+            offset += size
+        return rows
+
+    def pack(self, **values) -> bytes:
+        return self.struct.pack(*(values[name] for name, _, _ in self.fields))
+
+    def unpack(self, data: bytes) -> dict:
+        return dict(zip((name for name, _, _ in self.fields), self.struct.unpack(data)))
+
+
+HEADER = Record(
+    "HEADER",
+    (
+        ("magic", "8s", "`OHMGATE` and a line feed"),
+        ("version", "I", "format version, 1"),
+        ("length", "I", "bytes of the whole image, digest included"),
+        ("fingerprint", "Q", "of the design; the low word is the register FINGERPRINT_LOW"),
+        ("sections", "I", "number of sections"),
+    ),
+)
+SECTION = Record(
+    "SECTION",
+    (
+        ("tag", "4s", "which section"),
+        ("layer", "I", "layer number from 0; 0xFFFFFFFF in META"),
+        ("length", "I", "bytes of the payload"),
+    ),
+)
+GEOMETRY = Record(
+    "GEOM",
+    (
+        ("kind", "B", "0: LSTM, 1: dense"),
+        ("gates", "B", "G: 4 for an LSTM, 1 for a dense layer"),
+        ("dac_bits", "B", "D, 1..8"),
+        ("weight_bits", "B", "W, 1..8"),
+        ("adc_bits", "B", "N, 1..8"),
+        ("table_bits", "B", "bits of a table entry; 0: the image holds no table of this layer"),
+        ("column_order", "B", "1: column k*M + s is read by ADC k in step s"),
+        ("bias_rows", "B", "the last rows, always driven at full scale"),
+        ("inputs", "H", "m, the first rows"),
+        ("hidden", "H", "n, the rows behind the inputs; 0 in a dense layer"),
+        ("rows", "H", "inputs + hidden + bias rows"),
+        ("columns", "H", "columns, that is K * M"),
+        ("adcs", "H", "K"),
+        ("steps", "H", "M, conversions of one time step"),
+        ("gate_order", "4s", "`fiog` for an LSTM; `z` and zeros for a dense layer"),
+    ),
+)
+GAIN_ENTRY = Record("GAIN", (("mult", "B", "1..255"), ("shift", "B", "0..63")))
+
+
+def table_bits(layer: Layer) -> int:
+    """Bits of a table entry that is loaded with the image; 0 where the layer loads no table."""
+    if layer.tables == "constant":
+        return 0
+    if layer.kind == "lstm":
+        return layer.activation_bits
+    return layer.output_bits if layer.has_table else 0
+
+
+def geometry(layer: Layer) -> dict:
+    """Values of the GEOM record of ``layer``."""
+    return {
+        "kind": ("lstm", "dense").index(layer.kind),
+        "gates": layer.gates,
+        "dac_bits": layer.dac_bits,
+        "weight_bits": layer.weight_bits,
+        "adc_bits": layer.adc_bits,
+        "table_bits": table_bits(layer),
+        "column_order": COLUMN_ORDER,
+        "bias_rows": layer.bias_rows,
+        "inputs": layer.inputs,
+        "hidden": layer.hidden,
+        "rows": layer.rows,
+        "columns": layer.columns,
+        "adcs": layer.adcs,
+        "steps": layer.steps,
+        "gate_order": GATE_ORDER[layer.kind],
+    }
+
+
+def section_order(layers: tuple[Layer, ...]) -> list[tuple[bytes, int]]:
+    """``(tag, layer)`` of every section of an image, in order."""
+    order = [(META, NO_LAYER)]
+    for index, layer in enumerate(layers):
+        order += [(GEOM, index), (WGHT, index), (GAIN, index)]
+        if table_bits(layer):
+            order.append((TABL, index))
+    return order
+
+
+def section_name(tag: bytes, layer: int) -> str:
+    """How sentences call a section: ``section WGHT of layer 0``."""
+    return f"section {tag.decode()}" + ("" if layer == NO_LAYER else f" of layer {layer}")

@@ -1,0 +1,110 @@
+"""The container of an image: header, sections with a CRC-32 each, SHA-256 of the whole.
+
+Knows nothing of what the sections hold (:mod:`.sections`). Everything is checked before anything is decoded,
+so damage is always reported as damage, with the section it is in.
+"""
+
+import hashlib
+import zlib
+from typing import NamedTuple
+
+from .format import (
+    CRC_BYTES,
+    DIGEST_BYTES,
+    FORMAT_VERSION,
+    HEADER,
+    MAGIC,
+    META,
+    NO_LAYER,
+    SECTION,
+    SECTIONS,
+    ImageError,
+    section_name,
+)
+
+
+class Section(NamedTuple):
+    tag: bytes
+    layer: int
+    payload: bytes
+
+
+class Frame(NamedTuple):
+    """A checked container."""
+
+    fingerprint: str  #: 16 hexadecimal digits
+    sections: list[Section]
+    digest: bytes  #: SHA-256
+
+
+def join(fingerprint: str, sections: list[Section]) -> bytes:
+    """The image's bytes."""
+    body = b"".join(
+        _with_crc(SECTION.pack(tag=s.tag, layer=s.layer, length=len(s.payload)) + s.payload) for s in sections
+    )
+    length = HEADER.size + CRC_BYTES + len(body) + DIGEST_BYTES
+    if length >= 2**32:
+        raise ImageError(f"an image must be smaller than 4 GiB, not {length} bytes")
+    header = HEADER.pack(
+        magic=MAGIC, version=FORMAT_VERSION, length=length, fingerprint=int(fingerprint, 16), sections=len(sections)
+    )
+    content = _with_crc(header) + body
+    return content + hashlib.sha256(content).digest()
+
+
+def split(data: bytes) -> Frame:
+    """Check and take apart an image. Raises :class:`ImageError` for the first rule that it breaks."""
+    data = bytes(data)
+    if len(data) < HEADER.size + CRC_BYTES + DIGEST_BYTES:
+        raise ImageError(f"header: an image must have at least 64 bytes, not {len(data)}")
+    if data[: len(MAGIC)] != MAGIC:
+        raise ImageError(f"header: an image must begin with {MAGIC!r}, not {data[: len(MAGIC)]!r}")
+    header = HEADER.unpack(data[: HEADER.size])
+    _check_crc("header", data, 0, HEADER.size)
+    if header["version"] != FORMAT_VERSION:
+        raise ImageError(f"header: the format version must be {FORMAT_VERSION}, not {header['version']}")
+    if header["length"] != len(data):
+        raise ImageError(f"header: the image must have {header['length']} bytes, not {len(data)}")
+    end = len(data) - DIGEST_BYTES
+    sections, at = [], HEADER.size + CRC_BYTES
+    for index in range(header["sections"]):
+        section, at = _section(data, index, at, end)
+        sections.append(section)
+    if at != end:
+        raise ImageError(
+            f"header: {header['sections']} sections end at byte {at}, but the digest begins at byte {end}"
+        )
+    digest = data[end:]
+    if hashlib.sha256(data[:end]).digest() != digest:
+        raise ImageError("digest: the SHA-256 of the image does not agree with its content")
+    return Frame(f"{header['fingerprint']:016x}", sections, digest)
+
+
+def _section(data: bytes, index: int, at: int, end: int) -> tuple[Section, int]:
+    if end - at < SECTION.size + CRC_BYTES:
+        raise ImageError(f"section {index}: {end - at} bytes are left, too few for a section")
+    head = SECTION.unpack(data[at : at + SECTION.size])
+    tag, layer = head["tag"], head["layer"]
+    if tag not in SECTIONS:
+        raise ImageError(
+            f"section {index}: the tag must be one of {', '.join(t.decode() for t in SECTIONS)}, not {tag!r}"
+        )
+    name = section_name(tag, layer)
+    if (layer == NO_LAYER) != (tag == META):
+        raise ImageError(f"section {index}: {name} cannot be, because META and only META belongs to no layer")
+    start, room = at + SECTION.size, end - at - SECTION.size - CRC_BYTES
+    if head["length"] > room:
+        raise ImageError(f"{name}: its length is {head['length']} bytes, but only {room} are left")
+    stop = start + head["length"]
+    _check_crc(name, data, at, stop)
+    return Section(tag, layer, data[start:stop]), stop + CRC_BYTES
+
+
+def _with_crc(content: bytes) -> bytes:
+    return content + zlib.crc32(content).to_bytes(CRC_BYTES, "little")
+
+
+def _check_crc(name: str, data: bytes, start: int, stop: int) -> None:
+    stored, computed = int.from_bytes(data[stop : stop + CRC_BYTES], "little"), zlib.crc32(data[start:stop])
+    if stored != computed:
+        raise ImageError(f"{name}: its CRC-32 is 0x{stored:08x}, but its content gives 0x{computed:08x}")

@@ -1,0 +1,139 @@
+"""The programming image: a network as bytes, ready for a device's register bus.
+
+The format is in :mod:`.format` and ``docs/image.md``. It is canonical: a network has one image, a valid image
+stands for one network, and ``pack(unpack(data)) == data``.
+"""
+
+import os
+from pathlib import Path
+
+from ..model.design import Design, Layer
+from ..model.network import LayerData, Network, nominal_tables
+from . import sections as codec
+from .format import (
+    GAIN,
+    GEOM,
+    MAX_BITS,
+    META,
+    NO_LAYER,
+    TABL,
+    WGHT,
+    ImageError,
+    section_name,
+    section_order,
+    table_bits,
+)
+from .frame import Frame, Section, join, split
+
+__all__ = ["ImageError", "pack", "read", "unpack", "write"]
+
+
+def pack(network: Network) -> bytes:
+    """The image of ``network``. Raises :class:`ImageError` for a network that no device takes."""
+    design = network.design
+    _check_bits(design, "the design")
+    try:
+        meta = codec.encode_meta(network)
+    except ValueError as error:
+        raise ImageError(f"section META: {error}") from None
+    encoders = {
+        GEOM: lambda layer, data: codec.encode_geometry(layer),
+        WGHT: codec.encode_weights,
+        GAIN: lambda layer, data: codec.encode_gains(data),
+        TABL: codec.encode_tables,
+    }
+    sections = [Section(META, NO_LAYER, meta)]
+    for tag, index in section_order(design.layers)[1:]:
+        sections.append(Section(tag, index, encoders[tag](design.layers[index], network.layers[index])))
+    return join(design.fingerprint, sections)
+
+
+def unpack(data: bytes) -> Network:
+    """The network in an image.
+
+    Raises :class:`ImageError`, which says the section and the rule, for anything that :func:`pack` does not make.
+    """
+    return decode(split(data))
+
+
+def decode(frame: Frame) -> Network:
+    """The network in a checked container; errors as in :func:`unpack`."""
+    if not frame.sections or frame.sections[0].tag != META:
+        raise ImageError("section META: it must be the first section")
+    design, host = _in_section(frame.sections[0], codec.decode_meta)
+    _check_bits(design, "section META")
+    if design.fingerprint != frame.fingerprint:
+        raise ImageError(
+            f"header: the fingerprint must be {design.fingerprint} of the design in META, not {frame.fingerprint}"
+        )
+    expected = section_order(design.layers)
+    for position, (tag, layer) in enumerate(expected):
+        found = frame.sections[position][:2] if position < len(frame.sections) else None
+        if found != (tag, layer):
+            instead = section_name(*found) if found else "the end"
+            raise ImageError(f"{section_name(tag, layer)}: it is missing at position {position}, where {instead} is")
+    if len(frame.sections) > len(expected):
+        raise ImageError(f"{section_name(*frame.sections[len(expected)][:2])}: no section can follow the last table")
+    by_layer: list[dict[bytes, Section]] = [{} for _ in design.layers]
+    for section in frame.sections[1:]:
+        by_layer[section.layer][section.tag] = section
+    layers = tuple(_decode_layer(layer, found) for layer, found in zip(design.layers, by_layer))
+    try:
+        network = Network(design, layers, **host)
+        canonical = codec.encode_meta(network)
+    except ValueError as error:
+        raise ImageError(f"section META: {error}") from None
+    if canonical != frame.sections[0].payload:
+        raise ImageError("section META: it is not the canonical JSON of its content")
+    return network
+
+
+def read(path: str | os.PathLike) -> Network:
+    """The network in an image file. Raises :class:`ImageError` for a file that cannot be read or is no image."""
+    return unpack(read_bytes(path))
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """An image file's bytes, not yet checked; :class:`ImageError` where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot read image {str(path)!r}: {error.strerror}") from None
+
+
+def write(path: str | os.PathLike, network: Network) -> None:
+    """Write the image of ``network``; the file is whole or not there."""
+    data, path = pack(network), Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        try:
+            part.write_bytes(data)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImageError(f"cannot write image {str(path)!r}: {error.strerror}") from None
+
+
+def _decode_layer(layer: Layer, found: dict[bytes, Section]) -> LayerData:
+    _in_section(found[GEOM], codec.check_geometry, layer)
+    weights = _in_section(found[WGHT], codec.decode_weights, layer)
+    mult, shift = _in_section(found[GAIN], codec.decode_gains, layer)
+    loaded = table_bits(layer) > 0
+    tables = _in_section(found[TABL], codec.decode_tables, layer) if loaded else nominal_tables(layer)
+    return LayerData(weights, mult, shift, tables)
+
+
+def _in_section(section: Section, function, *arguments):
+    """``function(payload, *arguments)``, its error with the section's name."""
+    try:
+        return function(section.payload, *arguments)
+    except ValueError as error:
+        raise ImageError(f"{section_name(section.tag, section.layer)}: {error}") from None
+
+
+def _check_bits(design: Design, where: str) -> None:
+    for index, layer in enumerate(design.layers):
+        for name, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
+            if bits > MAX_BITS:
+                raise ImageError(f"{where}: layer {index}: an image holds at most {MAX_BITS} {name} bits, not {bits}")

@@ -1,0 +1,87 @@
+"""Batches of sequences through arrays: the reference's periphery around the array model's codes."""
+
+import numpy as np
+
+from ..model import reference
+from ..model.formats import DesignError, check_integer
+from ..model.layout import logical_order, physical_order
+from ..model.network import Network
+from .array import Array
+from .config import ArrayConfig
+
+CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
+
+
+def build_arrays(network: Network, config: ArrayConfig | None = None, seed=0) -> list[Array]:
+    """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``."""
+    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    arrays = []
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        layer_seed = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, index))
+        array = Array(layer, config, layer_seed)
+        array.program(data.weights[:, physical_order(layer)])
+        for gate in range(layer.gates):
+            array.set_gain(gate, int(data.mult[gate]), int(data.shift[gate]))
+        arrays.append(array)
+    return arrays
+
+
+def convert_through(arrays: list[Array]) -> reference.Convert:
+    """The ``convert`` of :func:`ohmgate.model.reference.run` that reads these arrays."""
+    order = [logical_order(array.layer) for array in arrays]
+
+    def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+        array = arrays[index]
+        if fresh.any():
+            array.new_sequence(fresh)
+        return array.convert_all(drive)[:, order[index]]
+
+    return convert
+
+
+def predictions(network: Network, result: reference.Result, lengths) -> np.ndarray:
+    """Class of each sequence (B,): the head's label, or its largest code, on the last step."""
+    last = network.design.layers[-1]
+    if last.kind != "dense" or last.output == "table":
+        raise DesignError("predictions need a dense head whose output is argmax or codes")
+    out = result.out
+    if last.emit == "step":
+        out = out[np.arange(len(lengths)), np.asarray(lengths) - 1]
+    return out[:, 0] if last.output == "argmax" else out.argmax(axis=1)
+
+
+def chunk_size(network: Network, steps: int) -> int:
+    """Sequences that are run at once; a function of the design alone, so that results do not depend on memory."""
+    layers = network.design.layers
+    numbers = max(layer.rows * layer.columns for layer in layers)
+    numbers += steps * sum(layer.rows + 4 * layer.columns for layer in layers)
+    return max(1, CHUNK // numbers)
+
+
+def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
+    """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size."""
+    codes, lengths = reference.check_inputs(network, codes, lengths)
+    convert = convert_through(arrays)
+    size = chunk_size(network, codes.shape[1])
+    classes = []
+    for start in range(0, len(codes), size):
+        part = slice(start, start + size)
+        result = reference.run(network, codes[part], lengths[part], convert)
+        classes.append(predictions(network, result, lengths[part]))
+    return np.concatenate(classes)
+
+
+def accuracy_draws(network: Network, codes, lengths, labels, config: ArrayConfig, draws: int, seed: int = 0):
+    """Accuracy (draws,) of ``draws`` chips on sequences ``codes`` (B, T, m) with ``labels`` (B,).
+
+    Each draw programs its own chip and has its own read noise. Draw i depends on ``seed`` and i only.
+    """
+    check_integer("draws", draws, 1, 1_000_000)
+    labels = np.asarray(labels)
+    if labels.shape != (len(codes),):
+        raise DesignError(f"labels must be one for each of the {len(codes)} sequences, not of shape {labels.shape}")
+    accuracy = np.zeros(draws)
+    for draw in range(draws):
+        arrays = build_arrays(network, config, np.random.SeedSequence(seed, spawn_key=(draw,)))
+        accuracy[draw] = (classify(network, codes, lengths, arrays) == labels).mean()
+    return accuracy

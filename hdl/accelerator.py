@@ -1,0 +1,101 @@
+"""The whole periphery: layers chained by streams, and the register bus."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..model.design import Design, Layer
+from ..model.formats import check_integer
+from ..model.registers import ADDRESS_BITS
+from .activation_tables import has_loaded_tables
+from .array_port import ArraySignature
+from .dense_layer import DenseLayerCore
+from .lstm_layer import LstmLayerCore, trace_signature
+from .register_bus import RegisterBus
+from .streams import input_stream, output_stream
+from .wishbone import WishboneSignature
+
+RTL_BITS = 8  #: widest DAC, weight and ADC codes of the RTL
+
+
+def layer_core(layer: Layer, trace: bool = False) -> wiring.Component:
+    """The component of a layer."""
+    return LstmLayerCore(layer, trace) if layer.kind == "lstm" else DenseLayerCore(layer)
+
+
+def accelerator_members(design: Design, trace: bool) -> dict:
+    """Streams ``x`` and ``y``, the register bus, and on request a trace port for each LSTM layer."""
+    members = {
+        "x": In(input_stream(design.layers[0])),
+        "y": Out(output_stream(design.layers[-1])),
+        "bus": In(WishboneSignature(ADDRESS_BITS - 2)),
+    }
+    if trace:
+        for index, layer in enumerate(design.layers):
+            if layer.kind == "lstm":
+                members[f"trace_{index}"] = Out(trace_signature(layer))
+    return members
+
+
+class Accelerator(wiring.Component):
+    """Everything digital; the arrays are connected to its ports ``array_0``, ``array_1``, ...
+
+    Raises :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes.
+    """
+
+    def __init__(self, design: Design, trace: bool = False):
+        self.design, self.traced = design, trace
+        for index, layer in enumerate(design.layers):
+            for what, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
+                check_integer(f"layer {index}: {what} bits of a design for RTL", bits, 1, RTL_BITS)
+            if layer.kind == "dense":
+                check_integer(f"layer {index}: output bits of a design for RTL", layer.output_bits, 1, RTL_BITS)
+        members = accelerator_members(design, trace)
+        for index, layer in enumerate(design.layers):
+            members[f"array_{index}"] = Out(ArraySignature(layer))
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.registers = registers = RegisterBus(self.design)
+        wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        cores = []
+        for index, layer in enumerate(self.design.layers):
+            core = layer_core(layer, self.traced)
+            m.submodules[f"layer_{index}"] = ResetInserter(registers.restart)(core)
+            cores.append(core)
+            port = getattr(self, f"array_{index}")
+            wiring.connect(m, core.array, wiring.flipped(port.read))
+            wiring.connect(m, getattr(registers, f"setup_{index}"), wiring.flipped(port.setup))
+            if has_loaded_tables(layer):
+                wiring.connect(m, getattr(registers, f"table_{index}"), core.table)
+            if self.traced and layer.kind == "lstm":
+                wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))
+
+        first, last = cores[0], cores[-1]
+        gate = registers.enable & ~registers.restart
+        m.d.comb += [
+            first.x.payload.eq(self.x.payload),
+            first.x.valid.eq(self.x.valid & gate),
+            self.x.ready.eq(first.x.ready & gate),
+            registers.step_taken.eq(self.x.valid & self.x.ready),
+        ]
+        for sender, receiver in pairwise(cores):
+            wiring.connect(m, sender.y, receiver.x)
+        wiring.connect(m, last.y, wiring.flipped(self.y))
+        lstm = [core for core in cores if core.layer.kind == "lstm"]
+        m.d.comb += [
+            registers.busy.eq(_any(core.busy for core in cores)),
+            registers.cell_saturations.eq(sum(core.cell_saturations for core in lstm)),
+            registers.adc_saturations.eq(sum(core.adc_saturations for core in cores)),
+        ]
+        return m
+
+
+def _any(signals):
+    result = 0
+    for signal in signals:
+        result = result | signal
+    return result

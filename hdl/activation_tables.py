@@ -1,0 +1,102 @@
+"""Tables that turn ADC codes into activations or DAC codes."""
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..model.design import Layer
+from ..model.formats import to_wire
+from ..model.network import nominal_tables
+
+
+def entry_bits(layer: Layer) -> int:
+    """Bits of a table entry, 0 where a layer has no table."""
+    if layer.kind == "lstm":
+        return layer.activation_bits
+    return layer.output_bits if layer.has_table else 0
+
+
+def entry_patterns(layer: Layer, tables: np.ndarray) -> np.ndarray:
+    """Bit patterns of table entries as the registers and memories hold them; same shape, int64."""
+    bits = entry_bits(layer)
+    return to_wire(tables, bits) if layer.kind == "dense" else np.asarray(tables, dtype=np.int64) & (2**bits - 1)
+
+
+def has_loaded_tables(layer: Layer) -> bool:
+    """Does the image carry this layer's tables?"""
+    return entry_bits(layer) > 0 and layer.tables == "loaded"
+
+
+class TableWriteSignature(wiring.Signature):
+    """Writes one table entry while ``en`` is high."""
+
+    def __init__(self, layer: Layer):
+        self.shape = (layer.gates, layer.adc_bits, entry_bits(layer))
+        super().__init__({
+            "en": Out(1),
+            "gate": Out(range(max(layer.gates, 2))),
+            "entry": Out(layer.adc_bits),
+            "data": Out(entry_bits(layer)),
+        })  # fmt: skip
+
+    def __eq__(self, other):
+        return isinstance(other, TableWriteSignature) and self.shape == other.shape
+
+
+class ActivationTables(wiring.Component):
+    """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
+
+    ``entries`` follow ``codes`` by one cycle (``latency`` 1). Entries are addressed in ascending order of the
+    codes (offset binary), so the top bit of a code is inverted. With ``tables = "constant"`` there is no write
+    port and the nominal tables are logic.
+    """
+
+    latency = 1
+
+    def __init__(self, layer: Layer):
+        self.layer = layer
+        bits = entry_bits(layer)
+        members = {
+            "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
+            "entries": Out(data.ArrayLayout(bits, layer.adcs)),
+        }
+        if layer.tables == "loaded":
+            members["write"] = In(TableWriteSignature(layer))
+        super().__init__(members)
+
+    def model(self, tables: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Entries (K,), as numbers, for ADC codes (K,) and tables (gates, 2^N)."""
+        layer = self.layer
+        gate = np.arange(layer.adcs) // (layer.adcs // layer.gates)
+        return np.asarray(tables)[gate, np.asarray(codes) + 2 ** (layer.adc_bits - 1)]
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        lanes = layer.adcs // layer.gates
+        for gate in range(layer.gates):
+            patterns = entry_patterns(layer, nominal_tables(layer)[gate]).tolist()
+            if layer.tables == "loaded":
+                table = memory.Memory(shape=entry_bits(layer), depth=2**layer.adc_bits, init=[])
+                m.submodules[f"table_{gate}"] = table
+                write = table.write_port()
+                m.d.comb += [
+                    write.en.eq(self.write.en & (self.write.gate == gate)),
+                    write.addr.eq(self.write.entry),
+                    write.data.eq(self.write.data),
+                ]
+            for adc in range(gate * lanes, (gate + 1) * lanes):
+                code = self.codes[adc]
+                address = Cat(code[:-1], ~code[-1])
+                if layer.tables == "loaded":
+                    read = table.read_port()
+                    m.d.comb += [read.addr.eq(address), self.entries[adc].eq(read.data)]
+                else:
+                    entry = Signal(entry_bits(layer), reset_less=True, name=f"entry_{adc}")
+                    with m.Switch(address):
+                        for value, pattern in enumerate(patterns):
+                            with m.Case(value):
+                                m.d.sync += entry.eq(pattern)
+                    m.d.comb += self.entries[adc].eq(entry)
+        return m

@@ -1,0 +1,78 @@
+"""The port between the periphery and an array macro."""
+
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, Signature
+
+from ..model.design import Layer
+from ..model.network import MULT_BITS, SHIFT_BITS
+
+
+class _LayerSignature(Signature):
+    """A signature decided by a layer; equal for equal layers."""
+
+    def __init__(self, layer: Layer):
+        self.layer = layer
+        super().__init__(self.members_of(layer))
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.layer == other.layer
+
+
+class ReadSignature(_LayerSignature):
+    """Reading, named from the periphery's side.
+
+    ``convert`` is high for one cycle; from that cycle until ``done``, ``row_codes``, ``hidden_drive`` and
+    ``select`` do not change. The macro raises ``done`` for one cycle, at the earliest in the cycle after
+    ``convert``, and ``codes`` holds the result in that cycle. A conversion of t cycles counts the cycle of
+    ``convert`` and that of ``done``. With ``conversion_cycles`` set there is no ``done``: ``codes`` is taken in
+    the last of these cycles. Codes use the wire patterns of ``model.formats.to_wire``; ADC codes are two's
+    complement.
+    """
+
+    @staticmethod
+    def members_of(layer):
+        members = {
+            #: inputs first, then hidden units; bias rows are tied to full scale inside the macro
+            "row_codes": Out(data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)),
+            #: column that each multiplexer connects
+            "select": Out(range(max(layer.steps, 2))),
+            "convert": Out(1),
+            "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
+        }
+        if layer.conversion_cycles == 0:
+            members["done"] = In(1)
+        if layer.hidden:
+            #: 0 on the first step of a sequence: the hidden rows are at 0 V
+            members["hidden_drive"] = Out(1)
+        return members
+
+
+class SetupSignature(_LayerSignature):
+    """Programming and references, named from the periphery's side.
+
+    ``program_strobe`` is high for one cycle; row, physical column and level (wire pattern) are held until the
+    macro answers ``program_done`` for one cycle, at the earliest in the cycle after the strobe.
+    """
+
+    @staticmethod
+    def members_of(layer):
+        return {
+            #: gain of each gate's ADCs: mult / 2^shift
+            "mult": Out(data.ArrayLayout(MULT_BITS, layer.gates)),
+            "shift": Out(data.ArrayLayout(SHIFT_BITS, layer.gates)),
+            "program_row": Out(range(max(layer.rows, 2))),
+            "program_column": Out(range(max(layer.columns, 2))),
+            "program_level": Out(layer.weight_bits),
+            "program_strobe": Out(1),
+            "program_done": In(1),
+            #: cancels a conversion in flight; cells and programming go on
+            "cancel": Out(1),
+        }
+
+
+class ArraySignature(_LayerSignature):
+    """Everything that an array macro is connected to, except clock and reset."""
+
+    @staticmethod
+    def members_of(layer):
+        return {"read": Out(ReadSignature(layer)), "setup": Out(SetupSignature(layer))}

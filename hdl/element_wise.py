@@ -1,0 +1,84 @@
+"""One lane of the element-wise pipeline: cell update, tanh of the cell state, hidden code."""
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..model.design import LstmLayer
+from ..model.formats import full_scale
+from ..model.reference import cell_update
+from ..model.tables import cell_tanh_table
+from .arithmetic import clip, round_shift, saturate
+
+
+class ElementWiseLane(wiring.Component):
+    """Ma et al., equations 5 and 6, for one hidden unit at a time, in the integers of docs/numerics.md.
+
+    Stages (each ends in a register): 1 multiply f*c and i*g; 2 round, add, saturate; 3 tanh table. ``cell``
+    and ``saturated`` follow the operands by two cycles, ``hidden`` by three (``latency``); its multiplication
+    and rounding are not registered here but in the hidden state behind it.
+    """
+
+    cell_latency = 2
+    latency = 3
+
+    def __init__(self, layer: LstmLayer):
+        self.layer = layer
+        a = layer.activation_bits
+        super().__init__({
+            "f": In(unsigned(a)),
+            "i": In(unsigned(a)),
+            "o": In(unsigned(a)),
+            "g": In(signed(a)),
+            "c": In(signed(layer.cell_bits)),
+            "cell": Out(signed(layer.cell_bits)),
+            "saturated": Out(1),
+            "hidden": Out(layer.dac_bits),
+        })  # fmt: skip
+
+    def model(self, f, i, o, g, c):
+        """New cell states, hidden codes (as numbers) and saturation flags; arrays of equal shape (n,)."""
+        return cell_update(self.layer, np.stack([f, i, o, g]), np.asarray(c))
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        a, fraction = layer.activation_bits, layer.cell_fraction
+
+        # Stage 1: products.
+        kept = Signal(signed(a + layer.cell_bits), reset_less=True)
+        added = Signal(signed(2 * a), reset_less=True)
+        o1, o2, o3 = (Signal(a, name=f"o{k}", reset_less=True) for k in (1, 2, 3))
+        m.d.sync += [kept.eq(self.f * self.c), added.eq(self.i * self.g), o1.eq(self.o)]
+
+        # Stage 2: align, add, saturate.
+        exact = round_shift(kept, a) + round_shift(added, 2 * a - 1 - fraction)
+        total = Signal(exact.shape())
+        m.d.comb += total.eq(exact)
+        limited = Signal(signed(layer.cell_bits))
+        m.d.comb += limited.eq(saturate(total, layer.cell_bits))
+        m.d.sync += [self.cell.eq(limited), self.saturated.eq(limited != total), o2.eq(o1)]
+
+        # Stage 3: tanh, odd, so half of the table is there: entry(-1 - t) = -entry(t).
+        index = Signal(signed(layer.tanh_bits))
+        m.d.comb += index.eq(saturate(self.cell >> (fraction - layer.tanh_fraction), layer.tanh_bits))
+        negative = index < 0
+        half = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)[2 ** (layer.tanh_bits - 1) :]
+        magnitude = Signal(a - 1)
+        tanh = Signal(signed(a), reset_less=True)
+        with m.Switch(Mux(negative, ~index, index)[: max(layer.tanh_bits - 1, 1)]):
+            for position, value in enumerate(half.tolist()):
+                with m.Case(position):
+                    m.d.comb += magnitude.eq(value)
+        m.d.sync += [tanh.eq(Mux(negative, -magnitude, magnitude)), o3.eq(o2)]
+
+        # Into the hidden state's register: o * tanh(c), scaled to DAC codes and rounded.
+        product = o3 * tanh
+        if layer.dac_bits == 1:
+            m.d.comb += self.hidden.eq(product < 0)  # the pattern of one bit is the sign
+        else:
+            top = full_scale(layer.dac_bits)
+            rounded = round_shift(product * top, 2 * a - 1)
+            m.d.comb += self.hidden.eq(clip(rounded, -top, top, signed(layer.dac_bits)))
+        return m

@@ -1,0 +1,42 @@
+"""What every layer component has: streams, the reading side of its array, table writes, counts."""
+
+from amaranth.lib.wiring import In, Out
+
+from ..model.design import Layer
+from ..model.formats import signed_range
+from .activation_tables import TableWriteSignature, has_loaded_tables
+from .array_port import ReadSignature
+from .streams import input_stream, output_stream
+
+
+def layer_members(layer: Layer) -> dict:
+    """Members of the signature of a layer component."""
+    members = {
+        "x": In(input_stream(layer)),
+        "y": Out(output_stream(layer)),
+        "array": Out(ReadSignature(layer)),
+        #: a time step is held, computed or waiting to be taken
+        "busy": Out(1),
+        #: ADC codes at either end of the range in the last cycle
+        "adc_saturations": Out(range(layer.adcs + 1)),
+    }
+    if layer.kind == "lstm":
+        #: cell-state updates that saturated in the last cycle
+        members["cell_saturations"] = Out(range(layer.lanes + 1))
+    if has_loaded_tables(layer):
+        members["table"] = In(TableWriteSignature(layer))
+    return members
+
+
+def count_ones(bits):
+    """Number of set bits, as a balanced tree of adders."""
+    terms = list(bits)
+    while len(terms) > 1:
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2])] + ([terms[-1]] if len(terms) % 2 else [])
+    return terms[0]
+
+
+def saturated_codes(layer: Layer, codes):
+    """Number of ADC codes at either end of the range."""
+    ends = [pattern % 2**layer.adc_bits for pattern in signed_range(layer.adc_bits)]
+    return count_ones([(codes[k] == ends[0]) | (codes[k] == ends[1]) for k in range(layer.adcs)])

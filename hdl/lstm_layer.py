@@ -1,0 +1,140 @@
+"""An LSTM layer: sequencer, tables, element-wise lanes, cell state and hidden-state feedback."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import Out
+
+from ..model.design import LstmLayer
+from .activation_tables import ActivationTables
+from .element_wise import ElementWiseLane
+from .layer_port import count_ones, layer_members, saturated_codes
+from .result_bank import ResultBank
+from .sequencer import AdcSequencer
+
+
+def trace_signature(layer: LstmLayer) -> wiring.Signature:
+    """Intermediate results for a test bench: each ``*_valid`` pulses once for each conversion, in order."""
+    lanes = layer.lanes
+    return wiring.Signature({
+        "gates_valid": Out(1),
+        "gates": Out(data.ArrayLayout(layer.activation_bits, layer.adcs)),
+        "cell_valid": Out(1),
+        "cell": Out(data.ArrayLayout(signed(layer.cell_bits), lanes)),
+        "hidden_valid": Out(1),
+        "hidden": Out(data.ArrayLayout(layer.dac_bits, lanes)),
+    })  # fmt: skip
+
+
+class LstmLayerCore(wiring.Component):
+    """Ma et al., equations 1 to 6, around one array.
+
+    Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
+    3 they look up tanh (and the cell memory is written), in 4 the hidden codes go to the bank. The next time
+    step's first conversion can start in cycle 5 after the last conversion's cycle 0: ``tail`` is 4, and a time
+    step takes ``M * conversion + 4`` cycles. With ``trace`` the intermediate results are ports.
+    """
+
+    tail = ActivationTables.latency + ElementWiseLane.latency  # the bank's own cycle is the next convert's
+
+    def __init__(self, layer: LstmLayer, trace: bool = False):
+        self.layer = layer
+        members = layer_members(layer)
+        if trace:
+            members["trace"] = Out(trace_signature(layer))
+        self.traced = trace
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        lanes, array = layer.lanes, self.array
+        m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail)
+        m.submodules.tables = tables = ActivationTables(layer)
+        m.submodules.hidden = hidden = ResultBank(layer.steps, lanes * layer.dac_bits)
+        m.submodules.cells = cells = memory.Memory(
+            shape=data.ArrayLayout(signed(layer.cell_bits), lanes), depth=layer.steps, init=[]
+        )
+
+        # Rows: the input is held here; it may be replaced once the last conversion of its step is done.
+        held = Signal(self.x.payload.shape(), reset_less=True)
+        full = Signal()
+        m.d.comb += self.x.ready.eq(~full)
+        with m.If(self.x.valid & self.x.ready):
+            m.d.sync += [held.eq(self.x.payload), full.eq(1)]
+        with m.If(sequencer.take_last):
+            m.d.sync += full.eq(0)
+        m.d.comb += [
+            array.row_codes.as_value().eq(Cat(held.values, hidden.whole)),
+            array.hidden_drive.eq(~held.first),
+            array.select.eq(sequencer.select),
+            array.convert.eq(sequencer.convert),
+            sequencer.ready_rows.eq(full),
+            sequencer.result_free.eq(~self.y.valid | self.y.ready),
+        ]
+        if layer.conversion_cycles == 0:
+            m.d.comb += sequencer.done.eq(array.done)
+
+        # Cycle 0: tables and cell memory are addressed. Stage k holds what belongs to cycle k.
+        depth = self.tail + 1
+        taken = [sequencer.take] + [Signal(name=f"taken_{k}") for k in range(1, depth)]
+        step = [sequencer.step] + [
+            Signal.like(sequencer.step, name=f"step_{k}", reset_less=True) for k in range(1, depth)
+        ]
+        for k in range(1, depth):
+            m.d.sync += [taken[k].eq(taken[k - 1]), step[k].eq(step[k - 1])]
+        read = cells.read_port()
+        write = cells.write_port()
+        m.d.comb += [tables.codes.eq(array.codes), read.addr.eq(sequencer.step)]
+        first = Signal(reset_less=True)
+        flags = Signal(2, reset_less=True)
+        m.d.sync += first.eq(held.first)
+        with m.If(sequencer.take_last):
+            m.d.sync += flags.eq(Cat(held.first, held.last))
+
+        # Cycle 1: the lanes take their operands; on the first step of a sequence c is 0.
+        gate_entries = [[tables.entries[gate * lanes + lane] for gate in range(4)] for lane in range(lanes)]
+        saturated = []
+        for number, (f, i, o, g) in enumerate(gate_entries):
+            m.submodules[f"lane_{number}"] = lane = ElementWiseLane(layer)
+            m.d.comb += [
+                lane.f.eq(f), lane.i.eq(i), lane.o.eq(o), lane.g.eq(g),
+                lane.c.eq(Mux(first, 0, read.data[number])),
+                write.data[number].eq(lane.cell),
+                hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
+            ]  # fmt: skip
+            saturated.append(lane.saturated)
+
+        # Cycle 3: the cell memory; cycle 4: the hidden state.
+        cell_stage = ActivationTables.latency + ElementWiseLane.cell_latency
+        m.d.comb += [
+            write.en.eq(taken[cell_stage]),
+            write.addr.eq(step[cell_stage]),
+            hidden.write.eq(taken[self.tail]),
+            hidden.index.eq(step[self.tail]),
+        ]
+
+        # Output: the bank itself; the sequencer keeps it unchanged until it is taken.
+        finished = taken[self.tail] & (step[self.tail] == layer.steps - 1)
+        m.d.comb += self.y.payload.values.as_value().eq(hidden.whole)
+        with m.If(finished):
+            m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
+        with m.Elif(self.y.ready):
+            m.d.sync += self.y.valid.eq(0)
+
+        if layer.tables == "loaded":
+            wiring.connect(m, wiring.flipped(self.table), tables.write)
+        m.d.sync += [
+            self.cell_saturations.eq(Mux(taken[cell_stage], count_ones(saturated), 0)),
+            self.adc_saturations.eq(Mux(sequencer.take, saturated_codes(layer, array.codes), 0)),
+        ]
+        m.d.comb += self.busy.eq(full | sequencer.busy | self.y.valid)
+        if self.traced:
+            m.d.comb += [
+                self.trace.gates_valid.eq(taken[ActivationTables.latency]),
+                self.trace.gates.eq(tables.entries),
+                self.trace.cell_valid.eq(taken[cell_stage]),
+                self.trace.cell.eq(write.data),
+                self.trace.hidden_valid.eq(taken[self.tail]),
+                self.trace.hidden.as_value().eq(hidden.word),
+            ]
+        return m

@@ -1,0 +1,110 @@
+"""Verilog views of an array macro, all from the one port list: black box and behavioural model.
+
+Plain Verilog-2005, so that every flow and both simulators read them. Parameters are in the macro's name, never
+in Verilog parameters: a flow could match the wrong hardened block.
+"""
+
+from ..model.design import Design, Layer
+from ..model.formats import full_scale, signed_range
+from ..model.network import MULT_BITS, SHIFT_BITS
+from .array_macro import macro_ports
+
+DEFAULT_CONVERSION = 4  #: cycles that the behavioural view takes where the macro itself says when
+
+
+def unique_layers(design: Design) -> list[Layer]:
+    """One layer for each different macro of a design, in order."""
+    return list({layer.macro_name: layer for layer in design.layers}.values())
+
+
+def module_header(layer: Layer) -> str:
+    """``module`` line and ports, up to and including the closing ``);``."""
+    width = {port.name: f"[{port.width - 1}:0] " if port.width > 1 else "" for port in macro_ports(layer)}
+    ports = ",\n".join(f"    {p.direction} wire {width[p.name]}{p.name}" for p in macro_ports(layer))
+    return f"module {layer.macro_name} (\n{ports}\n);\n"
+
+
+def black_box(layer: Layer) -> str:
+    """Ports only, for synthesis: the hardened macro takes its place."""
+    return f"(* blackbox *)\n{module_header(layer)}endmodule\n"
+
+
+def conversion_cycles(layer: Layer) -> int:
+    """Cycles that the behavioural view takes for a conversion."""
+    return layer.conversion_cycles or DEFAULT_CONVERSION
+
+
+def behavioural(layer: Layer) -> str:
+    """A noiseless model of the macro with the integers of docs/numerics.md.
+
+    Cells can be preset from a file of hexadecimal wire patterns, one a line, rows first, physical columns in
+    order: run the simulation with ``+MACRO_NAME=FILE``.
+    """
+    drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
+    low, high = signed_range(layer.adc_bits)
+    handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
+    decode_dac = "row_codes[row] ? -1 : 1" if layer.dac_bits == 1 else "$signed(row_codes[row * D +: D])"
+    decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
+    return f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
+    localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
+    localparam ADCS = {layer.adcs}, STEPS = {layer.steps}, GATES = {layer.gates};
+    localparam D = {layer.dac_bits}, W = {layer.weight_bits}, N = {layer.adc_bits};
+    localparam FULL_SCALE = {full_scale(layer.dac_bits)};
+    localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
+
+    reg [W-1:0] level [0:ROWS*COLUMNS-1];
+    reg [W-1:0] word;
+    reg [8*1024-1:0] file;
+    reg converting;
+    reg programmed;
+    reg [15:0] elapsed;
+    reg [ADCS*N-1:0] result;
+    integer row, adc, column, gate, index, drive, weight;
+    reg signed [63:0] sum, scaled;
+
+    initial begin
+        for (index = 0; index < ROWS*COLUMNS; index = index + 1) level[index] = 0;
+        if ($value$plusargs("{layer.macro_name}=%s", file)) $readmemh(file, level);
+        converting = 0;
+        programmed = 0;
+        elapsed = 0;
+        result = 0;
+    end
+
+    assign codes = result;
+    assign program_done = programmed;
+{handshake}
+    always @(posedge clk) begin
+        programmed <= 0;
+        if (program_strobe) begin
+            level[program_row * COLUMNS + program_column] <= program_level;
+            programmed <= 1;
+        end
+        elapsed <= elapsed + 1;
+        if (converting && elapsed == CONVERSION - 1) converting <= 0;
+        if (convert) begin
+            converting <= 1;
+            elapsed <= 1;
+            for (adc = 0; adc < ADCS; adc = adc + 1) begin
+                column = adc * STEPS + select;
+                gate = adc / (ADCS / GATES);
+                sum = 0;
+                for (row = 0; row < ROWS; row = row + 1) begin
+                    word = level[row * COLUMNS + column];
+                    weight = {decode_level};
+                    drive = FULL_SCALE;
+                    if (row < DRIVEN) drive = {decode_dac};
+                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
+                end
+                scaled = (sum * $signed({{1'b0, mult[gate * {MULT_BITS} +: {MULT_BITS}]}}))
+                    >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];
+                if (scaled < {low}) scaled = {low};
+                if (scaled > {high}) scaled = {high};
+                result[adc * N +: N] <= scaled[N-1:0];
+            end
+        end
+        if (rst || cancel) converting <= 0;
+        if (rst) programmed <= 0;
+    end
+endmodule
+"""

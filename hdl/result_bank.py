@@ -1,0 +1,40 @@
+"""Registers that collect a time step's results and show them whole: the hidden-state feedback."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..model.formats import check_integer
+
+
+class ResultBank(wiring.Component):
+    """Two banks: words of the running time step gather in one, the other shows the last whole time step.
+
+    ``write`` stores ``word`` at ``index`` (words come in any order, the last index last). With the last index all
+    words move to ``whole`` at once, in the same clock edge (``latency`` 1), so a reader, such as the array whose
+    rows show h(t-1), never sees a mixture. ``whole`` comes straight from registers: DACs behind it see no
+    glitches.
+    """
+
+    latency = 1
+
+    def __init__(self, words: int, word_bits: int):
+        self.words = check_integer("words", words, 1, 16384)
+        self.word_bits = check_integer("word bits", word_bits, 1, 65536)
+        super().__init__({
+            "write": In(1),
+            "index": In(range(max(words, 2))),
+            "word": In(word_bits),
+            "whole": Out(words * word_bits),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        gathered = [Signal(self.word_bits, name=f"word_{k}", reset_less=True) for k in range(self.words - 1)]
+        with m.If(self.write):
+            for position, word in enumerate(gathered):
+                with m.If(self.index == position):
+                    m.d.sync += word.eq(self.word)
+            with m.If(self.index == self.words - 1):
+                m.d.sync += self.whole.eq(Cat(*gathered, self.word))
+        return m

@@ -1,0 +1,84 @@
+"""The ADC multiplexer controller: steps the column multiplexers and the ADCs through one time step."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..model.design import Layer
+from ..model.formats import check_integer
+
+
+class AdcSequencer(wiring.Component):
+    """Converts the M columns behind every ADC, one after the other, once for each time step.
+
+    1. Wait until ``ready_rows`` says that the rows hold a whole time step: the input is there and, for an LSTM,
+       all of h(t-1) is.
+    2. Put ``select`` on column 0 and pulse ``convert``.
+    3. Wait for the macro: its ``done``, or the design's fixed number of cycles.
+    4. Pulse ``take`` in the cycle in which the codes are valid; ``step`` says which columns they are.
+    5. If columns are left: advance ``select``, pulse ``convert`` in the next cycle and go to 3. The pipeline
+       behind works on the codes of the last conversion meanwhile.
+    6. Before the last column's ``convert``, wait until ``result_free`` says that the result of the time step
+       before has been handed on: the pipeline behind it then never has to stop.
+    7. After the last column pulse ``take_last`` with ``take``; for ``tail`` cycles the pipeline drains; go to 1.
+
+    A time step takes ``M * conversion + tail`` cycles when input and output do not wait, where ``conversion``
+    counts the cycles of ``convert`` and of ``done`` and all between.
+    """
+
+    def __init__(self, layer: Layer, tail: int):
+        self.steps = layer.steps
+        self.cycles = layer.conversion_cycles
+        self.tail = check_integer("tail", tail, 1, 6)
+        index = range(max(self.steps, 2))
+        super().__init__({
+            "ready_rows": In(1),
+            "result_free": In(1),
+            "done": In(1),
+            "select": Out(index),
+            "convert": Out(1),
+            "take": Out(1),
+            "take_last": Out(1),
+            "step": Out(index),
+            "busy": Out(1),
+        })  # fmt: skip
+
+    def model(self, conversion: int) -> int:
+        """Cycles from one time step's first ``convert`` to the next one's, nothing waiting."""
+        return self.steps * conversion + self.tail
+
+    def elaborate(self, platform):
+        m = Module()
+        converting = Signal()
+        between = Signal()  # columns of this time step are left
+        draining = Signal(range(self.tail + 1))
+        done = Signal()
+        last = Signal()
+        m.d.comb += [
+            last.eq(self.select == self.steps - 1),
+            self.convert.eq(~converting & (draining == 0) & (between | self.ready_rows) & (~last | self.result_free)),
+            self.take.eq(converting & done),
+            self.take_last.eq(self.take & last),
+            self.step.eq(self.select),
+            self.busy.eq(converting | between | (draining != 0)),
+        ]
+        if self.cycles:
+            elapsed = Signal(range(self.cycles))
+            m.d.comb += done.eq(elapsed == self.cycles - 1)
+            with m.If(self.convert):
+                m.d.sync += elapsed.eq(1)
+            with m.Else():
+                m.d.sync += elapsed.eq(elapsed + 1)
+        else:
+            m.d.comb += done.eq(self.done)
+        with m.If(draining != 0):
+            m.d.sync += draining.eq(draining - 1)
+        with m.If(self.convert):
+            m.d.sync += converting.eq(1)
+        with m.If(self.take):
+            m.d.sync += converting.eq(0)
+            with m.If(last):
+                m.d.sync += [self.select.eq(0), between.eq(0), draining.eq(self.tail)]
+            with m.Else():
+                m.d.sync += [self.select.eq(self.select + 1), between.eq(1)]
+        return m

@@ -1,0 +1,34 @@
+"""Stream payloads: whole vectors of codes, with the first and last step of a sequence marked."""
+
+from amaranth.hdl import signed
+from amaranth.lib import data, stream
+from amaranth.utils import bits_for
+
+from ..model.design import Layer
+
+
+def step_layout(values) -> data.StructLayout:
+    """One time step: ``values``, and whether it is the first or last of its sequence."""
+    return data.StructLayout({"values": values, "first": 1, "last": 1})
+
+
+def input_layout(layer: Layer) -> data.StructLayout:
+    """DAC codes that a layer takes, one step a transfer."""
+    return step_layout(data.ArrayLayout(layer.dac_bits, layer.inputs))
+
+
+def output_layout(layer: Layer) -> data.StructLayout:
+    """What a layer hands on: DAC codes, ADC codes (``codes``) or a label (``argmax``)."""
+    if layer.kind == "lstm" or layer.output == "table":
+        return step_layout(data.ArrayLayout(layer.output_bits, layer.outputs))
+    if layer.output == "codes":
+        return step_layout(data.ArrayLayout(signed(layer.adc_bits), layer.outputs))
+    return step_layout(bits_for(max(layer.outputs - 1, 1)))
+
+
+def input_stream(layer: Layer) -> stream.Signature:
+    return stream.Signature(input_layout(layer))
+
+
+def output_stream(layer: Layer) -> stream.Signature:
+    return stream.Signature(output_layout(layer))

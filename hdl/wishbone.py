@@ -1,0 +1,24 @@
+"""Wishbone B4 classic bus of 32-bit words."""
+
+from amaranth.lib.wiring import In, Out, Signature
+
+
+class WishboneSignature(Signature):
+    """Named from the initiator's side; ``adr`` counts words. Every access ends with ``ack`` or ``err``."""
+
+    def __init__(self, address_bits: int):
+        self.address_bits = address_bits
+        super().__init__({
+            "adr": Out(address_bits),
+            "dat_w": Out(32),
+            "dat_r": In(32),
+            "sel": Out(4),
+            "cyc": Out(1),
+            "stb": Out(1),
+            "we": Out(1),
+            "ack": In(1),
+            "err": In(1),
+        })  # fmt: skip
+
+    def __eq__(self, other):
+        return isinstance(other, WishboneSignature) and self.address_bits == other.address_bits

@@ -25,8 +25,8 @@ def encode_meta(network: Network) -> bytes:
             raise ValueError(f"labels must be strings of printable characters, not {label!r}")
     content = {
         "design": network.design.to_dict(),
-        "input_offset": [float(v) for v in network.input_offset],
-        "input_scale": [float(v) for v in network.input_scale],
+        "input_offset": [float(v) + 0.0 for v in network.input_offset],  # + 0.0: no negative zero, which equals 0
+        "input_scale": [float(v) + 0.0 for v in network.input_scale],
         "labels": list(network.labels),
     }
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,155 @@
+"""The C side: generates ``ohmgate.h`` from the register table and the image format, for the driver ``ohmgate.c``.
+
+The header is not kept in the source tree, so it cannot disagree with the tables it comes from.
+"""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from ..model.network import MULT_BITS, SHIFT_BITS
+from ..model.registers import ID_VALUE, REGISTERS, VERSION_VALUE
+from . import format as image_format
+from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS
+
+#: Every error of the driver, in the order of its number from 0, and what it means.
+ERRORS = (
+    ("OK", "no error"),
+    ("LENGTH", "the image's length is not what its header says"),
+    ("MAGIC", "not a programming image"),
+    ("FORMAT", "unknown version of the image format"),
+    ("CRC", "a CRC-32 does not agree with its content"),
+    ("DIGEST", "the SHA-256 does not agree with the content"),
+    ("SECTION", "a section is missing, misplaced or of the wrong length"),
+    ("GEOMETRY", "a GEOM section holds values that no device has"),
+    ("VALUE", "a weight, gain, table entry or filling bit is not legal"),
+    ("BUS", "a bus access failed"),
+    ("DEVICE", "the device's ID is not that of Ohmgate"),
+    ("VERSION", "the device's register table has another major version"),
+    ("FINGERPRINT", "the device was built for another design"),
+    ("MISMATCH", "the device's layers, geometry or formats differ from the image's"),
+    ("REFUSED", "the device did not unlock"),
+    ("TIMEOUT", "the device does not finish programming"),
+    ("STATUS", "the device reports a bus error during the load"),
+)
+
+_DECLARATIONS = """\
+/* Callbacks of the bus: 0 for success. Addresses are in bytes. */
+typedef struct {
+    void *context;
+    int (*read32)(void *context, uint32_t address, uint32_t *value);
+    int (*write32)(void *context, uint32_t address, uint32_t value);
+} ohmgate_bus;
+
+/* Flags of ohmgate_load. */
+#define OHMGATE_KEEP_WEIGHTS 1u /* write gains and tables only: cells keep their levels without power */
+#define OHMGATE_FORCE 2u        /* skip the comparisons before the unlocking: the device has to refuse */
+
+/* Reads of STATUS before OHMGATE_ERROR_TIMEOUT. */
+#ifndef OHMGATE_POLLS
+#define OHMGATE_POLLS 1000000ul
+#endif
+
+/* Checks lengths, CRCs, order and values of an image. META is checked by its CRC only. */
+ohmgate_error ohmgate_check(const uint8_t *image, size_t length);
+
+/* As ohmgate_check, and the SHA-256 of the whole. */
+ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length);
+
+/* ohmgate_check, then loads the image over the bus and enables the device. */
+ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags);
+
+/* "OK", "CRC", ...; never null. */
+const char *ohmgate_error_name(ohmgate_error error);
+"""
+
+
+def header() -> str:
+    """The text of ``ohmgate.h``."""
+    parts = [
+        "/* Ohmgate: registers, programming image and driver. Generated; do not edit.\n"
+        " * C99. Little-endian 32-bit registers at byte addresses; the image is read byte by byte. */\n"
+        "#ifndef OHMGATE_H\n#define OHMGATE_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n"
+        '#ifdef __cplusplus\nextern "C" {\n#endif\n',
+        _registers(),
+        _image(),
+        _errors(),
+        _DECLARATIONS,
+        "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
+    ]
+    return "\n".join(parts)
+
+
+def driver() -> str:
+    """The text of ``ohmgate.c``."""
+    return (resources.files("ohmgate.firmware") / "ohmgate.c").read_text(encoding="ascii")
+
+
+def write(folder: str | os.PathLike) -> list[Path]:
+    """Write ``ohmgate.h`` and ``ohmgate.c`` into ``folder``; returns their paths."""
+    paths = []
+    for name, text in (("ohmgate.h", header()), ("ohmgate.c", driver())):
+        path = Path(folder) / name
+        part = path.with_name(name + ".part")
+        part.write_bytes(text.encode("ascii"))
+        os.replace(part, path)
+        paths.append(path)
+    return paths
+
+
+def _define(name: str, value: int, comment: str = "", style: str = "d") -> str:
+    text = {"d": f"{value}u", "x": f"0x{value:08X}u", "a": f"0x{value:02X}u"}[style]
+    return f"#define OHMGATE_{name} {text}" + (f" /* {comment} */" if comment else "")
+
+
+def _registers() -> str:
+    lines = [
+        "/* Registers. */",
+        _define("ID_VALUE", ID_VALUE, style="x"),
+        _define("VERSION_VALUE", VERSION_VALUE, style="x"),
+    ]
+    for register in REGISTERS:
+        lines.append(_define(f"REG_{register.name}", register.address, f"{register.access}: {register.doc}", "a"))
+        for field in register.fields:
+            name = f"{register.name}_{field.name}"
+            lines += [_define(f"{name}_MASK", field.mask, field.doc, "x"), _define(f"{name}_SHIFT", field.lsb)]
+    return "\n".join(lines) + "\n"
+
+
+def _image() -> str:
+    lines = [
+        "/* Programming image. */",
+        f"#define OHMGATE_IMAGE_MAGIC {_c_string(image_format.MAGIC)}",
+        _define("IMAGE_VERSION", image_format.FORMAT_VERSION),
+        _define("IMAGE_CRC_BYTES", image_format.CRC_BYTES),
+        _define("IMAGE_DIGEST_BYTES", image_format.DIGEST_BYTES),
+        _define("IMAGE_NO_LAYER", image_format.NO_LAYER, style="x"),
+        _define("IMAGE_COLUMN_ORDER", image_format.COLUMN_ORDER),
+        _define("IMAGE_MAX_BITS", image_format.MAX_BITS),
+        _define("IMAGE_MULT_MAX", 2**MULT_BITS - 1),
+        _define("IMAGE_SHIFT_MAX", 2**SHIFT_BITS - 1),
+    ]
+    for tag, doc in SECTIONS.items():
+        lines.append(_define(f"IMAGE_TAG_{tag.decode()}", int.from_bytes(tag, "little"), doc, "x"))
+    for record in (HEADER, SECTION, GEOMETRY, GAIN_ENTRY):
+        lines.append(_define(f"IMAGE_{record.name}_BYTES", record.size))
+        for name, offset, size, doc in record.layout():
+            lines.append(_define(f"IMAGE_{record.name}_{name.upper()}", offset, f"{8 * size} bits: {doc}"))
+    return "\n".join(lines) + "\n"
+
+
+def _errors() -> str:
+    lines = ["/* Results of the driver. */", "typedef enum {"]
+    lines += [
+        f"    OHMGATE_{'' if name == 'OK' else 'ERROR_'}{name} = {k}, /* {doc} */"
+        for k, (name, doc) in enumerate(ERRORS)
+    ]
+    lines += [f"    OHMGATE_ERRORS = {len(ERRORS)}", "} ohmgate_error;", ""]
+    lines += ["#define OHMGATE_ERROR_NAMES \\"]
+    names = ", ".join(f'"{name}"' for name, _ in ERRORS)
+    lines += [f"    {{ {names} }}"]
+    return "\n".join(lines) + "\n"
+
+
+def _c_string(text: bytes) -> str:
+    return '"' + text.decode("ascii").replace("\n", "\\n") + '"'

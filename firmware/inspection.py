@@ -1,0 +1,139 @@
+"""Images for people: what one holds, and how two differ."""
+
+import zlib
+
+import numpy as np
+
+from ..model.design import Design, Layer
+from ..model.formats import symmetric_codes
+from ..model.network import LayerData, Network
+from .format import GATE_ORDER, section_name, table_bits
+from .frame import split
+from .image import decode
+
+BAR = 40  #: characters of a histogram's longest bar
+
+
+def inspect(data: bytes) -> str:
+    """What an image holds, as lines of text. Raises :class:`ImageError` for a bad image."""
+    frame = split(data)
+    network = decode(frame)
+    design = network.design
+    lines = [
+        f"design       {design.name}",
+        f"fingerprint  {design.fingerprint}",
+        f"size         {len(data)} bytes, {len(frame.sections)} sections",
+        f"SHA-256      {frame.digest.hex()}",
+        f"labels       {', '.join(network.labels) or 'none'}",
+        f"input scale  {_numbers(network.input_scale)}",
+        f"input offset {_numbers(network.input_offset)}",
+        "",
+        "section             bytes  CRC-32 of the payload",
+    ]
+    for s in frame.sections:
+        name = section_name(s.tag, s.layer).removeprefix("section ")
+        lines.append(f"{name:<15} {len(s.payload):>9}  {zlib.crc32(s.payload):08x}")
+    for index, (layer, layer_data) in enumerate(zip(design.layers, network.layers)):
+        lines += ["", *_layer(index, layer, layer_data)]
+    return "\n".join(lines) + "\n"
+
+
+def diff(a: bytes | Network, b: bytes | Network) -> str:
+    """How two images or networks differ, a line for each difference; empty if they are the same.
+
+    Layers are compared where both have the same geometry. Raises :class:`ImageError` for a bad image.
+    """
+    a, b = (x if isinstance(x, Network) else decode(split(x)) for x in (a, b))
+    lines = _diff_design(a.design, b.design)
+    for name in ("labels", "input_scale", "input_offset"):
+        lines += _diff_lists(name.replace("_", " "), getattr(a, name), getattr(b, name))
+    for index, (data_a, data_b) in enumerate(zip(a.layers, b.layers)):
+        for name in ("weights", "mult", "shift", "tables"):
+            lines += _diff_arrays(f"layer {index}: {name}", getattr(data_a, name), getattr(data_b, name))
+    return "".join(line + "\n" for line in lines)
+
+
+def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
+    rows = " + ".join(
+        f"{count} {name}"
+        for count, name in ((layer.inputs, "inputs"), (layer.hidden, "hidden"), (layer.bias_rows, "bias"))
+        if count
+    )
+    lines = [
+        f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
+        f"{layer.adcs} ADCs x {layer.steps} conversions",
+        f"  bits     DAC {layer.dac_bits}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
+    ]
+    names = GATE_ORDER[layer.kind].decode().rstrip("\0")
+    for gate, name in enumerate(names):
+        mult, shift = int(data.mult[gate]), int(data.shift[gate])
+        lines.append(f"  gain {name}   {mult} / 2^{shift} = {mult / 2**shift:.6g}")
+    for gate, name in enumerate(names if data.tables is not None else ""):
+        origin = "loaded" if table_bits(layer) else "constant"
+        lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}")
+    return lines + _histogram(layer, data)
+
+
+def _ends(entries: np.ndarray) -> str:
+    values = [str(int(v)) for v in entries]
+    shown = values if len(values) <= 8 else [*values[:4], "...", *values[-4:]]
+    return f"{len(values)} entries: {' '.join(shown)}"
+
+
+def _histogram(layer: Layer, data: LayerData) -> list[str]:
+    """Cells at each level; levels in at most 16 groups of equal width."""
+    levels = symmetric_codes(layer.weight_bits)
+    width = -(-len(levels) // 16)
+    groups = [levels[k : k + width] for k in range(0, len(levels), width)]
+    counts = [int(np.isin(data.weights, group).sum()) for group in groups]
+    lines = [f"  weights  {data.weights.size} cells"]
+    for group, count in zip(groups, counts):
+        name = f"{group[0]}" if len(group) == 1 else f"{group[0]}..{group[-1]}"
+        lines.append(f"  {name:>10} {count:>8} {'#' * round(BAR * count / max(counts))}".rstrip())
+    return lines
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{v:.6g}" for v in values) or "none"
+
+
+def _diff_design(a: Design, b: Design) -> list[str]:
+    lines = []
+    if a.name != b.name:
+        lines.append(f"design: name {a.name} -> {b.name}")
+    if len(a.layers) != len(b.layers):
+        lines.append(f"design: {len(a.layers)} -> {len(b.layers)} layers")
+    for index, (x, y) in enumerate(zip(a.to_dict()["layer"], b.to_dict()["layer"])):
+        for key in dict.fromkeys([*x, *y]):
+            if x.get(key) != y.get(key):
+                lines.append(f"layer {index}: {key} {x.get(key, 'none')} -> {y.get(key, 'none')}")
+    return lines
+
+
+def _diff_lists(name: str, a: tuple, b: tuple) -> list[str]:
+    if len(a) != len(b):
+        return [f"{name}: {len(a)} -> {len(b)} entries"]
+    changed = [k for k in range(len(a)) if a[k] != b[k]]
+    if not changed:
+        return []
+    k = changed[0]
+    return [f"{name}: {len(changed)} of {len(a)} differ, first {k}: {a[k]} -> {b[k]}"]
+
+
+def _diff_arrays(name: str, a: np.ndarray | None, b: np.ndarray | None) -> list[str]:
+    if a is None or b is None:
+        return (
+            []
+            if a is b
+            else [f"{name}: {'none' if a is None else 'present'} -> {'none' if b is None else 'present'}"]
+        )
+    if a.shape != b.shape:
+        return [f"{name}: shape {_shape(a)} -> {_shape(b)}"]
+    change = np.abs(np.asarray(a, dtype=np.int64) - b)
+    if not change.any():
+        return []
+    return [f"{name}: {np.count_nonzero(change)} of {change.size} differ, by at most {int(change.max())}"]
+
+
+def _shape(array: np.ndarray) -> str:
+    return " x ".join(str(n) for n in array.shape)

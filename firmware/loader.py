@@ -1,0 +1,207 @@
+"""Loads an image over a device's register bus.
+
+:func:`load` is a generator of bus transactions, because the buses differ: a board's is synchronous, a
+simulator's is not. It yields :class:`Read` and :class:`Write`; a read's value is sent back into it.
+:func:`run` does that for a synchronous bus; a cocotb test has the same five lines with ``await``.
+
+Order of the transactions:
+
+1. Read ID, VERSION, FINGERPRINT and LAYERS and compare them. Nothing has been written so far.
+2. For each layer, select it and compare GEOMETRY and FORMAT.
+3. Stop the device: CONTROL with RESET and CLEAR, without ENABLE.
+4. Write the fingerprint to UNLOCK; STATUS must have UNLOCKED.
+5. For each layer, write gains, tables and cells; then wait until STATUS has no PROGRAMMING.
+6. STATUS must have no ERROR; then ENABLE.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..model.design import Layer
+from ..model.network import LayerData, Network
+from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register
+from .format import table_bits
+from .image import unpack
+from .sections import table_patterns, weight_patterns
+
+
+class LoadError(Exception):
+    """The device cannot take the image; the message is one sentence."""
+
+
+class BusError(Exception):
+    """A :class:`Bus` raises it where the device answers an access with a bus error, or not at all."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read a register; send its value into the generator."""
+
+    register: Register
+
+    def __str__(self) -> str:
+        return f"read of {self.register.name}"
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write a register."""
+
+    register: Register
+    value: int
+
+    def __str__(self) -> str:
+        return f"write of 0x{self.value:08X} to {self.register.name}"
+
+
+Transaction = Read | Write
+Transactions = Generator[Transaction, int | None, None]
+Progress = Callable[[int, int], None]  #: (data words written, of how many)
+
+
+class Bus(Protocol):
+    """A synchronous 32-bit bus with byte addresses."""
+
+    def read(self, address: int) -> int:
+        """The word at ``address``. Raises :class:`BusError`."""
+
+    def write(self, address: int, value: int) -> None:
+        """Write a word. Raises :class:`BusError`."""
+
+
+def run(transactions: Transactions, bus: Bus) -> None:
+    """Do ``transactions`` on ``bus``. Raises :class:`LoadError`, for a refused access too."""
+    value = None
+    while True:
+        try:
+            transaction = transactions.send(value)
+        except StopIteration:
+            return
+        value = None
+        try:
+            if isinstance(transaction, Read):
+                value = bus.read(transaction.register.address)
+            else:
+                bus.write(transaction.register.address, transaction.value)
+        except BusError as error:
+            raise LoadError(f"the device refused the {transaction}") from error
+
+
+def load(
+    image: bytes | Network,
+    *,
+    weights: bool = True,
+    force: bool = False,
+    progress: Progress | None = None,
+    polls: int = 1_000_000,
+) -> Transactions:
+    """Transactions that load ``image`` and enable the device.
+
+    ``weights=False`` leaves the cells as they are (they keep their levels without power) and writes gains and
+    tables only. ``force`` skips all comparisons before UNLOCK, so that the device itself has to refuse.
+    ``progress`` is called after each gate and row; ``polls`` bounds the reads of STATUS while cells are being
+    programmed. Raises :class:`ImageError` at once for a bad image and, while it runs, :class:`LoadError`.
+    """
+    network = image if isinstance(image, Network) else unpack(image)
+    return _load(network, weights, force, progress or (lambda done, total: None), polls)
+
+
+def _load(network: Network, weights: bool, force: bool, progress: Progress, polls: int) -> Transactions:
+    fingerprint = int(network.design.fingerprint, 16)
+    if not force:
+        yield from _compare_device(network, fingerprint)
+        yield from _compare_layers(network)
+    yield _write("CONTROL", RESET=1, CLEAR=1)
+    yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
+    yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
+    status = yield from _status()
+    if status["REFUSED"] or not status["UNLOCKED"]:
+        raise LoadError(f"the device refused the fingerprint {network.design.fingerprint}")
+    total, done = sum(_words(layer, weights) for layer in network.design.layers), 0
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        yield Write(BY_NAME["LAYER"], index)
+        for group in _data(layer, data, weights):
+            yield from group
+            done += sum(w.register.name in ("GAIN", "TABLE_DATA", "LEVEL") for w in group)
+            progress(done, total)
+    for _ in range(polls):
+        status = yield from _status()
+        if not status["PROGRAMMING"]:
+            break
+    else:
+        raise LoadError(f"the device is still programming cells after {polls} reads of STATUS")
+    if status["ERROR"]:
+        raise LoadError("STATUS has ERROR: the device answered an access with a bus error while it was loaded")
+    yield _write("CONTROL", ENABLE=1)
+
+
+def _compare_device(network: Network, fingerprint: int) -> Transactions:
+    found = yield Read(BY_NAME["ID"])
+    if found != ID_VALUE:
+        raise LoadError(f"the device's ID must be 0x{ID_VALUE:08X}, not 0x{found:08X}")
+    version = BY_NAME["VERSION"]
+    major, expected = version.unpack((yield Read(version)))["MAJOR"], version.unpack(VERSION_VALUE)["MAJOR"]
+    if major != expected:
+        raise LoadError(f"the device's register table must have version {expected}, not {major}")
+    low = yield Read(BY_NAME["FINGERPRINT_LOW"])
+    high = yield Read(BY_NAME["FINGERPRINT_HIGH"])
+    if high << 32 | low != fingerprint:
+        raise LoadError(
+            f"the device was built for the design with fingerprint {high << 32 | low:016x}, "
+            f"but the image is of {fingerprint:016x}"
+        )
+    found = yield Read(BY_NAME["LAYERS"])
+    if found != len(network.layers):
+        raise LoadError(f"the device has {found} layers, but the image has {len(network.layers)}")
+
+
+def _compare_layers(network: Network) -> Transactions:
+    for index, layer in enumerate(network.design.layers):
+        yield Write(BY_NAME["LAYER"], index)
+        expected = {
+            "GEOMETRY": {"ROWS": layer.rows, "COLUMNS": layer.columns},
+            "FORMAT": {
+                "DAC_BITS": layer.dac_bits,
+                "WEIGHT_BITS": layer.weight_bits,
+                "ADC_BITS": layer.adc_bits,
+                "TABLE_BITS": table_bits(layer),
+                "GATES": layer.gates,
+            },
+        }
+        for name, values in expected.items():
+            found = BY_NAME[name].unpack((yield Read(BY_NAME[name])))
+            for field, value in values.items():
+                if found[field] != value:
+                    raise LoadError(
+                        f"layer {index}: the device's {name}.{field} is {found[field]}, but the image has {value}"
+                    )
+
+
+def _data(layer: Layer, data: LayerData, weights: bool):
+    """Lists of writes, one for each gate's gain and table and for each row of cells."""
+    for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
+        yield [_write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
+    if table_bits(layer):
+        for gate, entries in enumerate(table_patterns(layer, data).tolist()):
+            yield [_write("TABLE_ADDRESS", GATE=gate, ENTRY=0)] + [
+                Write(BY_NAME["TABLE_DATA"], entry) for entry in entries
+            ]
+    if weights:
+        for row, levels in enumerate(weight_patterns(layer, data).tolist()):
+            yield [Write(BY_NAME["ROW"], row), Write(BY_NAME["COLUMN"], 0)] + [
+                Write(BY_NAME["LEVEL"], level) for level in levels
+            ]
+
+
+def _words(layer: Layer, weights: bool) -> int:
+    table = layer.gates * 2**layer.adc_bits if table_bits(layer) else 0
+    return layer.gates + table + (layer.rows * layer.columns if weights else 0)
+
+
+def _write(name: str, **values: int) -> Write:
+    return Write(BY_NAME[name], BY_NAME[name].pack(**values))
+
+
+def _status() -> Generator[Transaction, int | None, dict[str, int]]:
+    return BY_NAME["STATUS"].unpack((yield Read(BY_NAME["STATUS"])))

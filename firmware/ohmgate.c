@@ -1,0 +1,444 @@
+/* Ohmgate: checks a programming image and loads it over a register bus. C99, no allocation, no other library.
+ * Constants come from the generated ohmgate.h. */
+#include "ohmgate.h"
+
+#include <string.h>
+
+static const char *const error_names[OHMGATE_ERRORS] = OHMGATE_ERROR_NAMES;
+
+const char *ohmgate_error_name(ohmgate_error error)
+{
+    return (unsigned)error < (unsigned)OHMGATE_ERRORS ? error_names[error] : "UNKNOWN";
+}
+
+/* Little-endian numbers, whatever the host's order. */
+
+static uint32_t word16(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8;
+}
+
+static uint32_t word32(const uint8_t *at)
+{
+    return word16(at) | word16(at + 2) << 16;
+}
+
+static uint32_t crc32(const uint8_t *data, size_t length)
+{
+    uint32_t crc = 0xFFFFFFFFu;
+    size_t i;
+    int bit;
+
+    for (i = 0; i < length; i++) {
+        crc ^= data[i];
+        for (bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ ((crc & 1u) ? 0xEDB88320u : 0u);
+    }
+    return ~crc;
+}
+
+/* SHA-256, FIPS 180-4. */
+
+static uint32_t rotate(uint32_t value, unsigned count)
+{
+    return value >> count | value << (32u - count);
+}
+
+static void sha256_block(uint32_t state[8], const uint8_t *block)
+{
+    static const uint32_t round_constant[64] = {
+        0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u, 0xab1c5ed5u,
+        0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu, 0x9bdc06a7u, 0xc19bf174u,
+        0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu, 0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau,
+        0x983e5152u, 0xa831c66du, 0xb00327c8u, 0xbf597fc7u, 0xc6e00bf3u, 0xd5a79147u, 0x06ca6351u, 0x14292967u,
+        0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu, 0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u,
+        0xa2bfe8a1u, 0xa81a664bu, 0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u,
+        0x19a4c116u, 0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
+        0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u, 0xc67178f2u};
+    uint32_t w[64], s[8];
+    int i;
+
+    for (i = 0; i < 16; i++)
+        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 |
+               (uint32_t)block[4 * i + 3];
+    for (i = 16; i < 64; i++)
+        w[i] = w[i - 16] + w[i - 7] + (rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3) +
+               (rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10);
+    memcpy(s, state, sizeof s);
+    for (i = 0; i < 64; i++) {
+        uint32_t t1 = s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) +
+                      ((s[4] & s[5]) ^ (~s[4] & s[6])) + round_constant[i] + w[i];
+        uint32_t t2 = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) +
+                      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+        memmove(s + 1, s, 7 * sizeof s[0]);
+        s[4] += t1;
+        s[0] = t1 + t2;
+    }
+    for (i = 0; i < 8; i++)
+        state[i] += s[i];
+}
+
+static void sha256(const uint8_t *data, size_t length, uint8_t digest[32])
+{
+    uint32_t state[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
+                         0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+    uint64_t bits = (uint64_t)length * 8u;
+    uint8_t tail[128];
+    size_t rest = length % 64, padded = rest < 56 ? 64 : 128, i;
+
+    for (i = 0; i + 64 <= length; i += 64)
+        sha256_block(state, data + i);
+    memset(tail, 0, sizeof tail);
+    memcpy(tail, data + (length - rest), rest);
+    tail[rest] = 0x80;
+    for (i = 0; i < 8; i++)
+        tail[padded - 1 - i] = (uint8_t)(bits >> (8 * i));
+    for (i = 0; i < padded; i += 64)
+        sha256_block(state, tail + i);
+    for (i = 0; i < 32; i++)
+        digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+/* Sections. */
+
+typedef struct {
+    uint32_t tag, layer, length;
+    const uint8_t *payload;
+} section;
+
+/* The section that begins at image[*at]; advances *at behind its CRC. `end` is where the digest begins. */
+static ohmgate_error next_section(const uint8_t *image, size_t end, size_t *at, int with_crc, section *found)
+{
+    const uint8_t *head = image + *at;
+    size_t room = end - *at, size;
+
+    if (room < OHMGATE_IMAGE_SECTION_BYTES + OHMGATE_IMAGE_CRC_BYTES)
+        return OHMGATE_ERROR_SECTION;
+    room -= OHMGATE_IMAGE_SECTION_BYTES + OHMGATE_IMAGE_CRC_BYTES;
+    found->tag = word32(head + OHMGATE_IMAGE_SECTION_TAG);
+    found->layer = word32(head + OHMGATE_IMAGE_SECTION_LAYER);
+    found->length = word32(head + OHMGATE_IMAGE_SECTION_LENGTH);
+    found->payload = head + OHMGATE_IMAGE_SECTION_BYTES;
+    if (found->length > room)
+        return OHMGATE_ERROR_SECTION;
+    size = OHMGATE_IMAGE_SECTION_BYTES + (size_t)found->length;
+    if (with_crc && crc32(head, size) != word32(head + size))
+        return OHMGATE_ERROR_CRC;
+    *at += size + OHMGATE_IMAGE_CRC_BYTES;
+    return OHMGATE_OK;
+}
+
+typedef struct {
+    uint32_t dense, gates, dac_bits, weight_bits, adc_bits, table_bits, rows, columns;
+} geometry;
+
+/* The sections of one layer. */
+typedef struct {
+    geometry g;
+    const uint8_t *weights, *gains, *tables; /* tables: null where none is loaded */
+} layer_image;
+
+static ohmgate_error read_geometry(const section *s, geometry *g)
+{
+    const uint8_t *at = s->payload;
+    uint32_t inputs, hidden, steps, adcs;
+
+    if (s->length != OHMGATE_IMAGE_GEOM_BYTES)
+        return OHMGATE_ERROR_SECTION;
+    g->dense = at[OHMGATE_IMAGE_GEOM_KIND];
+    g->gates = at[OHMGATE_IMAGE_GEOM_GATES];
+    g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS];
+    g->weight_bits = at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS];
+    g->adc_bits = at[OHMGATE_IMAGE_GEOM_ADC_BITS];
+    g->table_bits = at[OHMGATE_IMAGE_GEOM_TABLE_BITS];
+    g->rows = word16(at + OHMGATE_IMAGE_GEOM_ROWS);
+    g->columns = word16(at + OHMGATE_IMAGE_GEOM_COLUMNS);
+    inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
+    hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
+    adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
+    steps = word16(at + OHMGATE_IMAGE_GEOM_STEPS);
+    if (g->dense > 1 || g->gates != (g->dense ? 1u : 4u) || g->table_bits > 16 ||
+        at[OHMGATE_IMAGE_GEOM_COLUMN_ORDER] != OHMGATE_IMAGE_COLUMN_ORDER ||
+        memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->dense ? "z\0\0\0" : "fiog", 4) != 0 ||
+        g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||
+        g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
+        inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * steps != g->columns ||
+        (g->dense ? hidden != 0 : 4u * hidden != g->columns))
+        return OHMGATE_ERROR_GEOMETRY;
+    return OHMGATE_OK;
+}
+
+/* Sections GEOM, WGHT, GAIN and TABL of layer `index`; checks their order and lengths. */
+static ohmgate_error next_layer(const uint8_t *image, size_t end, size_t *at, uint32_t index, int with_crc,
+                                layer_image *layer)
+{
+    uint32_t tags[4] = {OHMGATE_IMAGE_TAG_GEOM, OHMGATE_IMAGE_TAG_WGHT, OHMGATE_IMAGE_TAG_GAIN,
+                        OHMGATE_IMAGE_TAG_TABL};
+    uint64_t lengths[4] = {OHMGATE_IMAGE_GEOM_BYTES, 0, 0, 0};
+    const uint8_t *payloads[4] = {0, 0, 0, 0};
+    ohmgate_error error;
+    section s;
+    int k, count = 4;
+
+    for (k = 0; k < count; k++) {
+        if ((error = next_section(image, end, at, with_crc, &s)) != OHMGATE_OK)
+            return error;
+        if (s.tag != tags[k] || s.layer != index || s.length != lengths[k])
+            return OHMGATE_ERROR_SECTION;
+        payloads[k] = s.payload;
+        if (k > 0)
+            continue;
+        if ((error = read_geometry(&s, &layer->g)) != OHMGATE_OK)
+            return error;
+        lengths[1] = ((uint64_t)layer->g.rows * layer->g.columns * layer->g.weight_bits + 7u) / 8u;
+        lengths[2] = (uint64_t)layer->g.gates * OHMGATE_IMAGE_GAIN_BYTES;
+        lengths[3] = (uint64_t)layer->g.gates << layer->g.adc_bits << 1;
+        count = layer->g.table_bits ? 4 : 3;
+    }
+    layer->weights = payloads[1];
+    layer->gains = payloads[2];
+    layer->tables = payloads[3];
+    return OHMGATE_OK;
+}
+
+/* Pattern number `index` of codes of `bits` bits; reads no byte that holds none of its bits. */
+static uint32_t packed(const uint8_t *data, uint64_t index, uint32_t bits)
+{
+    uint64_t first = index * bits;
+    const uint8_t *at = data + first / 8u;
+    uint32_t offset = (uint32_t)(first % 8u), value = at[0];
+
+    if (offset + bits > 8u)
+        value |= (uint32_t)at[1] << 8;
+    return value >> offset & ((1u << bits) - 1u);
+}
+
+/* The most negative pattern is no symmetric code; with one bit both patterns are. */
+static int symmetric(uint32_t pattern, uint32_t bits)
+{
+    return bits == 1 || pattern != 1u << (bits - 1u);
+}
+
+static ohmgate_error check_values(const layer_image *layer)
+{
+    const geometry *g = &layer->g;
+    uint64_t cells = (uint64_t)g->rows * g->columns, used = cells * g->weight_bits, i;
+    uint32_t gate, entry;
+
+    for (i = 0; i < cells; i++)
+        if (!symmetric(packed(layer->weights, i, g->weight_bits), g->weight_bits))
+            return OHMGATE_ERROR_VALUE;
+    if (used % 8u && layer->weights[used / 8u] >> (used % 8u))
+        return OHMGATE_ERROR_VALUE;
+    for (gate = 0; gate < g->gates; gate++) {
+        const uint8_t *gain = layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES;
+
+        if (gain[OHMGATE_IMAGE_GAIN_MULT] == 0 || gain[OHMGATE_IMAGE_GAIN_SHIFT] > OHMGATE_IMAGE_SHIFT_MAX)
+            return OHMGATE_ERROR_VALUE;
+    }
+    for (entry = 0; layer->tables && entry < g->gates << g->adc_bits; entry++) {
+        uint32_t value = word16(layer->tables + 2u * entry);
+
+        if (value >> g->table_bits || (g->dense && !symmetric(value, g->table_bits)))
+            return OHMGATE_ERROR_VALUE;
+    }
+    return OHMGATE_OK;
+}
+
+/* Where the first layer begins: behind the header, its CRC and META. */
+static ohmgate_error skip_meta(const uint8_t *image, size_t end, int with_crc, size_t *at)
+{
+    ohmgate_error error;
+    section s;
+
+    *at = OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_CRC_BYTES;
+    if ((error = next_section(image, end, at, with_crc, &s)) != OHMGATE_OK)
+        return error;
+    return s.tag == OHMGATE_IMAGE_TAG_META && s.layer == OHMGATE_IMAGE_NO_LAYER ? OHMGATE_OK : OHMGATE_ERROR_SECTION;
+}
+
+static ohmgate_error count_layers(const uint8_t *image, size_t length, int check, uint32_t *layers)
+{
+    size_t end = length - OHMGATE_IMAGE_DIGEST_BYTES, at;
+    uint32_t sections = 1;
+    ohmgate_error error = skip_meta(image, end, check, &at);
+    layer_image layer;
+
+    for (*layers = 0; error == OHMGATE_OK && at < end; ++*layers) {
+        error = next_layer(image, end, &at, *layers, check, &layer);
+        if (error != OHMGATE_OK)
+            break;
+        sections += layer.tables ? 4u : 3u;
+        if (check)
+            error = check_values(&layer);
+    }
+    if (error != OHMGATE_OK)
+        return error;
+    if (*layers == 0 || sections != word32(image + OHMGATE_IMAGE_HEADER_SECTIONS))
+        return OHMGATE_ERROR_SECTION;
+    return OHMGATE_OK;
+}
+
+ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
+{
+    uint32_t layers;
+
+    if (length < OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_CRC_BYTES + OHMGATE_IMAGE_DIGEST_BYTES)
+        return OHMGATE_ERROR_LENGTH;
+    if (memcmp(image, OHMGATE_IMAGE_MAGIC, sizeof OHMGATE_IMAGE_MAGIC - 1) != 0)
+        return OHMGATE_ERROR_MAGIC;
+    if (crc32(image, OHMGATE_IMAGE_HEADER_BYTES) != word32(image + OHMGATE_IMAGE_HEADER_BYTES))
+        return OHMGATE_ERROR_CRC;
+    if (word32(image + OHMGATE_IMAGE_HEADER_VERSION) != OHMGATE_IMAGE_VERSION)
+        return OHMGATE_ERROR_FORMAT;
+    if (word32(image + OHMGATE_IMAGE_HEADER_LENGTH) != length)
+        return OHMGATE_ERROR_LENGTH;
+    return count_layers(image, length, 1, &layers);
+}
+
+ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length)
+{
+    ohmgate_error error = ohmgate_check(image, length);
+    uint8_t digest[OHMGATE_IMAGE_DIGEST_BYTES];
+
+    if (error != OHMGATE_OK)
+        return error;
+    sha256(image, length - sizeof digest, digest);
+    return memcmp(digest, image + length - sizeof digest, sizeof digest) == 0 ? OHMGATE_OK : OHMGATE_ERROR_DIGEST;
+}
+
+/* Loading. */
+
+#define READ(bus, address, value) \
+    do { \
+        if ((bus)->read32((bus)->context, (address), (value)) != 0) \
+            return OHMGATE_ERROR_BUS; \
+    } while (0)
+
+#define WRITE(bus, address, value) \
+    do { \
+        if ((bus)->write32((bus)->context, (address), (value)) != 0) \
+            return OHMGATE_ERROR_BUS; \
+    } while (0)
+
+static ohmgate_error compare_device(const ohmgate_bus *bus, const uint8_t *image, uint32_t layers)
+{
+    const uint8_t *fingerprint = image + OHMGATE_IMAGE_HEADER_FINGERPRINT;
+    uint32_t value, high;
+
+    READ(bus, OHMGATE_REG_ID, &value);
+    if (value != OHMGATE_ID_VALUE)
+        return OHMGATE_ERROR_DEVICE;
+    READ(bus, OHMGATE_REG_VERSION, &value);
+    if ((value ^ OHMGATE_VERSION_VALUE) & OHMGATE_VERSION_MAJOR_MASK)
+        return OHMGATE_ERROR_VERSION;
+    READ(bus, OHMGATE_REG_FINGERPRINT_LOW, &value);
+    READ(bus, OHMGATE_REG_FINGERPRINT_HIGH, &high);
+    if (value != word32(fingerprint) || high != word32(fingerprint + 4))
+        return OHMGATE_ERROR_FINGERPRINT;
+    READ(bus, OHMGATE_REG_LAYERS, &value);
+    return value == layers ? OHMGATE_OK : OHMGATE_ERROR_MISMATCH;
+}
+
+static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const geometry *g)
+{
+    uint32_t value;
+
+    WRITE(bus, OHMGATE_REG_LAYER, index);
+    READ(bus, OHMGATE_REG_GEOMETRY, &value);
+    if (value != (g->rows << OHMGATE_GEOMETRY_ROWS_SHIFT | g->columns << OHMGATE_GEOMETRY_COLUMNS_SHIFT))
+        return OHMGATE_ERROR_MISMATCH;
+    READ(bus, OHMGATE_REG_FORMAT, &value);
+    if (value != (g->dac_bits << OHMGATE_FORMAT_DAC_BITS_SHIFT | g->weight_bits << OHMGATE_FORMAT_WEIGHT_BITS_SHIFT |
+                  g->adc_bits << OHMGATE_FORMAT_ADC_BITS_SHIFT | g->table_bits << OHMGATE_FORMAT_TABLE_BITS_SHIFT |
+                  g->gates << OHMGATE_FORMAT_GATES_SHIFT))
+        return OHMGATE_ERROR_MISMATCH;
+    return OHMGATE_OK;
+}
+
+static ohmgate_error unlock(const ohmgate_bus *bus, const uint8_t *image)
+{
+    const uint8_t *fingerprint = image + OHMGATE_IMAGE_HEADER_FINGERPRINT;
+    uint32_t status;
+
+    WRITE(bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_RESET_MASK | OHMGATE_CONTROL_CLEAR_MASK);
+    WRITE(bus, OHMGATE_REG_UNLOCK_LOW, word32(fingerprint));
+    WRITE(bus, OHMGATE_REG_UNLOCK_HIGH, word32(fingerprint + 4));
+    READ(bus, OHMGATE_REG_STATUS, &status);
+    if ((status & (OHMGATE_STATUS_UNLOCKED_MASK | OHMGATE_STATUS_REFUSED_MASK)) != OHMGATE_STATUS_UNLOCKED_MASK)
+        return OHMGATE_ERROR_REFUSED;
+    return OHMGATE_OK;
+}
+
+static ohmgate_error load_layer(const ohmgate_bus *bus, uint32_t index, const layer_image *layer, unsigned flags)
+{
+    const geometry *g = &layer->g;
+    uint64_t cells = (uint64_t)g->rows * g->columns, i;
+    uint32_t gate, entry;
+
+    WRITE(bus, OHMGATE_REG_LAYER, index);
+    for (gate = 0; gate < g->gates; gate++) {
+        const uint8_t *gain = layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES;
+
+        WRITE(bus, OHMGATE_REG_GAIN, gate << OHMGATE_GAIN_GATE_SHIFT |
+                                     (uint32_t)gain[OHMGATE_IMAGE_GAIN_MULT] << OHMGATE_GAIN_MULT_SHIFT |
+                                     (uint32_t)gain[OHMGATE_IMAGE_GAIN_SHIFT] << OHMGATE_GAIN_SHIFT_SHIFT);
+    }
+    if (layer->tables) {
+        WRITE(bus, OHMGATE_REG_TABLE_ADDRESS, 0);
+        for (entry = 0; entry < g->gates << g->adc_bits; entry++)
+            WRITE(bus, OHMGATE_REG_TABLE_DATA, word16(layer->tables + 2u * entry));
+    }
+    if (flags & OHMGATE_KEEP_WEIGHTS)
+        return OHMGATE_OK;
+    WRITE(bus, OHMGATE_REG_ROW, 0);
+    WRITE(bus, OHMGATE_REG_COLUMN, 0);
+    for (i = 0; i < cells; i++)
+        WRITE(bus, OHMGATE_REG_LEVEL, packed(layer->weights, i, g->weight_bits));
+    return OHMGATE_OK;
+}
+
+static ohmgate_error finish(const ohmgate_bus *bus)
+{
+    unsigned long polls;
+    uint32_t status = OHMGATE_STATUS_PROGRAMMING_MASK;
+
+    for (polls = 0; polls < OHMGATE_POLLS && (status & OHMGATE_STATUS_PROGRAMMING_MASK); polls++)
+        READ(bus, OHMGATE_REG_STATUS, &status);
+    if (status & OHMGATE_STATUS_PROGRAMMING_MASK)
+        return OHMGATE_ERROR_TIMEOUT;
+    if (status & OHMGATE_STATUS_ERROR_MASK)
+        return OHMGATE_ERROR_STATUS;
+    WRITE(bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_ENABLE_MASK);
+    return OHMGATE_OK;
+}
+
+ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags)
+{
+    size_t end, first, at;
+    uint32_t layers, index;
+    layer_image layer;
+    ohmgate_error error = ohmgate_check(image, length);
+
+    if (error != OHMGATE_OK)
+        return error;
+    end = length - OHMGATE_IMAGE_DIGEST_BYTES;
+    error = count_layers(image, length, 0, &layers);
+    if (error == OHMGATE_OK && !(flags & OHMGATE_FORCE))
+        error = compare_device(bus, image, layers);
+    if (error == OHMGATE_OK)
+        error = skip_meta(image, end, 0, &first);
+    for (index = 0, at = first; error == OHMGATE_OK && !(flags & OHMGATE_FORCE) && index < layers; index++) {
+        error = next_layer(image, end, &at, index, 0, &layer);
+        if (error == OHMGATE_OK)
+            error = compare_layer(bus, index, &layer.g);
+    }
+    if (error == OHMGATE_OK)
+        error = unlock(bus, image);
+    for (index = 0, at = first; error == OHMGATE_OK && index < layers; index++) {
+        error = next_layer(image, end, &at, index, 0, &layer);
+        if (error == OHMGATE_OK)
+            error = load_layer(bus, index, &layer, flags);
+    }
+    return error == OHMGATE_OK ? finish(bus) : error;
+}

@@ -1,0 +1,206 @@
+"""What drives a simulated chip's ports: array, register bus and streams.
+
+All of them act at falling edges of the clock, where every output has settled, so both simulators see the same.
+"""
+
+import numpy as np
+from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
+from cocotb.utils import get_sim_time
+
+from ..analog.array import Array
+from ..firmware.loader import Read, Transactions
+from ..model.design import Layer
+from ..model.formats import from_wire, full_scale
+from .bit_fields import pack, signed, unpack
+
+
+class BusRefusal(Exception):
+    """The device answered with a bus error."""
+
+
+class ArrayAgent:
+    """Answers one macro's array port from the Python array model, and keeps every reading.
+
+    ``drives`` has the rows of each time step's first conversion, ``codes`` the ADC codes of every conversion,
+    ``starts`` the clock cycle in which each conversion began.
+    """
+
+    def __init__(self, view, layer: Layer, array: Array, rng: np.random.Generator, cycles, program_cycles, period):
+        self.view, self.layer, self.array, self.rng = view, layer, array, rng
+        self.cycles, self.program_cycles, self.period = cycles, program_cycles, period
+        self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
+        self.drives, self.codes, self.starts = [], [], []
+        self.drive = None
+
+    async def serve_reads(self):
+        """Forever: wait for a conversion, write its codes (and how long it takes)."""
+        view, layer = self.view, self.layer
+        rows = layer.inputs + layer.hidden
+        while True:
+            await ValueChange(view.agent_request)
+            step = int(view.select.value)
+            drive = from_wire(unpack(int(view.row_codes.value), layer.dac_bits, rows), layer.dac_bits)
+            fresh = bool(layer.hidden) and int(view.hidden_drive.value) == 0
+            if fresh:
+                drive[layer.inputs :] = 0
+            drive = np.concatenate([drive, self.bias])
+            if step == 0:
+                if fresh:
+                    self.array.new_sequence()
+                self.array.new_step()
+                self.drive = drive
+                self.drives.append(drive)
+            elif not np.array_equal(drive, self.drive):
+                raise AssertionError(f"rows of {layer.macro_name} changed within a time step, at conversion {step}")
+            codes = self.array.convert(drive, step)
+            self.codes.append(codes)
+            self.starts.append(round(get_sim_time("step") / self.period) - 1)
+            view.agent_codes.value = pack(codes, layer.adc_bits)
+            if layer.conversion_cycles == 0:
+                view.agent_cycles.value = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))
+
+    async def serve_programming(self):
+        """Forever: wait for a cell to be written, put its level into the array model."""
+        view, layer = self.view, self.layer
+        while True:
+            await ValueChange(view.agent_program)
+            level = from_wire(int(view.program_level.value), layer.weight_bits)
+            row, column = int(view.program_row.value), int(view.program_column.value)
+            self.array.program_cell(row, column, int(level))
+            low, high = self.program_cycles
+            if low != high:
+                view.agent_program_cycles.value = int(self.rng.integers(low, high + 1))
+
+    def take_gains(self) -> None:
+        """Read the gains that the registers hold, once they are loaded."""
+        mult = unpack(int(self.view.mult.value), 8, self.layer.gates)
+        shift = unpack(int(self.view.shift.value), 6, self.layer.gates)
+        for gate in range(self.layer.gates):
+            self.array.set_gain(gate, int(mult[gate]), int(shift[gate]))
+
+
+class RegisterBusDriver:
+    """Wishbone initiator for a chip's register bus."""
+
+    def __init__(self, ports, clk):
+        self.ports, self.clk = ports, clk
+        for name in ("adr", "dat_w", "cyc", "stb", "we"):
+            ports[f"bus__{name}"].value = 0
+        ports["bus__sel"].value = 0xF
+
+    async def access(self, address: int, value: int | None = None, select: int = 0xF) -> int:
+        """Read, or write ``value``. Raises :class:`BusRefusal` on ``err``."""
+        ports = self.ports
+        await FallingEdge(self.clk)
+        ports["bus__adr"].value = address >> 2
+        ports["bus__we"].value = int(value is not None)
+        ports["bus__dat_w"].value = value or 0
+        ports["bus__sel"].value = select
+        ports["bus__cyc"].value = ports["bus__stb"].value = 1
+        while True:
+            await FallingEdge(self.clk)
+            refused = int(ports["bus__err"].value)
+            if refused or int(ports["bus__ack"].value):
+                break
+        ports["bus__cyc"].value = ports["bus__stb"].value = 0
+        if refused:
+            raise BusRefusal(f"{'read' if value is None else 'write'} at 0x{address:02X}")
+        return int(ports["bus__dat_r"].value)
+
+    async def run(self, transactions: Transactions) -> None:
+        """Do the loader's transactions."""
+        result = None
+        while True:
+            try:
+                transaction = transactions.send(result)
+            except StopIteration:
+                return
+            if isinstance(transaction, Read):
+                result = await self.access(transaction.register.address)
+            else:
+                result = None
+                await self.access(transaction.register.address, transaction.value)
+
+
+class StreamSource:
+    """Sends time steps, with up to ``gaps`` idle cycles before each."""
+
+    def __init__(self, ports, clk, layer: Layer, rng: np.random.Generator, gaps: int):
+        self.ports, self.clk, self.layer, self.rng, self.gaps = ports, clk, layer, rng, gaps
+        ports["x__valid"].value = 0
+        ports["x__payload"].value = 0
+
+    async def send(self, patterns: np.ndarray, first: bool, last: bool) -> None:
+        ports, layer = self.ports, self.layer
+        await FallingEdge(self.clk)
+        for _ in range(int(self.rng.integers(0, self.gaps + 1)) if self.gaps else 0):
+            await FallingEdge(self.clk)
+        width = layer.dac_bits * layer.inputs
+        ports["x__payload"].value = pack(patterns, layer.dac_bits) | int(first) << width | int(last) << width + 1
+        ports["x__valid"].value = 1
+        while not int(ports["x__ready"].value):
+            await RisingEdge(ports["x__ready"])
+            await FallingEdge(self.clk)
+        await RisingEdge(self.clk)  # the transfer
+        await FallingEdge(self.clk)
+        ports["x__valid"].value = 0
+
+
+class StreamSink:
+    """Takes results, refusing for up to ``gaps`` cycles before each; checks that a waiting payload is stable."""
+
+    def __init__(self, ports, clk, rng: np.random.Generator, gaps: int):
+        self.ports, self.clk, self.rng, self.gaps = ports, clk, rng, gaps
+        self.results: list[int] = []
+        ports["y__ready"].value = int(not gaps)
+
+    async def run(self):
+        ports = self.ports
+        while True:
+            if not int(ports["y__valid"].value):
+                await RisingEdge(ports["y__valid"])
+                await FallingEdge(self.clk)
+            payload = int(ports["y__payload"].value)
+            if self.gaps:
+                for _ in range(int(self.rng.integers(0, self.gaps + 1))):
+                    await FallingEdge(self.clk)
+                    if not int(ports["y__valid"].value) or int(ports["y__payload"].value) != payload:
+                        raise AssertionError("the output stream changed while it waited to be taken")
+                ports["y__ready"].value = 1
+            self.results.append(payload)
+            await FallingEdge(self.clk)
+            if self.gaps:
+                ports["y__ready"].value = 0
+
+
+class TraceMonitor:
+    """Collects the intermediate results of an LSTM layer's trace port."""
+
+    def __init__(self, ports, clk, index: int, layer: Layer):
+        self.ports, self.clk, self.index, self.layer = ports, clk, index, layer
+        self.values: dict[str, list[int]] = {"gates": [], "cell": [], "hidden": []}
+
+    async def watch(self, name: str):
+        """Forever: take ``name`` in each cycle in which it is valid (never two in a row)."""
+        valid = self.ports[f"trace_{self.index}__{name}_valid"]
+        value = self.ports[f"trace_{self.index}__{name}"]
+        while True:
+            await RisingEdge(valid)
+            await FallingEdge(self.clk)
+            self.values[name].append(int(value.value))
+
+    def numbers(self, name: str) -> np.ndarray:
+        """All that was taken of ``name``, as numbers: (conversions, fields) int64."""
+        layer = self.layer
+        bits, count = {
+            "gates": (layer.activation_bits, layer.adcs),
+            "cell": (layer.cell_bits, layer.lanes),
+            "hidden": (layer.dac_bits, layer.lanes),
+        }[name]
+        patterns = np.array([unpack(v, bits, count) for v in self.values[name]]).reshape(-1, count)
+        if name == "hidden":
+            return from_wire(patterns, bits)
+        if name == "cell":
+            return signed(patterns, bits)
+        tanh = 3 * layer.lanes  # the last group, g, is signed
+        return np.concatenate([patterns[:, :tanh], signed(patterns[:, tanh:], bits)], axis=1)

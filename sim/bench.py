@@ -1,0 +1,209 @@
+"""The cocotb side of a co-simulation: runs inside the simulator, started by :mod:`.cosim`."""
+
+import os
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, gather
+
+from ..analog.array import Array
+from ..firmware.loader import LoadError, load
+from ..model.formats import to_wire
+from ..model.registers import BY_NAME, REGISTERS
+from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
+from .job import DeviceJob, DeviceRecord, LayerRecord, read_jobs, write_record
+
+PERIOD = 10  #: simulator steps of a clock cycle
+
+
+class Device:
+    """One chip of the bench with everything that is connected to it."""
+
+    def __init__(self, dut, number: int, job: DeviceJob, trace: bool):
+        self.job, self.clk = job, dut.clk
+        prefix = f"d{number}__"
+        self.ports = {h._name.removeprefix(prefix): h for h in dut if h._name.startswith(prefix)}
+        chip = getattr(dut, f"d{number}")
+        rng = np.random.default_rng([job.seed, 1])
+        timing, layers = job.timing, job.network.design.layers
+        self.agents, self.monitors = [], {}
+        for index, layer in enumerate(layers):
+            view = getattr(chip, f"array_{index}").macro
+            array = Array(layer, job.array, seed=np.random.SeedSequence(job.seed, spawn_key=(index,)))
+            self.agents.append(ArrayAgent(view, layer, array, rng, timing.conversion, timing.programming, PERIOD))
+            if layer.conversion_cycles == 0:
+                view.agent_cycles.value = timing.conversion[0]
+            view.agent_program_cycles.value = timing.programming[0]
+            if trace and layer.kind == "lstm":
+                self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer)
+        self.bus = RegisterBusDriver(self.ports, self.clk)
+        self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
+        self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps)
+        self.ports["rst"].value = 1
+
+    async def reset(self) -> None:
+        """Hold the reset for two cycles."""
+        self.ports["rst"].value = 1
+        await ClockCycles(self.clk, 2)
+        await FallingEdge(self.clk)
+        self.ports["rst"].value = 0
+
+    def start(self) -> None:
+        """Begin to answer the arrays and to take results."""
+        for agent in self.agents:
+            cocotb.start_soon(agent.serve_reads())
+            cocotb.start_soon(agent.serve_programming())
+        for monitor in self.monitors.values():
+            for name in monitor.values:
+                cocotb.start_soon(monitor.watch(name))
+        self.taking = cocotb.start_soon(self.sink.run())
+
+    async def load(self, weights: bool = True) -> None:
+        """Load the image over the register bus."""
+        await self.bus.run(load(self.job.network, weights=weights))
+        for agent in self.agents:
+            agent.take_gains()
+
+    async def send(self, sequence: int) -> None:
+        """Send one sequence of the job."""
+        length = int(self.job.lengths[sequence])
+        patterns = to_wire(self.job.codes[sequence, :length], self.job.network.design.layers[0].dac_bits)
+        for t in range(length):
+            await self.source.send(patterns[t], t == 0, t == length - 1)
+
+    async def read(self, name: str) -> int:
+        return await self.bus.access(BY_NAME[name].address)
+
+    async def drain(self) -> None:
+        """Wait until the chip is idle and every result has been taken."""
+        while BY_NAME["STATUS"].unpack(await self.read("STATUS"))["BUSY"]:
+            await ClockCycles(self.clk, 4)
+
+    def recordings(self) -> list[list]:
+        """All lists that grow while the chip runs."""
+        lists = [self.sink.results]
+        for agent in self.agents:
+            lists += [agent.drives, agent.codes, agent.starts]
+        for monitor in self.monitors.values():
+            lists += monitor.values.values()
+        return lists
+
+    async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
+        """Send a sequence, reset the chip after ``cycles``, and forget what was recorded of it."""
+        marks = [len(recording) for recording in self.recordings()]
+        sending = cocotb.start_soon(self.send(sequence))
+        await ClockCycles(self.clk, cycles)
+        await FallingEdge(self.clk)
+        sending.cancel()
+        self.taking.cancel()
+        self.ports["x__valid"].value = 0
+        self.ports["y__ready"].value = 0
+        if by_pin:
+            await self.reset()
+            await self.load(weights=False)
+        else:
+            control = BY_NAME["CONTROL"]
+            await self.bus.access(control.address, control.pack(ENABLE=1, RESET=1))
+            await ClockCycles(self.clk, 2)
+        for recording, mark in zip(self.recordings(), marks):
+            del recording[mark:]
+        self.ports["y__ready"].value = int(not self.sink.gaps)
+        self.taking = cocotb.start_soon(self.sink.run())
+
+    async def record(self, facts: dict) -> DeviceRecord:
+        """Everything that was recorded, as arrays."""
+        layers = []
+        for index, agent in enumerate(self.agents):
+            layer = agent.layer
+            traces = {}
+            if index in self.monitors:
+                traces = {name: self.monitors[index].numbers(name) for name in ("gates", "cell", "hidden")}
+            layers.append(LayerRecord(
+                np.array(agent.drives).reshape(-1, layer.rows), np.array(agent.codes).reshape(-1, layer.adcs),
+                np.array(agent.starts), **traces,
+            ))  # fmt: skip
+        registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
+        return DeviceRecord(self.sink.results, layers, registers, facts)
+
+
+async def inference(device: Device) -> dict:
+    """Load the image and run all sequences."""
+    await device.load()
+    for sequence in range(len(device.job.lengths)):
+        await device.send(sequence)
+    await device.drain()
+    return {"sequences": list(range(len(device.job.lengths)))}
+
+
+async def reset_sweep(device: Device) -> dict:
+    """Reset in every cycle of one time step, by register and by pin; after each reset run sequence 0.
+
+    By register everything stays loaded. By pin the registers are lost, so tables and gains are loaded again;
+    cells keep their levels. Only the runs after a reset are kept in the record.
+    """
+    await device.load()
+    conversion = device.job.timing.conversion[1]
+    cycles = sum(agent.layer.steps * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents)
+    for by_pin in (False, True):
+        for delay in range(1, cycles + 1):
+            await device.interrupted(delay % len(device.job.lengths), delay, by_pin)
+            await device.send(0)
+            await device.drain()
+    return {"sequences": [0] * (2 * cycles), "cycles": cycles}
+
+
+async def refusal(device: Device) -> dict:
+    """An image with a wrong fingerprint is refused by the chip; so is loading while locked."""
+    wrong = int(device.job.network.design.fingerprint, 16) ^ 1
+    facts = {"sequences": [0]}
+    await device.bus.access(BY_NAME["UNLOCK_LOW"].address, wrong & 0xFFFFFFFF)
+    await device.bus.access(BY_NAME["UNLOCK_HIGH"].address, wrong >> 32)
+    facts["status_after_wrong"] = BY_NAME["STATUS"].unpack(await device.read("STATUS"))
+    refused = []
+    for name, value in (
+        ("CONTROL", 1),
+        ("GAIN", 1),
+        ("TABLE_ADDRESS", 0),
+        ("TABLE_DATA", 0),
+        ("ROW", 0),
+        ("LEVEL", 1),
+    ):
+        try:
+            await device.bus.access(BY_NAME[name].address, value)
+        except BusRefusal:
+            refused.append(name)
+    facts["refused"] = refused
+    device.ports["x__valid"].value = 1
+    await ClockCycles(device.clk, 20)
+    await FallingEdge(device.clk)
+    facts["input_taken"] = int(device.ports["x__ready"].value)
+    device.ports["x__valid"].value = 0
+    facts["cells_written"] = int(sum((agent.array.writes > 0).sum() for agent in device.agents))
+    try:
+        await device.load()
+        facts["right_image"] = "loaded"
+    except (LoadError, BusRefusal) as error:
+        facts["right_image"] = str(error)
+    await device.send(0)
+    await device.drain()
+    return facts
+
+
+@cocotb.test()
+async def bench(dut):
+    """Run every chip's scenario at the same time and leave the records."""
+    folder = Path(os.environ["OHMGATE_JOB"])
+    jobs, trace = read_jobs(folder)
+    devices = [Device(dut, number, job, trace) for number, job in enumerate(jobs)]
+    Clock(dut.clk, PERIOD, "step").start(start_high=False)
+
+    async def one(number: int, device: Device) -> None:
+        await device.reset()
+        device.start()
+        facts = await globals()[device.job.scenario](device)
+        write_record(folder, number, await device.record(facts))
+
+    await RisingEdge(dut.clk)
+    await gather(*(one(n, d) for n, d in enumerate(devices)))

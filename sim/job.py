@@ -1,0 +1,129 @@
+"""What a co-simulation is asked to do, and the files that carry it into the simulator's process and back."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..analog.config import ArrayConfig
+from ..firmware.image import pack, unpack
+from ..model.design import check_choice
+from ..model.formats import DesignError, check_integer
+from ..model.network import Network
+from ..model.reference import check_inputs
+
+SCENARIOS = ("inference", "reset_sweep", "refusal")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Random waits; pairs are the lowest and highest number of cycles, drawn afresh each time."""
+
+    conversion: tuple[int, int] = (4, 4)  #: of macros that say when; 2 is the least
+    programming: tuple[int, int] = (2, 2)
+    input_gaps: int = 0  #: idle cycles before an input
+    output_gaps: int = 0  #: cycles for which a result is refused
+
+    def __post_init__(self) -> None:
+        for name in ("conversion", "programming"):
+            low, high = getattr(self, name)
+            check_integer(f"least {name} cycles", low, 2, 60000)
+            check_integer(f"most {name} cycles", high, low, 60000)
+        check_integer("input gaps", self.input_gaps, 0, 60000)
+        check_integer("output gaps", self.output_gaps, 0, 60000)
+
+
+@dataclass(frozen=True)
+class DeviceJob:
+    """One chip: its network, the sequences it gets, its array model and its timing."""
+
+    network: Network
+    codes: np.ndarray  #: (B, T, m) DAC codes
+    lengths: np.ndarray | None = None  #: (B,)
+    array: ArrayConfig = field(default_factory=ArrayConfig)
+    timing: Timing = field(default_factory=Timing)
+    seed: int = 0
+    scenario: str = "inference"
+
+    def __post_init__(self) -> None:
+        check_choice("scenario", self.scenario, SCENARIOS)
+        codes, lengths = check_inputs(self.network, self.codes, self.lengths)
+        object.__setattr__(self, "codes", codes)
+        object.__setattr__(self, "lengths", lengths)
+
+
+@dataclass
+class LayerRecord:
+    """What was seen at one layer's array and trace ports, in the order of time.
+
+    ``drive`` (steps, rows), ``adc`` (steps * M, K), ``starts`` (steps * M,) clock cycles; ``gates``
+    (steps * M, K), ``cell`` and ``hidden`` (steps * M, lanes) for an LSTM whose build has trace ports.
+    """
+
+    drive: np.ndarray
+    adc: np.ndarray
+    starts: np.ndarray
+    gates: np.ndarray | None = None
+    cell: np.ndarray | None = None
+    hidden: np.ndarray | None = None
+
+
+@dataclass
+class DeviceRecord:
+    """What one chip did: stream results, readings of every layer, registers at the end, clock cycles."""
+
+    out: list[int]  #: payloads of the output stream
+    layers: list[LayerRecord]
+    registers: dict[str, int]
+    facts: dict  #: of the scenario; ``sequences`` are the indices of those that were run, in order
+
+
+def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
+    """Put ``jobs`` into ``folder`` for :func:`read_jobs`."""
+    entries = []
+    for number, job in enumerate(jobs):
+        (folder / f"device_{number}.image").write_bytes(pack(job.network))
+        np.savez(folder / f"device_{number}.npz", codes=job.codes, lengths=job.lengths)
+        entries.append({
+            "array": asdict(job.array), "timing": asdict(job.timing), "seed": job.seed, "scenario": job.scenario,
+        })  # fmt: skip
+    (folder / "job.json").write_text(json.dumps({"trace": trace, "devices": entries}, indent=1))
+
+
+def read_jobs(folder: Path) -> tuple[list[DeviceJob], bool]:
+    """The jobs in ``folder``, and whether the build has trace ports."""
+    content = json.loads((folder / "job.json").read_text())
+    jobs = []
+    for number, entry in enumerate(content["devices"]):
+        with np.load(folder / f"device_{number}.npz") as arrays:
+            codes, lengths = arrays["codes"], arrays["lengths"]
+        timing = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["timing"].items()}
+        network = unpack((folder / f"device_{number}.image").read_bytes())
+        array, timing = ArrayConfig(**entry["array"]), Timing(**timing)
+        jobs.append(DeviceJob(network, codes, lengths, array, timing, entry["seed"], entry["scenario"]))
+    return jobs, content["trace"]
+
+
+def write_record(folder: Path, number: int, record: DeviceRecord) -> None:
+    """Leave a chip's record for the process that started the simulation."""
+    arrays = {}
+    for index, layer in enumerate(record.layers):
+        arrays |= {f"{index}_{name}": value for name, value in vars(layer).items() if value is not None}
+    np.savez(folder / f"record_{number}.npz", **arrays)
+    content = {"out": [hex(v) for v in record.out], "registers": record.registers, "facts": record.facts}
+    (folder / f"record_{number}.json").write_text(json.dumps(content))
+
+
+def read_record(folder: Path, number: int, layers: int) -> DeviceRecord:
+    """A chip's record. Raises :class:`DesignError` if the simulation left none."""
+    path = folder / f"record_{number}.json"
+    if not path.exists():
+        raise DesignError(f"the simulation of chip {number} ended without a record; its log is in {str(folder)!r}")
+    content = json.loads(path.read_text())
+    with np.load(folder / f"record_{number}.npz") as arrays:
+        records = [
+            LayerRecord(**{k.split("_", 1)[1]: arrays[k] for k in arrays.files if k.split("_", 1)[0] == str(index)})
+            for index in range(layers)
+        ]
+    return DeviceRecord([int(v, 16) for v in content["out"]], records, content["registers"], content["facts"])

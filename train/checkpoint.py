@@ -1,0 +1,51 @@
+"""Training state in one safetensors file, replaced whole, so that a run killed at any moment can go on."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..model.formats import DesignError
+
+KEY = "ohmgate"  #: one metadata entry, so that the file's bytes do not depend on a map's order
+
+
+def save(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, epoch: int) -> None:
+    """Write the state after ``epoch`` finished epochs; ``run`` says which run it belongs to."""
+    path = Path(path)
+    tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
+    for name, value in model.named_parameters():
+        for key, moment in optimiser.state.get(value, {}).items():
+            tensors[f"adam.{name}.{key}"] = moment
+    metadata = {KEY: json.dumps({"run": run, "epoch": epoch}, sort_keys=True)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary, metadata)
+    temporary.replace(path)
+
+
+def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict) -> int:
+    """Restore the state and return the number of finished epochs; 0 where there is no file.
+
+    Raises :class:`DesignError` for a file of another run or no checkpoint.
+    """
+    path = Path(path)
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, "pt") as file:
+            content = json.loads((file.metadata() or {})[KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a mapping
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError):
+        raise DesignError(f"checkpoint {path.name!r} must be a checkpoint of ohmgate, but cannot be read") from None
+    if content["run"] != json.loads(json.dumps(run)):
+        raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            value.copy_(tensors[f"model.{name}"])
+            moments = {k: tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
+            optimiser.state[value] = moments
+    return content["epoch"]

@@ -1,0 +1,98 @@
+"""A design as a PyTorch network, and its way to and from the network description."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..model.design import Design
+from ..model.formats import DesignError, full_scale
+from ..model.network import Network
+from .array import ArrayModule
+from .linear import LinearArray
+from .lstm import LstmArray
+from .noise import Noise, NoiseSource
+from .sequence import FLOAT, Trace
+
+
+class DesignNetwork(nn.Module):
+    """The layers of ``design``, trained with its number formats and evaluated with its integers.
+
+    ``floating`` makes the same network without any quantisation: the float baseline. Input (B, T, m) in [-1, 1]
+    and lengths (B,); output (B, k) where the last layer emits at the end, else (B, T, k): pre-activations of a
+    head, values in [-1, 1] of other layers.
+    """
+
+    def __init__(self, design: Design, *, floating: bool = False) -> None:
+        super().__init__()
+        self.design, self.floating = design, floating
+        self.layers = nn.ModuleList(_module(layer, floating) for layer in design.layers)
+        self.source = NoiseSource()
+        for module in self.layers:
+            module.source = self.source
+
+    def set_noise(self, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None):
+        """Noise of training and of evaluation, set apart; ``seed`` starts the noise again. Arrays count as new."""
+        for module in self.layers:
+            module.train_noise = module.train_noise if train is None else train
+            module.eval_noise = module.eval_noise if evaluate is None else evaluate
+            module.program()
+        if seed is not None:
+            self.source.seed(seed)
+
+    def forward(self, inputs: torch.Tensor, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
+        values = inputs.transpose(0, 1)
+        for index, (layer, module) in enumerate(zip(self.design.layers, self.layers)):
+            trace = None
+            if traces is not None:
+                trace = Trace()
+                traces.append(trace)
+            if layer.kind == "lstm":
+                values, _ = module(values, trace=trace)
+                continue
+            if layer.emit == "end":
+                values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
+            values = module(values, trace=trace)
+        return values if values.dim() == 2 else values.transpose(0, 1)
+
+    def export(self, *, input_scale=(), input_offset=(), labels=()) -> Network:
+        """The network description of the current weights; raises :class:`DesignError` for a float network."""
+        return Network(
+            self.design,
+            tuple(module.layer_data() for module in self.layers),
+            input_scale=tuple(float(v) for v in input_scale),
+            input_offset=tuple(float(v) for v in input_offset),
+            labels=tuple(labels),
+        )
+
+    @classmethod
+    def from_network(cls, network: Network) -> "DesignNetwork":
+        """A network that evaluates with a description's integers; it cannot be trained."""
+        model = cls(network.design)
+        for module, data in zip(model.layers, network.layers):
+            module.load_data(data)
+        return model.eval()
+
+
+def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
+    """Evaluate DAC codes (B, T, m) instead of real inputs: exact for every width. No gradients."""
+    if model.floating:
+        raise DesignError("a float network has no DAC codes to evaluate")
+    codes = torch.from_numpy(np.asarray(codes)).to(torch.float64)
+    lengths = None if lengths is None else torch.from_numpy(np.asarray(lengths))
+    model.eval()
+    with torch.no_grad():
+        return model(codes / full_scale(model.design.layers[0].dac_bits), lengths, traces)
+
+
+def _module(layer, floating: bool) -> ArrayModule:
+    bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
+    shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits}
+    if layer.kind == "lstm":
+        formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
+        return LstmArray(layer.inputs, layer.hidden, **shared, **{name: getattr(layer, name) for name in formats})
+    if not layer.has_table:
+        return LinearArray(layer.inputs, layer.outputs, **shared)
+    output_bits = FLOAT if floating else layer.output_bits
+    return LinearArray(
+        layer.inputs, layer.outputs, **shared, output="table", output_bits=output_bits, function=layer.function
+    )

@@ -1,0 +1,96 @@
+"""The same training from several seeds, float and quantised, on all cores."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..model.design import Design
+from ..model.formats import DesignError
+from ..model.network import Network
+from .datasets import SequenceDataset
+from .training import TrainConfig, train
+
+Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one line about the last
+
+
+@dataclass(frozen=True, eq=False)
+class SeedsResult:
+    """Test accuracies (0..1) in the order of ``seeds``; ``network`` is the first seed's."""
+
+    seeds: tuple[int, ...]
+    floating: tuple[float, ...]
+    quantised: tuple[float, ...]
+    network: Network
+    losses: tuple[float, ...]  #: of the first seed's quantised run, by epoch; empty where it was resumed at its end
+    predictions: np.ndarray  #: of the first seed's quantised run on the test set
+
+    @property
+    def difference(self) -> float:
+        """Mean quantised less mean float accuracy, in percentage points."""
+        return 100 * float(np.mean(self.quantised) - np.mean(self.floating))
+
+
+def train_seeds(
+    design: Design,
+    dataset: SequenceDataset,
+    config: TrainConfig | None = None,
+    *,
+    seeds: Sequence[int] = range(5),
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> SeedsResult:
+    """Train float and quantised networks from each of ``seeds`` in ``workers`` processes (default: all cores).
+
+    ``folder`` takes checkpoints (``float_0.safetensors``, ``quantised_0.safetensors``, ...): a call that was
+    killed goes on, and a finished run is not repeated.
+    """
+    config, seeds = config or TrainConfig(), tuple(seeds)
+    if not seeds:
+        raise DesignError("seeds must be at least one integer, but there is none")
+    jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    done = {}
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = {pool.submit(_run, design, dataset, job, folder): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                job = futures[future]
+                done[job.seed, job.floating] = future.result()
+                if progress is not None:
+                    kind = "float" if job.floating else "quantised"
+                    text = f"seed {job.seed} {kind}: {100 * done[job.seed, job.floating].accuracy:.2f} %"
+                    progress(len(done), len(jobs), text)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    first = done[seeds[0], False]
+    return SeedsResult(
+        seeds,
+        tuple(done[seed, True].accuracy for seed in seeds),
+        tuple(done[seed, False].accuracy for seed in seeds),
+        first.network,
+        first.losses,
+        first.predictions,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    accuracy: float
+    network: Network | None
+    losses: tuple[float, ...]
+    predictions: np.ndarray
+
+
+def _run(design, dataset, config, folder) -> _Run:
+    kind = "float" if config.floating else "quantised"
+    checkpoint = None if folder is None else Path(folder) / f"{kind}_{config.seed}.safetensors"
+    result = train(design, dataset, config, checkpoint=checkpoint)
+    return _Run(result.accuracy, result.network, result.losses, result.predictions)

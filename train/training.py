@@ -1,0 +1,182 @@
+"""Training a design as a classifier of sequences: one run, seeded and resumable (docs/training.md)."""
+
+import math
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..model.design import Design
+from ..model.formats import DesignError, check_integer
+from ..model.network import Network
+from . import checkpoint as checkpoints
+from .datasets import SequenceDataset, Sequences
+from .network import DesignNetwork, evaluate_codes
+from .noise import Noise
+
+Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides a run besides design and data. Defaults are the protocol for vowels."""
+
+    seed: int = 0
+    floating: bool = False  #: the same network without quantisation: the baseline
+    epochs: int = 60
+    batch: int = 54
+    learning_rate: float = 0.02  #: highest, of a linear rise over a fifth of the steps and a cosine fall
+    label_smoothing: float = 0.1
+    input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
+    clip_norm: float = 1.0  #: of the gradient
+    deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
+    train_noise: Noise = field(default_factory=Noise)
+    eval_noise: Noise = field(default_factory=Noise)
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("epochs", self.epochs, 1, 100000)
+        check_integer("batch", self.batch, 1, 100000)
+        for name, low, high in (
+            ("learning_rate", 0, 10), ("label_smoothing", 0, 0.9), ("input_noise", 0, 100),
+            ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not low <= value <= high:
+                raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A trained network. ``predictions`` (B,) are labels of the test set, ``accuracy`` their share right."""
+
+    config: TrainConfig
+    model: DesignNetwork
+    network: Network | None  #: the description with the host's input scale; None for a float network
+    losses: tuple[float, ...]  #: mean training loss of the epochs that this call ran
+    predictions: np.ndarray
+    accuracy: float
+
+
+def train(
+    design: Design,
+    dataset: SequenceDataset,
+    config: TrainConfig,
+    *,
+    checkpoint=None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train ``design`` on ``dataset``; the same seed gives the same weights to the bit.
+
+    ``checkpoint`` is a file, written after every epoch; a run that finds its own goes on from there. Raises
+    :class:`DesignError` where data and design do not fit or the checkpoint is another run's.
+    """
+    _check(design, dataset)
+    with single_thread():
+        model = _initial(design, config)
+        optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+        run = {"design": design.to_dict(), "dataset": dataset.name, "config": asdict(config)}
+        start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run)
+        scale, offset = dataset.input_range(config.deviations)
+        tensors = _tensors(dataset.train, scale, offset)
+        losses = []
+        for epoch in range(start, config.epochs):
+            losses.append(_epoch(model, optimiser, tensors, config, epoch))
+            if checkpoint is not None:
+                checkpoints.save(checkpoint, model, optimiser, run, epoch + 1)
+            if progress is not None:
+                progress(epoch + 1, config.epochs, losses[-1])
+        network = None
+        if not config.floating:
+            network = model.export(input_scale=scale, input_offset=offset, labels=dataset.classes)
+        model.set_noise(seed=config.seed)
+        predictions = predict(model, dataset.test, scale, offset)
+    accuracy = float((predictions == dataset.test.labels).mean())
+    return TrainResult(config, model, network, tuple(losses), predictions, accuracy)
+
+
+def predict(model: DesignNetwork, data: Sequences, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Labels (B,) int64 of ``data``: the largest output, the lowest index on a tie.
+
+    A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`).
+    """
+    model.eval()
+    if model.floating:
+        with torch.no_grad():
+            inputs, lengths, _ = _tensors(data, scale, offset)
+            return model(inputs, lengths).numpy().argmax(1)
+    codes = model.export(input_scale=scale, input_offset=offset).encode(data.features)
+    return evaluate_codes(model, codes, data.lengths).numpy().argmax(1)
+
+
+@contextmanager
+def single_thread():
+    """One thread: sums in one order, so the same bytes; small networks are no slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _check(design: Design, dataset: SequenceDataset) -> None:
+    first, last = design.layers[0], design.layers[-1]
+    channels = dataset.train.features.shape[2]
+    if first.inputs != channels:
+        raise DesignError(f"a design for {dataset.name} must have {channels} inputs, not {first.inputs}")
+    if last.kind != "dense" or last.emit != "end" or last.outputs != len(dataset.classes):
+        raise DesignError(
+            f"a design for {dataset.name} must end in a dense layer of {len(dataset.classes)} outputs "
+            f"that emits at the end, not {last.outputs} of {last.kind}"
+        )
+
+
+def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = DesignNetwork(design, floating=config.floating)
+    model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
+    return model
+
+
+def _tensors(data: Sequences, scale, offset):
+    features = (data.features * scale + offset).astype(np.float32)
+    return torch.from_numpy(features), torch.from_numpy(data.lengths), torch.from_numpy(data.labels)
+
+
+def _epoch(model: DesignNetwork, optimiser, tensors, config: TrainConfig, epoch: int) -> float:
+    """One pass over the data. All its random numbers follow from seed and epoch, so a resumed run repeats them."""
+    inputs, lengths, labels = tensors
+    seed = config.seed * 1_000_003 + epoch
+    generator = torch.Generator().manual_seed(seed)
+    model.set_noise(seed=seed)
+    model.train()
+    order = torch.randperm(len(labels), generator=generator)
+    batches = order.split(config.batch)
+    total = 0.0
+    for number, index in enumerate(batches):
+        x = inputs[index, : int(lengths[index].max())]
+        if config.input_noise:
+            x = x + config.input_noise * torch.randn(x.shape, generator=generator)
+        loss = functional.cross_entropy(
+            model(x, lengths[index]), labels[index], label_smoothing=config.label_smoothing
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * schedule((epoch + number / len(batches)) / config.epochs)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimiser.step()
+        total += float(loss.detach()) * len(index)
+    return total / len(labels)
+
+
+def schedule(done: float) -> float:
+    """Share of the highest learning rate after ``done`` (0..1) of a run: up over a fifth, down by a cosine."""
+    if done < 0.2:
+        return 0.04 + 0.96 * done / 0.2
+    return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))

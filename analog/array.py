@@ -2,8 +2,8 @@
 
 An :class:`Array` holds levels in **physical** column order (``model/layout.py``) and turns row drives into ADC
 codes. Without noise its codes are the reference's, at every width. With noise the same seed and the same calls
-give the same codes on every machine: the noise of each weight is rounded to a binary grid so fine that it has
-no effect and so coarse that every column sum is exact in float64, in whatever order it is added up.
+give the same codes on every machine: weights are rounded to a binary grid so fine that it has no effect and so
+coarse that every column sum is exact in float64, in whatever order it is added up.
 """
 
 import math
@@ -14,7 +14,10 @@ from ..model.design import Layer
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
 from ..model.layout import gate_of_column, physical_order
 from ..model.network import MULT_BITS, SHIFT_BITS
+from .cells import Chip
 from .config import ArrayConfig
+from .converters import AdcBank, DacBank
+from .noise import FlickerProcess, TelegraphProcess, resized
 
 
 class Array:
@@ -22,8 +25,8 @@ class Array:
 
     Cells that were never programmed hold level 0, a pair of equal cells. Gains start at 1.
 
-    The weight noise of a cell depends only on the seed, its place and how often it was programmed, not on the
-    order of programming: :meth:`program` and :meth:`program_cell` give the same array.
+    The noise of a cell depends only on the seed, its place and how often it was programmed, not on the order of
+    programming: :meth:`program` and :meth:`program_cell` give the same array.
     """
 
     def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed=0) -> None:
@@ -32,19 +35,20 @@ class Array:
         self.config = config or ArrayConfig()
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
         self.writes = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: times each cell was programmed
-        root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        self._cell_seed, sequence_seed, read_seed = (
-            np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, stream)) for stream in range(3)
-        )
-        self._sequence_rng = np.random.Generator(np.random.SFC64(sequence_seed))
-        self._read_rng = np.random.Generator(np.random.SFC64(read_seed))
+        self._seed = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        self._sequence_rng, self._read_rng = self._stream(1), self._stream(2)
+        cells, adc, dac = self.config.cells, self.config.adc, self.config.dac
+        self.chip = Chip(layer, cells, self._child(3)) if cells else None  #: its cells, None for ideal ones
+        self.adcs = AdcBank(layer, adc, self._stream(4)) if adc else None
+        self.dacs = DacBank(layer, dac, self._stream(5)) if dac else None
+        self._make_slow()
+        self._sequences = 0  # in the batch whose slow noise is under way
         self._weight_sigma = self.config.weight_noise * 2 * full_scale(layer.weight_bits)  # codes
         self._generations: dict[int, np.ndarray] = {}  # weight noise by number of writes
         self._gate = gate_of_column(layer)[physical_order(layer)]
         self._scale = np.ones(layer.columns)  # LSB for each unit of the column sum
-        self._effective: np.ndarray | None = None
-        self._sequence_noise: np.ndarray | None = None  # (B, rows, columns), redraw per sequence
-        self.new_step()
+        self._sequence_noise = np.zeros((0, *self.levels.shape))  # (B, rows, columns), redraw per sequence
+        self._changed()
 
     def program(self, levels) -> None:
         """Program every cell: ``levels`` (rows, columns) weight codes in physical column order."""
@@ -64,7 +68,7 @@ class Array:
         self._changed()
 
     def program_cell(self, row: int, column: int, level: int) -> None:
-        """Program one pair of cells, as the programming port does; cheap, the matrix is rebuilt on the next read."""
+        """Program one weight, as the programming port does; cheap, as the matrix is rebuilt on the next read."""
         check_integer("row", row, 0, self.layer.rows - 1)
         check_integer("column", column, 0, self.layer.columns - 1)
         bits = self.layer.weight_bits
@@ -86,18 +90,17 @@ class Array:
         """Say that sequences begin: noise that lasts for a sequence is drawn afresh.
 
         ``begins`` is True for a single sequence, or a mask (B,) over a batch, whose size the next reads have.
-        Needed with ``redraw="per_sequence"`` only, harmless otherwise.
+        Matters for ``redraw="per_sequence"`` and for telegraph and 1/f noise; harmless otherwise.
         """
         begins = np.atleast_1d(begins)
         self.new_step()
-        if self.config.redraw != "per_sequence" or not self._weight_sigma:
-            return
-        shape = (len(begins), *self.levels.shape)
-        if self._sequence_noise is None or self._sequence_noise.shape != shape:
-            self._sequence_noise = np.zeros(shape)
-            begins = np.ones(len(begins), dtype=bool)
-        count = int(begins.sum())
-        self._sequence_noise[begins] = self._on_grid(self._sequence_rng.standard_normal((count, *shape[1:])))
+        if self._sequence_sigma:
+            self._sequence_noise = resized(self._sequence_noise, begins)
+            drawn = self._sequence_rng.standard_normal((int(begins.sum()), *self.levels.shape))
+            self._sequence_noise[begins] = self._on_grid(drawn * self._sequence_sigma, 10 * self._sequence_sigma)
+        for process in self._slow:
+            process.begin(begins)
+        self._sequences = len(begins)
 
     def new_step(self) -> None:
         """Say that a time step begins: the next :meth:`convert` reads the array afresh."""
@@ -124,64 +127,142 @@ class Array:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""
         drive = self._check_drive(drive)
         single = drive.ndim == 1
-        level = self._sums(np.atleast_2d(drive)) * self._scale
-        sigma = self._read_sigma(np.atleast_2d(drive))
-        if sigma is not None:
-            level += sigma * self._read_rng.standard_normal(level.shape)
-        codes = np.clip(np.floor(level), *signed_range(self.layer.adc_bits)).astype(np.int64)
+        level = self.analog(np.atleast_2d(drive))
+        if self.adcs:
+            codes = self.adcs.convert(level, self._read_rng)
+        else:
+            codes = np.clip(np.floor(level), *signed_range(self.layer.adc_bits)).astype(np.int64)
         return codes[0] if single else codes
 
+    def analog(self, drive: np.ndarray) -> np.ndarray:
+        """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
+        rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        sums = rows @ self.effective() + self._slow_sums(rows)
+        sigma, reference = self._read_sigma(rows)
+        level = sums * self._scale
+        if sigma is not None:
+            level += sigma * self._read_rng.standard_normal(level.shape)
+        if reference is not None:
+            level -= self._scale * (reference[:, None] * self._read_rng.standard_normal((len(rows), 1)))
+        return level
+
     def effective(self) -> np.ndarray:
-        """Weights as the array holds them now, in codes: (rows, columns) float64, noise per programming included."""
+        """Weights as the array holds them now, in codes: (rows, columns) float64, without what changes in reads."""
         if self._effective is None:
-            self._effective = self.levels.astype(np.float64)
+            if self.chip:
+                self._conductances = self.chip.conductances(self.levels, self.writes)
+                self._effective = self._on_grid(self.chip.mapping.join(self._conductances))
+                self._variances = self.chip.read_variances(self._conductances)
+            else:
+                self._effective = self.levels.astype(np.float64)
             if self.config.redraw == "per_programming" and self._weight_sigma:
-                self._effective += self._programming_noise()
+                self._effective = self._effective + self._programming_noise()
         return self._effective
 
+    @property
+    def conductances(self) -> np.ndarray:
+        """Conductances (S) of the cells: (planes, rows, width). Only for a configuration with cells."""
+        self.effective()
+        return self._conductances
+
+    @property
+    def numbers_per_sequence(self) -> int:
+        """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
+        cells = self.levels.size if self._sequence_sigma else self.layer.rows + self.layer.columns
+        return cells + sum(process.size for process in self._slow)
+
     def _changed(self) -> None:
-        self._effective = None
+        self._effective: np.ndarray | None = None
         self.new_step()
+
+    @property
+    def _sequence_sigma(self) -> float:
+        return self._weight_sigma if self.config.redraw == "per_sequence" else 0.0
+
+    def _child(self, key: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, key))
+
+    def _stream(self, key: int) -> np.random.Generator:
+        return np.random.Generator(np.random.SFC64(self._child(key)))
 
     def _programming_noise(self) -> np.ndarray:
         noise = np.zeros(self.levels.shape)
-        for write in np.unique(self.writes):
-            if write == 0:
-                continue
+        for write in np.unique(self.writes[self.writes > 0]).tolist():
             if write not in self._generations:
-                key = (*self._cell_seed.spawn_key, int(write))
-                seed = np.random.SeedSequence(self._cell_seed.entropy, spawn_key=key)
-                normal = np.random.Generator(np.random.SFC64(seed)).standard_normal(noise.shape)
-                self._generations[write] = self._on_grid(normal)
+                normal = self._stream(100 + write).standard_normal(noise.shape)
+                self._generations[write] = self._on_grid(normal * self._weight_sigma, 10 * self._weight_sigma)
             noise = np.where(self.writes == write, self._generations[write], noise)
         return noise
 
-    def _on_grid(self, normal: np.ndarray) -> np.ndarray:
-        """Weight noise in codes from standard normal numbers, rounded so that float64 sums are exact."""
-        top = full_scale(self.layer.weight_bits) + 10 * self._weight_sigma
-        largest_sum = self.layer.rows * full_scale(self.layer.dac_bits) * top
-        grid = 2.0 ** (52 - math.ceil(math.log2(largest_sum)))
-        return np.round(normal * (self._weight_sigma * grid)) / grid
+    def _on_grid(self, weights: np.ndarray, top: float = 0.0) -> np.ndarray:
+        """Weights in codes, rounded so that sums are exact in float64; ``top`` bounds them where they vary."""
+        top = full_scale(self.layer.weight_bits) + max(top, float(np.abs(weights).max(initial=0.0)))
+        bits = 52 - math.ceil(math.log2(2 * self.layer.rows * full_scale(self.layer.dac_bits) * top))
+        grid = 2.0**bits / (DacBank.GRID if self.dacs else 1)
+        return np.round(weights * grid) / grid
 
-    def _sums(self, drive: np.ndarray) -> np.ndarray:
-        sums = drive.astype(np.float64) @ self.effective()
-        if self.config.redraw == "per_sequence" and self._weight_sigma:
-            if self._sequence_noise is None or len(self._sequence_noise) != len(drive):
-                self.new_sequence(np.ones(len(drive), dtype=bool))
-            sums += np.matmul(drive[:, None, :].astype(np.float64), self._sequence_noise)[:, 0]
+    def _make_slow(self) -> None:
+        """Processes that are correlated from step to step: telegraph noise cell by cell, 1/f weight by weight.
+
+        1/f noise is Gaussian with one spectrum, so that the cells of a weight add up to one such process.
+        """
+        self._telegraph = self._flicker = None
+        if not self.chip:
+            return
+        seconds, device, mapping = self.chip.cells.step_seconds, self.chip.cells.device, self.chip.mapping
+        if device.telegraph:
+            self._telegraph = TelegraphProcess(device.telegraph, self.chip.traps, seconds, self._stream(6))
+        if device.flicker:
+            self._flicker = FlickerProcess(device.flicker, mapping.shape[1:], seconds, self._stream(7))
+
+    @property
+    def _slow(self) -> list:
+        return [process for process in (self._telegraph, self._flicker) if process]
+
+    def _slow_sums(self, rows: np.ndarray):
+        """What noise that outlasts a step adds to the column sums (B, columns)."""
+        if not self._sequence_sigma and not self._slow:
+            return 0.0
+        if self._sequences != len(rows):
+            self.new_sequence(np.ones(len(rows), dtype=bool))
+        sums = np.zeros((len(rows), self.layer.columns))
+        if self._sequence_sigma:
+            sums += np.matmul(rows[:, None, :], self._sequence_noise)[:, 0]
+        if self._slow:
+            mapping, change = self.chip.mapping, 0.0
+            if self._telegraph:
+                change = change + mapping.weigh(self._telegraph.sample() * self._conductances)
+            if self._flicker:
+                change = change + self._flicker.sample() * np.sqrt(mapping.join_squares(self._conductances**2))
+            change = self._on_grid(mapping.subtract(change))
+            sums += np.matmul(rows[:, None, :], change)[:, 0]
         return sums
 
-    def _read_sigma(self, drive: np.ndarray) -> np.ndarray | None:
-        """Standard deviation, in LSB, of all that is fresh in each reading; None if nothing is.
+    def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
+
+        The second is that of the reference column, (B,) in units of the column sum, where there is one.
 
         Weight noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of
         variance d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
-        variance = np.full(self.layer.columns, self.config.conversion_sigma**2)
+        columns = self.layer.columns
+        variance, reference = np.zeros(columns), None
+        squares = rows * rows
         if self.config.redraw == "per_step" and self._weight_sigma:
-            squares = (drive * drive).sum(axis=1, keepdims=True)
-            variance = variance + squares * (self._weight_sigma * self._scale) ** 2
-        return np.sqrt(variance) if variance.any() else None
+            variance = variance + squares.sum(axis=1, keepdims=True) * self._weight_sigma**2
+        if self.chip:
+            thermal, shot, read = self._variances
+            wide = np.broadcast_to(thermal, (len(rows), len(thermal)))
+            if shot.any():
+                wide = wide + np.abs(rows) @ shot
+            if read.any():
+                wide = wide + squares @ read
+            variance = variance + wide[:, :columns]
+            if wide.shape[1] > columns and wide[:, -1].any():
+                reference = np.sqrt(wide[:, -1])
+        variance = variance * self._scale**2 + self.config.conversion_sigma**2
+        return (np.sqrt(variance) if variance.any() else None), reference
 
     def _check_drive(self, drive) -> np.ndarray:
         drive = np.asarray(drive)

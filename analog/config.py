@@ -1,9 +1,13 @@
-"""What an array is made of: noise terms and when they are redrawn, with presets by name."""
+"""What an array is made of: the paper's noise, cells and converters, with presets by name."""
 
 from dataclasses import dataclass
 
 from ..model.design import check_choice
 from ..model.formats import DesignError
+from . import devices
+from .cells import Cells
+from .converters import AdcErrors, DacErrors
+from .noise import check_number
 
 REDRAW = ("per_programming", "per_sequence", "per_step")
 ADC_NOISE = ("none", "paper", "physical")
@@ -12,7 +16,7 @@ QUANTISATION_SIGMA = 12**-0.5  #: LSB, standard deviation of an ideal converter'
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayConfig:
-    """Noise of one array. All defaults together are the ideal array, which gives the reference's integers.
+    """One array. All defaults together are the ideal array, which gives the reference's integers.
 
     ``weight_noise`` is beta of Ma et al., equation 10: every weight gets N(0, (beta*(wmax - wmin))^2), with
     wmax - wmin = 2L in weight codes. ``redraw`` says how long one draw lasts: until the cell is programmed
@@ -21,12 +25,18 @@ class ArrayConfig:
     ``adc_noise`` "paper" adds N(0, 1/12) LSB^2 before every conversion (equations 7 and 8), on top of the real
     quantisation, so the paper counts quantisation twice. "physical" leaves that out and adds only the
     converter's own noise, ``adc_sigma`` in LSB.
+
+    ``cells`` puts devices in place of ideal weights, ``adc`` and ``dac`` real converters; None is ideal. The
+    paper's terms add to what they do.
     """
 
     weight_noise: float = 0.0
     redraw: str = "per_programming"
     adc_noise: str = "none"
     adc_sigma: float = 0.0
+    cells: Cells | None = None
+    adc: AdcErrors | None = None
+    dac: DacErrors | None = None
 
     def __post_init__(self) -> None:
         check_number("weight noise", self.weight_noise, 0.0, 1.0)
@@ -42,19 +52,28 @@ class ArrayConfig:
         return QUANTISATION_SIGMA if self.adc_noise == "paper" else self.adc_sigma
 
 
-def check_number(name: str, value, low: float, high: float) -> None:
-    """Raise :class:`DesignError` unless ``value`` is a number within ``low..high``."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        raise DesignError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+#: A 4-bit flash ADC of good but not perfect making, calibrated; 0.25 LSB is a usual goal for its INL.
+ADC = AdcErrors(kind="flash", offset_sigma=0.5, gain_sigma=0.03, mismatch=0.1, comparator_sigma=0.1, calibrate=True)
+DAC = DacErrors(offset_sigma=0.02, gain_sigma=0.01, bow_sigma=0.02)
 
 
-#: The paper does not say how long a draw of the weight noise lasts. Its noise is a term of the training graph,
-#: added to the weights once for a sequence, which "paper" follows.
+def _chip(device: devices.Device, scheme: str = "pair", seconds: float = 0.0) -> ArrayConfig:
+    cells = Cells(device=device, scheme=scheme, seconds=seconds, thermal=True, shot=True)
+    return ArrayConfig(adc_noise="physical", cells=cells, adc=ADC, dac=DAC)
+
+
+#: "paper" is its noise model, "paper_cells" the device that its sections V and VI describe. The paper does not say
+#: how long a draw of the weight noise lasts; its noise is a term of the training graph, added to the weights once
+#: for a sequence, which "paper" follows. The technologies come with the converters above.
 PRESETS = {
     "ideal": ArrayConfig(),
     "paper": ArrayConfig(weight_noise=0.1, redraw="per_sequence", adc_noise="paper"),
     "paper_adc": ArrayConfig(adc_noise="paper"),
+    "paper_cells": ArrayConfig(adc_noise="paper", cells=Cells(device=devices.paper(), thermal=True, shot=True)),
+    "reram": _chip(devices.reram()),
+    "pcm": _chip(devices.pcm(), seconds=60.0),
+    "mram": _chip(devices.mram()),
+    "nor_flash": _chip(devices.nor_flash(), scheme="offset"),
 }
 
 

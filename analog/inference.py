@@ -50,19 +50,18 @@ def predictions(network: Network, result: reference.Result, lengths) -> np.ndarr
     return out[:, 0] if last.output == "argmax" else out.argmax(axis=1)
 
 
-def chunk_size(network: Network, steps: int) -> int:
-    """Sequences that are run at once; a function of the design alone, so that results do not depend on memory."""
+def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
+    """Sequences that are run at once: a function of design and configuration, so that draws are the same anywhere."""
     layers = network.design.layers
-    numbers = max(layer.rows * layer.columns for layer in layers)
-    numbers += steps * sum(layer.rows + 4 * layer.columns for layer in layers)
-    return max(1, CHUNK // numbers)
+    numbers = steps * sum(layer.rows + 4 * layer.columns for layer in layers)
+    return max(1, CHUNK // (numbers + max(array.numbers_per_sequence for array in arrays)))
 
 
 def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
     """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size."""
     codes, lengths = reference.check_inputs(network, codes, lengths)
     convert = convert_through(arrays)
-    size = chunk_size(network, codes.shape[1])
+    size = chunk_size(network, arrays, codes.shape[1])
     classes = []
     for start in range(0, len(codes), size):
         part = slice(start, start + size)

@@ -153,7 +153,8 @@ def test_whole_networks_give_the_references_integers(seed):
         (lambda a: ArrayConfig(adc_noise="physical", adc_sigma=-1),
          "ADC sigma must be a number from 0 to 1024, not -1"),
         (lambda a: ArrayConfig(adc_sigma=1.0), "ADC sigma needs ADC noise 'physical', not 'none'"),
-        (lambda a: preset("gold"), "array preset must be one of ideal, paper, paper_adc, not 'gold'"),
+        (lambda a: preset("gold"),
+         "array preset must be one of ideal, paper, paper_adc, paper_cells, reram, pcm, mram, nor_flash, not 'gold'"),
     ],
 )  # fmt: skip
 def test_errors_are_one_clear_sentence(act, sentence):

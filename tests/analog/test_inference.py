@@ -88,9 +88,20 @@ def test_chunks_do_not_change_a_noiseless_result(monkeypatch):
     network = small_network()
     codes, lengths, labels = small_task(network)
     monkeypatch.setattr(inference, "CHUNK", 20_000)
-    assert 1 < inference.chunk_size(network, 7) < 30
-    classes = inference.classify(network, codes, lengths, inference.build_arrays(network))
+    arrays = inference.build_arrays(network)
+    assert 1 < inference.chunk_size(network, arrays, 7) < 30
+    classes = inference.classify(network, codes, lengths, arrays)
     assert np.array_equal(classes, labels)
+
+
+def test_chunks_bound_the_noise_that_a_batch_holds():
+    """Slow noise keeps numbers for every cell and sequence: fewer sequences at once."""
+    network = small_network()
+    sizes = [
+        inference.chunk_size(network, inference.build_arrays(network, preset(name)), 7)
+        for name in ("ideal", "paper", "reram")
+    ]
+    assert sizes[0] > sizes[1] > sizes[2] > 100
 
 
 def test_errors_are_one_clear_sentence():

@@ -1,0 +1,254 @@
+"""Cells: weights as conductances, and each device effect by its formula."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ohmgate.analog import devices, noise
+from ohmgate.analog.array import Array
+from ohmgate.analog.cells import SCHEMES, Cells, Mapping
+from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.model.design import DenseLayer
+from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
+from scipy import stats
+
+IDEAL = devices.Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)
+LAYER = DenseLayer(inputs=19, outputs=400, adcs=40, adc_bits=16)
+
+
+def programmed(device, layer=LAYER, seed=0, data_seed=1, levels=None, **cells):
+    array = Array(layer, ArrayConfig(cells=Cells(device=device, **cells)), seed)
+    if levels is None:
+        rng = np.random.default_rng(data_seed)
+        levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
+    array.program(levels)
+    return array
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    bits=st.integers(1, 10), cell_levels=st.integers(2, 40), scheme=st.sampled_from(SCHEMES),
+    extra=st.integers(0, 2), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_ideal_cells_hold_every_weight_exactly(bits, cell_levels, scheme, extra, seed):
+    layer = DenseLayer(inputs=11, outputs=6, adcs=3, weight_bits=bits)
+    device = replace(IDEAL, levels=cell_levels)
+    slices = Mapping(layer, Cells(device=device, scheme=scheme)).slices + extra
+    array = programmed(device, layer, data_seed=seed, scheme=scheme, slices=slices)
+    assert np.array_equal(array.effective(), array.levels)
+    assert array.chip.mapping.base <= cell_levels
+    assert array.conductances.min() >= device.g_min
+    assert array.conductances.max() <= device.g_max * (1 + 1e-12)
+    drive = np.random.default_rng(seed).integers(-7, 8, (5, layer.rows))
+    ideal = Array(layer)
+    ideal.program(array.levels)
+    assert np.array_equal(array.convert_all(drive), ideal.convert_all(drive))
+
+
+def test_planes_of_a_four_bit_weight():
+    """-5 in a pair of cells, 101 in three binary slices, and 2 over the offset of 7."""
+    layer = DenseLayer(inputs=1, outputs=1, adcs=1, bias_rows=0)
+    level = np.array([[-5]])
+    step = (IDEAL.g_max - IDEAL.g_min) / 7
+    assert Mapping(layer, Cells(device=IDEAL)).targets(level)[:, 0, 0] == pytest.approx([1e-6, 1e-6 + 5 * step])
+    binary = Cells(device=replace(IDEAL, levels=2))
+    assert Mapping(layer, binary).digits(level)[:, 0, 0].tolist() == [0, 1, 0, 0, 0, 1]
+    assert Mapping(layer, Cells(device=IDEAL, scheme="offset")).digits(level)[0, 0].tolist() == [2, 7]
+
+
+def test_programming_error_is_drawn_with_every_write_and_device_error_once():
+    device = replace(IDEAL, program_sigma=(0.02, 0.03, 0.0))
+    array = programmed(device, levels=np.full((20, 400), 7), seed=2)
+    first = array.conductances.copy()
+    sigma = device.programming_sigma(50e-6)
+    assert sigma == pytest.approx(0.05 * 50e-6)
+    positive = first[0].ravel() - 50e-6
+    assert stats.kstest(positive, stats.norm(0, sigma).cdf).pvalue > 0.001
+    array.program(array.levels)
+    assert abs(np.corrcoef(first[0].ravel(), array.conductances[0].ravel())[0, 1]) < 0.05
+
+    array = programmed(replace(IDEAL, device_sigma=0.05), levels=np.full((20, 400), 7), seed=2)
+    first = array.conductances.copy()
+    assert stats.kstest(first[0].ravel() / 50e-6 - 1, stats.norm(0, 0.05).cdf).pvalue > 0.001
+    array.program(array.levels)
+    assert np.array_equal(array.conductances, first)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_cell_by_cell_is_the_same_chip(scheme):
+    layer = DenseLayer(inputs=5, outputs=6, adcs=3)
+    config = ArrayConfig(cells=Cells(device=devices.pcm(), scheme=scheme, seconds=1e4, stuck_on=0.1))
+    whole, cells = Array(layer, config, 3), Array(layer, config, 3)
+    levels = np.random.default_rng(0).integers(-7, 8, (6, 6))
+    whole.program(levels)
+    for row, column in np.random.default_rng(1).permutation(np.argwhere(np.ones((6, 6)))):
+        cells.program_cell(int(row), int(column), int(levels[row, column]))
+    assert np.array_equal(whole.effective(), cells.effective())
+
+
+def test_drift_is_a_power_of_time():
+    device = replace(IDEAL, g_min=0.0, drift_mean=(0.0, 0.05, 0.0, 1.0), drift_start=20.0)
+    fresh, aged = (programmed(device, seconds=s) for s in (20.0, 20e4))
+    assert np.allclose(aged.effective(), fresh.effective() * 10**-0.2, rtol=1e-6)
+    assert np.array_equal(fresh.effective(), fresh.levels)
+
+
+def test_drift_exponents_spread_from_cell_to_cell_and_depend_on_the_level():
+    """PCM: mean max(0.049, ...) at full scale; at 1/7 of it -0.0155 ln(1/7) + 0.0244 = 0.0546."""
+    device = replace(devices.pcm(), program_sigma=(0.0, 0.0, 0.0), temperature_coefficient=0.0)
+    for level, mean, sigma in ((7, 0.049, 0.008), (1, 0.0546, 0.0184)):
+        array = programmed(device, levels=np.full((20, 400), level), seconds=20.0 * np.e)
+        exponent = -np.log(array.conductances[0].ravel() / (25e-6 * level / 7))
+        assert stats.kstest(exponent, stats.norm(mean, sigma).cdf).pvalue > (0.001 if level == 7 else 1e-6)
+        assert exponent.mean() == pytest.approx(mean, abs=0.001)
+        assert exponent.std() == pytest.approx(sigma, rel=0.03)
+
+
+def test_retention_is_thermally_activated():
+    device = replace(IDEAL, retention=1e8, activation_energy=1.1)
+    at_room = programmed(device, seconds=1e8)
+    assert np.allclose(at_room.effective(), at_room.levels * np.exp(-1), atol=1e-6)
+    factor = np.exp(1.1 / 8.617333e-5 * (1 / 300 - 1 / 358))
+    assert 900 < factor < 1200  # a thousand times faster at 85 C
+    hot = programmed(device, seconds=1e8 / factor, kelvin=358.0)
+    assert np.allclose(hot.effective(), at_room.effective(), atol=1e-6)
+
+
+def test_temperature_scales_conductances():
+    array = programmed(replace(IDEAL, temperature_coefficient=1e-3), kelvin=350.0)
+    assert np.allclose(array.effective(), array.levels * 1.05, atol=1e-6)
+
+
+def test_stuck_cells_stay_at_their_rail():
+    array = programmed(IDEAL, levels=np.zeros((20, 400), int), stuck_on=0.02, stuck_off=0.03)
+    stuck = array.chip.stuck
+    expected = (stuck.size * 0.02, stuck.size * 0.03)
+    for sign, count in zip((1, -1), expected):
+        assert abs((stuck == sign).sum() - count) < 4 * np.sqrt(count)
+    assert (array.conductances[stuck == 1] == IDEAL.g_max).all()
+    array.program(np.full((20, 400), 7))
+    assert (array.conductances[stuck == 1] == IDEAL.g_max).all()
+    assert (array.conductances[stuck == -1] == IDEAL.g_min).all()
+    healthy = (stuck == 0).all(axis=0)
+    assert np.array_equal(array.effective()[healthy], array.levels[healthy])
+    assert (array.effective()[(stuck[0] == -1) & (stuck[1] == 0)] == 0).all()
+
+
+def analog_errors(array, drive, reads):
+    """Noise in units of the column sum: (reads, columns)."""
+    array.new_sequence(np.ones(reads, dtype=bool))
+    return array.analog(np.tile(drive, (reads, 1))) - drive @ array.effective()
+
+
+def test_read_noise_depends_on_the_level_and_adds_in_squares():
+    device = replace(IDEAL, read_sigma=0.02, read_exponent=0.65, read_limit=0.2)
+    array = programmed(device)
+    drive = np.random.default_rng(3).integers(-7, 8, 20)
+    unit = 49e-6 / 7
+    g = array.conductances
+    sigma = g * np.minimum(0.02 / (g / 50e-6) ** 0.65, 0.2) / unit
+    expected = np.sqrt((drive**2) @ (sigma**2).sum(axis=0))
+    scaled = analog_errors(array, drive, 300) / expected
+    assert stats.kstest(scaled.ravel(), stats.norm(0, 1).cdf).pvalue > 0.001
+    assert abs(np.corrcoef(scaled[:, 0], scaled[:, 1])[0, 1]) < 0.3
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_thermal_and_shot_noise_have_their_variance_within_a_percent(scheme):
+    """Over 120,000 readings, whose variance has a standard error of 0.4 %."""
+    device = replace(IDEAL, g_max=1e-9, g_min=1e-12, levels=8 if scheme == "pair" else 15)
+    drive = np.random.default_rng(3).integers(-7, 8, 20)
+    volt = device.read_voltage / 7
+    for source in ("thermal", "shot"):
+        cells = Cells(device=device, scheme=scheme, bandwidth=5e6, **{source: True})
+        array = Array(LAYER, ArrayConfig(cells=cells), 5)
+        array.program(np.tile(np.random.default_rng(4).integers(-7, 8, (20, 1)), (1, 400)))
+        g = array.conductances
+        if source == "thermal":
+            current = noise.thermal_current(g, 300.0, 5e6)
+        else:
+            current = noise.shot_current(g * (volt * np.abs(drive))[:, None], 5e6)
+        wide = (current**2).sum(axis=(0, 1))
+        expected = wide[0] if scheme == "pair" else wide[0] + wide[-1]
+        unit = volt * (device.g_max - device.g_min) / (7 if scheme == "pair" else 14)
+        error = analog_errors(array, drive, 300)
+        if scheme == "offset":  # the reference's noise is common to all columns, so only 300 readings of it
+            assert error.mean(axis=1).var() == pytest.approx(wide[-1] / unit**2 + wide[0] / unit**2 / 400, rel=0.3)
+            error = (error - error.mean(axis=1, keepdims=True)) * np.sqrt(400 / 399)
+            expected = wide[0]
+        assert error.var() == pytest.approx(expected / unit**2, rel=0.01)
+
+
+@pytest.mark.parametrize("source", ["telegraph", "flicker"])
+def test_slow_noise_lasts_within_a_sequence(source):
+    law = {
+        "telegraph": noise.Telegraph(amplitude=0.2, tau_high=20e-6, tau_low=20e-6, fraction=0.5),
+        "flicker": noise.Flicker(density=1e-4, low=1e2, high=1e5),
+    }[source]
+    array = programmed(replace(IDEAL, **{source: law}), step_seconds=1e-6)
+    drive = np.random.default_rng(3).integers(-7, 8, 20)
+    unit = 49e-6 / 7
+    sigma = np.sqrt(law.variance * ((drive[:, None] * array.conductances / unit) ** 2).sum(axis=(0, 1)))
+    batch = np.tile(drive, (100, 1))
+    array.new_sequence(np.ones(100, dtype=bool))
+    one, two = (array.analog(batch) - drive @ array.effective() for _ in range(2))
+    array.new_sequence(np.ones(100, dtype=bool))
+    other = array.analog(batch) - drive @ array.effective()
+    assert (one / sigma).var() == pytest.approx(1, rel=0.03)
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.85
+    traps = array.chip.traps.mean() if source == "telegraph" else 0.5
+    assert traps == pytest.approx(0.5, abs=0.02)  # where the traps are does not change from sequence to sequence
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
+
+
+def test_every_preset_reads_the_embedded_weights_within_reason():
+    """The technologies err, but a code is seldom off by more than a few: no preset is broken or ideal."""
+    layer = DenseLayer(inputs=44, outputs=128, adcs=16)
+    levels = np.random.default_rng(0).integers(-7, 8, (45, 128))
+    drive = np.random.default_rng(1).integers(-7, 8, (50, 45))
+    codes = {}
+    for name in PRESETS:
+        array = Array(layer, preset(name), 1)
+        array.program(levels)
+        array.set_gain(0, 12, 9)
+        array.new_sequence(np.ones(50, dtype=bool))
+        codes[name] = array.convert_all(drive)
+    for name in set(PRESETS) - {"ideal"}:
+        wrong = codes[name] != codes["ideal"]
+        assert 0.05 < wrong.mean() < 0.7, name
+        assert np.sqrt(((codes[name] - codes["ideal"]) ** 2).mean()) < 1.2, name
+
+
+@pytest.mark.parametrize(
+    "act, sentence",
+    [
+        (lambda: Cells(device=IDEAL, scheme="triple"), "cell scheme must be one of pair, offset, not 'triple'"),
+        (lambda: Cells(device=IDEAL, slices=17), "slices must be an integer from 0 to 16, not 17"),
+        (lambda: Cells(device=IDEAL, seconds=-1),
+         "seconds since programming must be a number from 0 to 1e+12, not -1"),
+        (lambda: Cells(device=IDEAL, kelvin=0), "temperature in kelvin must be a number from 1 to 1000, not 0"),
+        (lambda: Cells(device=IDEAL, stuck_on=2), "stuck-on share must be a number from 0 to 1, not 2"),
+        (lambda: Cells(device=IDEAL, stuck_on=0.5, stuck_off=0.6),
+         "stuck-off share must be a number from 0 to 0.5, not 0.6"),
+        (lambda: Cells(device=IDEAL, bandwidth=0), "bandwidth must be a number from 1 to 1e+12, not 0"),
+        (lambda: Cells(device=IDEAL, step_seconds=0),
+         "seconds of a step must be a number from 1e-12 to 1e+06, not 0"),
+        (lambda: replace(IDEAL, g_min=1.0), "ideal: g_min must be from 0 to below g_max 5e-05, not 1.0"),
+        (lambda: replace(IDEAL, g_max=0), "ideal: g_max must be a number from 1e-12 to 1, not 0"),
+        (lambda: replace(IDEAL, levels=1), "ideal: levels must be an integer from 2 to 65536, not 1"),
+        (lambda: replace(IDEAL, read_voltage=0), "ideal: read voltage must be a number from 0.001 to 10, not 0"),
+        (lambda: Array(LAYER, ArrayConfig(cells=Cells(device=devices.mram(), slices=2))),
+         "2 mram cells of 2 levels cannot hold a weight of 4 bits; slices must be at least 3"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_clear_sentence(act, sentence):
+    with pytest.raises(DesignError) as error:
+        act()
+    assert str(error.value) == sentence
+
+
+def test_every_device_has_a_preset_of_its_name():
+    assert [make().name for make in devices.DEVICES.values()] == list(devices.DEVICES)
+    assert full_scale(4) < devices.paper().levels

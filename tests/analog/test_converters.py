@@ -1,0 +1,159 @@
+"""Converters: exact when ideal, errors as drawn, measured as drawn, and trimmed away by calibration."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ohmgate.analog.array import Array
+from ohmgate.analog.config import ArrayConfig
+from ohmgate.analog.converters import KINDS, AdcBank, AdcErrors, DacBank, DacErrors
+from ohmgate.model.design import DenseLayer
+from ohmgate.model.formats import DesignError, signed_range
+from scipy import stats
+
+from ..designs import seeds
+
+
+def layer(bits=4, adcs=50, steps=2):
+    return DenseLayer(inputs=10, outputs=adcs * steps, adcs=adcs, adc_bits=bits)
+
+
+def bank(errors, bits=4, adcs=50, seed=0):
+    return AdcBank(layer(bits, adcs), errors, np.random.default_rng(seed))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, bits=st.integers(1, 8), kind=st.sampled_from(KINDS))
+def test_every_kind_without_errors_is_the_ideal_converter(seed, bits, kind):
+    """On random levels and on every transition itself, where a code begins."""
+    low, high = signed_range(bits)
+    rng = np.random.default_rng(seed)
+    level = np.concatenate([rng.normal(0, 2**bits, (20, 100)), rng.integers(low - 3, high + 4, (20, 100))])
+    codes = bank(AdcErrors(kind=kind), bits).convert(level, rng)
+    assert np.array_equal(codes, np.clip(np.floor(level), low, high))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_offset_and_gain_are_measured_as_drawn(kind):
+    adcs = bank(AdcErrors(kind=kind, offset_sigma=0.8, gain_sigma=0.05), bits=6)
+    report = adcs.measure(np.random.default_rng(1))
+    assert np.abs(report.offset - adcs.offset).max() < 0.03
+    assert np.abs(report.gain - adcs.gain).max() < 0.002
+    assert adcs.offset.std() == pytest.approx(0.8, rel=0.3)
+    assert np.abs(report.inl).max() < 0.04
+
+
+def test_flash_mismatch_is_the_spread_of_its_transitions():
+    """Each transition errs by its comparator alone, so a code's width errs by sqrt(2) of that."""
+    report = bank(AdcErrors(kind="flash", mismatch=0.1), bits=6, adcs=400).measure(np.random.default_rng(1))
+    assert report.dnl.std() == pytest.approx(0.1 * np.sqrt(2), rel=0.03)
+    assert report.inl[:, 20:40].std() == pytest.approx(0.1 * np.sqrt(1.5), rel=0.15)  # about a line by two ends
+
+
+def test_sar_errs_most_in_the_middle():
+    """Major carry: all lower capacitors are exchanged for one; sigma(DNL) = mismatch sqrt(2^N) (about)."""
+    errors = AdcErrors(kind="sar", mismatch=0.01)
+    report = bank(errors, bits=8, adcs=1000).measure(np.random.default_rng(1))
+    dnl = report.dnl.std(axis=0)
+    assert dnl.argmax() == 126  # the width of the code below the middle transition
+    assert dnl[126] == pytest.approx(0.01 * np.sqrt(255), rel=0.1)
+    assert dnl[62] == pytest.approx(0.01 * np.sqrt(127), rel=0.1)
+
+
+def test_a_large_mismatch_loses_codes_but_never_leaves_the_range():
+    rng = np.random.default_rng(1)
+    for kind in ("sar", "flash"):
+        adcs = bank(AdcErrors(kind=kind, mismatch=0.3 if kind == "sar" else 1.0), bits=6)
+        codes = adcs.convert(rng.normal(0, 40, (500, 100)), rng)
+        assert (codes.min(), codes.max()) == (-32, 31)
+        assert adcs.measure(rng).dnl.min() == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_comparator_noise_is_gaussian_at_a_transition_far_from_others(kind):
+    """One bit, one transition: the share of ones follows the normal distribution."""
+    adcs = bank(AdcErrors(kind=kind, comparator_sigma=0.5), bits=1)
+    rng = np.random.default_rng(2)
+    for level in (-0.7, 0.0, 0.4):
+        codes = adcs.convert(np.full((1000, 100), level), rng)
+        expected = stats.norm.cdf(level / 0.5)
+        assert (codes == 0).mean() == pytest.approx(expected, abs=4 * np.sqrt(0.25 / codes.size))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calibration_leaves_half_a_trim_step(kind):
+    errors = AdcErrors(kind=kind, offset_sigma=1.5, gain_sigma=0.06)
+    before = bank(errors, bits=6, adcs=200).measure(np.random.default_rng(1))
+    after = bank(replace(errors, calibrate=True), bits=6, adcs=200).measure(np.random.default_rng(1))
+    assert np.abs(before.offset).max() > 3
+    assert np.abs(after.offset).max() < 0.125 / 2 * 1.25 + 0.03  # the trim acts before the gain's; ramp of 1/64
+    assert np.abs(before.gain - 1).max() > 0.1
+    assert np.abs(after.gain - 1).max() < 2**-9 * 1.25 + 0.001
+
+
+def test_calibration_sees_through_comparator_noise():
+    errors = AdcErrors(kind="flash", offset_sigma=1.5, gain_sigma=0.06, comparator_sigma=0.2, calibrate=True)
+    after = bank(errors, bits=6, adcs=200)
+    residual = (after.offset + after.offset_trim) * after.gain_trim
+    assert np.abs(residual).max() < 0.25
+
+
+def test_a_column_has_the_errors_of_its_adc():
+    """ADC k serves the columns k*M .. k*M + M-1."""
+    adcs = bank(AdcErrors(offset_sigma=3.0), bits=8, adcs=20)
+    codes = adcs.convert(np.full((1, 40), 0.5), np.random.default_rng(0))[0]
+    assert np.array_equal(codes, np.floor(0.5 + np.repeat(adcs.offset, 2)))
+
+
+def test_dac_errors_are_those_drawn_and_zero_is_exact():
+    design = replace(layer(), dac_bits=8)
+    dacs = DacBank(design, DacErrors(offset_sigma=0.5, gain_sigma=0.02, bow_sigma=0.7), np.random.default_rng(0))
+    codes = np.arange(-127, 128)[:, None].repeat(design.rows, axis=1)
+    error = dacs.levels(codes) - codes * dacs.gain - dacs.offset
+    assert (dacs.levels(codes)[127] == 0).all()
+    error[127] = 0
+    assert np.abs(error[[0, -1]]).max() < 2**-12
+    assert np.allclose(np.abs(error).max(axis=0), np.abs(dacs.bow), atol=1e-3)
+
+
+def test_an_array_reads_through_its_converters():
+    config = ArrayConfig(
+        adc=AdcErrors(kind="sar", offset_sigma=0.3, mismatch=0.02), dac=DacErrors(gain_sigma=0.05, offset_sigma=0.1)
+    )
+    design = layer(bits=6)
+    array = Array(design, config, 3)
+    rng = np.random.default_rng(0)
+    levels, drive = rng.integers(-7, 8, (11, 100)), rng.integers(-7, 8, (30, 11))
+    array.program(levels)
+    array.set_gain(0, 3, 4)
+    expected = array.dacs.levels(drive) @ levels * 3 / 16
+    assert np.array_equal(array.analog(drive), expected)
+    assert np.array_equal(array.convert_all(drive), array.adcs.convert(expected, rng))
+    ideal = Array(design)
+    ideal.program(levels)
+    ideal.set_gain(0, 3, 4)
+    wrong = (array.convert_all(drive) != ideal.convert_all(drive)).mean()
+    assert 0.2 < wrong < 0.8
+
+
+@pytest.mark.parametrize(
+    "act, sentence",
+    [
+        (lambda: AdcErrors(kind="slope"), "ADC kind must be one of ideal, flash, sar, not 'slope'"),
+        (lambda: AdcErrors(offset_sigma=-1), "ADC offset sigma must be a number from 0 to 1024, not -1"),
+        (lambda: AdcErrors(gain_sigma=1), "ADC gain sigma must be a number from 0 to 0.25, not 1"),
+        (lambda: AdcErrors(mismatch=17), "ADC mismatch must be a number from 0 to 16, not 17"),
+        (lambda: AdcErrors(comparator_sigma="x"), "comparator sigma must be a number from 0 to 1024, not 'x'"),
+        (lambda: AdcErrors(offset_trim=0), "offset trim step must be a number from 1e-06 to 16, not 0"),
+        (lambda: AdcErrors(gain_trim=1), "gain trim step must be a number from 1e-09 to 0.5, not 1"),
+        (lambda: DacErrors(offset_sigma=-1), "DAC offset sigma must be a number from 0 to 1024, not -1"),
+        (lambda: DacErrors(gain_sigma=1), "DAC gain sigma must be a number from 0 to 0.25, not 1"),
+        (lambda: DacErrors(bow_sigma=-1), "DAC bow sigma must be a number from 0 to 1024, not -1"),
+    ],
+)
+def test_errors_are_one_clear_sentence(act, sentence):
+    with pytest.raises(DesignError) as error:
+        act()
+    assert str(error.value) == sentence

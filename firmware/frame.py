@@ -28,6 +28,10 @@ class Section(NamedTuple):
     layer: int
     payload: bytes
 
+    def content(self) -> bytes:
+        """What the section's CRC-32 covers: its head and its payload."""
+        return SECTION.pack(tag=self.tag, layer=self.layer, length=len(self.payload)) + self.payload
+
 
 class Frame(NamedTuple):
     """A checked container."""
@@ -39,9 +43,7 @@ class Frame(NamedTuple):
 
 def join(fingerprint: str, sections: list[Section]) -> bytes:
     """The image's bytes."""
-    body = b"".join(
-        _with_crc(SECTION.pack(tag=s.tag, layer=s.layer, length=len(s.payload)) + s.payload) for s in sections
-    )
+    body = b"".join(_with_crc(s.content()) for s in sections)
     length = HEADER.size + CRC_BYTES + len(body) + DIGEST_BYTES
     if length >= 2**32:
         raise ImageError(f"an image must be smaller than 4 GiB, not {length} bytes")

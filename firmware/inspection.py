@@ -28,11 +28,11 @@ def inspect(data: bytes) -> str:
         f"input scale  {_numbers(network.input_scale)}",
         f"input offset {_numbers(network.input_offset)}",
         "",
-        "section             bytes  CRC-32 of the payload",
+        "section             bytes  CRC-32",
     ]
     for s in frame.sections:
         name = section_name(s.tag, s.layer).removeprefix("section ")
-        lines.append(f"{name:<15} {len(s.payload):>9}  {zlib.crc32(s.payload):08x}")
+        lines.append(f"{name:<15} {len(s.payload):>9}  {zlib.crc32(s.content()):08x}")
     for index, (layer, layer_data) in enumerate(zip(design.layers, network.layers)):
         lines += ["", *_layer(index, layer, layer_data)]
     return "\n".join(lines) + "\n"

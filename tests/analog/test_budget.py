@@ -1,0 +1,116 @@
+"""The noise budget: the paper's numbers, formulas of each source, names and plots."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ohmgate.analog import devices, noise
+from ohmgate.analog.budget import enob, noise_budget
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.sources import SOURCES, isolated, present, without
+from ohmgate.model.design import DenseLayer, LstmLayer
+from ohmgate.model.formats import DesignError
+
+LAYER = LstmLayer(inputs=12, hidden=32, adcs=16)
+GAIN = (12, 9)
+
+
+def shares(config, layer=LAYER, **options):
+    return {share.source: share for share in noise_budget(layer, config, GAIN, **options).shares}
+
+
+def test_section_five_of_the_paper():
+    """2 bits over +-1 V: 0.144 V of quantisation noise, against which thermal and shot noise are nothing."""
+    layer = LstmLayer(inputs=12, hidden=32, adcs=16, adc_bits=2)
+    found = shares(preset("paper_cells"), layer)
+    assert found["quantisation"].volts == pytest.approx(0.144, abs=0.0005)
+    assert found["thermal"].power < 1e-4
+    assert found["shot"].power < 1e-3
+    assert found["converter noise"].volts == pytest.approx(0.144, rel=0.02)
+    assert found["read noise"].lsb > 30 * max(found["thermal"].lsb, found["shot"].lsb)
+
+
+def test_shares_follow_their_formulas():
+    rng = np.random.default_rng(1)
+    levels, drives = rng.integers(-7, 8, (45, 128)), rng.integers(-7, 8, (500, 45))
+    squares = (drives**2).sum(axis=1).mean()
+    scale = 12 / 2**9
+    found = shares(preset("paper"), levels=levels, drives=drives)
+    assert found["weight noise"].lsb == pytest.approx(1.4 * np.sqrt(squares) * scale, rel=0.02)
+    cells = replace(preset("reram").cells, device=replace(devices.reram(), g_min=10e-6, g_max=49e-6))
+    device = replace(cells.device, program_sigma=(2 / 49, 0.0, 0.0))  # 2 uS, far from clipping at 0
+    config = replace(preset("reram"), cells=replace(cells, device=device))
+    found = shares(config, levels=levels, drives=drives)
+    unit = 39 / 7  # uS of a level
+    assert found["programming"].lsb == pytest.approx(np.sqrt(2) * 2 / unit * np.sqrt(squares) * scale, rel=0.03)
+    g = 10 + unit * np.stack([np.maximum(levels, 0), np.maximum(-levels, 0)])
+    law = devices.reram().telegraph
+    expected = np.sqrt(law.variance * ((drives**2) @ ((g / unit) ** 2).sum(axis=0)).mean()) * scale
+    assert found["telegraph"].lsb == pytest.approx(expected, rel=0.05)
+    thermal = noise.thermal_current(g.sum(axis=(0, 1)).mean() * 1e-6, 300, 5e6) / (0.2 / 7 * unit * 1e-6)
+    assert found["thermal"].lsb == pytest.approx(thermal * scale, rel=0.02)
+    assert found["comparator"].lsb == pytest.approx(0.1, rel=0.03)
+    assert found["ADC mismatch"].lsb < 0.2
+
+
+def test_powers_add_up_and_bits_are_lost():
+    budget = noise_budget(LAYER, preset("reram"), GAIN)
+    assert sum(share.power for share in budget.shares) == pytest.approx(1)
+    assert budget.enob < min(share.enob for share in budget.shares)
+    assert [share.lsb for share in budget.shares] == sorted((s.lsb for s in budget.shares), reverse=True)
+    assert enob(4, 0.0) == 4
+    assert enob(4, 12**-0.5) == pytest.approx(3.5)  # twice the noise power, half a bit
+
+
+def test_an_ideal_array_has_quantisation_only():
+    budget = noise_budget(LAYER, preset("ideal"), GAIN)
+    assert [share.source for share in budget.shares] == ["quantisation"]
+    assert budget.enob == 4
+
+
+def test_a_table_and_a_plot(tmp_path):
+    budget = noise_budget(LAYER, preset("mram"), GAIN)
+    table = budget.table().splitlines()
+    assert len(table) == len(budget.shares) + 3
+    assert table[2].startswith("| quantisation | 0.289 | 36.1 |")
+    budget.plot(tmp_path / "one.png")
+    budget.plot(tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one.png", "two.png"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_sources_partition_a_configuration(name):
+    config = preset(name)
+    found = present(config)
+    stripped = config
+    for source in found:
+        assert isolated(config, source) != isolated(config, None)
+        assert source not in present(without(config, source))
+        stripped = without(stripped, source)
+    assert present(stripped) == []
+    assert (found == []) == (name == "ideal")
+
+
+def test_every_source_can_be_present():
+    everything = ArrayConfig(
+        weight_noise=0.1, adc_noise="paper", adc=PRESETS["reram"].adc, dac=PRESETS["reram"].dac,
+        cells=Cells(
+            device=devices.Device(
+                name="all", g_min=1e-6, g_max=2e-6, levels=16, read_voltage=1.0, program_sigma=(0.1, 0.0, 0.0),
+                device_sigma=0.1, read_sigma=0.1, drift_mean=(0.0, 0.1, 0.0, 1.0), retention=1e9,
+                temperature_coefficient=1e-3, telegraph=devices.reram().telegraph, flicker=devices.reram().flicker,
+            ),
+            seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True,
+        ),
+    )  # fmt: skip
+    assert present(everything) == list(SOURCES)
+    layer = DenseLayer(inputs=20, outputs=8, adcs=4)
+    assert set(shares(everything, layer)) == {"quantisation", *SOURCES}
+
+
+def test_an_unknown_source_is_named():
+    for act in (without, isolated):
+        with pytest.raises(DesignError, match=r"^noise source must be one of weight noise, .*, not 'gremlins'$"):
+            act(preset("ideal"), "gremlins")

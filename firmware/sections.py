@@ -44,7 +44,7 @@ def decode_meta(payload: bytes) -> tuple[Design, dict]:
         raise ValueError(f"it must be an object with the keys {', '.join(sorted(META_KEYS))}")
     for key in ("input_offset", "input_scale"):
         if not isinstance(content[key], list) or not all(type(v) is float for v in content[key]):
-            raise ValueError(f"{key} must be a list of numbers with a decimal point")
+            raise ValueError(f"{key} must be a list of floats (1.0, not 1)")
     labels = content["labels"]
     if not isinstance(labels, list) or not all(isinstance(v, str) for v in labels):
         raise ValueError("labels must be a list of strings")

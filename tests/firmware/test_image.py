@@ -227,7 +227,7 @@ def test_sentences_of_meta():
     )
     assert sentence(with_meta(labels=["a"])) == "section META: labels must name the 3 outputs, not 1"
     assert sentence(with_meta(input_scale=[1, 2, 3])) == (
-        "section META: input_scale must be a list of numbers with a decimal point"
+        "section META: input_scale must be a list of floats (1.0, not 1)"
     )
     assert sentence(with_meta(input_scale=[1.0, 2.0, float("nan")])) == (
         "section META: input_scale must be 3 finite numbers, not (1.0, 2.0, nan)"

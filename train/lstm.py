@@ -48,7 +48,7 @@ class LstmArray(ArrayModule):
 
         Returns h (T, B, n) and the state after the last step.
         """
-        steps, batch, m = inputs.shape
+        batch, m = inputs.shape[1:]
         weights, step, scale = self.prepare(batch)
         codes = self.drive(inputs).to(weights.dtype)
         sums = codes @ weights[:m] if weights.dim() == 2 else _by_sequence(codes, weights[:, :m])

@@ -41,7 +41,7 @@ class DesignNetwork(nn.Module):
 
     def forward(self, inputs: torch.Tensor, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
         values = inputs.transpose(0, 1)
-        for index, (layer, module) in enumerate(zip(self.design.layers, self.layers)):
+        for layer, module in zip(self.design.layers, self.layers):
             trace = None
             if traces is not None:
                 trace = Trace()

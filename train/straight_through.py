@@ -77,8 +77,8 @@ def gate_values(v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits:
     """Gate activations of converter voltages.
 
     ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g; ``step`` (4,) the ADC steps in units of the
-    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. The slope is that of sigmoid or
-    tanh at the table's value; a code at either end passes a gradient, a clipped voltage does not.
+    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. The slope is
+    that of sigmoid or tanh at the table's value; a code at either end passes a gradient, a clipped voltage does not.
     """
     return _Gates.apply(v, step, tables, bits)
 

@@ -1,0 +1,138 @@
+"""Runs: determinism, resumption, accuracy, error sentences."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError
+from ohmgate.train.datasets import SequenceDataset, load_dataset
+from ohmgate.train.noise import PAPER_ADC, Noise
+from ohmgate.train.seeds import train_seeds
+from ohmgate.train.training import TrainConfig, schedule, train
+from ohmgate.train.verify import verify
+
+VOWELS = load_dataset("vowels")
+SMALL = SequenceDataset("vowels", VOWELS.train.take(np.arange(0, 270, 10)), VOWELS.test, VOWELS.classes)
+NOISY = Noise(adc=PAPER_ADC, weight=0.05, redraw="per_sequence")
+CONFIG = TrainConfig(epochs=4, batch=10, train_noise=NOISY)
+DESIGN = Design.load("vowels")
+
+
+def digest(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    results = [train(DESIGN, SMALL, CONFIG, checkpoint=tmp_path / name) for name in ("a", "b")]
+    other = train(DESIGN, SMALL, replace(CONFIG, seed=1))
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    assert results[0].network == results[1].network
+    assert results[0].losses == results[1].losses
+    assert other.network != results[0].network
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("floating", [False, True])
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, floating):
+    config = replace(CONFIG, floating=floating)
+    whole = train(DESIGN, SMALL, config, checkpoint=tmp_path / "whole")
+
+    def kill(epoch, epochs, loss):
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(DESIGN, SMALL, config, checkpoint=tmp_path / "cut", progress=kill)
+    rest = train(DESIGN, SMALL, config, checkpoint=tmp_path / "cut")
+    assert rest.losses == whole.losses[2:]
+    assert digest(tmp_path / "cut") == digest(tmp_path / "whole")
+    assert np.array_equal(rest.predictions, whole.predictions)
+    again = train(DESIGN, SMALL, config, checkpoint=tmp_path / "cut")
+    assert again.losses == ()
+    assert again.accuracy == whole.accuracy
+
+
+def test_vowels_reach_the_float_accuracy_and_the_references_integers():
+    config = TrainConfig(epochs=30)
+    quantised = train(DESIGN, VOWELS, config)
+    floating = train(DESIGN, VOWELS, replace(config, floating=True))
+    assert floating.accuracy > 0.94
+    assert quantised.accuracy > 0.94
+    network = quantised.network
+    report = verify(quantised.model, network.encode(VOWELS.test.features), VOWELS.test.lengths, network)
+    assert report.mismatches == 0
+    assert report.compared == int(VOWELS.test.lengths.sum()) * (4 * 32 * 2 + 2 * 32) + 370 * (9 + 1)
+    assert network.labels == VOWELS.classes
+    assert floating.network is None
+
+
+def test_seeds_run_in_processes_and_resume(tmp_path):
+    lines = []
+    config = TrainConfig(epochs=2, batch=27)
+    call = {"seeds": (3, 1), "folder": tmp_path, "workers": 2}
+    result = train_seeds(DESIGN, SMALL, config, **call, progress=lambda *line: lines.append(line))
+    assert [line[:2] for line in lines] == [(k, 4) for k in range(1, 5)]
+    assert sorted(line[2].split(":")[0] for line in lines) == [
+        "seed 1 float", "seed 1 quantised", "seed 3 float", "seed 3 quantised",
+    ]  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "float_1.safetensors", "float_3.safetensors", "quantised_1.safetensors", "quantised_3.safetensors",
+    ]  # fmt: skip
+    alone = train(DESIGN, SMALL, replace(config, seed=3))
+    assert result.network == alone.network
+    assert result.quantised[0] == alone.accuracy
+    assert np.array_equal(result.predictions, alone.predictions)
+    assert result.losses == alone.losses
+    mean = sum(result.quantised) / 2 - sum(result.floating) / 2
+    assert result.difference == pytest.approx(100 * mean)
+
+
+def test_schedule_rises_and_falls():
+    assert schedule(0) == pytest.approx(0.04)
+    assert schedule(0.2) == 1
+    assert schedule(0.6) == pytest.approx(0.5)
+    assert schedule(1) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    "fields, sentence",
+    [
+        ({"seed": -1}, "seed must be an integer from 0 to 2147483647, not -1"),
+        ({"epochs": 0}, "epochs must be an integer from 1 to 100000, not 0"),
+        ({"batch": 1.5}, "batch must be an integer from 1 to 100000, not 1.5"),
+        ({"learning_rate": "high"}, "learning rate must be a number from 0 to 10, not 'high'"),
+        ({"deviations": 0}, "deviations must be a number from 0.1 to 100, not 0"),
+    ],
+)
+def test_configuration_sentences(fields, sentence):
+    with pytest.raises(DesignError) as error:
+        TrainConfig(**fields)
+    assert str(error.value) == sentence
+
+
+def test_data_that_do_not_fit():
+    with pytest.raises(DesignError, match=r"^a design for vowels must have 12 inputs, not 9$"):
+        train(Design.load("har"), SMALL, CONFIG)
+    design = Design("headless", DESIGN.layers[:1])
+    sentence = r"^a design for vowels must end in a dense layer of 9 outputs that emits at the end, not 32 of lstm$"
+    with pytest.raises(DesignError, match=sentence):
+        train(design, SMALL, CONFIG)
+
+
+def test_checkpoint_sentences(tmp_path):
+    path = tmp_path / "run.safetensors"
+    train(DESIGN, SMALL, replace(CONFIG, epochs=1), checkpoint=path)
+    sentence = r"^checkpoint 'run.safetensors' must belong to this run, but its configuration differs$"
+    with pytest.raises(DesignError, match=sentence):
+        train(DESIGN, SMALL, replace(CONFIG, epochs=2), checkpoint=path)
+    path.write_bytes(path.read_bytes()[:100])
+    sentence = r"^checkpoint 'run.safetensors' must be a checkpoint of ohmgate, but cannot be read$"
+    with pytest.raises(DesignError, match=sentence):
+        train(DESIGN, SMALL, CONFIG, checkpoint=path)
+    with pytest.raises(DesignError, match=r"^seeds must be at least one integer, but there is none$"):
+        train_seeds(DESIGN, SMALL, seeds=())

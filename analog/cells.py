@@ -19,6 +19,7 @@ from ..model.design import Layer, check_choice
 from ..model.formats import DesignError, check_integer, full_scale
 from .devices import Device
 from .noise import BOLTZMANN, ELECTRON, check_number
+from .programming import ProgramReport, WriteVerify, write_verify
 
 SCHEMES = ("pair", "offset")
 
@@ -38,6 +39,7 @@ class Cells:
     shot: bool = False
     bandwidth: float = 5e6  #: Hz, of a conversion: 1 / (2 * 100 ns), the paper's time per column
     step_seconds: float = 1.6e-6  #: from one time step to the next: 16 conversions of 100 ns
+    writer: WriteVerify | None = None  #: closed-loop programming; the device's programming error comes on top
 
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
@@ -153,10 +155,29 @@ class Chip:
         target = mapping.targets(levels)
         if mapping.cells.scheme == "offset":
             writes = np.concatenate([writes, writes.max(axis=1, keepdims=True)], axis=1)
-        programmed = target + device.programming_sigma(target) * self._programming_deviates(writes)
+        programmed = self._written(target, levels, writes)
+        programmed = programmed + device.programming_sigma(target) * self._programming_deviates(writes)
         programmed = np.maximum(programmed * self.device_factor, 0.0)
         aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
         return self.with_faults(aged)
+
+    def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
+        """Program all cells by write and verify for the ``write``-th time, from a random start."""
+        device = self.cells.device
+        target = self.mapping.targets(levels)
+        rng = self.stream(1_000_000 + write)
+        start = self.with_faults(device.g_min + (device.g_max - device.g_min) * rng.random(target.shape))
+        limits = device.g_min, device.g_max
+        return write_verify(target, start, limits, self.mapping.unit, self.cells.writer, rng, self.stuck != 0)
+
+    def _written(self, target: np.ndarray, levels: np.ndarray, writes: np.ndarray) -> np.ndarray:
+        """Conductances after programming: those of the write that each cell saw last."""
+        if self.cells.writer is None:
+            return target
+        for write in np.unique(writes[writes > 0]).tolist():
+            report = self.program_report(levels, write)
+            target = np.where(writes == write, report.conductances, target)
+        return target
 
     def with_faults(self, conductances: np.ndarray) -> np.ndarray:
         """The same with stuck cells at their rail."""

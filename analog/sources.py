@@ -30,6 +30,7 @@ NO_DRIFT = (0.0, 0.0, 0.0, 0.0)
 SOURCES: dict[str, Remover] = {
     "weight noise": lambda config: replace(config, weight_noise=0.0),
     "converter noise": lambda config: replace(config, adc_noise="none", adc_sigma=0.0),
+    "write and verify": _part("cells", writer=None),
     "programming": _device(program_sigma=(0.0, 0.0, 0.0)),
     "device to device": _device(device_sigma=0.0),
     "read noise": _device(read_sigma=0.0),

@@ -8,6 +8,7 @@ from ohmgate.analog import devices, noise
 from ohmgate.analog.budget import enob, noise_budget
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.programming import WriteVerify
 from ohmgate.analog.sources import SOURCES, isolated, present, without
 from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError
@@ -102,7 +103,7 @@ def test_every_source_can_be_present():
                 device_sigma=0.1, read_sigma=0.1, drift_mean=(0.0, 0.1, 0.0, 1.0), retention=1e9,
                 temperature_coefficient=1e-3, telegraph=devices.reram().telegraph, flicker=devices.reram().flicker,
             ),
-            seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True,
+            seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True, writer=WriteVerify(),
         ),
     )  # fmt: skip
     assert present(everything) == list(SOURCES)

@@ -1,0 +1,139 @@
+"""Write and verify: what reaches its level, what fails, and what it costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ohmgate.analog import devices
+from ohmgate.analog.array import Array
+from ohmgate.analog.cells import Cells, Chip
+from ohmgate.analog.config import ArrayConfig
+from ohmgate.analog.programming import PulseModel, WriteVerify, write_verify
+from ohmgate.model.design import DenseLayer
+from ohmgate.model.formats import DesignError
+
+LAYER = DenseLayer(inputs=63, outputs=128, adcs=16)  # 64 x 128
+LEVELS = np.random.default_rng(0).integers(-7, 8, (64, 128))
+UNIT = 39e-6 / 7
+
+
+def chip(seed=0, **cells):
+    return Chip(LAYER, Cells(device=devices.reram(), writer=WriteVerify(), **cells), np.random.SeedSequence(seed))
+
+
+def program(target, seed=0, writer=None, **options):
+    rng = np.random.default_rng(seed)
+    start = 1e-6 + 39e-6 * rng.random(target.shape)
+    return write_verify(target, start, (1e-6, 40e-6), UNIT, writer or WriteVerify(), rng, **options)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_healthy_cells_reach_their_level_and_failed_ones_are_listed_exactly(seed):
+    """64 x 128 pairs of 4-bit weights from a random start, 1 % of the cells stuck."""
+    made = chip(seed, stuck_on=0.005, stuck_off=0.005)
+    report = made.program_report(LEVELS)
+    healthy = made.stuck == 0
+    assert (np.abs(report.error[healthy]) <= 0.5).mean() >= 0.999
+    missed = ~healthy & (np.abs(report.error) > 0.5)  # a stuck cell may be where it should be
+    assert 60 < missed.sum() < 200
+    assert np.array_equal(report.failures(), np.argwhere(missed))
+    assert 5 < report.pulses[healthy].mean() < 15
+    assert report.pulses[healthy].max() < 100
+    assert (report.pulses[missed] == 200).all()
+
+
+def test_the_summary_states_pulses_time_and_failures():
+    made = chip(1, stuck_off=0.01)
+    report = made.program_report(LEVELS)
+    text = report.summary()
+    assert text.startswith(f"16384 cells, {report.failed.sum()} failed; of the others 100.000% within half a level")
+    assert f"{report.pulses.sum()} pulses" in text
+    expected = report.pulses.sum() * 200e-9 + (~report.failed).sum() * 100e-9 + report.failed.sum() * 100e-9
+    assert report.seconds == pytest.approx(expected)
+
+
+def test_the_error_is_bounded_by_the_tolerance_without_read_noise():
+    target = 1e-6 + UNIT * np.random.default_rng(1).integers(0, 8, 10_000)
+    report = program(target, writer=WriteVerify(verify_sigma=0.0, tolerance=0.1))
+    assert np.abs(report.error).max() <= 0.1
+    assert not report.failed.any()
+    assert np.allclose(report.error, (report.conductances - target) / UNIT)
+
+
+def test_a_tighter_tolerance_costs_pulses():
+    target = 1e-6 + UNIT * np.random.default_rng(1).integers(0, 8, 5000)
+    loose, tight = (program(target, writer=WriteVerify(tolerance=t, verify_sigma=0.0)) for t in (0.4, 0.05))
+    assert tight.error.std() < loose.error.std() / 3
+    assert tight.pulses.mean() > 1.2 * loose.pulses.mean()
+
+
+def test_an_ideal_pulse_lands_in_one():
+    """Strength in proportion to the error, no spread: one pulse, whose energy is V^2 G t."""
+    pulse = PulseModel(set_step=1.0, reset_step=1.0, device_sigma=0.0, cycle_sigma=0.0)
+    writer = WriteVerify(pulse=pulse, verify_sigma=0.0, finest=1e-3)
+    rng = np.random.default_rng(0)
+    report = write_verify(np.array([20e-6, 20e-6]), np.array([10e-6, 30e-6]), (1e-6, 40e-6), UNIT, writer, rng)
+    assert report.pulses.tolist() == [1, 1]
+    assert report.conductances == pytest.approx([20e-6, 20e-6])
+    assert report.energy == pytest.approx((1.5**2 * 10e-6 + 1.8**2 * 30e-6) * 100e-9)
+
+
+def test_worn_cells_stop_to_switch():
+    target = np.full(20_000, 20e-6)
+    writer = WriteVerify(pulse=PulseModel(endurance=1000.0, endurance_sigma=0.5))
+    fresh = program(target, writer=writer)
+    worn = program(target, writer=writer, worn=np.full(20_000, 1000))
+    assert not fresh.failed.any()
+    start = 1e-6 + 39e-6 * np.random.default_rng(0).random(target.shape)
+    off_target = np.abs(start - target) > 0.5 * UNIT
+    assert worn.failed[off_target].mean() == pytest.approx(0.5, abs=0.02)  # the median life is 1000
+
+
+def test_a_slow_cell_is_given_up():
+    target = np.full(1000, 39e-6)
+    report = program(target, writer=WriteVerify(pulse=PulseModel(set_step=0.001), max_pulses=10))
+    assert report.failed.mean() > 0.9
+    assert (report.pulses[report.failed] == 10).all()
+
+
+def test_an_array_programs_by_write_and_verify_cell_by_cell_or_all_at_once():
+    device = replace(devices.reram(), program_sigma=(0.0, 0.0, 0.0))
+    config = ArrayConfig(cells=Cells(device=device, writer=WriteVerify(), stuck_on=0.01))
+    layer = DenseLayer(inputs=7, outputs=12, adcs=4)
+    levels = np.random.default_rng(0).integers(-7, 8, (8, 12))
+    whole, cells = Array(layer, config, 1), Array(layer, config, 1)
+    whole.program(levels)
+    for row, column in np.random.default_rng(1).permutation(np.argwhere(np.ones((8, 12)))):
+        cells.program_cell(int(row), int(column), int(levels[row, column]))
+    assert np.array_equal(whole.effective(), cells.effective())
+    healthy = (whole.chip.stuck == 0).all(axis=0)
+    error = (whole.effective() - levels)[healthy]
+    assert 0.02 < error.std() < 0.3
+    first = whole.effective().copy()
+    whole.program(levels)
+    assert (whole.effective() != first)[healthy].mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    "act, sentence",
+    [
+        (lambda: PulseModel(set_step=0), "SET step must be a number from 1e-06 to 1, not 0"),
+        (lambda: PulseModel(reset_step=2), "RESET step must be a number from 1e-06 to 1, not 2"),
+        (lambda: PulseModel(device_sigma=-1), "device spread of a pulse must be a number from 0 to 2, not -1"),
+        (lambda: PulseModel(cycle_sigma=-1), "cycle spread of a pulse must be a number from 0 to 2, not -1"),
+        (lambda: PulseModel(endurance=0), "endurance must be a number from 1 to inf, not 0"),
+        (lambda: PulseModel(endurance_sigma=9), "endurance spread must be a number from 0 to 5, not 9"),
+        (lambda: PulseModel(set_voltage=0), "SET voltage must be a number from 0.001 to 20, not 0"),
+        (lambda: PulseModel(reset_voltage=0), "RESET voltage must be a number from 0.001 to 20, not 0"),
+        (lambda: PulseModel(pulse_seconds=0), "seconds of a pulse must be a number from 1e-12 to 1, not 0"),
+        (lambda: WriteVerify(tolerance=0), "tolerance must be a number from 0.001 to 0.5, not 0"),
+        (lambda: WriteVerify(finest=0), "finest pulse must be a number from 0.001 to 1, not 0"),
+        (lambda: WriteVerify(max_pulses=0), "most pulses must be an integer from 1 to 100000, not 0"),
+        (lambda: WriteVerify(verify_sigma=2), "verify sigma must be a number from 0 to 1, not 2"),
+        (lambda: WriteVerify(verify_seconds=0), "seconds of a verify must be a number from 1e-12 to 1, not 0"),
+    ],
+)
+def test_errors_are_one_clear_sentence(act, sentence):
+    with pytest.raises(DesignError) as error:
+        act()
+    assert str(error.value) == sentence

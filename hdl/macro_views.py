@@ -17,10 +17,10 @@ def unique_layers(design: Design) -> list[Layer]:
     return list({layer.macro_name: layer for layer in design.layers}.values())
 
 
-def module_header(layer: Layer) -> str:
-    """``module`` line and ports, up to and including the closing ``);``."""
+def module_header(layer: Layer, mark: str = "") -> str:
+    """``module`` line and ports, up to and including the closing ``);``; ``mark`` goes behind every port."""
     width = {port.name: f"[{port.width - 1}:0] " if port.width > 1 else "" for port in macro_ports(layer)}
-    ports = ",\n".join(f"    {p.direction} wire {width[p.name]}{p.name}" for p in macro_ports(layer))
+    ports = ",\n".join(f"    {p.direction} wire {width[p.name]}{p.name}{mark}" for p in macro_ports(layer))
     return f"module {layer.macro_name} (\n{ports}\n);\n"
 
 

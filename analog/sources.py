@@ -42,6 +42,7 @@ SOURCES: dict[str, Remover] = {
     "retention": _device(retention=float("inf")),
     "temperature": _device(temperature_coefficient=0.0),
     "stuck cells": _part("cells", stuck_on=0.0, stuck_off=0.0),
+    "wires": _part("cells", wires=None),
     "DAC": lambda config: replace(config, dac=None),
     "ADC offset": _part("adc", offset_sigma=0.0),
     "ADC gain": _part("adc", gain_sigma=0.0),

@@ -10,6 +10,7 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.programming import WriteVerify
 from ohmgate.analog.sources import SOURCES, isolated, present, without
+from ohmgate.analog.wires import WireConfig
 from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError
 
@@ -104,6 +105,7 @@ def test_every_source_can_be_present():
                 temperature_coefficient=1e-3, telegraph=devices.reram().telegraph, flicker=devices.reram().flicker,
             ),
             seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True, writer=WriteVerify(),
+            wires=WireConfig(row_segment=1.0),
         ),
     )  # fmt: skip
     assert present(everything) == list(SOURCES)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ohmgate.analog import devices, noise
 from ohmgate.analog.array import Array
-from ohmgate.analog.cells import SCHEMES, Cells, Mapping
+from ohmgate.analog.cells import SCHEMES, Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.mapping import Mapping
 from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
 from scipy import stats
@@ -52,10 +53,12 @@ def test_planes_of_a_four_bit_weight():
     layer = DenseLayer(inputs=1, outputs=1, adcs=1, bias_rows=0)
     level = np.array([[-5]])
     step = (IDEAL.g_max - IDEAL.g_min) / 7
-    assert Mapping(layer, Cells(device=IDEAL)).targets(level)[:, 0, 0] == pytest.approx([1e-6, 1e-6 + 5 * step])
+    array = programmed(IDEAL, layer, levels=level)
+    assert array.conductances[:, 0, 0] == pytest.approx([1e-6, 1e-6 + 5 * step])
     binary = Cells(device=replace(IDEAL, levels=2))
-    assert Mapping(layer, binary).digits(level)[:, 0, 0].tolist() == [0, 1, 0, 0, 0, 1]
-    assert Mapping(layer, Cells(device=IDEAL, scheme="offset")).digits(level)[0, 0].tolist() == [2, 7]
+    assert Mapping(layer, binary).nominal(level)[:, 0, 0].tolist() == [0, 1, 0, 0, 0, 1]
+    array = programmed(IDEAL, layer, levels=level, scheme="offset")
+    assert array.conductances[0, 0] == pytest.approx([1e-6 + 2 * step / 2, 1e-6 + 7 * step / 2])
 
 
 def test_programming_error_is_drawn_with_every_write_and_device_error_once():

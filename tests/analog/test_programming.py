@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from ohmgate.analog import devices
 from ohmgate.analog.array import Array
-from ohmgate.analog.cells import Cells, Chip
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.chip import Chip
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.programming import PulseModel, WriteVerify, write_verify
 from ohmgate.model.design import DenseLayer

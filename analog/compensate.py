@@ -65,10 +65,9 @@ def compensate_pair(
         raise DesignError(f"lowest conductance must be below the highest, {high!r} S, not {low!r}")
     wanted = positive - negative
     span = high - low
-    if np.abs(wanted).max() > span * (1 + 1e-9):
-        raise DesignError(
-            f"differences of a pair must be within {span!r} S, the range of a cell, not {np.abs(wanted).max()!r}"
-        )
+    largest = float(np.abs(wanted).max())
+    if largest > span * (1 + 1e-9):
+        raise DesignError(f"differences of a pair must be within {span!r} S, the range of a cell, not {largest!r}")
     positive, negative = low + np.maximum(wanted, 0), low + np.maximum(-wanted, 0)
     weighed = wanted != 0
     sensed = solve(positive, wires), solve(negative, wires)

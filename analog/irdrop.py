@@ -42,10 +42,9 @@ def ir_drop(conductance, wires: WireConfig, volts) -> IrDrop:
     root = np.sqrt(conductance)
 
     def apply(scaled: np.ndarray) -> np.ndarray:
-        current = root * scaled.reshape(root.shape)
-        return (
-            scaled.reshape(root.shape) + root * (_row_drop(current, wires) + _column_rise(current, wires))
-        ).ravel()
+        scaled = scaled.reshape(root.shape)
+        current = root * scaled
+        return (scaled + root * (_row_drop(current, wires) + _column_rise(current, wires))).ravel()
 
     size = conductance.size
     scaled, failed = cg(

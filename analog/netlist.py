@@ -86,12 +86,12 @@ def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title:
 
 
 def _wire(source: str, behind: str, cells: list[str], line: Line) -> tuple[list[str], list[str]]:
-    """Node of each cell, nearest to ``source`` first, and the resistors of the wire; ``behind`` follows a terminal."""
+    """Node of each cell, nearest to ``source`` first, and the resistors; ``behind`` names a terminal's other side."""
     steps = [(behind, line.terminal), *((cell, line.segment) for cell in cells)]
-    if line.ends == 2:
-        steps += (
-            [(f"{behind}far", line.segment), (source, line.terminal)] if line.terminal else [(source, line.segment)]
-        )
+    if line.ends == 2 and line.terminal:
+        steps += [(f"{behind}far", line.segment), (source, line.terminal)]
+    elif line.ends == 2:
+        steps += [(source, line.segment)]
     at, nodes, resistors = source, [], []
     for node, ohm in steps:
         if ohm:

@@ -6,6 +6,7 @@ matrices of the tiles side by side.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,4 +41,4 @@ def tiled_matrix(
 def _cuts(length: int, longest: int) -> Iterator[tuple[int, int]]:
     pieces = -(-length // longest)
     edges = [length * piece // pieces for piece in range(pieces + 1)]
-    return zip(edges, edges[1:])
+    return pairwise(edges)

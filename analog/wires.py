@@ -55,7 +55,7 @@ def check_conductance(conductance) -> np.ndarray:
     bad = np.argwhere(~((conductance >= 0) & (conductance < np.inf)))
     if len(bad):
         at = tuple(int(i) for i in bad[0])
-        raise DesignError(f"conductance at {at} must be finite and not negative, not {conductance[at]!r}")
+        raise DesignError(f"conductance at {at} must be finite and not negative, not {float(conductance[at])!r}")
     return conductance
 
 

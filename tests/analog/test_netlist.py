@@ -70,10 +70,8 @@ def test_ngspice_agrees_with_the_exact_solver(seed, ends):
     rows, columns = (32, 32) if seed == 0 else rng.integers(1, 33, 2)
     conductance = rng.uniform(0.05, 1, (rows, columns)) / rng.choice([1e3, 1e4, 1e5, 1e6])
     conductance[rng.random(conductance.shape) < 0.1] = 0
-    if seed % 3 == 1:
-        ohms = rng.choice([0.0, 1.0, 30.0], 4)  # wires, drivers or sense amplifiers of 0 ohm
-    else:
-        ohms = rng.uniform(0.1, [5, 5, 500, 200])
+    without = seed % 3 == 1  # wires, drivers or sense amplifiers of 0 ohm
+    ohms = rng.choice([0.0, 1.0, 30.0], 4) if without else rng.uniform(0.1, [5, 5, 500, 200])
     names = ("row_segment", "column_segment", "driver", "sense")
     wires = WireConfig(**dict(zip(names, ohms.tolist())), driver_ends=ends)
     volts = rng.uniform(-1, 1, rows)

@@ -315,7 +315,7 @@ CELL = np.full((2, 3), 1e-6)
         (lambda: effective_matrix([[np.nan]], ONE_OHM), r"conductance at \(0, 0\) must be finite and not negative"),
         (
             lambda: effective_matrix(np.ones((500, 600)), WireConfig(row_segment=10.0, column_segment=10.0)),
-            r"wires must attenuate by less than exp\(600\), but 10.0 ohm a segment",
+            r"wires must attenuate by less than exp\(600\), but 10 ohm a segment",
         ),
         (lambda: approximate_matrix(CELL, ONE_OHM, 1.0), "error must be a number from 1e-12 to 0.1, not 1.0"),
         (lambda: ir_drop(CELL, ONE_OHM, np.ones(3)), r"volts must be 2 finite numbers, one a row, not shape \(3,\)"),

@@ -49,6 +49,7 @@ def build(
     file. Raises :class:`DesignError` if the simulator is missing or the build fails.
     """
     require(simulator)
+    folder = Path(folder).resolve()  # the simulator runs in another folder
     folder.mkdir(parents=True, exist_ok=True)
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs
     sources = []

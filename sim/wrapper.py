@@ -1,9 +1,9 @@
 """A test bench's top level: several chips side by side, so that one build serves many designs."""
 
 from amaranth.hdl import Value
-from amaranth.lib.wiring import Flow
+from amaranth.lib.wiring import Flow, Signature
 
-from ..hdl.chip import Chip
+from ..hdl.accelerator import accelerator_members
 from ..model.design import Design
 
 TOP = "ohmgate_bench"
@@ -12,7 +12,7 @@ PUBLIC = " /*verilator public_flat_rw*/"  #: what a test bench may touch in Veri
 
 def chip_ports(design: Design, trace: bool) -> list[tuple[str, str, int]]:
     """(name, direction, width) of a generated chip's ports, clock and reset first."""
-    chip = Chip(design, trace)
+    chip = Signature(accelerator_members(design, trace)).create()
     ports = [("clk", "input", 1), ("rst", "input", 1)]
     for path, member, value in chip.signature.flatten(chip):
         direction = "output" if member.flow == Flow.Out else "input"

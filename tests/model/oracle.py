@@ -1,0 +1,85 @@
+"""An independent reading of docs/numerics.md: one value at a time, in rational arithmetic, no numpy products."""
+
+import math
+from fractions import Fraction
+
+HALF = Fraction(1, 2)
+
+
+def clip(value, low, high):
+    return min(max(value, low), high)
+
+
+def top_code(bits):
+    return 1 if bits == 1 else 2 ** (bits - 1) - 1
+
+
+def adc(total, mult, shift, bits):
+    return clip(math.floor(Fraction(total * mult, 2**shift)), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def tanh_entry(index, fraction, bits):
+    z = (abs(index + 0.5)) / 2**fraction
+    magnitude = min(math.floor(math.tanh(z) * 2 ** (bits - 1) + 0.5), 2 ** (bits - 1) - 1)
+    return magnitude if index >= 0 else -magnitude
+
+
+def run_sequence(network, codes):
+    """All outputs of one sequence, a list of steps; for ``emit = "end"`` only the last one's."""
+    steps = [[int(v) for v in step] for step in codes]
+    for layer, data in zip(network.design.layers, network.layers):
+        weights = data.weights.tolist()
+        steps = (lstm if layer.kind == "lstm" else dense)(layer, data, weights, steps)
+    return steps
+
+
+def column_sum(weights, column, drive):
+    return sum(d * weights[row][column] for row, d in enumerate(drive))
+
+
+def lstm(layer, data, weights, steps):
+    n, a, f_bits = layer.hidden, layer.activation_bits, layer.cell_fraction
+    top = top_code(layer.dac_bits)
+    hidden, cell, out = [0] * n, [0] * n, []
+    for x in steps:
+        drive = x + hidden + [top] * layer.bias_rows
+        new_hidden = []
+        for unit in range(n):
+            code = [
+                adc(column_sum(weights, gate * n + unit, drive), int(data.mult[gate]), int(data.shift[gate]),
+                    layer.adc_bits)
+                for gate in range(4)
+            ]  # fmt: skip
+            f, i, o, g = (int(data.tables[gate][code[gate] + 2 ** (layer.adc_bits - 1)]) for gate in range(4))
+            kept = math.floor(Fraction(f, 2**a) * cell[unit] + HALF)
+            added = math.floor(Fraction(i, 2**a) * Fraction(g, 2 ** (a - 1)) * 2**f_bits + HALF)
+            limit = 2 ** (layer.cell_bits - 1)
+            cell[unit] = clip(kept + added, -limit, limit - 1)
+            t_limit = 2 ** (layer.tanh_bits - 1)
+            index = clip(math.floor(Fraction(cell[unit], 2**f_bits) * 2**layer.tanh_fraction), -t_limit, t_limit - 1)
+            value = Fraction(o, 2**a) * Fraction(tanh_entry(index, layer.tanh_fraction, a), 2 ** (a - 1))
+            if layer.dac_bits == 1:
+                new_hidden.append(1 if value >= 0 else -1)
+            else:
+                new_hidden.append(clip(math.floor(value * top + HALF), -top, top))
+        hidden = new_hidden
+        out.append(hidden)
+    return out
+
+
+def dense(layer, data, weights, steps):
+    top = top_code(layer.dac_bits)
+    out = []
+    for x in steps if layer.emit == "step" else steps[-1:]:
+        drive = x + [top] * layer.bias_rows
+        codes = [
+            adc(column_sum(weights, k, drive), int(data.mult[0]), int(data.shift[0]), layer.adc_bits)
+            for k in range(layer.outputs)
+        ]
+        if layer.output == "argmax":
+            out.append([codes.index(max(codes))])
+        elif layer.output == "codes":
+            out.append(codes)
+        else:
+            out.append([int(data.tables[0][c + 2 ** (layer.adc_bits - 1)]) for c in codes])
+    return out

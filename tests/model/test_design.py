@@ -1,0 +1,150 @@
+"""Designs: presets, fingerprints, and one sentence for each broken rule."""
+
+import dataclasses
+
+import pytest
+
+from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.formats import DesignError
+
+
+def design(*layers, name="test"):
+    return Design(name, tuple(layers))
+
+
+def lstm(**changes):
+    return LstmLayer(**({"inputs": 3, "hidden": 8, "adcs": 8} | changes))
+
+
+def dense(**changes):
+    return DenseLayer(**({"inputs": 8, "outputs": 6, "adcs": 3} | changes))
+
+
+def test_presets():
+    assert presets() == ["har", "names", "ptb", "vowels"]
+    shapes = {p: [(x.rows, x.columns, x.adcs, x.steps) for x in Design.load(p).layers] for p in presets()}
+    assert shapes == {
+        "har": [(10, 32, 16, 2), (65, 128, 16, 8), (33, 6, 6, 1)],
+        "names": [(357, 1024, 64, 16), (257, 100, 20, 5)],
+        "ptb": [(601, 1200, 60, 20)],
+        "vowels": [(45, 128, 16, 8), (33, 9, 9, 1)],
+    }
+
+
+def test_fingerprints_of_the_presets_do_not_change():
+    """A change here breaks every image and every bitstream out there: raise CONTRACT_VERSION with it."""
+    assert {p: Design.load(p).fingerprint for p in presets()} == {
+        "har": "7ded3c6d9aab5362",
+        "names": "a4935d43b4f1726a",
+        "ptb": "1cb36ae7f7fbe2d6",
+        "vowels": "04440d2c0edf8dfb",
+    }
+
+
+def test_what_changes_a_fingerprint():
+    base = design(lstm(), dense())
+    same = [
+        design(lstm(), dense(), name="other"),
+        design(lstm(conversion_cycles=5), dense()),
+        design(lstm(adc_range=2.0), dense(function="relu")),
+    ]
+    assert {d.fingerprint for d in same} == {base.fingerprint}
+    different = [
+        design(lstm(**change), dense())
+        for change in (
+            {"adcs": 16}, {"weight_bits": 3}, {"adc_bits": 5}, {"bias_rows": 2}, {"activation_bits": 9}, {"inputs": 4},
+            {"cell_bits": 31}, {"cell_fraction": 23}, {"tanh_bits": 7}, {"tanh_fraction": 4}, {"tables": "constant"},
+        )
+    ]  # fmt: skip
+    constant = [design(lstm(tables="constant", adc_range=r), dense()) for r in (2, 2.0, 3.0)]
+    assert constant[0].fingerprint == constant[1].fingerprint
+    every = {d.fingerprint for d in [base, *different, *constant]}
+    assert len(every) == 1 + len(different) + 2
+
+
+def test_toml_round_trip():
+    for preset in presets():
+        d = Design.load(preset)
+        assert Design.from_dict(d.to_dict()) == d
+
+
+def test_macro_names_differ_where_macros_differ():
+    variants = [lstm(), lstm(dac_bits=3), lstm(weight_bits=3), lstm(adc_bits=3), lstm(adcs=16), lstm(bias_rows=0),
+                lstm(inputs=4), lstm(conversion_cycles=9), dense(inputs=11, outputs=32, adcs=8)]  # fmt: skip
+    assert len({v.macro_name for v in variants}) == len(variants)
+
+
+def test_designs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        lstm().hidden = 3
+
+
+SENTENCES = [
+    (lambda: design(name="9x"), "the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, not '9x'"),
+    (lambda: design(), "a design must have 1 to 16 layers, not 0"),
+    (lambda: design(lstm(inputs=0)), "layer 0: inputs must be an integer from 1 to 4096, not 0"),
+    (lambda: design(lstm(adc_bits="x")), "layer 0: ADC bits must be an integer from 1 to 16, not 'x'"),
+    (lambda: design(lstm(dac_bits=17)), "layer 0: DAC bits must be an integer from 1 to 16, not 17"),
+    (lambda: design(lstm(weight_bits=0)), "layer 0: weight bits must be an integer from 1 to 16, not 0"),
+    (lambda: design(lstm(bias_rows=-1)), "layer 0: bias rows must be an integer from 0 to 64, not -1"),
+    (lambda: design(lstm(adcs=0)), "layer 0: ADCs must be an integer from 1 to 4096, not 0"),
+    (lambda: design(lstm(adcs=12)), "layer 0: ADCs must be 4 times a divisor of the 8 hidden units, not 12"),
+    (lambda: design(lstm(adcs=6)), "layer 0: ADCs must be 4 times a divisor of the 8 hidden units, not 6"),
+    (lambda: design(lstm(hidden=0)), "layer 0: hidden units must be an integer from 1 to 4096, not 0"),
+    (lambda: design(lstm(tables="x")), "layer 0: tables must be one of loaded, constant, not 'x'"),
+    (lambda: design(lstm(conversion_cycles=1)),
+     "layer 0: conversion cycles must be an integer from 2 to 4095, not 1 (or 0 for a done handshake)"),
+    (lambda: design(lstm(conversion_cycles=False)),
+     "layer 0: conversion cycles must be an integer from 2 to 4095, not False (or 0 for a done handshake)"),
+    (lambda: design(lstm(adc_range=0)), "layer 0: ADC range must be a number above 0 and at most 1024, not 0"),
+    (lambda: design(lstm(adc_range=True)), "layer 0: ADC range must be a number above 0 and at most 1024, not True"),
+    (lambda: design(lstm(activation_bits=1)), "layer 0: activation bits must be an integer from 2 to 16, not 1"),
+    (lambda: design(lstm(cell_bits=33)), "layer 0: cell bits must be an integer from 4 to 32, not 33"),
+    (lambda: design(lstm(cell_fraction=32)), "layer 0: cell fraction bits must be an integer from 0 to 31, not 32"),
+    (lambda: design(lstm(tanh_bits=13)), "layer 0: tanh index bits must be an integer from 1 to 12, not 13"),
+    (lambda: design(lstm(tanh_fraction=25)), "layer 0: tanh fraction bits must be an integer from 0 to 24, not 25"),
+    (lambda: design(dense(outputs=0)), "layer 0: outputs must be an integer from 1 to 16384, not 0"),
+    (lambda: design(dense(adcs=4)), "layer 0: ADCs must be a divisor of the 6 outputs, not 4"),
+    (lambda: design(dense(output="x")), "layer 0: output must be one of table, codes, argmax, not 'x'"),
+    (lambda: design(dense(function="x")), "layer 0: function must be one of identity, relu, tanh, not 'x'"),
+    (lambda: design(dense(emit="x")), "layer 0: emit must be one of step, end, not 'x'"),
+    (lambda: design(dense(output_bits=17)), "layer 0: output bits must be an integer from 1 to 16, not 17"),
+    (lambda: design(dense(output="codes"), dense(inputs=6)),
+     "layer 0: output must be table unless the layer is the last, not 'codes'"),
+    (lambda: design(dense(emit="end"), dense(inputs=6)), "layer 1: no layer can follow layer 0, whose emit is 'end'"),
+    (lambda: design(lstm(), dense(inputs=9)), "layer 1: inputs must be the 8 outputs of layer 0, not 9"),
+    (lambda: design(lstm(), dense(dac_bits=3)), "layer 1: DAC bits must be the 4 output bits of layer 0, not 3"),
+    (lambda: Design.from_dict([], "f"), "f: a design must be a table, not []"),
+    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name and [[layer]]"),
+    (lambda: Design.from_dict({"name": "x"}, "f"), "f: a design must have at least one [[layer]]"),
+    (lambda: Design.from_dict({"layer": [3]}, "f"), "f: layer 0: must be a table, not 3"),
+    (lambda: Design.from_dict({"layer": [{}]}, "f"), "f: layer 0: kind must be one of lstm, dense, not None"),
+    (lambda: Design.from_dict({"layer": [{"kind": "lstm", "inputs": 1, "adcs": 4}]}, "f"), "f: layer 0: hidden is missing"),
+    (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 0, "outputs": 1, "adcs": 1}]}, "f"),
+     "f: layer 0: inputs must be an integer from 1 to 4096, not 0"),
+    (lambda: Design.load("nothing"),
+     "design must be one of har, names, ptb, vowels or a path to a .toml file, not 'nothing'"),
+    (lambda: Design.load("nothing.toml"), "cannot read design 'nothing.toml': No such file or directory"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make, sentence", SENTENCES, ids=[s for _, s in SENTENCES])
+def test_a_broken_rule_is_one_sentence(make, sentence):
+    with pytest.raises(DesignError) as error:
+        make()
+    assert str(error.value) == sentence
+
+
+def test_an_unknown_key_lists_the_known_ones():
+    with pytest.raises(
+        DesignError, match=r"^f: layer 0: unknown key 'colour'; a dense layer has adc_bits, .*weight_bits$"
+    ):
+        Design.from_dict({"layer": [{"kind": "dense", "colour": 1}]}, "f")
+
+
+@pytest.mark.parametrize("content, reason", [(b"name = ", "is not valid TOML: "), (b"\xff", "it is not UTF-8 text")])
+def test_unreadable_files(tmp_path, content, reason):
+    path = tmp_path / "d.toml"
+    path.write_bytes(content)
+    with pytest.raises(DesignError, match=reason):
+        Design.load(path)

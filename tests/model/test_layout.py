@@ -1,0 +1,25 @@
+"""Where columns lie: the promises of docs/numerics.md and of the module's own text."""
+
+import numpy as np
+import pytest
+
+from ohmgate.model.design import Design, presets
+from ohmgate.model.layout import gate_of_column, logical_columns, logical_order, physical_order
+
+
+@pytest.mark.parametrize("layer", [x for p in presets() for x in Design.load(p).layers], ids=lambda x: x.macro_name)
+def test_each_step_delivers_what_the_periphery_expects(layer):
+    columns = logical_columns(layer)
+    assert columns.shape == (layer.steps, layer.adcs)
+    assert sorted(columns.reshape(-1)) == list(range(layer.columns))
+    group = layer.adcs // layer.gates
+    for step in range(layer.steps):
+        for gate in range(layer.gates):
+            units = columns[step, gate * group : (gate + 1) * group] - gate * (layer.columns // layer.gates)
+            assert units.tolist() == list(range(step * group, (step + 1) * group))
+    order = physical_order(layer)
+    for adc in range(layer.adcs):
+        neighbours = order[adc * layer.steps : (adc + 1) * layer.steps]
+        assert neighbours.tolist() == columns[:, adc].tolist(), "an ADC serves neighbouring columns"
+    assert np.array_equal(order[logical_order(layer)], np.arange(layer.columns))
+    assert np.bincount(gate_of_column(layer)).tolist() == [layer.columns // layer.gates] * layer.gates

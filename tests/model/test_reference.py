@@ -1,0 +1,111 @@
+"""The vectorised reference against the scalar oracle, and its own promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
+from ohmgate.model.network import LayerData, Network, nominal_tables
+from ohmgate.model.reference import exact_codes, run
+from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.model import oracle
+
+
+@given(seeds)
+@settings(max_examples=150, deadline=None)
+def test_the_reference_equals_the_scalar_oracle(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_design(rng, max_bits=8), rng)
+    codes, lengths = random_inputs(network.design, rng, batch=2, steps=4)
+    result = run(network, codes, lengths)
+    at_end = getattr(network.design.layers[-1], "emit", "step") == "end"
+    for k, length in enumerate(lengths):
+        expected = oracle.run_sequence(network, codes[k, :length])
+        got = result.out[k][None] if at_end else result.out[k, :length]
+        assert got.tolist() == expected
+
+
+def test_the_widest_design_is_exact_in_float64():
+    """16-bit codes, 4096 inputs at full scale: float64 products must equal Python's integers."""
+    design = Design.from_dict({"name": "wide", "layer": [{
+        "kind": "dense", "inputs": 4096, "outputs": 1, "adcs": 1, "dac_bits": 16, "weight_bits": 16, "adc_bits": 16,
+        "output": "codes",
+    }]})  # fmt: skip
+    top = full_scale(16)
+    weights = np.full((4097, 1), top)
+    weights[::2] = top - 1
+    network = Network(design, (LayerData(weights, np.array([255]), np.array([35]), None),))
+    drive = np.full((1, 4097), top)
+    total = sum(int(w) * top for w in weights[:, 0])
+    assert exact_codes(network)(0, drive, np.array([True])).item() == (total * 255) >> 35
+
+
+def vowels_network(rng):
+    return random_network(Design.load("vowels"), rng)
+
+
+def test_a_batch_gives_what_each_sequence_gives_alone():
+    rng = np.random.default_rng(5)
+    network = vowels_network(rng)
+    codes, lengths = random_inputs(network.design, rng, batch=9, steps=7)
+    whole = run(network, codes, lengths)
+    for k, length in enumerate(lengths):
+        alone = run(network, codes[k : k + 1, :length])
+        assert alone.out.tolist() == whole.out[k : k + 1].tolist()
+        assert np.array_equal(alone.layers[0].cell[0], whole.layers[0].cell[k, :length])
+        assert not whole.layers[0].cell[k, length:].any()
+
+
+def test_hidden_rows_are_not_driven_on_the_first_step():
+    rng = np.random.default_rng(6)
+    design = random_design(rng, layers=1, dac_bits=1, inputs=3)
+    while design.layers[0].kind != "lstm":
+        design = random_design(rng, layers=1, dac_bits=1, inputs=3)
+    network = random_network(design, rng)
+    layer = design.layers[0]
+    codes, _ = random_inputs(design, rng, batch=3, steps=2)
+    drive = run(network, codes).layers[0].drive
+    hidden = slice(layer.inputs, layer.inputs + layer.hidden)
+    assert (drive[:, 0, hidden] == 0).all()
+    assert (np.abs(drive[:, 1, hidden]) == 1).all(), "one bit has no zero"
+
+
+def test_saturations_are_counted():
+    design = Design.from_dict({"name": "small", "layer": [
+        {"kind": "lstm", "inputs": 1, "hidden": 1, "adcs": 4, "cell_bits": 8, "cell_fraction": 7, "tanh_fraction": 5}
+    ]})  # fmt: skip
+    layer = design.layers[0]
+    weights = np.array([[7, 7, 7, 7], [0, 0, 0, 0], [7, 7, 7, 7]])
+    network = Network(design, (LayerData(weights, np.full(4, 1), np.full(4, 1), nominal_tables(layer)),))
+    result = run(network, np.full((1, 6, 1), 7))
+    # f = i = 251/256, g = 127/128 (z = 3.75 on 16 codes): c = 125, then 248 > 127 saturates on every later step
+    assert result.layers[0].cell[0, 1:, 0].tolist() == [127] * 5
+    assert result.layers[0].saturations == 5
+
+
+@pytest.mark.parametrize(
+    "codes, lengths, sentence",
+    [
+        (np.zeros((2, 3, 5), int), None,
+         r"input codes must be integers of shape \(batch, steps, 12\), not int64 of \(2, 3, 5\)"),
+        (np.zeros((2, 3, 12)), None,
+         r"input codes must be integers of shape \(batch, steps, 12\), not float64 of \(2, 3, 12\)"),
+        (np.zeros((2, 3, 12), int), [3], "lengths must be one integer from 1 to 3 for each sequence"),
+        (np.zeros((2, 3, 12), int), [0, 3], "lengths must be one integer from 1 to 3 for each sequence"),
+        (np.full((2, 3, 12), 8), None, "input codes must be symmetric 4-bit codes"),
+    ],
+)  # fmt: skip
+def test_wrong_inputs_are_named(codes, lengths, sentence):
+    network = vowels_network(np.random.default_rng(0))
+    with pytest.raises(DesignError, match=f"^{sentence}$"):
+        run(network, codes, lengths)
+
+
+def test_codes_past_a_length_are_ignored():
+    rng = np.random.default_rng(1)
+    network = vowels_network(rng)
+    codes = rng.choice(symmetric_codes(4), size=(1, 4, 12))
+    dirty = codes.copy()
+    dirty[0, 2:] = 99
+    assert run(network, codes, [2]).out.tolist() == run(network, dirty, [2]).out.tolist()

@@ -1,0 +1,110 @@
+"""Jobs, bit fields and simulators: round trips and error sentences."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmgate.analog.config import PRESETS
+from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError
+from ohmgate.sim import simulators
+from ohmgate.sim.bit_fields import pack, signed, unpack
+from ohmgate.sim.cosim import Build, build, simulate
+from ohmgate.sim.job import (
+    DeviceJob,
+    DeviceRecord,
+    LayerRecord,
+    Timing,
+    read_jobs,
+    read_record,
+    write_jobs,
+    write_record,
+)
+from tests.designs import random_design, random_inputs, random_network
+
+
+@given(st.integers(1, 32).flatmap(lambda b: st.tuples(st.just(b), st.lists(st.integers(0, 2**b - 1), min_size=1))))
+def test_bit_fields_round_trip(case):
+    bits, values = case
+    number = sum(v << bits * k for k, v in enumerate(values))
+    assert unpack(number, bits, len(values)).tolist() == values
+    assert pack(np.array(values), bits) == number
+    low = 2 ** (bits - 1)
+    assert signed(np.array(values), bits).tolist() == [v - 2**bits if v >= low else v for v in values]
+
+
+def make_job(seed=0, **changes) -> DeviceJob:
+    rng = np.random.default_rng(seed)
+    network = random_network(random_design(rng), rng)
+    return DeviceJob(network, *random_inputs(network.design, rng), **changes)
+
+
+def test_jobs_round_trip(tmp_path):
+    jobs = [make_job(1, array=PRESETS["paper"], seed=7), make_job(2, timing=Timing((2, 9), (2, 3), 4, 5))]
+    write_jobs(tmp_path, jobs, trace=True)
+    back, trace = read_jobs(tmp_path)
+    assert trace is True
+    for one, other in zip(jobs, back):
+        assert one.network == other.network
+        assert np.array_equal(one.codes, other.codes)
+        assert np.array_equal(one.lengths, other.lengths)
+        assert (one.array, one.timing, one.seed, one.scenario) == (
+            other.array,
+            other.timing,
+            other.seed,
+            other.scenario,
+        )
+
+
+def test_records_round_trip(tmp_path):
+    layer = LayerRecord(np.arange(6).reshape(2, 3), np.arange(4).reshape(4, 1), np.arange(4), cell=np.ones((4, 2)))
+    record = DeviceRecord([1 << 90, 3], [layer], {"ID": 5}, {"sequences": [0]})
+    write_record(tmp_path, 0, record)
+    back = read_record(tmp_path, 0, 1)
+    assert (back.out, back.registers, back.facts) == (record.out, record.registers, record.facts)
+    assert np.array_equal(back.layers[0].drive, layer.drive)
+    assert np.array_equal(back.layers[0].cell, layer.cell)
+    assert back.layers[0].gates is None
+
+
+SENTENCES = [
+    (lambda t: Timing(conversion=(1, 4)), "least conversion cycles must be an integer from 2 to 60000, not 1"),
+    (lambda t: Timing(conversion=(5, 4)), "most conversion cycles must be an integer from 5 to 60000, not 4"),
+    (lambda t: Timing(input_gaps=-1), "input gaps must be an integer from 0 to 60000, not -1"),
+    (lambda t: make_job(scenario="x"), "scenario must be one of inference, reset_sweep, refusal, not 'x'"),
+    (lambda t: build([Design.load("vowels")], t, "x"), "simulator must be one of verilator, icarus, not 'x'"),
+    (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), []),
+     "a build of 1 chips must get as many jobs, not 0"),
+    (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), [make_job(3)]),
+     f"job 0 has a network of fingerprint {make_job(3).network.design.fingerprint}, "
+     f"but the chip has {Design.load('vowels').fingerprint}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make, sentence", SENTENCES, ids=[s for _, s in SENTENCES])
+def test_a_broken_rule_is_one_sentence(make, sentence, tmp_path):
+    with pytest.raises(DesignError) as error:
+        make(tmp_path)
+    assert str(error.value) == sentence
+
+
+def test_a_missing_record_is_named(tmp_path):
+    with pytest.raises(DesignError, match="^the simulation of chip 2 ended without a record; its log is in '"):
+        read_record(tmp_path, 2, 1)
+
+
+def test_missing_tools_are_named(monkeypatch):
+    monkeypatch.setattr(simulators.shutil, "which", lambda tool: None)
+    assert simulators.missing_tools("icarus") == "the simulator icarus needs iverilog, vvp on the PATH"
+    with pytest.raises(DesignError, match="^the simulator icarus needs iverilog, vvp on the PATH$"):
+        simulators.require("icarus")
+
+
+def test_a_broken_build_is_reported(tmp_path, monkeypatch):
+    problem = simulators.missing_tools("icarus")
+    if problem:
+        pytest.skip(problem)
+    monkeypatch.setattr("ohmgate.sim.cosim.agent_view", lambda layer: "module broken (")
+    with pytest.raises(DesignError, match="^icarus could not build the simulation; see .*build.log$"):
+        build([Design.load("vowels")], tmp_path, "icarus")

@@ -1,0 +1,150 @@
+"""Resets in every cycle, refused images, noise, waves: what a chip must survive."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ohmgate.analog.config import PRESETS
+from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.sim.compare import compare
+from ohmgate.sim.cosim import build, simulate
+from ohmgate.sim.job import DeviceJob, Timing
+from ohmgate.sim.simulators import SIMULATORS, missing_tools
+from tests.designs import random_inputs, random_network
+
+
+def two_layers() -> Design:
+    return Design("small", (
+        LstmLayer(inputs=3, hidden=4, adcs=8),
+        DenseLayer(inputs=4, outputs=6, adcs=2, adc_bits=6, output="argmax", emit="end"),
+    ))  # fmt: skip
+
+
+def stack() -> Design:
+    return Design("stack", (
+        DenseLayer(inputs=2, outputs=3, adcs=3, output_bits=3, function="relu"),
+        LstmLayer(inputs=3, hidden=3, adcs=12, dac_bits=3, conversion_cycles=3),
+        LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=3, tables="constant"),
+    ))  # fmt: skip
+
+
+def job(design: Design, seed: int = 0, batch: int = 3, **changes) -> DeviceJob:
+    rng = np.random.default_rng(seed)
+    network = random_network(design, rng)
+    codes, lengths = random_inputs(design, rng, batch=batch, steps=4)
+    return DeviceJob(network, codes, np.maximum(lengths, 2), seed=seed, **changes)
+
+
+@pytest.fixture(scope="module", params=SIMULATORS)
+def chips(request, tmp_path_factory):
+    problem = missing_tools(request.param)
+    if problem:
+        pytest.skip(problem)
+    return build([two_layers(), stack()], tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.mark.slow
+def test_reset_in_every_cycle_of_a_time_step(chips):
+    timing = Timing(conversion=(3, 3))
+    jobs = [job(d, scenario="reset_sweep", timing=timing) for d in (two_layers(), stack())]
+    for one, result in zip(jobs, simulate(chips, jobs)):
+        layers = one.network.design.layers
+        assert result.record.facts["cycles"] >= sum(x.steps * 3 + 4 for x in layers)
+        assert len(result.record.facts["sequences"]) == 2 * result.record.facts["cycles"]
+        assert result.comparison.mismatches == 0, str(result.comparison)
+
+
+def test_a_wrong_fingerprint_is_refused_by_the_chip(chips):
+    for result in simulate(chips, [job(d, scenario="refusal") for d in (two_layers(), stack())]):
+        facts = result.record.facts
+        assert facts["status_after_wrong"] == {
+            "UNLOCKED": 0, "REFUSED": 1, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}  # fmt: skip
+        assert facts["refused"] == ["CONTROL", "GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "LEVEL"]
+        assert facts["input_taken"] == 0
+        assert facts["cells_written"] == 0
+        assert facts["right_image"] == "loaded", "the right image afterwards is taken"
+        assert result.comparison.mismatches == 0, str(result.comparison)
+
+
+def test_a_noisy_run_is_compared_as_strictly(chips):
+    jobs = [job(d, seed=3, array=PRESETS["paper"]) for d in (two_layers(), stack())]
+    results = simulate(chips, jobs)
+    for one, result in zip(jobs, results):
+        assert result.comparison.mismatches == 0, str(result.comparison)
+        ideal = compare(replace(one, array=PRESETS["ideal"]), result.record)
+        assert ideal.mismatches > 0, "the noise changed no code at all"
+        assert ideal.first.stage == "ADC code"
+    again = simulate(chips, jobs)
+    for first, second in zip(results, again):
+        for a, b in zip(first.record.layers, second.record.layers):
+            assert np.array_equal(a.adc, b.adc), "the same seed gives the same codes"
+
+
+def test_counters(chips):
+    jobs = [job(d, seed=4, timing=Timing(input_gaps=5, output_gaps=9)) for d in (two_layers(), stack())]
+    for one, result in zip(jobs, simulate(chips, jobs)):
+        registers, layers = result.record.registers, one.network.design.layers
+        assert registers["STEPS"] == one.lengths.sum()
+        rails = 0
+        for layer, seen in zip(layers, result.record.layers):
+            low, high = -(2 ** (layer.adc_bits - 1)), 2 ** (layer.adc_bits - 1) - 1
+            rails += int(((seen.adc == low) | (seen.adc == high)).sum())
+        assert registers["ADC_SATURATIONS"] == rails
+        assert registers["CELL_SATURATIONS"] == sum(
+            t.saturations for t in _reference(one).layers
+        )  # fmt: skip
+        assert registers["CYCLES"] >= sum(len(seen.starts) * 2 for seen in result.record.layers[:1])
+
+
+def _reference(one: DeviceJob):
+    from ohmgate.model.reference import run
+
+    return run(one.network, one.codes, one.lengths)
+
+
+def test_the_comparison_finds_and_names_a_wrong_integer(chips):
+    one = job(two_layers(), seed=5)
+    other = job(stack(), seed=5)
+    result = simulate(chips, [one, other])[0]
+    assert result.comparison.mismatches == 0
+
+    layers = list(one.network.layers)
+    tables = np.array(layers[0].tables)
+    tables[2] = 255 - tables[2]  # output gates differ: nothing before the hidden code does
+    changed = replace(one.network, layers=(replace(layers[0], tables=tables), layers[1]))
+    first = compare(replace(one, network=changed), result.record).first
+    assert (first.layer, first.stage) == (0, "row"), "the hidden codes come back as rows"
+
+    record = result.record
+    record.layers[0].cell[5, 1] ^= 1
+    found = compare(one, record)
+    assert found.mismatches == 1
+    steps = one.network.design.layers[0].steps
+    lengths = one.lengths.tolist()
+    step, unit = 5 // steps, 5 % steps * 2 + 1
+    sequence = 0 if step < lengths[0] else 1
+    assert found.first.layer == 0
+    assert found.first.stage == "cell state"
+    assert (found.first.sequence, found.first.step) == (sequence, step - sum(lengths[:sequence]))
+    assert found.first.unit == unit
+    assert found.first.got == found.first.expected ^ 1
+    assert str(found.first).startswith(f"layer 0, sequence {sequence}, step ")
+
+    record.layers[0].cell[5, 1] ^= 1
+    record.out.pop()
+    missing = compare(one, record)
+    assert missing.mismatches == 3, "a label and its two marks"
+    assert missing.first.stage == "number of steps seen (output stream)"
+
+
+@pytest.mark.slow
+def test_waves_are_recorded(tmp_path):
+    problem = missing_tools("icarus")
+    if problem:
+        pytest.skip(problem)
+    built = build([two_layers()], tmp_path, "icarus", waves=True)
+    assert simulate(built, [job(two_layers())])[0].comparison.mismatches == 0
+    waves = list(tmp_path.rglob("*.fst"))
+    assert len(waves) == 1
+    assert waves[0].stat().st_size > 1000

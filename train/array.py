@@ -10,36 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
-from ..model.formats import DesignError, check_integer, full_scale, quantise_symmetric
+from ..model.formats import DesignError, quantise_symmetric
 from ..model.network import LayerData
+from .config import FLOAT, QuantConfig, code_scale
 from .gain import TOP_MULT, nearest_gain
 from .noise import Noise, NoiseSource
-from .quantisers import weight_range
-from .sequence import FLOAT
+from .quantisers import LEARNED, lsq_gradient_scale, scale_gradient, weight_range
 from .straight_through import symmetric_code
 
 EXACT_FLOAT32 = 2**24  #: integers up to here are exact in float32
 
 
-def check_bits(name: str, bits) -> int:
-    """``bits`` if it is 1 to 16, or 32 for float; else :class:`DesignError`."""
-    if bits == FLOAT and not isinstance(bits, bool):
-        return FLOAT
-    try:
-        return check_integer(name, bits, 1, 16)
-    except DesignError as error:
-        raise DesignError(f"{error} (or {FLOAT} for float)") from None
-
-
-def code_scale(bits: int) -> int:
-    """L of a format, and 1 for float: a value times it is its code."""
-    return 1 if bits == FLOAT else full_scale(bits)
-
-
 @dataclass(frozen=True)
 class Converter:
-    """Gains (g,) from column sums to ADC steps, and the steps (g,) in units of the pre-activation."""
+    """Gains (groups,) from column sums to ADC steps, and the steps (groups,) in units of the pre-activation."""
 
     mult: tuple[int, ...]
     shift: tuple[int, ...]
@@ -50,65 +36,100 @@ class Converter:
         return [m * 2.0**-s for m, s in zip(self.mult, self.shift)]
 
 
-class ArrayModule(nn.Module):
-    """A weight matrix (rows, columns) behind DACs of ``dac_bits`` and converters of ``adc_bits``.
+@dataclass(frozen=True)
+class Prepared:
+    """An array ready for one forward pass."""
 
-    Rows are the driven inputs, then ``bias_rows`` at full scale. ``groups`` columns groups have a gain each.
-    ``tables`` says whether the ADC step follows the gain (loaded) or is the nominal one (constant).
+    weights: torch.Tensor  #: ADC steps per DAC code: (rows, columns), or (B, rows, columns) with noise
+    step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation
+    spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
+
+
+class ArrayModule(nn.Module):
+    """A weight matrix ``cells`` (rows, columns): the driven inputs' rows, then bias rows at full scale.
+
+    ``groups`` of columns have a gain each. ``full_scale`` is the real input that the largest DAC code stands for.
     """
 
-    def __init__(self, rows, columns, groups, *, weight_bits, dac_bits, adc_bits, bias_rows, adc_range, tables):
+    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
         super().__init__()
-        self.weight_bits = check_bits("weight bits", weight_bits)
-        self.dac_bits = check_bits("DAC bits", dac_bits)
-        self.adc_bits = check_bits("ADC bits", adc_bits)
-        self.bias_rows = check_integer("bias rows", bias_rows, 0, 64)
-        self.groups, self.tables = groups, tables
-        self.adc_range = float(adc_range)
-        self.quantiser = "absmax"
-        self.weight = nn.Parameter(torch.zeros(rows + bias_rows, columns))
+        self.config, self.groups = config, groups
+        self.cells = nn.Parameter(torch.zeros(rows + config.bias_rows, columns))
+        steps = torch.full((groups,), 2 * config.adc_range / 2**config.adc_bits, dtype=torch.float64)
+        if config.learn_range and config.adc_bits != FLOAT:
+            self.log_step = nn.Parameter(steps.log().float())
+        else:
+            self.register_buffer("nominal_step", steps)
+        self.register_buffer("full_scale", torch.tensor(1.0, dtype=torch.float64))
+        if config.quantiser in LEARNED and config.weight_bits != FLOAT:
+            self.log_alpha = nn.Parameter(torch.zeros(groups if config.per_gate else 1))
+        self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
         self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
-        self._programmed: torch.Tensor | None = None  # weight noise of redraw per_programming, unit normals
+        self._programmed: torch.Tensor | None = None  # unit normals of redraw per_programming
         self._loaded: LayerData | None = None
+        self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
 
-    # -- formats ------------------------------------------------------------------------------------------
+    def start_ranges(self) -> None:
+        """Set a learned weight range from the weights as they are."""
+        if hasattr(self, "log_alpha"):
+            with torch.no_grad():
+                self.log_alpha.copy_(self._measured_alpha().log())
 
-    @property
-    def nominal_step(self) -> float:
-        """ADC step in units of the pre-activation before the gain is rounded; 1 without an ADC."""
-        return 1.0 if self.adc_bits == FLOAT else 2 * self.adc_range / 2**self.adc_bits
+    # -- ranges and codes -----------------------------------------------------------------------------------
+
+    def _measured_alpha(self) -> torch.Tensor:
+        cells = self.cells.detach()
+        grouped = cells.unflatten(1, (self.groups, -1)).transpose(0, 1) if self.config.per_gate else cells[None]
+        return weight_range(grouped.flatten(1), self.config.quantiser, self.config.weight_bits)
 
     def alpha(self) -> torch.Tensor:
-        """Real values that the largest weight codes stand for, by group of columns: (groups,)."""
-        if self.weight_bits == FLOAT:
-            return self.weight.new_ones(self.groups)
-        return weight_range(self.weight, self.quantiser, self.weight_bits).expand(self.groups)
+        """Real values that the largest weight codes stand for: (groups,)."""
+        if self.config.weight_bits == FLOAT:
+            return self.cells.new_ones(self.groups)
+        if not hasattr(self, "log_alpha"):
+            return self._measured_alpha().expand(self.groups)
+        alpha = self.log_alpha.exp()
+        factor = lsq_gradient_scale(self.cells.numel() // len(alpha), self.config.weight_bits)
+        return scale_gradient(alpha, factor).expand(self.groups)
+
+    def steps(self) -> torch.Tensor:
+        """Nominal ADC steps (groups,) float64, before the gain is rounded; 1 without an ADC."""
+        if self.config.adc_bits == FLOAT:
+            return torch.ones(self.groups, dtype=torch.float64)
+        return self.log_step.double().exp() if hasattr(self, "log_step") else self.nominal_step
+
+    def ideal_gain(self, alpha: torch.Tensor) -> torch.Tensor:
+        """ADC steps per unit of the column sum (groups,) float64: alpha * full_scale / (L_dac * L_weight * step)."""
+        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
+        return alpha.double() * self.full_scale / (scale * self.steps())
 
     def converter(self, alpha: torch.Tensor) -> Converter:
         """The hardware's gains for these alphas, and the steps that follow."""
-        scale = code_scale(self.dac_bits) * code_scale(self.weight_bits)
-        ideal = [a / (scale * self.nominal_step) for a in alpha.detach().double().tolist()]
+        with torch.no_grad():
+            ideal, steps = self.ideal_gain(alpha).tolist(), self.steps().tolist()
         gains = [nearest_gain(g) for g in ideal]
-        steps = [self.nominal_step] * self.groups
-        if self.tables == "loaded":
+        if self.config.tables == "loaded":
             steps = [s * g / (m * 2.0**-k) for s, g, (m, k) in zip(steps, ideal, gains)]
         return Converter(tuple(m for m, _ in gains), tuple(k for _, k in gains), tuple(steps))
 
     def weight_codes(self, alpha: torch.Tensor) -> torch.Tensor:
         """Codes of the weights (rows, columns) as floats, straight-through; the weights themselves if float."""
-        if self.weight_bits == FLOAT:
-            return self.weight
-        return symmetric_code(self.weight / self.by_column(alpha), self.weight_bits)
+        if self.config.weight_bits == FLOAT:
+            return self.cells
+        if self.config.quantiser == "pact":
+            alpha = alpha.detach()
+        return symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits)
 
     def by_column(self, values: torch.Tensor) -> torch.Tensor:
         """(groups,) to (columns,)."""
-        return values.repeat_interleave(self.weight.shape[1] // self.groups)
+        return values.repeat_interleave(self.cells.shape[1] // self.groups)
 
     # -- what the hardware gets -----------------------------------------------------------------------------
 
     def layer_data(self) -> LayerData:
         """Integers of this layer for the image: weights, gains, tables."""
-        for name, bits in (("weights", self.weight_bits), ("DACs", self.dac_bits), ("ADCs", self.adc_bits)):
+        config = self.config
+        for name, bits in (("weights", config.weight_bits), ("DACs", config.dac_bits), ("ADCs", config.adc_bits)):
             if bits == FLOAT:
                 raise DesignError(f"a layer whose {name} are float cannot be exported")
         if self._loaded is not None:
@@ -124,32 +145,32 @@ class ArrayModule(nn.Module):
         self._loaded = data
 
     def tables_of(self, steps: tuple[float, ...]) -> np.ndarray | None:
+        """The image's tables for these ADC steps."""
         raise NotImplementedError
-
-    @property
-    def is_float(self) -> bool:
-        """Is any part float? Such a layer has no integers, and computes the same in evaluation as in training."""
-        return FLOAT in (self.weight_bits, self.dac_bits, self.adc_bits)
 
     # -- forward --------------------------------------------------------------------------------------------
 
     def drive(self, values: torch.Tensor) -> torch.Tensor:
-        """DAC codes (as floats) of inputs in [-1, 1]; the inputs themselves without DACs."""
-        if self.dac_bits == FLOAT:
-            return values
-        if self.training:
-            return symmetric_code(values, self.dac_bits)
-        codes = quantise_symmetric(values.detach().cpu().numpy(), self.dac_bits)
-        return torch.from_numpy(codes).to(torch.float32)
+        """DAC codes (as floats) of inputs within +-full_scale; the inputs themselves without DACs."""
+        if self.config.dac_bits == FLOAT:
+            return values / self.full_scale.to(values.dtype)
+        if self.training or self.config.is_float:
+            return symmetric_code(values / self.full_scale.to(values.dtype), self.config.dac_bits)
+        scaled = values.detach().cpu().double() / self.full_scale
+        return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
 
-    def prepare(self, batch: int):
-        """Weights in ADC steps per code, (rows, columns) or (B, rows, columns) with noise, and ADC steps (g,).
+    def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
+        """:meth:`drive` of a layer's inputs: in training some rows may be dropped."""
+        return functional.dropout(self.drive(values), self.input_dropout, self.training)
 
-        Also the scale (columns,) of weight noise redrawn per step, or None. Scaled by the gain here once, the
-        column sums come out in ADC steps: all partial sums stay multiples of 2^-shift, so nothing is lost.
+    def prepare(self, batch: int) -> Prepared:
+        """Weights scaled to ADC steps, with noise.
+
+        Scaled by the gain once, column sums come out in ADC steps: all partial sums stay multiples of 2^-shift,
+        so nothing is lost.
         """
-        noise = self.train_noise if self.training else self.eval_noise
-        if self.training or self.is_float:
+        noise = self.noise
+        if self.training or self.config.is_float:
             if self._loaded is not None:
                 raise DesignError("a layer that holds the integers of a network can only be evaluated")
             alpha = self.alpha()
@@ -160,46 +181,63 @@ class ArrayModule(nn.Module):
             weights = torch.from_numpy(data.weights).to(self._sum_type())
             gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights.dtype)
             step = torch.tensor(self.converter(self.alpha()).step, dtype=weights.dtype)
+            alpha = None
         gain = self.by_column(gain)
-        span = 2 * (
-            code_scale(self.weight_bits) if self.weight_bits != FLOAT else float(self.weight.detach().abs().amax())
-        )
         spread = None
-        if noise.weight and noise.redraw == "per_step":
-            spread = gain * (noise.weight * span)
-        elif noise.weight:
-            weights = weights + self._weight_normals(noise, batch) * (noise.weight * span)
-        return weights * gain, step, spread
+        if noise.weight:
+            deviation = noise.weight * self._code_span()
+            if noise.redraw == "per_step":
+                spread = gain.detach() * deviation
+            else:
+                weights = weights + self._weight_normals(noise, batch) * deviation
+        if alpha is not None and self.config.quantiser == "pact" and gain.requires_grad:
+            clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
+            return Prepared(torch.where(clipped, weights * gain, weights * gain.detach()), step, spread)
+        return Prepared(weights * gain, step, spread)
 
-    def _gain_and_step(self, alpha):
-        if self.adc_bits == FLOAT:
-            return alpha / (code_scale(self.dac_bits) * code_scale(self.weight_bits)), alpha.new_ones(self.groups)
+    @property
+    def noise(self) -> Noise:
+        """That of training or of evaluation, whichever it is."""
+        return self.train_noise if self.training else self.eval_noise
+
+    def _gain_and_step(self, alpha: torch.Tensor):
+        """Gains as the hardware has them, with the gradient of the ideal ones; and steps."""
+        ideal = self.ideal_gain(alpha)
+        if self.config.adc_bits == FLOAT:
+            return ideal.to(self.cells.dtype), self.cells.new_ones(self.groups)
         converter = self.converter(alpha)
-        return alpha.new_tensor(converter.gain), alpha.new_tensor(converter.step)
+        gain, step = ideal.new_tensor(converter.gain), ideal.new_tensor(converter.step)
+        if ideal.requires_grad:
+            gain = ideal * (gain / ideal).detach()
+        if hasattr(self, "log_step"):
+            step = self.steps() * (step / self.steps()).detach()
+        return gain.to(self.cells.dtype), step.to(self.cells.dtype)
+
+    def _code_span(self) -> float:
+        """wmax - wmin in weight codes."""
+        if self.config.weight_bits == FLOAT:
+            return 2 * float(self.cells.detach().abs().amax())
+        return 2 * code_scale(self.config.weight_bits)
 
     def _sum_type(self) -> torch.dtype:
         """float32 where it is exact for every sum times mult, else float64."""
-        largest = code_scale(self.dac_bits) * code_scale(self.weight_bits) * self.weight.shape[0] * TOP_MULT
-        return torch.float32 if largest < EXACT_FLOAT32 else torch.float64
+        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
+        return torch.float32 if scale * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32 else torch.float64
 
     def _weight_normals(self, noise: Noise, batch: int) -> torch.Tensor:
         if noise.redraw == "per_sequence":
-            return self.source.normal(batch, *self.weight.shape)
+            return self.source.normal(batch, *self.cells.shape)
         if noise.redraw == "per_batch":
-            return self.source.normal(*self.weight.shape)
+            return self.source.normal(*self.cells.shape)
         if self._programmed is None:
-            self._programmed = self.source.normal(*self.weight.shape)
+            self._programmed = self.source.normal(*self.cells.shape)
         return self._programmed
 
     def program(self) -> None:
         """Program the array again: weight noise of redraw per_programming is drawn anew on the next pass."""
         self._programmed = None
 
-    def converter_noise(self, *shape: int) -> torch.Tensor | None:
-        """ADC noise in ADC steps for a tensor of ``shape``, or None."""
-        noise = self.train_noise if self.training else self.eval_noise
-        return self.source.normal(*shape) * noise.adc if noise.adc and self.adc_bits != FLOAT else None
-
-    def step_normals(self, *shape: int) -> torch.Tensor:
-        """Standard normals of the weight noise that is redrawn on every step."""
-        return self.source.normal(*shape)
+    def record(self, codes: torch.Tensor, trace) -> None:
+        """Hand an evaluation's codes and trace to a verifier that listens."""
+        if self.recorder is not None:
+            self.recorder(self, codes, trace)

@@ -1,4 +1,4 @@
-"""One quantised LSTM layer in one direction: an array, its gate tables and the step-by-step loop."""
+"""One quantised LSTM layer in one direction: an array, its gate tables and the loop over steps."""
 
 import math
 from functools import lru_cache
@@ -7,93 +7,102 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..model.formats import check_integer
 from ..model.tables import cell_tanh_table, gate_tables
-from .array import ArrayModule, code_scale
-from .sequence import FLOAT, LstmFormat, lstm_sequence
+from .array import ArrayModule
+from .config import FLOAT, QuantConfig, code_scale
+from .kernel import kernel
+from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
 
 
 class LstmArray(ArrayModule):
     """Rows [x, h, bias], columns f, i, o, g of ``hidden`` units (docs/numerics.md).
 
-    Input (T, B, m) in [-1, 1], output (T, B, n) in [-1, 1].
+    Input (T, B, m) in [-1, 1], output (T, B, n) in [-1, 1]. With ``fast``, training runs in the C++ kernel.
     """
 
-    def __init__(
-        self, inputs: int, hidden: int, *, weight_bits=4, dac_bits=4, adc_bits=4, bias_rows=1, adc_range=4.0,
-        tables="loaded", activation_bits=8, cell_bits=32, cell_fraction=24, tanh_bits=8, tanh_fraction=5,
-    ):  # fmt: skip
-        super().__init__(
-            inputs + hidden, 4 * hidden, 4, weight_bits=weight_bits, dac_bits=dac_bits, adc_bits=adc_bits,
-            bias_rows=bias_rows, adc_range=adc_range, tables=tables,
-        )  # fmt: skip
-        self.inputs, self.hidden = inputs, hidden
+    def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
+        check_integer("inputs", inputs, 1, 2**20)
+        check_integer("hidden units", hidden, 1, 2**20)
+        super().__init__(inputs + hidden, 4 * hidden, 4, config)
+        self.inputs, self.hidden, self.fast = inputs, hidden, fast
         self.form = LstmFormat(
-            self.dac_bits, self.adc_bits, activation_bits, cell_bits, cell_fraction, tanh_bits, tanh_fraction
-        )
+            config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
+            config.tanh_bits, config.tanh_fraction,
+        )  # fmt: skip
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""
         bound = 1 / math.sqrt(self.hidden)
-        nn.init.uniform_(self.weight, -bound, bound)
-        if self.bias_rows:
+        nn.init.uniform_(self.cells, -bound, bound)
+        if self.config.bias_rows:
             with torch.no_grad():
-                self.weight[-self.bias_rows :, : self.hidden] = 1 / self.bias_rows
+                self.cells[-self.config.bias_rows :, : self.hidden] = 1 / self.config.bias_rows
+        self.start_ranges()
 
     def tables_of(self, steps) -> np.ndarray:
-        return _gate_tables(self.adc_bits, self.form.activation_bits, steps)
+        return _gate_tables(self.config.adc_bits, self.config.activation_bits, steps)
 
-    def forward(self, inputs: torch.Tensor, state=None, trace=None):
+    def forward(self, inputs: torch.Tensor, state=None, trace: Trace | None = None):
         """``inputs`` (T, B, m), ``state`` (h, c) each (B, n) or None: hidden rows not driven at first.
 
-        Returns h (T, B, n) and the state after the last step.
+        Returns h and c of all steps, each (T, B, n).
         """
+        if trace is None and self.recorder is not None:
+            trace = Trace()
         batch, m = inputs.shape[1:]
-        weights, step, scale = self.prepare(batch)
-        codes = self.drive(inputs).to(weights.dtype)
-        sums = codes @ weights[:m] if weights.dim() == 2 else _by_sequence(codes, weights[:, :m])
-        if self.bias_rows:
-            sums = sums + weights[..., m + self.hidden :, :].sum(-2) * code_scale(self.dac_bits)
-        noise = self.converter_noise(*sums.shape)
-        if noise is not None:
-            sums = sums + noise
-        spread = None
-        if scale is not None:
-            energy = codes.detach().square().sum(2) + self.bias_rows * code_scale(self.dac_bits) ** 2
-            spread = (self.step_normals(*sums.shape), scale, energy)
-        if state is not None:
-            state = (self.drive(state[0]).to(weights.dtype), state[1])
-        dtype = torch.float32 if self.training or self.is_float else torch.float64
-        tables, cell_table = self._tables(step, dtype)
-        hidden, cell = lstm_sequence(
-            sums, weights[..., m : m + self.hidden, :], step, tables, cell_table, self.form, state, spread, trace
-        )
-        hidden = hidden / code_scale(self.dac_bits)
-        return hidden, (hidden[-1], cell)
+        array = self.prepare(batch)
+        weights, dtype = array.weights, array.weights.dtype
+        codes = self.drive_inputs(inputs).to(dtype)
+        bias = weights[..., m + self.hidden :, :].sum(-2) * code_scale(self.config.dac_bits)
+        if weights.dim() == 2:
+            voltages = torch.addmm(bias, codes.flatten(0, 1), weights[:m]).unflatten(0, codes.shape[:2])
+        else:
+            voltages = (codes.transpose(0, 1) @ weights[:, :m]).transpose(0, 1) + bias
+        state = None if state is None else (self.drive(state[0]).to(dtype), state[1])
+        exact = not (self.training or self.config.is_float)
+        tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
+        noise = self._step_noise(array.spread, codes)
+        recurrent = weights[..., m : m + self.hidden, :]
+        arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
+        built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
+        if built is not None:
+            hidden, cells = kernel_sequence(built, *arguments)
+        else:
+            hidden, cells = eager_sequence(*arguments, trace)
+        self.record(codes, trace)
+        return hidden / code_scale(self.config.dac_bits), cells
 
-    def _tables(self, step, dtype):
+    def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor) -> StepNoise:
+        noise = self.noise
+        fields = {}
+        if noise.adc and self.config.adc_bits != FLOAT:
+            fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
+        if spread is not None:
+            bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            squares = codes.detach().square().sum(2) + bias
+            fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}
+        return StepNoise(**fields)
+
+    def _tables(self, step: torch.Tensor, dtype: torch.dtype):
         """Tables of values; in evaluation those of the image, in training rounded the same way by torch."""
-        if self.adc_bits == FLOAT:
+        if self.config.adc_bits == FLOAT:
             return None, None
-        a = self.form.activation_bits
+        a = self.config.activation_bits
         scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
-        if self.training or self.is_float:
-            entries = _training_tables(step.detach(), self.adc_bits, a)
+        if dtype == torch.float32:
+            entries = _training_tables(step.detach(), self.config.adc_bits, a)
         else:
             entries = torch.from_numpy(np.asarray(self.layer_data().tables))
         return entries.to(dtype) * scales, _cell_values(self.form, dtype)
-
-
-def _by_sequence(codes, weights):
-    """(T, B, m) by (B, m, columns)."""
-    return (codes.transpose(0, 1) @ weights).transpose(0, 1)
 
 
 _gate_tables = lru_cache(maxsize=64)(gate_tables)
 
 
 @lru_cache(maxsize=64)
-def _cell_values(form: LstmFormat, dtype) -> torch.Tensor:
+def _cell_values(form: LstmFormat, dtype: torch.dtype) -> torch.Tensor:
     table = cell_tanh_table(form.tanh_bits, form.tanh_fraction, form.activation_bits)
     return torch.from_numpy(table).to(dtype) * 2.0 ** (1 - form.activation_bits)
 

@@ -4,28 +4,30 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..model.design import Design
+from ..model.design import Design, Layer
 from ..model.formats import DesignError, full_scale
 from ..model.network import Network
 from .array import ArrayModule
+from .config import FLOAT, QuantConfig
 from .linear import LinearArray
 from .lstm import LstmArray
 from .noise import Noise, NoiseSource
-from .sequence import FLOAT, Trace
+from .sequence import Trace
 
 
 class DesignNetwork(nn.Module):
     """The layers of ``design``, trained with its number formats and evaluated with its integers.
 
-    ``floating`` makes the same network without any quantisation: the float baseline. Input (B, T, m) in [-1, 1]
+    ``floating`` makes the same network without any quantisation: the float baseline. ``fast`` trains with the C++
+    kernel: codes are the same, gradients differ by rounding. Input (B, T, m) in [-1, 1]
     and lengths (B,); output (B, k) where the last layer emits at the end, else (B, T, k): pre-activations of a
     head, values in [-1, 1] of other layers.
     """
 
-    def __init__(self, design: Design, *, floating: bool = False) -> None:
+    def __init__(self, design: Design, *, floating: bool = False, fast: bool = False) -> None:
         super().__init__()
         self.design, self.floating = design, floating
-        self.layers = nn.ModuleList(_module(layer, floating) for layer in design.layers)
+        self.layers = nn.ModuleList(_module(layer, floating, fast) for layer in design.layers)
         self.source = NoiseSource()
         for module in self.layers:
             module.source = self.source
@@ -84,15 +86,15 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace
         return model(codes / full_scale(model.design.layers[0].dac_bits), lengths, traces)
 
 
-def _module(layer, floating: bool) -> ArrayModule:
+def _module(layer: Layer, floating: bool, fast: bool) -> ArrayModule:
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
     shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits}
     if layer.kind == "lstm":
         formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
-        return LstmArray(layer.inputs, layer.hidden, **shared, **{name: getattr(layer, name) for name in formats})
+        config = QuantConfig(**shared, **{name: getattr(layer, name) for name in formats})
+        return LstmArray(layer.inputs, layer.hidden, config, fast)
     if not layer.has_table:
-        return LinearArray(layer.inputs, layer.outputs, **shared)
+        return LinearArray(layer.inputs, layer.outputs, QuantConfig(**shared | {"tables": "loaded"}))
     output_bits = FLOAT if floating else layer.output_bits
-    return LinearArray(
-        layer.inputs, layer.outputs, **shared, output="table", output_bits=output_bits, function=layer.function
-    )
+    config = QuantConfig(**shared)
+    return LinearArray(layer.inputs, layer.outputs, config, function=layer.function, output_bits=output_bits)

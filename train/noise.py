@@ -5,12 +5,15 @@ before the converter (equations 7 and 8). When weight noise is drawn again chang
 default in :class:`Noise`.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 
 from ..model.design import check_choice
 from ..model.formats import DesignError
+from .gaussian import normals, stream_key
+from .kernel import loaded_kernel
 
 REDRAWS = ("per_step", "per_sequence", "per_batch", "per_programming")
 PAPER_ADC = 12**-0.5  #: standard deviation in ADC steps: (Vmax - Vmin) / (2^N sqrt(12)), equation 8
@@ -36,15 +39,20 @@ class Noise:
 
 
 class NoiseSource:
-    """A seeded stream of standard normal numbers, shared by the layers of a network."""
+    """A seeded stream of draws, shared by the layers of a network: each draw has a key of its own."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+        self.seed(seed)
 
     def seed(self, seed: int) -> None:
         """Start the stream again: the same seed gives the same noise."""
-        self.generator.manual_seed(seed)
+        self._seed, self._draws = seed, 0
+
+    def key(self) -> list[int]:
+        """Key of the next draw, for :func:`.gaussian.normals`."""
+        self._draws += 1
+        return stream_key(self._seed, self._draws)
 
     def normal(self, *shape: int) -> torch.Tensor:
-        """Standard normal float32 of ``shape``."""
-        return torch.randn(shape, generator=self.generator)
+        """Standard normal float32 of ``shape``: one draw."""
+        return normals(self.key(), 1, math.prod(shape), loaded_kernel()).view(shape)

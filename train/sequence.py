@@ -1,16 +1,19 @@
 """The LSTM over a whole sequence, in units of ADC steps: the part of a layer that runs step by step.
 
-Everything before the converter is linear, so the inputs' share of the column sums, the bias and the ADC noise
-are computed for all steps at once by the caller; only the hidden state's share is left to the loop.
+Everything before the converter is linear, so the inputs' share of the column sums and the bias are computed for
+all steps at once by the caller; only the hidden state's share is left to the loop. :func:`eager_sequence` is the
+plain form, :func:`kernel_sequence` the C++ one (kernel.cpp) with the same codes.
 """
 
 from dataclasses import dataclass, field
 
 import torch
+from torch.autograd import Function
 
+from .config import FLOAT
+from .gaussian import normals
+from .kernel import loaded_kernel
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
-
-FLOAT = 32  #: bits that switch a quantiser off
 
 
 @dataclass(frozen=True)
@@ -25,44 +28,113 @@ class LstmFormat:
     tanh_bits: int
     tanh_fraction: int
 
+    @property
+    def for_kernel(self) -> list[int]:
+        """In the order of kernel.cpp, which needs no activation bits."""
+        return [
+            self.dac_bits, self.adc_bits, self.cell_bits, self.cell_fraction, self.tanh_bits, self.tanh_fraction,
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StepNoise:
+    """Noise that is made step by step. Each kind may be missing."""
+
+    adc: float = 0.0  #: deviation before the converter, in ADC steps
+    adc_key: tuple[int, ...] = (0, 0, 0)
+    spread: torch.Tensor | None = None  #: (4n,) deviation of weight noise redrawn per step, in ADC steps per code
+    spread_key: tuple[int, ...] = (0, 0, 0)
+    squares: torch.Tensor | None = None  #: (T, B) sum of the squared codes on the rows before the hidden ones
+
 
 @dataclass
 class Trace:
-    """Values of every stage of one layer, a tensor a step: filled by an evaluation that is to be verified."""
+    """Values of every stage of one layer: filled by an evaluation that is to be verified or calibrated."""
 
+    voltage: list[torch.Tensor] = field(default_factory=list)  #: in ADC steps, before clipping
     adc: list[torch.Tensor] = field(default_factory=list)
     gates: list[torch.Tensor] = field(default_factory=list)
     cell: list[torch.Tensor] = field(default_factory=list)
     out: list[torch.Tensor] = field(default_factory=list)
 
 
-def lstm_sequence(
-    voltages, recurrent, step, tables, cell_table, form: LstmFormat, state=None, spread=None, trace=None
-):
-    """Hidden codes of all steps and the last cell state.
+def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise, trace):
+    """Hidden codes and cell values of all steps, each (T, B, n).
 
     ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; ``recurrent`` (n, 4n), or
     (B, n, 4n) where every sequence has its own, from hidden code to voltage; ``step`` (4,); ``tables``
     (4, 2^N) and ``cell_table`` (2^T,) of values; ``state`` (codes, cell) each (B, n), or None: hidden rows not
-    driven on the first step. ``spread`` = (normals (T, B, 4n), scale (4n,), squares (T, B)): weight noise
-    redrawn on every step, which adds ``normals * scale * sqrt(squares + |h|^2)``; no gradient goes through the
-    root. Returns (T, B, n) and (B, n).
+    driven on the first step. No gradient goes through the deviation of weight noise redrawn per step.
     """
+    steps, batch, columns = voltages.shape
     hidden, cell = (None, None) if state is None else state
     if cell is None:
         like = voltages if tables is None else tables
-        cell = like.new_zeros(voltages.shape[1], voltages.shape[2] // 4)
-    outputs = []
+        cell = like.new_zeros(batch, columns // 4)
+    if noise.adc:
+        drawn = normals(list(noise.adc_key), steps, batch * columns, loaded_kernel())
+        voltages = voltages + (drawn * noise.adc).view_as(voltages)
+    if noise.spread is not None:
+        spread = normals(list(noise.spread_key), steps, batch * columns, loaded_kernel()).view_as(voltages)
+        spread = spread * noise.spread
+    hiddens, cells = [], []
     for t, v in enumerate(voltages.unbind(0)):
         if hidden is not None:
             v = v + _product(hidden.to(recurrent.dtype), recurrent)
-        if spread is not None:
-            normals, scale, squares = spread
-            energy = squares[t] if hidden is None else squares[t] + hidden.detach().square().sum(1).to(v.dtype)
-            v = v + normals[t] * scale * energy.sqrt()[:, None]
+        if noise.spread is not None:
+            energy = noise.squares[t]
+            if hidden is not None:
+                energy = energy + hidden.detach().square().sum(1).to(v.dtype)
+            v = v + spread[t] * energy.sqrt()[:, None]
         hidden, cell = _step(v, cell, step, tables, cell_table, form, trace)
-        outputs.append(hidden)
-    return torch.stack(outputs), cell
+        hiddens.append(hidden)
+        cells.append(cell)
+    return torch.stack(hiddens), torch.stack(cells)
+
+
+def kernel_sequence(kernel, voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise):
+    """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again."""
+    hidden, cell = (None, None) if state is None else state
+    return _Kernel.apply(kernel, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise)
+
+
+class _Kernel(Function):
+    @staticmethod
+    def forward(ctx, kernel, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise):
+        hidden = None if hidden is None else hidden.contiguous()
+        voltages = voltages.contiguous()
+        hiddens, cells = kernel.lstm_forward(
+            voltages, recurrent, step, tables, cell_table, form.for_kernel, hidden, cell, noise.adc_key, noise.adc,
+            noise.spread_key, noise.spread, noise.squares,
+        )  # fmt: skip
+        ctx.save_for_backward(voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells)
+        ctx.kernel, ctx.form = kernel, form
+        ctx.set_materialize_grads(False)
+        return hiddens, cells
+
+    @staticmethod
+    def backward(ctx, grad_hidden, grad_cells):
+        voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
+        grads = [None if g is None else g.contiguous() for g in (grad_hidden, grad_cells)]
+        needs = ctx.needs_input_grad
+        dv, dstep, dhidden, dcell = ctx.kernel.lstm_backward(
+            voltages, recurrent, step, tables, cell_table, ctx.form.for_kernel, hidden, cell, hiddens, cells, *grads,
+            needs[3],
+        )  # fmt: skip
+        drecurrent = _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs[2] else None
+        return (
+            None, dv, drecurrent, dstep if needs[3] else None, dhidden if needs[4] else None,
+            dcell if needs[5] else None, None, None, None, None,
+        )  # fmt: skip
+
+
+def _recurrent_gradient(recurrent, hidden, hiddens, dv):
+    """Gradient of the weights from hidden codes to voltages, over all steps in one product."""
+    if recurrent.dim() == 2:
+        grad = hiddens[:-1].flatten(0, 1).T @ dv[1:].flatten(0, 1)
+        return grad if hidden is None else grad.addmm_(hidden.T, dv[0])
+    grad = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
+    return grad if hidden is None else grad + hidden[:, :, None] * dv[0][:, None, :]
 
 
 def _product(hidden, recurrent):
@@ -89,5 +161,6 @@ def _step(v, cell, step, tables, cell_table, form: LstmFormat, trace):
             trace.cell.append(cell)
     hidden = product if form.dac_bits == FLOAT else symmetric_code(product, form.dac_bits)
     if trace is not None:
+        trace.voltage.append(v)
         trace.out.append(hidden)
     return hidden, cell

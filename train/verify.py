@@ -120,5 +120,5 @@ def _integers(layer, trace: Trace) -> dict[str, np.ndarray]:
 
 
 def _over_time(values: list[torch.Tensor]) -> torch.Tensor:
-    """(T, B, units): an LSTM traces every step, a dense layer all steps or the last one at once."""
+    """(T, B, units): an LSTM traces every step, a dense layer all steps (or the last one) at once."""
     return torch.stack(values) if values[0].dim() == 2 else values[0]

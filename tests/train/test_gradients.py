@@ -4,6 +4,7 @@ import pytest
 import torch
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.tables import gate_tables
+from ohmgate.train.config import QuantConfig
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.network import DesignNetwork
 from ohmgate.train.straight_through import adc_code, cell_state, cell_tanh, gate_values, symmetric_code
@@ -54,25 +55,25 @@ def test_cell_tanh_stops_gradients_outside_its_index():
 
 def test_float_layer_is_nn_lstm():
     torch.manual_seed(0)
-    ours = LstmArray(5, 6, weight_bits=32, dac_bits=32, adc_bits=32).double()
+    ours = LstmArray(5, 6, QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32)).double()
     theirs = torch.nn.LSTM(5, 6).double()
     order = torch.cat([torch.arange(k * 6, k * 6 + 6) for k in (1, 0, 3, 2)])  # f, i, o, g from i, f, g, o
     with torch.no_grad():
-        theirs.weight_ih_l0[order] = ours.weight[:5].T
-        theirs.weight_hh_l0[order] = ours.weight[5:11].T
-        theirs.bias_ih_l0[order] = ours.weight[11]
+        theirs.weight_ih_l0[order] = ours.cells[:5].T
+        theirs.weight_hh_l0[order] = ours.cells[5:11].T
+        theirs.bias_ih_l0[order] = ours.cells[11]
         theirs.bias_hh_l0.zero_()
     x = torch.randn(7, 3, 5, dtype=torch.float64)
     a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
-    ha, (_, ca) = ours(a)
+    ha, ca = ours(a)
     hb, (_, cb) = theirs(b)
     assert torch.allclose(ha, hb, atol=1e-12)
-    assert torch.allclose(ca, cb[0], atol=1e-12)
+    assert torch.allclose(ca[-1], cb[0], atol=1e-12)
     ha.square().sum().backward()
     hb.square().sum().backward()
     assert torch.allclose(a.grad, b.grad, atol=1e-12)
-    assert torch.allclose(ours.weight.grad[5:11].T, theirs.weight_hh_l0.grad[order], atol=1e-12)
-    assert torch.allclose(ours.weight.grad[11], theirs.bias_ih_l0.grad[order], atol=1e-12)
+    assert torch.allclose(ours.cells.grad[5:11].T, theirs.weight_hh_l0.grad[order], atol=1e-12)
+    assert torch.allclose(ours.cells.grad[11], theirs.bias_ih_l0.grad[order], atol=1e-12)
 
 
 def test_fine_quantisation_has_the_float_gradients():

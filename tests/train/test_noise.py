@@ -5,6 +5,7 @@ import pytest
 import torch
 from ohmgate.model.design import Design, LstmLayer
 from ohmgate.model.formats import DesignError
+from ohmgate.train.config import QuantConfig
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.network import DesignNetwork, evaluate_codes
@@ -14,10 +15,10 @@ from scipy import stats
 ROWS = 20
 
 
-def array(noise: Noise, columns: int = 50, **bits) -> LinearArray:
+def array(noise: Noise, columns: int = 50) -> LinearArray:
     """A dense array whose converter is wide and fine enough to show its voltage."""
     torch.manual_seed(3)
-    module = LinearArray(ROWS, columns, bias_rows=0, adc_bits=16, adc_range=64.0, **bits)
+    module = LinearArray(ROWS, columns, QuantConfig(bias_rows=0, adc_bits=16, adc_range=64.0))
     module.eval_noise = noise
     return module.eval()
 
@@ -83,10 +84,10 @@ def test_lstm_noise_is_repeated_by_its_seed(redraw):
 
 def test_per_step_noise_of_an_lstm_counts_only_driven_rows():
     """Inputs, bias and hidden codes of 0 leave nothing to multiply weight noise."""
-    module = LstmArray(4, 8, bias_rows=0).eval()
+    module = LstmArray(4, 8, QuantConfig(bias_rows=0)).eval()
     module.eval_noise = Noise(weight=0.2, redraw="per_step")
     with torch.no_grad():
-        clean = LstmArray(4, 8, bias_rows=0).eval()
+        clean = LstmArray(4, 8, QuantConfig(bias_rows=0)).eval()
         clean.load_state_dict(module.state_dict())
         zeros = torch.zeros(1, 2, 4)
         assert torch.equal(module(zeros)[0], clean(zeros)[0])

@@ -1,0 +1,78 @@
+"""Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
+
+One thread; the candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
+Run: ``python benchmarks/training_step.py [--rounds 9] [--json FILE]``.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.kernel import kernel
+from ohmgate.train.lstm import LstmArray
+from ohmgate.train.noise import PAPER_ADC, Noise
+
+SHAPES = {"har": (32, 32, 128, 64), "ptb": (300, 300, 35, 20), "names": (100, 256, 16, 32)}  #: m, n, T, B
+PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
+
+
+def candidates(m: int, n: int) -> dict:
+    """Modules that take (T, B, m), by name; the first is the yardstick."""
+    modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
+    for name, noise, fast in (
+        ("quantised", Noise(), True), ("quantised, noise", PAPER, True), ("eager, noise", PAPER, False),
+    ):  # fmt: skip
+        modules[name] = LstmArray(m, n, QuantConfig(), fast)
+        modules[name].train_noise = noise
+    return modules
+
+
+def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
+    """Milliseconds of one forward and backward pass."""
+    module.zero_grad()
+    start = time.perf_counter()
+    module(x)[0].backward(grad)
+    return 1000 * (time.perf_counter() - start)
+
+
+def measure(rounds: int) -> dict:
+    """Medians in milliseconds: shape -> candidate -> median."""
+    medians = {}
+    for shape, (m, n, steps, batch) in SHAPES.items():
+        torch.manual_seed(0)
+        modules = candidates(m, n)
+        x = torch.rand(steps, batch, m) * 2 - 1
+        grad = torch.randn(steps, batch, n)
+        times = {name: [] for name in modules}
+        for turn in range(rounds + 2):
+            for name, module in modules.items():
+                milliseconds = step(module, x, grad)
+                if turn >= 2:  # the first two warm up
+                    times[name].append(milliseconds)
+        medians[shape] = {name: statistics.median(values) for name, values in times.items()}
+    return medians
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9, help="timed passes of each candidate (default 9)")
+    parser.add_argument("--json", type=Path, help="write the medians here")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}")
+    medians = measure(arguments.rounds)
+    for shape, row in medians.items():
+        yardstick = row["nn.LSTM"]
+        cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
+        print(f"{shape} {SHAPES[shape]}: {cells}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(medians, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The C++ kernel is the eager path: the same noise, the same codes, gradients equal to rounding."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from ohmgate.train import kernel as kernels
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.gaussian import normals, stream_key
+from ohmgate.train.kernel import kernel
+from ohmgate.train.lstm import LstmArray
+from ohmgate.train.noise import REDRAWS, Noise
+from scipy import stats
+
+from tests.designs import seeds
+
+needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
+
+
+def random_pair(seed: int):
+    """The same random layer twice, with and without the kernel, and inputs (T, B, m) with an optional state."""
+    rng = np.random.default_rng(seed)
+    fraction = int(rng.integers(4, 25))
+    config = QuantConfig(
+        weight_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
+        dac_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
+        adc_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
+        bias_rows=int(rng.integers(0, 3)),
+        adc_range=float(rng.choice([1.0, 2.5, 4.0])),
+        learn_range=bool(rng.integers(0, 2)),
+        per_gate=bool(rng.integers(0, 2)),
+        cell_bits=int(rng.integers(fraction + 1, 33)),
+        cell_fraction=fraction,
+        tanh_fraction=min(int(rng.integers(3, 7)), fraction),
+        quantiser=str(rng.choice(["absmax", "lsq", "pact"])),
+    )
+    inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
+    torch.manual_seed(seed)
+    noise = Noise(
+        adc=float(rng.choice([0, 0.3])), weight=float(rng.choice([0, 0.1])), redraw=str(rng.choice(REDRAWS))
+    )
+    layers = [LstmArray(inputs, hidden, config, fast) for fast in (True, False)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    for layer in layers:
+        layer.train_noise = noise
+        layer.source.seed(seed)
+    steps, batch = int(rng.integers(1, 12)), int(rng.integers(1, 7))
+    x = torch.rand(steps, batch, inputs) * 2 - 1
+    state = (torch.rand(batch, hidden) * 2 - 1, torch.randn(batch, hidden)) if rng.random() < 0.5 else None
+    return layers, x, state
+
+
+@needs_kernel
+@settings(max_examples=50, deadline=None)
+@given(seeds)
+def test_codes_are_identical_and_gradients_agree(seed):
+    layers, x, state = random_pair(seed)
+    results = []
+    for layer in layers:
+        given_x = x.clone().requires_grad_()
+        given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
+        hidden, cells = layer(given_x, given_state)
+        weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
+        (hidden * weights).sum().add((cells * weights).sum()).backward()
+        leaves = [given_x, *(given_state or ()), *layer.parameters()]
+        results.append((hidden.detach(), cells.detach(), [leaf.grad for leaf in leaves]))
+    (h, c, grads), (h_eager, c_eager, grads_eager) = results
+    if layers[0].config.adc_bits == 32:  # float activations: not the same library function
+        assert torch.allclose(h, h_eager, atol=1e-5 if layers[0].config.dac_bits == 32 else 1.01)
+        if layers[0].config.dac_bits != 32:
+            return
+    else:
+        assert torch.equal(h, h_eager)
+        assert torch.equal(c, c_eager)
+    whole, whole_eager = (torch.cat([g.flatten() for g in part]) for part in (grads, grads_eager))
+    assert (whole - whole_eager).norm() <= 1e-5 * whole_eager.norm()
+    for ours, theirs in zip(grads, grads_eager):  # a learned range's is a sum that cancels
+        assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6 * whole_eager.norm()
+
+
+@needs_kernel
+def test_noise_of_the_kernel_is_the_python_noise_to_the_bit():
+    for index, size in enumerate((1, 31, 32, 33, 5000)):
+        key = stream_key(7, index)
+        assert torch.equal(normals(key, 3, size, kernel()), normals(key, 3, size))
+
+
+@needs_kernel
+def test_noise_is_standard_normal_and_independent():
+    sample = normals(stream_key(1, 1), 4, 250_000, kernel()).double().numpy()
+    assert stats.kstest(sample.ravel(), "norm").pvalue > 0.001
+    assert stats.kstest(np.abs(sample).ravel() ** 2, "chi2", args=(1,)).pvalue > 0.001
+    for lag in (1, 2, 16, 32):
+        assert abs(np.mean(sample[:, lag:] * sample[:, :-lag])) < 4 / 1000
+    for other in (stream_key(1, 2), stream_key(2, 1)):
+        assert abs(np.mean(sample * normals(other, 4, 250_000, kernel()).double().numpy())) < 4 / 1000
+    assert abs(np.mean(sample[0] * sample[1])) < 4 / 500
+
+
+def test_keys_differ_by_seed_and_draw():
+    keys = {tuple(stream_key(seed, index)) for seed in range(50) for index in range(50)}
+    assert len(keys) == 2500
+
+
+def test_without_a_compiler_the_eager_path_serves(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(kernels.shutil, "which", lambda name: None)
+    kernels.kernel.cache_clear()
+    try:
+        with pytest.warns(
+            UserWarning, match=r"several times slower: no C\+\+ compiler \(g\+\+ or clang\+\+\) was found$"
+        ):
+            assert kernel() is None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            layer = LstmArray(2, 3, QuantConfig())
+            assert layer(torch.zeros(2, 1, 2))[0].shape == (2, 1, 3)
+    finally:
+        kernels.kernel.cache_clear()

@@ -1,0 +1,66 @@
+"""How layers are quantised: one frozen description for a layer, a module or a whole converted model."""
+
+from dataclasses import dataclass
+
+from ..model.design import check_choice
+from ..model.formats import DesignError, check_integer, full_scale
+from .quantisers import QUANTISERS
+
+FLOAT = 32  #: bits that switch a quantiser off
+
+
+def check_bits(name: str, bits) -> int:
+    """``bits`` if it is 1 to 16, or 32 for float; else :class:`DesignError`."""
+    if bits == FLOAT and not isinstance(bits, bool):
+        return FLOAT
+    try:
+        return check_integer(name, bits, 1, 16)
+    except DesignError as error:
+        raise DesignError(f"{error} (or {FLOAT} for float)") from None
+
+
+def code_scale(bits: int) -> int:
+    """L of a format, and 1 for float: a value times it is its code."""
+    return 1 if bits == FLOAT else full_scale(bits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantConfig:
+    """Number formats (docs/numerics.md) and how their ranges are found. 32 bits switch a part off."""
+
+    weight_bits: int = 4
+    dac_bits: int = 4
+    adc_bits: int = 4  #: 32: the whole element-wise part is float
+    bias_rows: int = 1
+    adc_range: float = 4.0  #: pre-activations of -range..range span the ADC, before calibration or learning
+    tables: str = "loaded"
+    quantiser: str = "absmax"  #: of weights, see :mod:`.quantisers`
+    per_gate: bool = False  #: a weight range for each gate instead of one for the layer
+    learn_range: bool = False  #: train the ADC's range too, one for each gate
+    activation_bits: int = 8
+    cell_bits: int = 32
+    cell_fraction: int = 24
+    tanh_bits: int = 8
+    tanh_fraction: int = 5
+
+    def __post_init__(self) -> None:
+        check_bits("weight bits", self.weight_bits)
+        check_bits("DAC bits", self.dac_bits)
+        check_bits("ADC bits", self.adc_bits)
+        check_integer("bias rows", self.bias_rows, 0, 64)
+        if type(self.adc_range) not in (int, float) or not 0 < self.adc_range <= 1024:
+            raise DesignError(f"ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
+        check_choice("tables", self.tables, ("loaded", "constant"))
+        check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        check_integer("activation bits", self.activation_bits, 2, 16)
+        check_integer("cell bits", self.cell_bits, 4, 32)
+        check_integer("cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)
+        check_integer("tanh index bits", self.tanh_bits, 1, 12)
+        check_integer("tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
+        if self.learn_range and self.tables == "constant":
+            raise DesignError("an ADC range can be learned only where tables are loaded, not constant")
+
+    @property
+    def is_float(self) -> bool:
+        """Is any part float? Such a layer has no integers: it computes the same in evaluation as in training."""
+        return FLOAT in (self.weight_bits, self.dac_bits, self.adc_bits)

@@ -1,0 +1,399 @@
+// The LSTM over a whole sequence, forward and backward, in units of ADC steps: the fast twin of sequence.py.
+//
+// Products with the hidden state go to ATen; everything else of a step is one pass over its voltages. Operations
+// and their order are those of the eager path, without fused multiply-add (-ffp-contract=off), so that codes are
+// equal to the bit. What backward needs of the gates is computed again from the stored voltages.
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using at::Tensor;
+using MaybeTensor = std::optional<Tensor>;
+
+// ---- Gaussian numbers: gaussian.py is the twin ------------------------------------------------------------------
+
+constexpr int LANES = 16;  // pairs that are made together; the block of 2 * LANES numbers holds cosines, then sines
+
+inline uint32_t mix(uint32_t x) {
+  x ^= x >> 16;
+  x *= 0x7feb352dU;
+  x ^= x >> 15;
+  x *= 0x846ca68bU;
+  return x ^ (x >> 16);
+}
+
+inline float log_of(float u) {  // u in (0, 1], by the Cephes polynomial
+  uint32_t bits;
+  std::memcpy(&bits, &u, 4);
+  int32_t exponent = static_cast<int32_t>(bits >> 23) - 126;
+  bits = (bits & 0x007fffffU) | 0x3f000000U;
+  float m;
+  std::memcpy(&m, &bits, 4);
+  bool low = m < 0.70710677f;
+  float x = (low ? m + m : m) - 1.0f;
+  float e = static_cast<float>(exponent - (low ? 1 : 0));
+  float z = x * x;
+  float p = 7.0376836292e-2f;
+  p = p * x + -1.1514610310e-1f;
+  p = p * x + 1.1676998740e-1f;
+  p = p * x + -1.2420140846e-1f;
+  p = p * x + 1.4249322787e-1f;
+  p = p * x + -1.6668057665e-1f;
+  p = p * x + 2.0000714765e-1f;
+  p = p * x + -2.4999993993e-1f;
+  p = p * x + 3.3333331174e-1f;
+  float y = p * x * z + -0.5f * z;
+  return x + y + e * 0.6931471806f;
+}
+
+void gaussian_block(float* out, const uint32_t key[3], uint32_t pair) {
+  for (int l = 0; l < LANES; ++l) {
+    uint32_t h = mix((pair + l) ^ key[0]);
+    uint32_t a = mix(h + key[1]);
+    uint32_t b = mix(h ^ key[2]);
+    float u = static_cast<float>(static_cast<int32_t>((a >> 8) + 1)) * 5.9604645e-8f;
+    float r = std::sqrt(-2.0f * log_of(u));
+    uint32_t q = (b + 0x20000000U) >> 30;
+    float x = static_cast<float>(static_cast<int32_t>(b - (q << 30))) * 1.4629181e-9f;
+    float z = x * x;
+    float s = ((-1.9515296e-4f * z + 8.3321609e-3f) * z + -0.16666655f) * z * x + x;
+    float c = ((2.4433157e-5f * z + -1.3887316e-3f) * z + 4.1666646e-2f) * z * z + (1.0f - 0.5f * z);
+    float cosine = (q & 1) ? s : c, sine = (q & 1) ? c : s;
+    out[l] = r * ((q == 1 || q == 2) ? -cosine : cosine);
+    out[l + LANES] = r * ((q & 2) ? -sine : sine);
+  }
+}
+
+uint32_t first_pair(int64_t row, int64_t size) {
+  return static_cast<uint32_t>(row * ((size + 2 * LANES - 1) / (2 * LANES)) * LANES);
+}
+
+// Calls use(start, count, numbers) for each block of a row of `size` numbers.
+template <class Use>
+void gaussian_row(const std::vector<int64_t>& key, int64_t row, int64_t size, Use use) {
+  const uint32_t k[3] = {uint32_t(key[0]), uint32_t(key[1]), uint32_t(key[2])};
+  uint32_t pair = first_pair(row, size);
+  alignas(64) float block[2 * LANES];
+  for (int64_t start = 0; start < size; start += 2 * LANES, pair += LANES) {
+    gaussian_block(block, k, pair);
+    use(start, std::min<int64_t>(2 * LANES, size - start), block);
+  }
+}
+
+Tensor gaussian(at::IntArrayRef key, int64_t rows, int64_t size) {
+  Tensor out = at::empty({rows, size}, at::kFloat);
+  float* data = out.data_ptr<float>();
+  std::vector<int64_t> k = key.vec();
+  for (int64_t row = 0; row < rows; ++row)
+    gaussian_row(k, row, size, [&](int64_t start, int64_t count, const float* block) {
+      std::memcpy(data + row * size + start, block, count * sizeof(float));
+    });
+  return out;
+}
+
+// ---- one step ------------------------------------------------------------------------------------------------------
+
+struct Form {
+  int64_t dac_bits, adc_bits, cell_bits, cell_fraction, tanh_bits, tanh_fraction;
+};
+
+Form form_of(at::IntArrayRef f) { return {f[0], f[1], f[2], f[3], f[4], f[5]}; }
+
+constexpr int64_t FLOAT = 32;
+
+inline float exp_of(float x) {  // Cephes, for the float gates only
+  x = std::min(std::max(x, -87.0f), 87.0f);
+  float n = std::floor(x * 1.44269504f + 0.5f);
+  float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23;
+  float scale;
+  std::memcpy(&scale, &bits, 4);
+  return p * scale;
+}
+
+inline float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
+inline float tanh_of(float x) { return 2.0f * sigmoid_of(2.0f * x) - 1.0f; }
+
+// A layer's activations: values of the gates, and what the converter lets through.
+template <bool TABLES>
+struct Gates {
+  const float* tables;
+  const float* step;
+  float low, high;
+  int64_t entries;
+
+  inline float clip(float v) const { return std::min(std::max(std::floor(v), low), high); }
+  inline float value(int gate, float v) const {
+    if constexpr (TABLES) return tables[gate * entries + static_cast<int32_t>(clip(v) - low)];
+    else return gate == 3 ? tanh_of(v * step[gate]) : sigmoid_of(v * step[gate]);
+  }
+  inline float inside(float v) const {
+    if constexpr (!TABLES) return 1.0f;
+    float code = std::floor(v);
+    return (code >= low && code <= high) ? 1.0f : 0.0f;
+  }
+};
+
+template <bool TABLES>
+struct Cell {
+  const float* table;
+  float scale, unscale, low, high, index_scale, index_low, index_high;
+
+  inline float sum(float f, float c, float i, float g) const {  // before saturation, in the cell's last place
+    if constexpr (TABLES) return std::floor(f * c * scale + 0.5f) + std::floor(i * g * scale + 0.5f);
+    else return f * c + i * g;
+  }
+  inline float value(float sum) const {
+    if constexpr (TABLES) return std::min(std::max(sum, low), high) * unscale;
+    else return sum;
+  }
+  inline float tanh(float c) const {
+    if constexpr (!TABLES) return tanh_of(c);
+    float index = std::min(std::max(std::floor(c * index_scale), index_low), index_high);
+    return table[static_cast<int32_t>(index - index_low)];
+  }
+  inline float tanh_inside(float c) const {
+    if constexpr (!TABLES) return 1.0f;
+    float index = std::floor(c * index_scale);
+    return (index >= index_low && index <= index_high) ? 1.0f : 0.0f;
+  }
+  inline float inside(float sum) const {
+    if constexpr (!TABLES) return 1.0f;
+    return (sum >= low && sum <= high) ? 1.0f : 0.0f;
+  }
+};
+
+template <bool TABLES>
+Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const Tensor& step) {
+  float top = std::ldexp(1.0f, int(form.adc_bits) - 1);
+  return {TABLES ? tables.data_ptr<float>() : nullptr, step.data_ptr<float>(), -top, top - 1,
+          int64_t(1) << form.adc_bits};
+}
+
+template <bool TABLES>
+Cell<TABLES> cell_of(const Form& form, const Tensor& table) {
+  int f = int(form.cell_fraction);
+  // As torch clamps a float32: to the bound in float32.
+  float top = float(std::ldexp(1.0, int(form.cell_bits) - 1));
+  float high = float(std::ldexp(1.0, int(form.cell_bits) - 1) - 1.0);
+  float index = std::ldexp(1.0f, int(form.tanh_bits) - 1);
+  return {TABLES ? table.data_ptr<float>() : nullptr, std::ldexp(1.0f, f), std::ldexp(1.0f, -f), -top, high,
+          std::ldexp(1.0f, int(form.tanh_fraction)), -index, index - 1};
+}
+
+float full_scale(int64_t bits) { return std::max(1.0f, std::ldexp(1.0f, int(bits) - 1) - 1.0f); }
+
+Tensor product(const Tensor& hidden, const Tensor& recurrent, Tensor& out) {
+  if (recurrent.dim() == 2) return at::mm_out(out, hidden, recurrent);
+  Tensor view = out.unsqueeze(1);
+  at::bmm_out(view, hidden.unsqueeze(1), recurrent);
+  return out;
+}
+
+template <bool TABLES>
+void forward_step(float* __restrict v, const float* __restrict before, float* __restrict after, float* __restrict h,
+                  int64_t n, const Gates<TABLES>& gates, const Cell<TABLES>& cell, int64_t dac_bits) {
+  const float *f = v, *i = v + n, *o = v + 2 * n, *g = v + 3 * n;
+  const float top = dac_bits == FLOAT ? 0.0f : full_scale(dac_bits);
+#pragma GCC ivdep
+  for (int64_t j = 0; j < n; ++j) {
+    float c = cell.value(cell.sum(gates.value(0, f[j]), before[j], gates.value(1, i[j]), gates.value(3, g[j])));
+    float p = gates.value(2, o[j]) * cell.tanh(c);
+    after[j] = c;
+    float code = std::min(std::max(std::floor(p * top + 0.5f), -top), top);
+    float sign = p >= 0.0f ? 1.0f : -1.0f;
+    h[j] = dac_bits == FLOAT ? p : (dac_bits == 1 ? sign : code);
+  }
+}
+
+// `voltages` (T, B, 4n) are consumed: they hold the full voltages afterwards, which backward takes.
+template <bool TABLES>
+std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent, const Tensor& step,
+                                       const Tensor& tables, const Tensor& cell_table, const Form& form,
+                                       const MaybeTensor& h0, const MaybeTensor& c0, const std::vector<int64_t>& key,
+                                       double deviation, const std::vector<int64_t>& spread_key,
+                                       const MaybeTensor& spread, const MaybeTensor& squares) {
+  const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
+  Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
+  Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
+  Tensor sum = at::empty({batch, columns}, voltages.options());
+  auto gates = gates_of<TABLES>(form, tables, step);
+  auto cell = cell_of<TABLES>(form, cell_table);
+  const float sigma = float(deviation);
+  for (int64_t t = 0; t < steps; ++t) {
+    float* v = voltages.data_ptr<float>() + t * batch * columns;
+    const Tensor* last = nullptr;
+    Tensor previous;
+    if (t > 0) { previous = hidden.select(0, t - 1); last = &previous; }
+    else if (h0) last = &*h0;
+    if (sigma != 0.0f)
+      gaussian_row(key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
+        for (int64_t k = 0; k < count; ++k) v[s + k] = v[s + k] + z[k] * sigma;
+      });
+    if (last) {
+      product(*last, recurrent, sum);
+      const float* p = sum.data_ptr<float>();
+      for (int64_t k = 0; k < batch * columns; ++k) v[k] = v[k] + p[k];
+    }
+    if (spread) {
+      std::vector<float> root(batch);
+      const float* square = squares->data_ptr<float>() + t * batch;
+      for (int64_t b = 0; b < batch; ++b) {
+        float energy = 0.0f;
+        if (last) {
+          const float* h = last->data_ptr<float>() + b * n;
+          for (int64_t j = 0; j < n; ++j) energy += h[j] * h[j];
+        }
+        root[b] = std::sqrt(square[b] + energy);
+      }
+      const float* scale = spread->data_ptr<float>();
+      gaussian_row(spread_key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
+        for (int64_t k = 0; k < count; ++k) {
+          int64_t at = s + k;
+          v[at] = v[at] + z[k] * scale[at % columns] * root[at / columns];
+        }
+      });
+    }
+    const float* before = t > 0 ? cells.data_ptr<float>() + (t - 1) * batch * n : start.data_ptr<float>();
+    float* after = cells.data_ptr<float>() + t * batch * n;
+    float* h = hidden.data_ptr<float>() + t * batch * n;
+    for (int64_t b = 0; b < batch; ++b)
+      forward_step<TABLES>(v + b * columns, before + b * n, after + b * n, h + b * n, n, gates, cell, form.dac_bits);
+  }
+  return {hidden, cells};
+}
+
+template <bool TABLES, bool STEPS>
+void backward_step(const float* __restrict v, const float* __restrict before, const float* __restrict after,
+                   const float* __restrict dh, float* __restrict dc, float* __restrict dv, double* dstep, int64_t n,
+                   const Gates<TABLES>& gates, const Cell<TABLES>& cell, float top) {
+  const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
+#pragma GCC ivdep
+  for (int64_t j = 0; j < n; ++j) {
+    float vf = v[j], vi = v[n + j], vo = v[2 * n + j], vg = v[3 * n + j];
+    float f = gates.value(0, vf), i = gates.value(1, vi), o = gates.value(2, vo), g = gates.value(3, vg);
+    float c = after[j], th = cell.tanh(c);
+    float dp = dh[j] * top;
+    float dcell = dc[j] + dp * o * (1.0f - th * th) * cell.tanh_inside(c);
+    dcell = dcell * cell.inside(cell.sum(f, before[j], i, g));
+    float zf = dcell * before[j] * (f - f * f), zi = dcell * g * (i - i * i);
+    float zo = dp * th * (o - o * o), zg = dcell * i * (1.0f - g * g);
+    dc[j] = dcell * f;
+    dv[j] = zf * s0 * gates.inside(vf);
+    dv[n + j] = zi * s1 * gates.inside(vi);
+    dv[2 * n + j] = zo * s2 * gates.inside(vo);
+    dv[3 * n + j] = zg * s3 * gates.inside(vg);
+    if constexpr (STEPS) {
+      float half = TABLES ? 0.5f : 0.0f;
+      dstep[0] += zf * ((TABLES ? gates.clip(vf) : vf) + half);
+      dstep[1] += zi * ((TABLES ? gates.clip(vi) : vi) + half);
+      dstep[2] += zo * ((TABLES ? gates.clip(vo) : vo) + half);
+      dstep[3] += zg * ((TABLES ? gates.clip(vg) : vg) + half);
+    }
+  }
+}
+
+template <bool TABLES, bool STEPS>
+std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent, const Tensor& step,
+                                 const Tensor& tables, const Tensor& cell_table, const Form& form,
+                                 const MaybeTensor& h0, const MaybeTensor& c0, const Tensor& hidden,
+                                 const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells) {
+  const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
+  Tensor dv = at::empty(voltages.sizes(), voltages.options());
+  Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
+  Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
+  Tensor back = recurrent.transpose(-1, -2);
+  auto gates = gates_of<TABLES>(form, tables, step);
+  auto cell = cell_of<TABLES>(form, cell_table);
+  const float top = form.dac_bits == FLOAT ? 1.0f : full_scale(form.dac_bits);
+  double dstep[4] = {0, 0, 0, 0};
+  float *h = dh.data_ptr<float>(), *d = dc.data_ptr<float>();
+  for (int64_t t = steps - 1; t >= 0; --t) {
+    if (t < steps - 1) {
+      Tensor next = dv.select(0, t + 1);
+      product(next, back, dh);
+    } else {
+      dh.zero_();
+    }
+    if (grad_hidden) {
+      const float* from = grad_hidden->data_ptr<float>() + t * batch * n;
+      for (int64_t k = 0; k < batch * n; ++k) h[k] += from[k];
+    }
+    if (grad_cells) {
+      const float* from = grad_cells->data_ptr<float>() + t * batch * n;
+      for (int64_t k = 0; k < batch * n; ++k) d[k] += from[k];
+    }
+    const float* before = t > 0 ? cells.data_ptr<float>() + (t - 1) * batch * n : start.data_ptr<float>();
+    const float* after = cells.data_ptr<float>() + t * batch * n;
+    const float* v = voltages.data_ptr<float>() + t * batch * columns;
+    float* out = dv.data_ptr<float>() + t * batch * columns;
+    for (int64_t b = 0; b < batch; ++b)
+      backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
+                                   out + b * columns, dstep, n, gates, cell, top);
+  }
+  Tensor dh0 = h0 ? product(dv.select(0, 0), back, dh) : dh;
+  Tensor grad_step = at::empty({4}, voltages.options());
+  for (int k = 0; k < 4; ++k) grad_step.data_ptr<float>()[k] = float(dstep[k]);
+  return {dv, grad_step, dh0, dc};
+}
+
+const Tensor& checked(const Tensor& t) {
+  TORCH_CHECK(t.scalar_type() == at::kFloat && t.is_contiguous() && t.device().is_cpu(), "float32 on the CPU");
+  return t;
+}
+
+std::tuple<Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
+                                   MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
+                                   at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
+                                   MaybeTensor spread, MaybeTensor squares) {
+  checked(voltages), checked(step);
+  auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
+  return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
+             form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares);
+}
+
+std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
+                             MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
+                             Tensor hidden, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells,
+                             bool steps) {
+  auto run = form[1] == FLOAT ? (steps ? run_backward<false, true> : run_backward<false, false>)
+                              : (steps ? run_backward<true, true> : run_backward<true, false>);
+  return run(voltages, recurrent, step, tables ? *tables : step, cell_table ? *cell_table : step, form_of(form), h0,
+             c0, hidden, cells, grad_hidden, grad_cells);
+}
+
+}  // namespace
+
+TORCH_LIBRARY(ohmgate, m) {
+  m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
+  m.def(
+      "lstm_forward(Tensor(a!) voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
+      "int[] form, Tensor? h0, Tensor? c0, int[] key, float deviation, int[] spread_key, Tensor? spread, "
+      "Tensor? squares) -> (Tensor, Tensor)",
+      &forward);
+  m.def(
+      "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
+      "int[] form, Tensor? h0, Tensor? c0, Tensor hidden, Tensor cells, Tensor? grad_hidden, Tensor? grad_cells, "
+      "bool steps) -> Tensor[]",
+      &backward);
+}

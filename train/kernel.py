@@ -1,0 +1,107 @@
+"""Builds and loads kernel.cpp on first use: a C++ compiler is wanted, but not needed.
+
+The library lies in the user's cache, under a name that holds the source, torch's version and the machine's
+instruction set; it is written under another name and renamed, and a file lock lets one process build at a time.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import warnings
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+FLAGS = (
+    "-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno",
+    "-fno-trapping-math",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def kernel():
+    """``torch.ops.ohmgate``, or None (with a warning) where it cannot be built: then the eager path serves."""
+    try:
+        torch.ops.load_library(str(_built()))
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", "") or error).splitlines()
+        reason = next((line for line in said if "error" in line), said[0] if said else "no reason given")
+        warnings.warn(f"training runs without its C++ kernel, several times slower: {reason}", stacklevel=3)
+        return None
+    return torch.ops.ohmgate
+
+
+def loaded_kernel():
+    """The kernel if something has loaded it already, else None: noise alone is no reason to build it."""
+    return kernel() if kernel.cache_info().currsize else None
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept: $XDG_CACHE_HOME/ohmgate, by default ~/.cache/ohmgate."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ohmgate"
+
+
+def _built() -> Path:
+    source = (resources.files("ohmgate.train") / "kernel.cpp").read_bytes()
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
+    if compiler is None:
+        raise OSError("no C++ compiler (g++ or clang++) was found")
+    said = " ".join((*FLAGS, torch.__version__, platform.machine(), _instruction_set(), compiler))
+    name = hashlib.sha256(source + said.encode()).hexdigest()[:16]
+    folder = cache_folder()
+    library = folder / f"kernel_{name}.so"
+    if library.exists():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"kernel_{name}.lock").open("w") as lock:
+        _lock(lock)
+        if not library.exists():
+            temporary = folder / f".kernel_{name}_{os.getpid()}.so"
+            code = folder / f".kernel_{name}_{os.getpid()}.cpp"
+            code.write_bytes(source)
+            try:
+                subprocess.run(_command(compiler, code, temporary), check=True, capture_output=True, text=True)
+                temporary.replace(library)
+            finally:
+                code.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
+    return library
+
+
+def _command(compiler: str, source: Path, library: Path) -> list[str]:
+    root = Path(torch.__file__).parent
+    includes = [f"-I{root / 'include'}", f"-I{root / 'include' / 'torch' / 'csrc' / 'api' / 'include'}"]
+    abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch._C._GLIBCXX_USE_CXX11_ABI)}"
+    return [
+        compiler,
+        *FLAGS,
+        abi,
+        *includes,
+        str(source),
+        f"-L{root / 'lib'}",
+        "-ltorch_cpu",
+        "-lc10",
+        "-o",
+        str(library),
+    ]
+
+
+def _instruction_set() -> str:
+    """The processor's features, because the library is built for this processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _lock(file) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system: two builds at once do no harm, the last rename stays
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)

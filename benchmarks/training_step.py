@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.kernel import kernel
 from ohmgate.train.lstm import LstmArray

@@ -46,7 +46,7 @@ class LinearArray(ArrayModule):
 
     def forward(self, inputs: torch.Tensor, trace: Trace | None = None) -> torch.Tensor:
         """``inputs`` (..., m) to (..., outputs); the axis before the last counts as the batch for noise."""
-        if trace is None and self.recorder is not None:
+        if self.recorder is not None:
             trace = Trace()
         shape = inputs.shape[:-1]
         batch = shape[-1] if shape else 1

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..model import reference
+from ..model.formats import DesignError
 from ..model.network import Network
+from .array import ArrayModule
+from .export import export
 from .network import DesignNetwork, evaluate_codes
 from .sequence import Trace
 
@@ -53,49 +57,74 @@ def verify(model: DesignNetwork, codes, lengths=None, network: Network | None = 
     """
     network = model.export() if network is None else network
     codes, lengths = reference.check_inputs(network, codes, lengths)
-    compared, mismatches, first = 0, 0, None
+    reports = []
     for start in range(0, len(codes), batch):
         part, size = codes[start : start + batch], lengths[start : start + batch]
-        n, bad, difference = _compare(model, network, part, size, start)
-        compared, mismatches = compared + n, mismatches + bad
-        first = first or difference
-    return Report(compared, mismatches, first)
+        traces: list[Trace] = []
+        evaluate_codes(model, part, size, traces)
+        result = reference.run(network, part, size)
+        reports.append(_compare(network.design.layers, result.layers, traces, size, part.shape[1], start))
+    return _total(reports)
 
 
-def _compare(model, network, codes, lengths, start):
-    traces: list[Trace] = []
-    evaluate_codes(model, codes, lengths, traces)
-    result = reference.run(network, codes, lengths)
-    valid = np.arange(codes.shape[1]) < lengths[:, None]
-    compared, mismatches, first = 0, 0, None
-    for index, (layer, expected, trace) in enumerate(zip(network.design.layers, result.layers, traces)):
-        got = _integers(layer, trace)
+def verify_modules(model: nn.Module, *inputs) -> Report:
+    """Run any model on ``inputs`` in evaluation and compare each of its arrays with the reference.
+
+    Every array is compared on the codes that it got, all padded steps included, so stacks, both directions and
+    whatever lies between arrays are covered. ``layer`` of a difference counts the arrays' calls.
+    """
+    calls = []
+    arrays = [module for module in model.modules() if isinstance(module, ArrayModule)]
+    if not arrays:
+        raise DesignError("a model to verify must have at least one quantised layer, but it has none")
+    model.eval()
+    try:
+        for array in arrays:
+            array.recorder = lambda *call: calls.append(call)
+        with torch.no_grad():
+            model(*inputs)
+    finally:
+        for array in arrays:
+            array.recorder = None
+    reports = []
+    for index, (array, codes, trace) in enumerate(calls):
+        network = export([array])
+        drive = codes.transpose(0, 1).round().to(torch.int64).numpy()
+        lengths = np.full(len(drive), drive.shape[1])
+        result = reference.run(network, drive, lengths)
+        reports.append(_compare(network.design.layers, result.layers, [trace], lengths, drive.shape[1], 0, index))
+    return _total(reports)
+
+
+def _total(reports: list[Report]) -> Report:
+    first = next((report.first for report in reports if report.first is not None), None)
+    return Report(sum(r.compared for r in reports), sum(r.mismatches for r in reports), first)
+
+
+def _compare(layers, expected, traces: list[Trace], lengths, steps: int, sequence: int, layer: int = 0) -> Report:
+    """Traces against the reference's; ``sequence`` and ``layer`` are the numbers of the first ones."""
+    valid = np.arange(steps) < lengths[:, None]
+    compared, mismatches, differences = 0, 0, []
+    for index, (description, want_all, trace) in enumerate(zip(layers, expected, traces)):
         live = valid
-        if layer.kind == "dense" and layer.emit == "end":
+        if description.kind == "dense" and description.emit == "end":
             live = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1)))
-        for stage in STAGES:
-            if stage not in got:
-                continue
-            want = getattr(expected, stage).reshape(*valid.shape, -1)
-            have = got[stage]
-            if have.shape[1] != want.shape[1]:  # read at the end only
-                full = np.zeros_like(want, dtype=np.float64)
-                full[np.arange(len(full)), lengths - 1] = have[:, 0]
-                have = full
+        for stage, have in _integers(description, trace).items():
+            want = getattr(want_all, stage).reshape(*valid.shape, -1)
+            if description.kind == "dense" and description.emit == "end":  # traced at the end only
+                have = np.where(live[:, :, None], have, 0)
             wrong = (want != have) & live[:, :, None]
             compared += int(live.sum()) * want.shape[2]
             mismatches += int(wrong.sum())
-            if wrong.any():
-                step, _, sequence, unit = min(
-                    (int(t), STAGES.index(stage), int(b), int(u)) for b, t, u in np.argwhere(wrong)
-                )
-                found = Difference(
-                    index, step, stage, start + sequence, unit,
-                    int(want[sequence, step, unit]), float(have[sequence, step, unit]),
-                )  # fmt: skip
-                if first is None or (found.layer, found.step) < (first.layer, first.step):
-                    first = found
-    return compared, mismatches, first
+            for t, b, u in np.argwhere(wrong.transpose(1, 0, 2))[:1]:
+                place = (layer + index, int(t), stage, sequence + int(b), int(u))
+                differences.append(Difference(*place, int(want[b, t, u]), float(have[b, t, u])))
+    first = min(differences, key=_moment, default=None)
+    return Report(compared, mismatches, first)
+
+
+def _moment(d: Difference) -> tuple:
+    return d.layer, d.step, STAGES.index(d.stage), d.sequence, d.unit
 
 
 def _integers(layer, trace: Trace) -> dict[str, np.ndarray]:

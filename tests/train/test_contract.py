@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.formats import DesignError, full_scale, quantise_symmetric
 from ohmgate.model.network import Network
@@ -13,7 +14,6 @@ from ohmgate.train.gain import nearest_gain
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.straight_through import symmetric_code
 from ohmgate.train.verify import verify
-
 from tests.designs import random_design, random_inputs, random_network, seeds
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ohmgate.model.formats import DesignError
 from ohmgate.train.datasets import load_dataset, padded
 

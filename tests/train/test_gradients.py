@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.tables import gate_tables
 from ohmgate.train.config import QuantConfig

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from scipy import stats
+
 from ohmgate.train import kernel as kernels
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.gaussian import normals, stream_key
 from ohmgate.train.kernel import kernel
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.noise import REDRAWS, Noise
-from scipy import stats
-
 from tests.designs import seeds
 
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+
 from ohmgate.model.design import Design, LstmLayer
 from ohmgate.model.formats import DesignError
 from ohmgate.train.config import QuantConfig
@@ -10,7 +12,6 @@ from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.noise import PAPER_ADC, Noise
-from scipy import stats
 
 ROWS = 20
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.train.datasets import SequenceDataset, load_dataset

@@ -1,0 +1,97 @@
+"""Modules become descriptions, and every array of any model gives the reference's integers."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+
+from ohmgate.model import reference
+from ohmgate.model.formats import DesignError, quantise_symmetric
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.export import export
+from ohmgate.train.linear import LinearArray
+from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.noise import Noise
+from ohmgate.train.verify import verify_modules
+from tests.designs import seeds
+
+
+class Tagger(nn.Module):
+    """LSTM layers in both directions, then a head on every step."""
+
+    def __init__(self, bits: tuple[int, int, int], layers: int, bidirectional: bool) -> None:
+        super().__init__()
+        names = ("weight_bits", "dac_bits", "adc_bits")
+        fields = dict(zip(names, bits))
+        self.lstm = QuantLSTM(4, 6, layers, bidirectional=bidirectional, **fields)
+        self.head = QuantLinear(12 if bidirectional else 6, 3, weight_bits=bits[0], dac_bits=bits[1], adc_bits=8)
+
+    def forward(self, x):
+        out, _ = self.lstm(x)
+        return self.head(out.data if hasattr(out, "data") and hasattr(out, "batch_sizes") else out)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_stacks_and_both_directions_are_the_reference(seed):
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    model = Tagger(tuple(int(b) for b in rng.integers(1, 9, 3)), int(rng.integers(1, 4)), bool(rng.integers(0, 2)))
+    steps, batch = (int(v) for v in rng.integers(1, 9, 2))
+    report = verify_modules(model, torch.rand(steps, batch, 4) * 2 - 1)
+    assert report.mismatches == 0, str(report)
+    arrays = len(model.lstm.arrays)
+    assert report.compared == steps * batch * (arrays * (4 * 6 * 2 + 2 * 6) + 2 * 3)
+
+
+def test_packed_sequences_are_the_reference():
+    torch.manual_seed(0)
+    model = Tagger((4, 4, 4), 2, True)
+    report = verify_modules(model, pack_sequence([torch.rand(n, 4) for n in (7, 5, 2)]))
+    assert report.mismatches == 0
+    assert report.compared > 0
+
+
+def test_a_stack_with_a_head_exports_as_one_network():
+    torch.manual_seed(0)
+    model = Tagger((4, 3, 4), 2, False)
+    network = export(model, "tagger", labels=("a", "b", "c"))
+    assert [layer.kind for layer in network.design.layers] == ["lstm", "lstm", "dense"]
+    x = torch.rand(2, 5, 4) * 2 - 1
+    result = reference.run(network, quantise_symmetric(x.numpy(), 3))
+    model.eval()
+    out = model(x.transpose(0, 1)).transpose(0, 1)
+    step = model.head.converter(model.head.alpha()).step[0]
+    assert out.detach().numpy() == pytest.approx((result.out + 0.5) * step)
+
+
+def test_noise_shows_in_verification():
+    model = Tagger((4, 4, 4), 1, False)
+    model.lstm.arrays[0].eval_noise = Noise(adc=1.0)
+    report = verify_modules(model, torch.rand(5, 3, 4))
+    assert report.mismatches > 0
+    assert (report.first.layer, report.first.stage) == (0, "adc")
+
+
+def test_sentences():
+    lstm = QuantLSTM(2, 3, bidirectional=True)
+    with pytest.raises(
+        DesignError, match=r"^a bidirectional layer is two networks: export its arrays one at a time$"
+    ):
+        export(lstm)
+    assert export([lstm.arrays[1]]).design.layers[0].hidden == 3
+    for act in (export, verify_modules):
+        verb = act.__name__.split("_")[0]
+        sentence = rf"^a model to {verb} must have at least one quantised layer, but it has none$"
+        with pytest.raises(DesignError, match=sentence):
+            act(nn.Linear(2, 2))
+    chain = [LinearArray(2, 3, QuantConfig()), QuantLinear(3, 2)]
+    sentence = r"^a linear layer before another array must have an output function, but it has none$"
+    with pytest.raises(DesignError, match=sentence):
+        export(chain)
+    state = (torch.zeros(1, 1, 3), torch.zeros(1, 1, 3))
+    sentence = r"^only sequences without an initial state can be verified: the hardware has none$"
+    with pytest.raises(DesignError, match=sentence):
+        verify_modules(QuantLSTM(2, 3), torch.zeros(1, 1, 2), state)

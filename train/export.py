@@ -1,0 +1,52 @@
+"""From arrays to the network description: a chain of arrays becomes a design with its data."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ..model.design import DenseLayer, Design, Layer, LstmLayer
+from ..model.formats import DesignError
+from ..model.network import Network
+from .array import ArrayModule
+from .lstm import LstmArray
+from .modules import QuantLSTM
+
+
+def export(model: nn.Module | Sequence[ArrayModule], name: str = "exported", **network) -> Network:
+    """The description of a model whose arrays form one chain, in the order of its modules.
+
+    ``network`` are further fields of :class:`Network`. Raises :class:`DesignError` where a part is float, layers
+    do not fit or a layer is bidirectional: its two directions are two networks, exported array by array.
+    """
+    if isinstance(model, nn.Module):
+        for module in model.modules():
+            if isinstance(module, QuantLSTM) and module.bidirectional:
+                raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
+        arrays = [module for module in model.modules() if isinstance(module, ArrayModule)]
+    else:
+        arrays = list(model)
+    if not arrays:
+        raise DesignError("a model to export must have at least one quantised layer, but it has none")
+    data = tuple(array.layer_data() for array in arrays)
+    layers = tuple(_layer(array, following) for array, following in zip(arrays, [*arrays[1:], None]))
+    return Network(Design(name, layers), data, **network)
+
+
+def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:
+    """The layer's description, with as many ADCs as columns. A head gives its ADC codes on every step."""
+    config = array.config
+    shared = {
+        "inputs": array.inputs, "adcs": array.cells.shape[1], "dac_bits": config.dac_bits,
+        "weight_bits": config.weight_bits, "adc_bits": config.adc_bits, "bias_rows": config.bias_rows,
+        "adc_range": float(config.adc_range), "tables": config.tables,
+    }  # fmt: skip
+    if isinstance(array, LstmArray):
+        names = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
+        return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in names})
+    if array.function is None:
+        if following is not None:
+            raise DesignError("a linear layer before another array must have an output function, but it has none")
+        return DenseLayer(outputs=array.outputs, output="codes", **shared)
+    return DenseLayer(
+        outputs=array.outputs, output="table", output_bits=array.output_bits, function=array.function, **shared
+    )

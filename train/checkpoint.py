@@ -35,12 +35,7 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
     path = Path(path)
     if not path.exists():
         return 0
-    try:
-        with safe_open(path, "pt") as file:
-            content = json.loads((file.metadata() or {})[KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a mapping
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError):
-        raise DesignError(f"checkpoint {path.name!r} must be a checkpoint of ohmgate, but cannot be read") from None
+    content, tensors = _read(path)
     if content["run"] != json.loads(json.dumps(run)):
         raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
     with torch.no_grad():
@@ -49,3 +44,21 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
             moments = {k: tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
             optimiser.state[value] = moments
     return content["epoch"]
+
+
+def read_run(path: str | Path) -> tuple[dict, int]:
+    """Which run a checkpoint belongs to (``design``, ``dataset``, ``config``), and its finished epochs.
+
+    Raises :class:`DesignError` for a file that is no checkpoint.
+    """
+    content, _ = _read(Path(path))
+    return content["run"], content["epoch"]
+
+
+def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            content = json.loads((file.metadata() or {})[KEY])
+            return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a mapping
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError):
+        raise DesignError(f"checkpoint {path.name!r} must be a checkpoint of ohmgate, but cannot be read") from None

@@ -48,6 +48,12 @@ class TrainConfig:
             if type(value) not in (int, float) or not low <= value <= high:
                 raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
 
+    @classmethod
+    def from_dict(cls, content: dict) -> "TrainConfig":
+        """The inverse of :func:`dataclasses.asdict`, as a checkpoint holds it."""
+        noise = {name: Noise(**content[name]) for name in ("train_noise", "eval_noise")}
+        return cls(**(content | noise))
+
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:

@@ -23,10 +23,12 @@ def random_pair(seed: int):
     """The same random layer twice, with and without the kernel, and inputs (T, B, m) with an optional state."""
     rng = np.random.default_rng(seed)
     fraction = int(rng.integers(4, 25))
+    adc_bits = int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32]))
+    dac_bits = int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32]))
     config = QuantConfig(
         weight_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
-        dac_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
-        adc_bits=int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32])),
+        dac_bits=32 if adc_bits == 32 else dac_bits,  # float activations round alike only by chance
+        adc_bits=adc_bits,
         bias_rows=int(rng.integers(0, 3)),
         adc_range=float(rng.choice([1.0, 2.5, 4.0])),
         learn_range=bool(rng.integers(0, 2)),
@@ -67,10 +69,9 @@ def test_codes_are_identical_and_gradients_agree(seed):
         leaves = [given_x, *(given_state or ()), *layer.parameters()]
         results.append((hidden.detach(), cells.detach(), [leaf.grad for leaf in leaves]))
     (h, c, grads), (h_eager, c_eager, grads_eager) = results
-    if layers[0].config.adc_bits == 32:  # float activations: not the same library function
-        assert torch.allclose(h, h_eager, atol=1e-5 if layers[0].config.dac_bits == 32 else 1.01)
-        if layers[0].config.dac_bits != 32:
-            return
+    if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
+        assert torch.allclose(h, h_eager, atol=1e-5)
+        assert torch.allclose(c, c_eager, atol=1e-5)
     else:
         assert torch.equal(h, h_eager)
         assert torch.equal(c, c_eager)

@@ -46,7 +46,7 @@ class Array:
         self._weight_sigma = self.config.weight_noise * 2 * full_scale(layer.weight_bits)  # codes
         self._generations: dict[int, np.ndarray] = {}  # weight noise by number of writes
         self._gate = gate_of_column(layer)[physical_order(layer)]
-        self._scale = np.ones(layer.columns)  # LSB for each unit of the column sum
+        self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
         self._sequence_noise = np.zeros((0, *self.levels.shape))  # (B, rows, columns), redraw per sequence
         self._changed()
 
@@ -83,7 +83,7 @@ class Array:
         check_integer("gate", gate, 0, self.layer.gates - 1)
         check_integer("mult", mult, 1, 2**MULT_BITS - 1)
         check_integer("shift", shift, 0, 2**SHIFT_BITS - 1)
-        self._scale[self._gate == gate] = mult * 2.0**-shift
+        self.scale[self._gate == gate] = mult * 2.0**-shift
         self.new_step()
 
     def new_sequence(self, begins=True) -> None:
@@ -139,11 +139,11 @@ class Array:
         rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
         sums = rows @ self.effective() + self._slow_sums(rows)
         sigma, reference = self._read_sigma(rows)
-        level = sums * self._scale
+        level = sums * self.scale
         if sigma is not None:
             level += sigma * self._read_rng.standard_normal(level.shape)
         if reference is not None:
-            level -= self._scale * (reference[:, None] * self._read_rng.standard_normal((len(rows), 1)))
+            level -= self.scale * (reference[:, None] * self._read_rng.standard_normal((len(rows), 1)))
         return level
 
     def effective(self) -> np.ndarray:
@@ -158,6 +158,8 @@ class Array:
                 self._effective = self.levels.astype(np.float64)
             if self.config.redraw == "per_programming" and self._weight_sigma:
                 self._effective = self._effective + self._programming_noise()
+            constant, absolute, squared = self.fresh_variance()
+            self._fresh = constant, absolute if absolute.any() else None, squared if squared.any() else None
         return self._effective
 
     @property
@@ -165,6 +167,11 @@ class Array:
         """Conductances (S) of the cells: (planes, rows, width). Only for a configuration with cells."""
         self.effective()
         return self._conductances
+
+    @property
+    def has_slow_noise(self) -> bool:
+        """Is there noise that lasts from step to step?"""
+        return bool(self._sequence_sigma or self._slow)
 
     @property
     def numbers_per_sequence(self) -> int:
@@ -222,7 +229,7 @@ class Array:
 
     def _slow_sums(self, rows: np.ndarray):
         """What noise that outlasts a step adds to the column sums (B, columns)."""
-        if not self._sequence_sigma and not self._slow:
+        if not self.has_slow_noise:
             return 0.0
         if self._sequences != len(rows):
             self.new_sequence(np.ones(len(rows), dtype=bool))
@@ -239,6 +246,25 @@ class Array:
             sums += np.matmul(rows[:, None, :], change)[:, 0]
         return sums
 
+    def fresh_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Variance of a column's sum by noise that is new in every step: (width,), (rows, width), (rows, width).
+
+        The three parts are to be multiplied by 1, by |d| and by d^2 of the rows and added. width is the number of
+        columns, in physical order, and one more if there is a reference column. The converter's noise is left out.
+        """
+        self.effective()
+        if not self.chip:
+            nothing = np.zeros(self.levels.shape)
+            parts = nothing[0], nothing, nothing
+        else:
+            columns = self._plan.place if self.chip.mapping.paired else np.append(self._plan.place, -1)
+            parts = tuple(part[..., columns] for part in self._variances)
+        if self.config.redraw == "per_step":
+            squared = parts[2].copy()
+            squared[:, : self.layer.columns] += self._weight_sigma**2
+            parts = (*parts[:2], squared)
+        return parts
+
     def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
 
@@ -247,22 +273,18 @@ class Array:
         Weight noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of
         variance d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
-        variance, reference = np.zeros(self.layer.columns), None
-        squares = rows * rows
-        if self.config.redraw == "per_step" and self._weight_sigma:
-            variance = variance + squares.sum(axis=1, keepdims=True) * self._weight_sigma**2
-        if self.chip:
-            thermal, shot, read = self._variances
-            wide = np.broadcast_to(thermal, (len(rows), len(thermal)))
-            if shot.any():
-                wide = wide + np.abs(rows) @ shot
-            if read.any():
-                wide = wide + squares @ read
-            variance = variance + wide[:, self._plan.place]
-            if not self.chip.mapping.paired and wide[:, -1].any():
-                reference = np.sqrt(wide[:, -1])
-        variance = variance * self._scale**2 + self.config.conversion_sigma**2
-        return (np.sqrt(variance) if variance.any() else None), reference
+        constant, absolute, squared = self._fresh
+        variance = np.broadcast_to(constant, (len(rows), len(constant)))
+        if absolute is not None:
+            variance = variance + np.abs(rows) @ absolute
+        if squared is not None:
+            variance = variance + (rows * rows) @ squared
+        columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
+        columns = columns * self.scale**2 + self.config.conversion_sigma**2
+        return (
+            np.sqrt(columns) if columns.any() else None,
+            np.sqrt(reference[:, 0]) if reference.any() else None,
+        )
 
     def _check_drive(self, drive) -> np.ndarray:
         drive = np.asarray(drive)

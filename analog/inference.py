@@ -39,11 +39,17 @@ def convert_through(arrays: list[Array]) -> reference.Convert:
     return convert
 
 
-def predictions(network: Network, result: reference.Result, lengths) -> np.ndarray:
-    """Class of each sequence (B,): the head's label, or its largest code, on the last step."""
+def check_head(network: Network) -> None:
+    """Raise :class:`DesignError` unless the network ends in a classifier."""
     last = network.design.layers[-1]
     if last.kind != "dense" or last.output == "table":
         raise DesignError("predictions need a dense head whose output is argmax or codes")
+
+
+def predictions(network: Network, result: reference.Result, lengths) -> np.ndarray:
+    """Class of each sequence (B,): the head's label, or its largest code, on the last step."""
+    check_head(network)
+    last = network.design.layers[-1]
     out = result.out
     if last.emit == "step":
         out = out[np.arange(len(lengths)), np.asarray(lengths) - 1]

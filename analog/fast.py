@@ -1,0 +1,157 @@
+"""Fast reads for Monte Carlo: the array model in float32, blocks that stay in the cache, coarse Gaussian numbers.
+
+For arrays whose weights stay as they are between programmings and whose noise is Gaussian and fresh in every step:
+the paper's noise per programming and per step, and cells with programming error, drift, faults, wires, thermal,
+shot and read noise. Noise that lasts from step to step, and converters with errors of their own, need
+:class:`.array.Array`.
+
+Making Gaussian numbers costs as much as the matrix product, so there are two ways, with the same law as far as a
+converter of 8 bits can tell (``tests/analog/test_fast.py`` compares them):
+
+- ``table``: 16 random bits look up a quantile of the normal distribution, four numbers from one random word. It
+  has 65,536 values, the largest 4.3 standard deviations from 0.
+- ``exact``: numpy's own normal numbers, the oracle.
+"""
+
+import math
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+
+from ..model.design import check_choice
+from ..model.formats import DesignError, full_scale, signed_range
+from ..model.layout import logical_order
+from .array import Array
+
+BLOCK = 256  #: reads at once: drive, sums and noise of a 64 x 128 array fit into 1 MiB
+NORMALS = ("table", "exact")
+
+
+@cache
+def quantile_table() -> np.ndarray:
+    """Quantiles of the normal distribution at the middle of 65,536 equal shares, scaled to variance 1: float32."""
+    normal = NormalDist()
+    upper = np.array([normal.inv_cdf((i + 0.5) / 65536) for i in range(32768, 65536)])
+    table = np.concatenate([-upper[::-1], upper])
+    return (table / table.std()).astype(np.float32)
+
+
+class Normals:
+    """A stream of standard normal numbers, float32."""
+
+    def __init__(self, kind: str, seed: np.random.SeedSequence) -> None:
+        check_choice("normal numbers", kind, NORMALS)
+        self._bits = np.random.SFC64(seed)
+        self._generator = np.random.Generator(self._bits)
+        self._exact = kind == "exact"
+        self._law, self._table = (1.0, 0.0), quantile_table()
+
+    def fill(self, out: np.ndarray, sigma: float = 1.0, mean: float = 0.0) -> None:
+        """Fill a contiguous float32 array with numbers of this deviation and mean."""
+        if self._exact:
+            self._generator.standard_normal(out=out, dtype=np.float32)
+            if sigma != 1.0:
+                out *= np.float32(sigma)
+            if mean:
+                out += np.float32(mean)
+            return
+        if (sigma, mean) != self._law:
+            self._law, self._table = (sigma, mean), (quantile_table() * sigma + mean).astype(np.float32)
+        words = self._bits.random_raw(-(-out.size // 4)).view(np.uint16)[: out.size]
+        np.take(self._table, words.reshape(out.shape), out=out, mode="wrap")
+
+
+class FastReader:
+    """Reads one :class:`.array.Array` as it is now, in logical column order.
+
+    Raises :class:`DesignError` for an array whose noise cannot be drawn at the column.
+    """
+
+    def __init__(self, array: Array, normals: str = "table", seed=0) -> None:
+        reason = why_not(array)
+        if reason:
+            raise DesignError(f"fast reads are not for an array with {reason}")
+        layer = array.layer
+        self._order = logical_order(layer)
+        self._low, self._high = signed_range(layer.adc_bits)
+        seed = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        self._normals = Normals(normals, seed)
+        weights, scale = array.effective()[:, self._order], array.scale[self._order]
+        self._weights, self.dtype = _rounded(weights, layer, scale)
+        self._scale = scale.astype(self.dtype)
+        constant, absolute, squared = array.fresh_variance()
+        self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)
+        self._absolute = (absolute[:, self._order] * scale**2).astype(self.dtype) if absolute.any() else None
+        self._squared = (squared[:, self._order] * scale**2).astype(self.dtype) if squared.any() else None
+        self._uniform = self._squared is not None and self._absolute is None and np.ptp(squared) == 0
+        fixed = self._absolute is None and self._squared is None
+        self._sigma = float(np.sqrt(self._constant[0])) if fixed and np.ptp(self._constant) == 0 else None
+        shape = (BLOCK, layer.columns)
+        self._noise, self._level = np.empty(shape, np.float32), np.empty(shape, self.dtype)
+
+    def offset_codes(self, drive: np.ndarray) -> np.ndarray:
+        """Codes less the lowest code, 0..2^N - 1, as floats (B, columns), B at most ``BLOCK``.
+
+        ``drive`` (B, rows) are DAC codes of ``dtype``. The result is a buffer, good until the next call.
+        """
+        level, noise = self._level[: len(drive)], self._noise[: len(drive)]
+        np.matmul(drive, self._weights, out=level)
+        np.multiply(level, self._scale, out=level)
+        if self._sigma:  # one deviation for all: the table brings it, and the lowest code
+            self._normals.fill(noise, self._sigma, -self._low)
+            level += noise
+        else:
+            level -= self._low
+            if self._sigma is None:
+                self._normals.fill(noise)
+                noise *= self._spread(drive)
+                level += noise
+        np.floor(level, out=level)
+        return np.clip(level, 0, self._high - self._low, out=level)
+
+    def read(self, drive) -> np.ndarray:
+        """ADC codes (B, columns) in logical order, int16, of DAC codes ``drive`` (B, rows)."""
+        drive = np.asarray(drive, dtype=self.dtype)
+        codes = np.empty((len(drive), len(self._scale)), dtype=np.int16)
+        for start in range(0, len(drive), BLOCK):
+            part = slice(start, start + BLOCK)
+            codes[part] = self.offset_codes(drive[part])
+            codes[part] += self._low
+        return codes
+
+    def _spread(self, drive: np.ndarray) -> np.ndarray:
+        """Standard deviation (LSB) of the noise, to be broadcast to (B, columns)."""
+        squares = drive * drive
+        if self._uniform:  # one variance for all cells: a sum of squares for each read, no second product
+            variance = squares.sum(axis=1, keepdims=True) * self._squared[0] + self._constant
+        else:
+            variance = self._constant
+            if self._squared is not None:
+                variance = variance + squares @ self._squared
+            if self._absolute is not None:
+                variance = variance + np.abs(drive) @ self._absolute
+        return np.sqrt(variance)
+
+
+def why_not(array: Array) -> str:
+    """What rules out fast reads of this array; empty if nothing does."""
+    if array.adcs or array.dacs:
+        return "errors of its converters"
+    if array.has_slow_noise:
+        return "noise that lasts from step to step"
+    if array.chip and not array.chip.mapping.paired:
+        return "a reference column, whose noise its columns share"
+    return ""
+
+
+def _rounded(weights: np.ndarray, layer, scale: np.ndarray) -> tuple[np.ndarray, type]:
+    """Weights in float32, rounded so that sums are exact whatever their order; in float64 where 24 bits are few."""
+    largest = 2 * layer.rows * full_scale(layer.dac_bits) * max(1.0, np.abs(weights).max())
+    if (weights == np.round(weights)).all():  # no noise in them: codes are the reference's, gain included
+        mult = np.max([value / 2.0 ** math.floor(math.log2(value)) for value in scale]) * 128
+        return (weights.astype(np.float32), np.float32) if largest * mult < 2**24 else (weights, np.float64)
+    bits = 23 - math.ceil(math.log2(largest))
+    if bits < 6:
+        return weights, np.float64
+    return (np.round(weights * 2.0**bits) / 2.0**bits).astype(np.float32), np.float32

@@ -1,0 +1,148 @@
+"""Whole networks by fast reads: classes of sequences for Monte Carlo, without traces.
+
+The periphery is the reference's, to the bit, from tables made of it: a gate's f is looked up, i*g by the pair of
+their codes, the hidden code by the code of o and the index of tanh(c). The cell state is held in float64, which is
+exact for every legal cell: its products stay below 2^53.
+"""
+
+import numpy as np
+
+from ..model import reference
+from ..model.design import DenseLayer, LstmLayer
+from ..model.formats import DesignError, full_scale, round_shift, signed_range
+from ..model.network import LayerData, Network
+from ..model.tables import cell_tanh_table
+from .array import Array
+from .fast import BLOCK, FastReader, why_not
+from .inference import check_head
+
+LARGEST_TABLE = 2**20
+
+
+class FastNetwork:
+    """A chip, ready to classify. Raises :class:`DesignError` where fast reads do not apply."""
+
+    def __init__(self, network: Network, arrays: list[Array], normals: str = "table", seed=0) -> None:
+        """``arrays`` are those of :func:`.inference.build_arrays`; ``normals`` and ``seed`` make the read noise."""
+        check_head(network)
+        reason = why_not_network(network, arrays)
+        if reason:
+            raise DesignError(f"fast reads are not for a network with {reason}")
+        self._network = network
+        root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        kinds = {"lstm": _FastLstm, "dense": _FastDense}
+        self._layers = []
+        for index, (layer, data, array) in enumerate(zip(network.design.layers, network.layers, arrays)):
+            child = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, index))
+            self._layers.append(kinds[layer.kind](layer, data, FastReader(array, normals, child)))
+
+    def classify(self, codes, lengths=None) -> np.ndarray:
+        """Class of each sequence (B,), of DAC codes (B, T, m)."""
+        codes, lengths = reference.check_inputs(self._network, codes, lengths)
+        classes = np.empty(len(codes), dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable")  # the sequences that are still under way lie in front
+        for start in range(0, len(codes), BLOCK):
+            block = order[start : start + BLOCK]
+            classes[block] = self._block(codes[block].astype(np.float32), lengths[block])
+        return classes
+
+    def _block(self, codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        for layer in self._layers:
+            layer.begin(len(codes))
+        head = self._layers[-1]
+        classes = np.empty(len(codes), dtype=np.int64)
+        for step in range(int(lengths[0])):
+            live = int(np.searchsorted(-lengths, -step, side="left"))  # lengths above step
+            values = codes[:live, step]
+            for layer in self._layers[:-1]:
+                values = layer.step(values)
+            ending = lengths[:live] == step + 1
+            if head.every_step or ending.any():
+                first = 0 if head.every_step else int(ending.argmax())  # ends lie behind, as lengths fall
+                result = head.classes(values[first:])
+                classes[first:live] = np.where(ending[first:], result, classes[first:live])
+        return classes
+
+
+def why_not_network(network: Network, arrays: list[Array]) -> str:
+    """What rules out fast reads of this network; empty if nothing does."""
+    for layer, array in zip(network.design.layers, arrays):
+        reason = why_not(array)
+        if reason:
+            return f"an array with {reason}"
+        if layer.kind == "lstm" and 2 ** (layer.adc_bits + max(layer.adc_bits, layer.tanh_bits)) > LARGEST_TABLE:
+            return f"{layer.adc_bits}-bit ADCs and a tanh table of {layer.tanh_bits} bits"
+    return ""
+
+
+class _Drive:
+    """The rows of one array for a block of sequences; bias rows are always at full scale."""
+
+    def __init__(self, layer, reader: FastReader) -> None:
+        self._reader, self._inputs = reader, layer.inputs
+        self.rows = np.zeros((BLOCK, layer.rows), reader.dtype)
+        if layer.bias_rows:
+            self.rows[:, -layer.bias_rows :] = full_scale(layer.dac_bits)
+
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """Codes less the lowest code, as floats (B, columns)."""
+        self.rows[: len(values), : self._inputs] = values
+        return self._reader.offset_codes(self.rows[: len(values)])
+
+
+class _FastLstm:
+    def __init__(self, layer: LstmLayer, data: LayerData, reader: FastReader) -> None:
+        self._layer, self._drive = layer, _Drive(layer, reader)
+        n, a, fraction = layer.hidden, layer.activation_bits, layer.cell_fraction
+        tables = data.tables.astype(np.int64)
+        self._f = tables[0].astype(np.float64) / 2**a
+        product = round_shift(tables[1][:, None] * tables[3][None, :], 2 * a - 1 - fraction)
+        self._ig = product.astype(np.float64).reshape(-1)
+        tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)
+        hidden = reference.hidden_code(tables[2][:, None] * tanh[None, :], 2 * a - 1, layer.dac_bits)
+        self._h = hidden.astype(reader.dtype).reshape(-1)
+        self._hidden = self._drive.rows[:, layer.inputs : layer.inputs + n]
+        self._cell = np.zeros((BLOCK, n))
+        self._limits = signed_range(layer.cell_bits)
+        self._to_index = 2.0 ** (layer.tanh_fraction - fraction)
+        self._codes, self._indices = 2**layer.adc_bits, 2**layer.tanh_bits
+
+    def begin(self, batch: int) -> None:
+        self._cell[:batch] = 0
+        self._hidden[:batch] = 0  # not driven on the first step
+
+    def step(self, values: np.ndarray) -> np.ndarray:
+        """Hidden codes (B, n) after a time step."""
+        count, n = len(values), self._layer.hidden
+        codes = self._drive.read(values)
+        f, i, o, g = (codes[:, k * n : (k + 1) * n] for k in range(4))
+        cell = self._cell[:count]
+        kept = np.take(self._f, f.astype(np.intp), mode="clip")
+        kept *= cell
+        kept += 0.5
+        np.floor(kept, out=kept)
+        kept += np.take(self._ig, (i * self._codes + g).astype(np.intp), mode="clip")
+        np.clip(kept, *self._limits, out=cell)
+        index = np.clip(np.floor(cell * self._to_index) + self._indices // 2, 0, self._indices - 1)
+        index += o * self._indices
+        hidden = np.take(self._h, index.astype(np.intp), mode="clip")
+        self._hidden[:count] = hidden
+        return hidden
+
+
+class _FastDense:
+    def __init__(self, layer: DenseLayer, data: LayerData, reader: FastReader) -> None:
+        self._drive = _Drive(layer, reader)
+        self._table = None if data.tables is None else data.tables[0].astype(np.float32)
+        self.every_step = layer.emit == "step"
+
+    def begin(self, batch: int) -> None:
+        pass
+
+    def step(self, values: np.ndarray) -> np.ndarray:
+        """DAC codes (B, outputs) by the table."""
+        return np.take(self._table, self._drive.read(values).astype(np.intp), mode="clip")
+
+    def classes(self, values: np.ndarray) -> np.ndarray:
+        """Index of the largest code (B,), the lowest on a tie."""
+        return self._drive.read(values).argmax(axis=1)

@@ -1,0 +1,194 @@
+"""Fast reads against the array model: the same integers without noise, the same law with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from ohmgate.analog import fast, inference
+from ohmgate.analog.array import Array
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.fast import NORMALS, FastReader, Normals, quantile_table
+from ohmgate.analog.fast_network import FastNetwork, why_not_network
+from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.formats import DesignError
+from ohmgate.model.layout import logical_order
+
+from ..designs import random_design, random_inputs, random_network, seeds
+
+LAYER = LstmLayer(inputs=32, hidden=32, adcs=16)
+LEVELS = np.random.default_rng(0).integers(-7, 8, (65, 128))
+DRIVE = np.random.default_rng(1).integers(-7, 8, (700, 65))
+SAMPLES = 100_000
+
+
+def array(config=None, layer=LAYER, levels=LEVELS, gains=((12, 9),) * 4):
+    made = Array(layer, config, 3)
+    made.program(levels)
+    for gate in range(layer.gates):
+        made.set_gain(gate, *gains[gate])
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds)
+def test_codes_without_noise_are_the_arrays(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_design(rng, layers=1, max_bits=12), rng)
+    made = inference.build_arrays(network)[0]
+    top = 2 ** (made.layer.dac_bits - 1) - 1 or 1
+    drive = rng.integers(-top, top, (300, made.layer.rows), endpoint=True)
+    assert np.array_equal(FastReader(made).read(drive), made.convert_all(drive)[:, logical_order(made.layer)])
+
+
+def test_a_wide_design_takes_float64():
+    layer = DenseLayer(inputs=1023, outputs=8, adcs=4, dac_bits=8, weight_bits=8, adc_bits=8)
+    rng = np.random.default_rng(0)
+    made = array(layer=layer, levels=rng.integers(-127, 128, (1024, 8)), gains=((255, 22),))
+    reader = FastReader(made)
+    drive = rng.integers(-127, 128, (50, 1024))
+    assert reader.dtype is np.float64
+    assert FastReader(array()).dtype is np.float32
+    assert np.array_equal(reader.read(drive), made.convert_all(drive)[:, logical_order(layer)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, output=st.sampled_from(["argmax", "codes"]), emit=st.sampled_from(["step", "end"]))
+def test_networks_without_noise_are_the_references(seed, output, emit):
+    rng = np.random.default_rng(seed)
+    cell_bits = int(rng.integers(4, 33))
+    fraction = int(rng.integers(0, cell_bits))
+    cell = {"cell_bits": cell_bits, "cell_fraction": fraction, "tanh_fraction": int(rng.integers(0, fraction + 1))}
+    body = random_design(rng, layers=2, output="table", emit="step", tanh_bits=int(rng.integers(1, 11)), **cell)
+    last = body.layers[-1]
+    head = DenseLayer(inputs=last.outputs, outputs=5, adcs=5, dac_bits=last.output_bits, output=output, emit=emit)
+    network = random_network(Design("random", (*body.layers, head)), rng)
+    arrays = inference.build_arrays(network)
+    codes, lengths = random_inputs(network.design, rng, batch=300, steps=6)
+    assert why_not_network(network, arrays) == ""
+    expected = inference.classify(network, codes, lengths, arrays)
+    assert np.array_equal(FastNetwork(network, arrays).classify(codes, lengths), expected)
+
+
+def test_a_chip_is_the_same_chip():
+    """Noise per programming: the array's own weights, rounded to 1/1024 of a level or finer."""
+    made = array(ArrayConfig(weight_noise=0.1))
+    codes = FastReader(made).read(DRIVE)
+    expected = made.convert_all(DRIVE)[:, logical_order(LAYER)]
+    assert (codes != expected).mean() < 1e-3
+
+
+def test_the_quantile_table_is_a_normal_distribution():
+    table = quantile_table().astype(np.float64)
+    assert table.var() == pytest.approx(1, abs=1e-6)
+    assert np.array_equal(table, -table[::-1])
+    assert table[-1] == pytest.approx(4.32, abs=0.02)
+    assert stats.kstest(table, stats.norm.cdf).statistic < 1e-4
+    assert (table**4).mean() == pytest.approx(3, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", NORMALS)
+def test_normal_numbers_are_independent_and_normal(kind):
+    stream = Normals(kind, np.random.SeedSequence(5))
+    first, second = np.empty((300, 500), np.float32), np.empty((300, 500), np.float32)
+    stream.fill(first)
+    stream.fill(second, sigma=2.0, mean=5.0)
+    assert stats.kstest(first.ravel(), stats.norm.cdf).pvalue > 0.001
+    assert stats.kstest(second.ravel(), stats.norm(5, 2).cdf).pvalue > 0.001
+    for other in (second, np.roll(first, 1, axis=1), np.roll(first, 1, axis=0), np.roll(first, 4, axis=1)):
+        assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 4 / np.sqrt(first.size)
+        assert abs(np.corrcoef(first.ravel() ** 2, other.ravel() ** 2)[0, 1]) < 4 / np.sqrt(first.size)
+
+
+def p_of_codes(codes, level, sigma):
+    """Chi-square p of 4-bit codes against a Gaussian of ``sigma`` about ``level``, rounded down and clipped."""
+    inner = stats.norm.cdf(np.arange(-7, 8), level, sigma)
+    expected = np.diff(np.concatenate([[0.0], inner, [1.0]])) * codes.size
+    observed = np.bincount(codes.ravel() + 8, minlength=16)
+    keep = expected > 5
+    assert observed[~keep].sum() < 30
+    statistic = ((observed - expected)[keep] ** 2 / expected[keep]).sum()
+    return stats.chi2.sf(statistic, keep.sum() - 1)
+
+
+@pytest.mark.parametrize("kind", NORMALS)
+@pytest.mark.parametrize("gains", [((12, 9),) * 4, ((12, 9), (20, 9), (7, 9), (15, 9))])
+def test_noise_follows_the_law_of_the_array_model(kind, gains):
+    """Paper's ADC noise, alone and with weight noise fresh in every step, and the paper's cells."""
+    repeats = SAMPLES // 32
+    configs = {
+        "adc": preset("paper_adc"),
+        "step": ArrayConfig(weight_noise=0.1, redraw="per_step", adc_noise="paper"),
+        "cells": ArrayConfig(adc_noise="paper", cells=preset("paper_cells").cells),
+    }
+    drive = np.tile(DRIVE[0], (repeats, 1))
+    order = logical_order(LAYER)
+    for config in configs.values():
+        made = array(config, levels=np.repeat(LEVELS[:, :1], 128, axis=1), gains=gains)
+        constant, absolute, squared = (part[..., 0] for part in made.fresh_variance())
+        variance = constant + np.abs(DRIVE[0]) @ absolute + DRIVE[0] ** 2 @ squared
+        quick, slow = FastReader(made, kind, 4).read(drive), made.convert_all(drive)[:, order]
+        for gate, (mult, shift) in enumerate(gains):
+            gain = mult / 2**shift
+            level, sigma = DRIVE[0] @ LEVELS[:, 0] * gain, np.sqrt(variance * gain**2 + 1 / 12)
+            columns = slice(gate * 32, gate * 32 + 32)
+            assert p_of_codes(quick[:, columns], level, sigma) > 0.001
+            assert p_of_codes(quick[:, columns], level, 1.05 * sigma) < 0.001
+            assert p_of_codes(slow[:, columns], level, sigma) > 0.001
+
+
+@pytest.mark.parametrize("kind", NORMALS)
+def test_the_same_seed_gives_the_same_codes(kind):
+    made = array(preset("paper_adc"))
+    codes = [FastReader(made, kind, seed).read(DRIVE) for seed in (1, 1, 2)]
+    assert np.array_equal(codes[0], codes[1])
+    assert (codes[0] != codes[2]).mean() > 0.1
+
+
+def test_accuracy_has_the_distribution_of_the_array_models():
+    """Two ways to draw chips and reads of one network: two samples of one law."""
+    design = Design(
+        "small", (LstmLayer(inputs=6, hidden=8, adcs=8), DenseLayer(inputs=8, outputs=4, adcs=4, output="argmax", emit="end"))
+    )  # fmt: skip
+    network = random_network(design, np.random.default_rng(1))
+    codes, lengths = random_inputs(design, np.random.default_rng(2), 200, 8)
+    labels = inference.classify(network, codes, lengths, inference.build_arrays(network))
+    config = ArrayConfig(weight_noise=0.05, adc_noise="paper")
+    slow = inference.accuracy_draws(network, codes, lengths, labels, config, 60, seed=1)
+    quick = []
+    for draw in range(60):
+        arrays = inference.build_arrays(network, config, 1000 + draw)
+        quick.append((FastNetwork(network, arrays, seed=draw).classify(codes, lengths) == labels).mean())
+    assert 0.2 < slow.mean() < 0.9
+    assert stats.ks_2samp(slow, quick).pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    "config, reason",
+    [
+        (ArrayConfig(weight_noise=0.1, redraw="per_sequence"), "noise that lasts from step to step"),
+        (preset("pcm"), "errors of its converters"),
+        (ArrayConfig(cells=preset("reram").cells), "noise that lasts from step to step"),
+        (ArrayConfig(cells=Cells(device=preset("paper_cells").cells.device, scheme="offset")),
+         "a reference column, whose noise its columns share"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_at_the_column_is_refused(config, reason):
+    with pytest.raises(DesignError) as error:
+        FastReader(array(config))
+    assert str(error.value) == f"fast reads are not for an array with {reason}"
+
+
+def test_other_errors_are_one_clear_sentence():
+    with pytest.raises(DesignError) as error:
+        Normals("fancy", np.random.SeedSequence(0))
+    assert str(error.value) == "normal numbers must be one of table, exact, not 'fancy'"
+    design = Design("wide", (LstmLayer(inputs=2, hidden=1, adcs=4, adc_bits=12), DenseLayer(
+        inputs=1, outputs=2, adcs=1, output="argmax")))  # fmt: skip
+    network = random_network(design, np.random.default_rng(0))
+    with pytest.raises(DesignError) as error:
+        FastNetwork(network, inference.build_arrays(network))
+    assert str(error.value) == ("fast reads are not for a network with 12-bit ADCs and a tanh table of 8 bits")
+    assert fast.BLOCK == 256

@@ -102,16 +102,25 @@ class AdcBank:
     def _flash(self, level, adc, rng):
         """As many ones as comparators whose threshold lies below the level (ones-counter, no bubbles)."""
         if self.errors.comparator_sigma:
-            thresholds = self._thresholds[adc]  # (n, 2^N - 1)
-            ones = np.zeros(level.shape, dtype=np.int64)
-            for comparator in range(thresholds.shape[1]):
-                ones += level + self._noise(level.shape, rng) >= thresholds[:, comparator]
-            return ones + self.low
+            return self._noisy_flash(level, adc, rng)
         codes = np.empty(level.shape, dtype=np.int64)
         for number in np.unique(adc):
             mine = adc == number
             codes[:, mine] = np.searchsorted(np.sort(self._thresholds[number]), level[:, mine], side="right")
         return codes + self.low
+
+    def _noisy_flash(self, level, adc, rng):
+        """Noise only for the comparators near the level: one further than 6.5 sigma away is sure of its answer."""
+        ideal = np.arange(self.low + 1, self.high + 1)
+        reach = np.abs(self._thresholds - ideal).max() + 6.5 * self.errors.comparator_sigma
+        sure = np.clip(np.floor(level - reach), self.low, self.high).astype(np.int64)  # ones that are certain
+        count = min(len(ideal), int(np.ceil(2 * reach)) + 1)
+        codes = sure.copy()
+        for near in range(1, count + 1):
+            code = sure + near
+            threshold = self._thresholds[adc, np.minimum(code, self.high) - self.low - 1]
+            codes += (level + self._noise(level.shape, rng) >= threshold) & (code <= self.high)
+        return codes
 
     def _sar(self, level, adc, rng):
         """Successive approximation: the largest bit first, kept if the level reaches the capacitors' sum."""

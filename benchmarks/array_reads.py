@@ -54,7 +54,7 @@ def product():
 
 
 def pytorch(fresh: str = ""):
-    """The loop that one would write; ``fresh`` weight noise is drawn for every "cell" of a read or at the "column"."""
+    """The loop that one would write; ``fresh`` weight noise is drawn for every "cell" of a read or its "column"."""
     weights, drive = torch.tensor(LEVELS, dtype=torch.float32), torch.tensor(DRIVE, dtype=torch.float32)
     noisy = weights + SIGMA_WEIGHT * torch.randn_like(weights)
     scale = MULT / 2**SHIFT

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.inference import build_arrays, convert_through

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import signed_range
-from scipy import stats
 
 SAMPLES = 100_000
 LAYER = DenseLayer(inputs=15, outputs=500, adcs=50, bias_rows=1)

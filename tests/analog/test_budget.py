@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ohmgate.analog import devices, noise
 from ohmgate.analog.budget import enob, noise_budget
 from ohmgate.analog.cells import Cells

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+
 from ohmgate.analog import devices, noise
 from ohmgate.analog.array import Array
 from ohmgate.analog.cells import SCHEMES, Cells
@@ -13,7 +15,6 @@ from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.mapping import Mapping
 from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
-from scipy import stats
 
 IDEAL = devices.Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)
 LAYER = DenseLayer(inputs=19, outputs=400, adcs=40, adc_bits=16)

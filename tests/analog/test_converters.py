@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import KINDS, AdcBank, AdcErrors, DacBank, DacErrors
 from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError, signed_range
-from scipy import stats
 
 from ..designs import seeds
 
@@ -157,3 +158,15 @@ def test_errors_are_one_clear_sentence(act, sentence):
     with pytest.raises(DesignError) as error:
         act()
     assert str(error.value) == sentence
+
+
+def test_far_comparators_need_no_noise():
+    """The codes of a noisy flash follow the sum of its comparators' probabilities, all of them."""
+    adcs = bank(AdcErrors(kind="flash", mismatch=0.4, comparator_sigma=0.3), bits=4, adcs=1)
+    rng = np.random.default_rng(1)
+    for level in (-20.0, -7.9, -0.3, 3.6, 7.2, 30.0):
+        codes = adcs.convert(np.full((50_000, 2), level), rng)
+        ones = stats.norm.cdf((level - adcs._thresholds[0]) / 0.3)
+        deviation = np.sqrt((ones * (1 - ones)).sum())
+        assert codes.mean() == pytest.approx(ones.sum() - 8, abs=4 * deviation / np.sqrt(codes.size) + 1e-12)
+        assert codes.std() == pytest.approx(deviation, rel=0.02, abs=0.003)

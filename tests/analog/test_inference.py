@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ohmgate.analog import inference
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.model import reference

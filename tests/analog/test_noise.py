@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from ohmgate.analog import noise
 from ohmgate.model.formats import DesignError
-from scipy import stats
 
 
 def test_the_papers_numbers():

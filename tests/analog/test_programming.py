@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ohmgate.analog import devices
 from ohmgate.analog.array import Array
 from ohmgate.analog.cells import Cells

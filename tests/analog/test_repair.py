@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ohmgate.analog import devices, inference
 from ohmgate.analog.array import Array
 from ohmgate.analog.cells import SCHEMES, Cells

@@ -54,7 +54,7 @@ class ArrayAgent:
                 raise AssertionError(f"rows of {layer.macro_name} changed within a time step, at conversion {step}")
             codes = self.array.convert(drive, step)
             self.codes.append(codes)
-            self.starts.append(round(get_sim_time("step") / self.period) - 1)
+            self.starts.append(int(get_sim_time("step")) // self.period - 1)
             view.agent_codes.value = pack(codes, layer.adc_bits)
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))

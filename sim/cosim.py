@@ -10,12 +10,13 @@ from cocotb_tools.runner import get_runner
 from ..hdl.chip import Chip
 from ..hdl.emit import emit
 from ..hdl.macro_views import unique_layers
+from ..hdl.verilator import tool_path
 from ..model.design import Design
 from ..model.formats import DesignError
 from .agent_view import agent_view
 from .compare import Comparison, compare
 from .job import DeviceJob, DeviceRecord, read_record, write_jobs
-from .simulators import BUILD_ARGS, require, tool_path
+from .simulators import BUILD_ARGS, WAVE_ARGS, icarus_waves, require
 from .wrapper import TOP, wrapper
 
 TIMESCALE = ("1ns", "1ns")
@@ -60,13 +61,15 @@ def build(
         sources.append(_write(folder / f"{name}_agent.v", agent_view(layer)))
     sources.append(_write(folder / f"{TOP}.v", wrapper(named, trace)))
     args = list(BUILD_ARGS[simulator])
-    if simulator == "verilator" and waves:
-        args += ["--trace-fst", "--trace-structs"]
+    if waves:
+        args += WAVE_ARGS[simulator]
+        if simulator == "icarus":  # cocotb's own dump module is SystemVerilog, which -g2005 refuses
+            sources.append(_write(folder / "waves.v", icarus_waves(TOP)))
     with tool_path():
         try:
             get_runner(simulator).build(
                 sources=sources, hdl_toplevel=TOP, build_dir=folder / "build", build_args=args, always=True,
-                timescale=TIMESCALE, waves=waves, log_file=folder / "build.log",
+                timescale=TIMESCALE, waves=waves and simulator == "verilator", log_file=folder / "build.log",
             )  # fmt: skip
         except (RuntimeError, SystemExit) as error:
             raise DesignError(f"{simulator} could not build the simulation; see {folder / 'build.log'}") from error
@@ -95,7 +98,8 @@ def simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
             get_runner(build.simulator).test(
                 hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module="ohmgate.sim.bench",
                 build_dir=build.folder / "build", test_dir=build.folder,
-                results_xml=str(results), waves=build.waves, timescale=TIMESCALE,
+                results_xml=str(results), timescale=TIMESCALE,
+                waves=build.waves,
                 extra_env={"OHMGATE_JOB": str(build.folder.resolve()), "COCOTB_LOG_LEVEL": "WARNING"},
                 log_file=build.folder / "simulation.log",
             )  # fmt: skip

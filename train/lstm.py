@@ -24,8 +24,8 @@ class LstmArray(ArrayModule):
     def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
         check_integer("inputs", inputs, 1, 2**20)
         check_integer("hidden units", hidden, 1, 2**20)
-        super().__init__(inputs + hidden, 4 * hidden, 4, config)
-        self.inputs, self.hidden, self.fast = inputs, hidden, fast
+        super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
+        self.inputs, self.hidden = inputs, hidden
         self.form = LstmFormat(
             config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
             config.tanh_bits, config.tanh_fraction,
@@ -57,16 +57,17 @@ class LstmArray(ArrayModule):
         array = self.prepare(batch)
         weights, dtype = array.weights, array.weights.dtype
         codes = self.drive_inputs(inputs).to(dtype)
-        bias = weights[..., m + self.hidden :, :].sum(-2) * code_scale(self.config.dac_bits)
+        parts = weights.split((m, self.hidden, self.config.bias_rows), dim=-2)
+        weights, recurrent = parts[:2]
+        bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
         if weights.dim() == 2:
-            voltages = torch.addmm(bias, codes.flatten(0, 1), weights[:m]).unflatten(0, codes.shape[:2])
+            voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
         else:
-            voltages = (codes.transpose(0, 1) @ weights[:, :m]).transpose(0, 1) + bias
+            voltages = (codes.transpose(0, 1) @ weights).transpose(0, 1) + bias
         state = None if state is None else (self.drive(state[0]).to(dtype), state[1])
         exact = not (self.training or self.config.is_float)
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
         noise = self._step_noise(array.spread, codes)
-        recurrent = weights[..., m : m + self.hidden, :]
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
         built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
         if built is not None:

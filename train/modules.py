@@ -132,9 +132,10 @@ class QuantLinear(LinearArray):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, config: QuantConfig | None = None, **fields
-    ) -> None:
-        super().__init__(in_features, out_features, _config(config, fields, bias))
+        self, in_features: int, out_features: int, bias: bool = True, *, config: QuantConfig | None = None,
+        fast: bool = True, **fields,
+    ) -> None:  # fmt: skip
+        super().__init__(in_features, out_features, _config(config, fields, bias), fast)
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         if prefix + "weight" in state_dict:

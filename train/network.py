@@ -94,7 +94,7 @@ def _module(layer: Layer, floating: bool, fast: bool) -> ArrayModule:
         config = QuantConfig(**shared, **{name: getattr(layer, name) for name in formats})
         return LstmArray(layer.inputs, layer.hidden, config, fast)
     if not layer.has_table:
-        return LinearArray(layer.inputs, layer.outputs, QuantConfig(**shared | {"tables": "loaded"}))
+        return LinearArray(layer.inputs, layer.outputs, QuantConfig(**shared | {"tables": "loaded"}), fast)
     output_bits = FLOAT if floating else layer.output_bits
     config = QuantConfig(**shared)
-    return LinearArray(layer.inputs, layer.outputs, config, function=layer.function, output_bits=output_bits)
+    return LinearArray(layer.inputs, layer.outputs, config, fast, function=layer.function, output_bits=output_bits)

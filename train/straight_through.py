@@ -14,7 +14,8 @@ class _Symmetric(Function):
     @staticmethod
     def forward(ctx, values, bits):
         top = full_scale(bits)
-        ctx.save_for_backward(values.abs() <= 1)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(values.abs() <= 1)
         ctx.top = top
         if bits == 1:
             return torch.where(values >= 0, 1.0, -1.0).to(values.dtype)

@@ -1,6 +1,5 @@
 """The noise budget of a configuration: what each source does at the converter, alone."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ..model.design import Layer
 from ..model.formats import full_scale, signed_range, symmetric_codes
 from .array import Array
 from .config import QUANTISATION_SIGMA, ArrayConfig
+from .plots import bars
 from .sources import isolated, present
 
 
@@ -45,20 +45,9 @@ class Budget:
 
     def plot(self, path: str | Path) -> None:
         """Bars of the rms errors on a logarithmic axis, as an image of the path's type."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7, 0.9 + 0.35 * len(self.shares)), layout="constrained")
-        axes = figure.subplots()
-        shown = self.shares[::-1]
-        axes.barh([s.source for s in shown], [s.lsb for s in shown], color="#4878a8")
-        axes.axvline(QUANTISATION_SIGMA, color="#c44e52", linewidth=1, label="quantisation, 1/sqrt(12)")
-        axes.set_xscale("log")
-        axes.set_xlabel(f"error before the {self.bits}-bit converter, LSB rms")
-        axes.legend(loc="lower right")
-        path = Path(path)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        figure.savefig(temporary, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)
-        temporary.replace(path)
+        names, values = [s.source for s in self.shares], [s.lsb for s in self.shares]
+        label = f"error before the {self.bits}-bit converter, LSB rms"
+        bars(path, names, values, label, (QUANTISATION_SIGMA, "quantisation, 1/sqrt(12)"))
 
 
 def enob(bits: int, lsb: float) -> float:

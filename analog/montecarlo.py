@@ -1,0 +1,227 @@
+"""Monte Carlo over chips: accuracy and code errors by draws, resumable, in any number of processes.
+
+Draw i is a chip with all its reads. It depends on the study's seed and on i only, so the file of a study has the
+same bytes whatever the number of workers, and however often it was interrupted.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..model import reference
+from ..model.formats import DesignError, check_integer
+from ..model.layout import logical_order
+from ..model.network import Network
+from .config import ArrayConfig
+from .fast_network import FastNetwork, why_not_network
+from .inference import build_arrays, check_head, classify
+from .sources import isolated, present, without
+
+SAMPLE = 4096  #: drives of each layer on which a chip's codes are compared
+Progress = Callable[[int, int], None]  #: draws done, of all
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A network, the sequences to classify, and the chips to draw."""
+
+    network: Network
+    codes: np.ndarray  #: (B, T, m) DAC codes
+    lengths: np.ndarray  #: (B,)
+    labels: np.ndarray  #: (B,) classes
+    config: ArrayConfig
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_head(self.network)
+        check_integer("seed", self.seed, 0, 2**63 - 1)
+        reference.check_inputs(self.network, self.codes, self.lengths)
+        count, shape = len(self.codes), np.shape(self.labels)
+        if shape != (count,):
+            raise DesignError(f"labels must be one for each of the {count} sequences, not of shape {shape}")
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of all that decides the draws."""
+        digest = hashlib.sha256(f"{self.network.design.fingerprint} {self.config!r} {self.seed}".encode())
+        parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
+        for part in (*parts, self.codes, self.lengths, self.labels):
+            digest.update(b"none" if part is None else np.ascontiguousarray(part, dtype="<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One chip: its accuracy, and the share of each layer's ADC codes that differ from the ideal array's."""
+
+    number: int
+    accuracy: float
+    code_errors: tuple[float, ...]
+
+    def line(self) -> str:
+        return json.dumps({"draw": self.number, "accuracy": self.accuracy, "code_errors": list(self.code_errors)})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Over draws; ``interval`` is the 95 % bootstrap interval of the mean accuracy."""
+
+    draws: int
+    mean: float
+    deviation: float
+    interval: tuple[float, float]
+    quantiles: tuple[float, float, float, float, float]  #: 0, 5, 50, 95, 100 %
+    code_errors: tuple[float, ...]  #: means, by layer
+
+    def text(self) -> str:
+        """A paragraph for a terminal or a report."""
+        low, high = self.interval
+        worst, fifth, median, _, best = self.quantiles
+        layers = ", ".join(f"{share:.2%}" for share in self.code_errors)
+        return (
+            f"accuracy {self.mean:.2%} (95 % interval {low:.2%} to {high:.2%}, standard deviation "
+            f"{self.deviation:.2%}) over {self.draws} chips; worst {worst:.2%}, 5 % quantile {fifth:.2%}, "
+            f"median {median:.2%}, best {best:.2%}; codes that differ, by layer: {layers}"
+        )
+
+
+class Sampler:
+    """Makes draws of a study; holds what they share."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        network = study.network
+        few = slice(0, max(1, SAMPLE // study.codes.shape[1]))
+        result = reference.run(network, study.codes[few], study.lengths[few])
+        valid = np.arange(study.codes.shape[1]) < study.lengths[few][:, None]
+        self._drives, self._exact = [], []
+        for layer, trace in zip(network.design.layers, result.layers):
+            read = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1))) if getattr(layer, "emit", "") == "end" else valid
+            self._drives.append(trace.drive[read][:SAMPLE])
+            self._exact.append(trace.adc[read][:SAMPLE])
+
+    def draw(self, number: int) -> Draw:
+        """Draw a chip, read it."""
+        study = self._study
+        seed = np.random.SeedSequence(study.seed, spawn_key=(number,))
+        arrays = build_arrays(study.network, study.config, seed)
+        if why_not_network(study.network, arrays):
+            classes = classify(study.network, study.codes, study.lengths, arrays)
+        else:
+            reads = np.random.SeedSequence(study.seed, spawn_key=(number, 1 << 20))
+            classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
+        errors = []
+        for array, drives, exact in zip(arrays, self._drives, self._exact):
+            array.new_sequence(np.ones(len(drives), dtype=bool))
+            errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
+        return Draw(number, float((classes == study.labels).mean()), tuple(errors))
+
+
+def run(
+    study: Study, draws: int, file: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+) -> list[Draw]:
+    """Draws 0 .. ``draws`` - 1. ``file`` takes a line for each as it is made; what it holds already is not redone."""
+    check_integer("draws", draws, 1, 1_000_000)
+    check_integer("workers", workers, 1, 1024)
+    header = json.dumps({"study": study.fingerprint()})
+    done = _read(Path(file), header) if file is not None else []
+    if file is not None:  # without the half of a line that an interruption may have left
+        _replace(Path(file), [header, *(draw.line() for draw in done)])
+    made = list(done)
+    for draw in _make(study, range(len(done), draws), workers):
+        made.append(draw)
+        if file is not None:
+            with open(file, "a", encoding="utf-8") as out:
+                out.write(draw.line() + "\n")
+        if progress is not None:
+            progress(len(made), draws)
+    return made[:draws]
+
+
+def summary(draws: list[Draw]) -> Summary:
+    """Mean, spread and interval; the bootstrap is seeded, so the same draws give the same numbers."""
+    accuracy = np.array([draw.accuracy for draw in draws])
+    picks = np.random.default_rng(0).integers(0, len(accuracy), (2000, len(accuracy)))
+    low, high = np.quantile(accuracy[picks].mean(axis=1), [0.025, 0.975])
+    return Summary(
+        draws=len(accuracy),
+        mean=float(accuracy.mean()),
+        deviation=float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0,
+        interval=(float(low), float(high)),
+        quantiles=tuple(float(q) for q in np.quantile(accuracy, [0, 0.05, 0.5, 0.95, 1])),
+        code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
+    )
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Accuracy with one source alone, and with all but it."""
+
+    source: str
+    alone: Summary
+    without: Summary
+
+
+def sensitivity(study: Study, draws: int, workers: int = 1, progress: Progress | None = None) -> list[Sensitivity]:
+    """Each source of the study's configuration, one at a time, with the same chips' seeds for all."""
+    sources = present(study.config)
+    found = []
+    for done, source in enumerate(sources):
+        pair = []
+        for config in (isolated(study.config, source), without(study.config, source)):
+            pair.append(summary(run(replace(study, config=config), draws, workers=workers)))
+        found.append(Sensitivity(source, *pair))
+        if progress is not None:
+            progress(done + 1, len(sources))
+    return found
+
+
+def _make(study: Study, numbers: range, workers: int) -> Iterator[Draw]:
+    if workers == 1 or len(numbers) < 2:
+        sampler = Sampler(study) if numbers else None
+        yield from map(sampler.draw, numbers) if numbers else ()
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (study,)) as pool:
+        yield from pool.map(_worker_draw, numbers)
+
+
+def _start_worker(study: Study) -> None:
+    global _sampler
+    _sampler = Sampler(study)
+
+
+def _worker_draw(number: int) -> Draw:
+    return _sampler.draw(number)
+
+
+def _read(file: Path, header: str) -> list[Draw]:
+    """The draws that a file holds, in order, up to the first line that is not whole."""
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8").split("\n")
+    if lines[0] != header:
+        raise DesignError(f"{str(file)!r} holds the draws of another study")
+    draws = []
+    for number, line in enumerate(lines[1:-1]):
+        try:
+            entry = json.loads(line)
+            draw = Draw(entry["draw"], entry["accuracy"], tuple(entry["code_errors"]))
+        except (ValueError, KeyError, TypeError):
+            break
+        if draw.number != number:
+            break
+        draws.append(draw)
+    return draws
+
+
+def _replace(file: Path, lines: list[str]) -> None:
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(file)

@@ -1,0 +1,81 @@
+"""Plots of the analog studies; each writes an image of its path's type, the same bytes for the same data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+BLUE, RED, GREY = "#4878a8", "#c44e52", "#8c8c8c"
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write to a temporary name, then rename; without the time stamps and versions of the image formats."""
+    path = Path(path)
+    metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    with rc_context({"svg.hashsalt": "ohmgate"}):
+        figure.savefig(temporary, dpi=120, metadata=metadata)
+    temporary.replace(path)
+
+
+def bars(path, names: list[str], values: list[float], label: str, line: tuple[float, str] | None = None) -> None:
+    """Horizontal bars on a logarithmic axis, the first on top, with an optional line at a value."""
+    figure = Figure(figsize=(7, 0.9 + 0.35 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(names[::-1], values[::-1], color=BLUE)
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+    if line:
+        axes.axvline(line[0], color=RED, linewidth=1, label=line[1])
+        axes.legend(loc="lower right")
+    save(figure, path)
+
+
+def accuracy_histogram(path, accuracy: np.ndarray, interval: tuple[float, float], ideal: float | None = None) -> None:
+    """Distribution of the accuracy over chips, its mean's interval, and the noiseless network."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(100 * accuracy, bins=min(30, max(5, len(accuracy) // 4)), color=BLUE)
+    axes.axvspan(*(100 * edge for edge in interval), color=RED, alpha=0.25, label="mean, 95 % interval")
+    if ideal is not None:
+        axes.axvline(100 * ideal, color=GREY, linestyle="--", label="without noise")
+    axes.set_xlabel("accuracy, %")
+    axes.set_ylabel(f"chips of {len(accuracy)}")
+    axes.legend()
+    save(figure, path)
+
+
+def tornado(path, names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> None:
+    """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up)."""
+    order = np.argsort(alone)[::-1]
+    figure = Figure(figsize=(7, 1.2 + 0.4 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    for place, k in enumerate(order):
+        axes.barh(place + 0.2, 100 * (alone[k] - ideal), left=100 * ideal, height=0.38, color=BLUE)
+        axes.barh(place - 0.2, 100 * (without[k] - all_on), left=100 * all_on, height=0.38, color=RED)
+    axes.barh(0, 0, color=BLUE, label="this source alone")
+    axes.barh(0, 0, color=RED, label="all but this source")
+    axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1)
+    axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1)
+    axes.set_yticks(range(len(names)), [names[k] for k in order])
+    axes.set_xlabel("accuracy, % (dashed: no noise; dotted: all sources)")
+    axes.legend(loc="best")
+    save(figure, path)
+
+
+def conductance_histogram(path, array) -> None:
+    """Conductances of an array with cells, one colour for each level that they were meant to have."""
+    digits = array.chip.plan(array.levels).digits
+    conductances = 1e6 * array.conductances
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    edges = np.linspace(conductances.min(), max(conductances.max(), conductances.min() + 1e-9), 101)
+    for digit in range(array.chip.mapping.base):
+        axes.hist(conductances[digits == digit], bins=edges, histtype="stepfilled", alpha=0.7, label=str(digit))
+    axes.set_yscale("log")
+    axes.set_xlabel("conductance, uS")
+    axes.set_ylabel(f"cells of {conductances.size}")
+    axes.legend(title="level", ncols=2, fontsize="small")
+    save(figure, path)

@@ -1,0 +1,121 @@
+"""Monte Carlo: the same file by any way of making it, intervals, sensitivity, plots."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ohmgate.analog import inference, montecarlo, plots
+from ohmgate.analog.array import Array
+from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.montecarlo import Draw, Study
+from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.formats import DesignError
+
+from ..designs import random_inputs, random_network
+
+
+def study(config=None, seed=7):
+    layers = (
+        LstmLayer(inputs=4, hidden=8, adcs=8),
+        DenseLayer(inputs=8, outputs=3, adcs=3, output="argmax", emit="end"),
+    )
+    network = random_network(Design("small", layers), np.random.default_rng(2))
+    codes, lengths = random_inputs(network.design, np.random.default_rng(3), 80, 6)
+    labels = inference.classify(network, codes, lengths, inference.build_arrays(network))
+    return Study(network, codes, lengths, labels, config or ArrayConfig(weight_noise=0.05, adc_noise="paper"), seed)
+
+
+def test_a_file_is_the_same_in_one_go_interrupted_and_cut_in_the_middle_of_a_line(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    draws = montecarlo.run(study(), 8, whole)
+    montecarlo.run(study(), 3, parts)
+    text = parts.read_bytes()
+    parts.write_bytes(text[:-10])
+    assert montecarlo.run(study(), 8, parts) == draws
+    assert parts.read_bytes() == whole.read_bytes()
+    assert montecarlo.run(study(), 5, whole) == draws[:5]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["parts", "whole"]
+
+
+def test_workers_do_not_change_a_byte(tmp_path):
+    montecarlo.run(study(), 5, tmp_path / "one", workers=1)
+    montecarlo.run(study(), 5, tmp_path / "two", workers=2)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_draws_are_chips_of_their_own():
+    draws = montecarlo.run(study(), 6)
+    assert len({draw.accuracy for draw in draws}) > 2
+    assert len({draw.code_errors for draw in draws}) == 6
+    assert montecarlo.run(study(seed=8), 6) != draws
+    assert all(len(draw.code_errors) == 2 and 0.1 < draw.code_errors[0] < 0.9 for draw in draws)
+
+
+@pytest.mark.parametrize("name", ["ideal", "paper_adc", "pcm", "reram", "paper"])
+def test_fast_and_full_models_serve_every_preset(name):
+    draw = montecarlo.run(study(preset(name)), 1)[0]
+    if name == "ideal":
+        assert draw == Draw(0, 1.0, (0.0, 0.0))
+    else:
+        assert draw.accuracy < 1
+        assert all(share > 0 for share in draw.code_errors)
+
+
+def test_a_summary_has_the_mean_and_an_interval_that_holds_it():
+    accuracy = np.random.default_rng(0).normal(0.9, 0.02, 400)
+    found = montecarlo.summary([Draw(i, a, (0.1, 0.3)) for i, a in enumerate(accuracy)])
+    assert found.mean == pytest.approx(accuracy.mean())
+    assert found.deviation == pytest.approx(accuracy.std(ddof=1))
+    half = 1.96 * accuracy.std() / 20
+    assert found.interval == pytest.approx((accuracy.mean() - half, accuracy.mean() + half), abs=half / 5)
+    assert found.code_errors == pytest.approx((0.1, 0.3))
+    assert found.quantiles[2] == pytest.approx(np.median(accuracy))
+    assert found.text().startswith("accuracy 8") or found.text().startswith("accuracy 9")
+    assert "by layer: 10.00%, 30.00%" in found.text()
+    assert montecarlo.summary([Draw(0, 0.5, (0.1,))]).interval == (0.5, 0.5)
+
+
+def test_sensitivity_takes_one_source_at_a_time():
+    config = ArrayConfig(weight_noise=0.2, adc_noise="physical", adc_sigma=0.05)
+    steps = []
+    found = montecarlo.sensitivity(study(config), 6, progress=lambda done, of: steps.append((done, of)))
+    assert [entry.source for entry in found] == ["weight noise", "converter noise"]
+    weights, converter = found
+    assert weights.alone.mean < converter.alone.mean  # 20 % of weight noise is worse than 0.05 LSB
+    assert weights.without.mean == converter.alone.mean
+    assert steps == [(1, 2), (2, 2)]
+
+
+def test_plots_are_the_same_bytes(tmp_path):
+    array = Array(LstmLayer(inputs=4, hidden=8, adcs=8), preset("reram"), 1)
+    array.program(np.random.default_rng(0).integers(-7, 8, (13, 32)))
+    for run in ("one", "two"):
+        plots.accuracy_histogram(tmp_path / f"accuracy-{run}.png", np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
+        plots.tornado(tmp_path / f"tornado-{run}.svg", ["a", "b"], [0.9, 0.8], [0.85, 0.9], 0.95, 0.75)
+        plots.conductance_histogram(tmp_path / f"cells-{run}.png", array)
+    for name, mark in (("accuracy-{}.png", b"PNG"), ("cells-{}.png", b"PNG"), ("tornado-{}.svg", b"<svg")):
+        one, two = ((tmp_path / name.format(run)).read_bytes() for run in ("one", "two"))
+        assert one == two
+        assert mark in one
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_errors_are_one_clear_sentence(tmp_path):
+    with pytest.raises(DesignError) as error:
+        montecarlo.run(study(), 0)
+    assert str(error.value) == "draws must be an integer from 1 to 1000000, not 0"
+    with pytest.raises(DesignError) as error:
+        montecarlo.run(study(), 1, workers=0)
+    assert str(error.value) == "workers must be an integer from 1 to 1024, not 0"
+    with pytest.raises(DesignError) as error:
+        replace(study(), labels=np.zeros(3))
+    assert str(error.value) == "labels must be one for each of the 80 sequences, not of shape (3,)"
+    with pytest.raises(DesignError) as error:
+        study(seed=-1)
+    assert str(error.value) == f"seed must be an integer from 0 to {2**63 - 1}, not -1"
+    file = tmp_path / "draws"
+    montecarlo.run(study(), 1, file)
+    with pytest.raises(DesignError) as error:
+        montecarlo.run(study(seed=8), 1, file)
+    assert str(error.value) == f"{str(file)!r} holds the draws of another study"

@@ -4,6 +4,7 @@
 // and their order are those of the eager path, without fused multiply-add (-ffp-contract=off), so that codes are
 // equal to the bit. What backward needs of the gates is computed again from the stored voltages.
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
@@ -148,6 +149,32 @@ inline void look_up(const float* __restrict v, float* __restrict out, const floa
     out[j] = table[static_cast<int32_t>(least(most(std::floor(v[j] * scale), low), high) - low)];
 }
 
+// The same for the 16 entries of a 4-bit converter, which fit a register where the machine has wide ones.
+#if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
+typedef float Float16 __attribute__((vector_size(64)));
+typedef int32_t Int16 __attribute__((vector_size(64)));
+
+inline void look_up_16(const float* __restrict v, float* __restrict out, const float* __restrict table, int count,
+                       float low, float high) {
+  Float16 entries;
+  std::memcpy(&entries, table, sizeof entries);
+  int j = 0;
+  for (; j + 16 <= count; j += 16) {
+    int32_t index[16];
+    for (int l = 0; l < 16; ++l) index[l] = static_cast<int32_t>(least(most(std::floor(v[j + l]), low), high) - low);
+    Int16 which;
+    std::memcpy(&which, index, sizeof which);
+    Float16 values = __builtin_shuffle(entries, which);
+    std::memcpy(out + j, &values, sizeof values);
+  }
+  look_up(v + j, out + j, table, count - j, 1.0f, low, high);
+}
+#else
+inline void look_up_16(const float* v, float* out, const float* table, int count, float low, float high) {
+  look_up(v, out, table, count, 1.0f, low, high);
+}
+#endif
+
 // A layer's gates: values by voltage, and what the converter lets through.
 template <bool TABLES>
 struct Gates {
@@ -158,7 +185,8 @@ struct Gates {
 
   void values(int gate, const float* __restrict v, float* __restrict out, int count) const {
     if constexpr (TABLES) {
-      look_up(v, out, tables + gate * entries, count, 1.0f, low, high);
+      if (entries == 16) look_up_16(v, out, tables + gate * entries, count, low, high);
+      else look_up(v, out, tables + gate * entries, count, 1.0f, low, high);
     } else {
       const float s = step[gate];
       if (gate == 3) for (int j = 0; j < count; ++j) out[j] = tanh_of(v[j] * s);
@@ -440,6 +468,7 @@ std::tuple<Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor ste
                                    MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                                    at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
                                    MaybeTensor spread, MaybeTensor squares) {
+  at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
   checked(voltages), checked(step);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
@@ -450,6 +479,7 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                              Tensor hidden, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells,
                              bool steps) {
+  at::AutoDispatchBelowADInplaceOrView guard;
   auto run = form[1] == FLOAT ? (steps ? run_backward<false, true> : run_backward<false, false>)
                               : (steps ? run_backward<true, true> : run_backward<true, false>);
   return run(voltages, recurrent, step, tables ? *tables : step, cell_table ? *cell_table : step, form_of(form), h0,

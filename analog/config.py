@@ -8,6 +8,7 @@ from . import devices
 from .cells import Cells
 from .converters import AdcErrors, DacErrors
 from .noise import check_number
+from .wires import WireConfig
 
 REDRAW = ("per_programming", "per_sequence", "per_step")
 ADC_NOISE = ("none", "paper", "physical")
@@ -62,14 +63,19 @@ def _chip(device: devices.Device, scheme: str = "pair", seconds: float = 0.0) ->
     return ArrayConfig(adc_noise="physical", cells=cells, adc=ADC, dac=DAC)
 
 
-#: "paper" is its noise model, "paper_cells" the device that its sections V and VI describe. The paper does not say
-#: how long a draw of the weight noise lasts; its noise is a term of the training graph, added to the weights once
-#: for a sequence, which "paper" follows. The technologies come with the converters above.
+#: "paper" is its noise model, "paper_cells" the device that its sections V and VI describe, "paper_wires" the same
+#: with 1 ohm between neighbouring cells. The paper does not say how long a draw of the weight noise lasts; its noise
+#: is a term of the training graph, added to the weights once for a sequence, which "paper" follows. The technologies
+#: come with the converters above.
 PRESETS = {
     "ideal": ArrayConfig(),
     "paper": ArrayConfig(weight_noise=0.1, redraw="per_sequence", adc_noise="paper"),
     "paper_adc": ArrayConfig(adc_noise="paper"),
     "paper_cells": ArrayConfig(adc_noise="paper", cells=Cells(device=devices.paper(), thermal=True, shot=True)),
+    "paper_wires": ArrayConfig(
+        adc_noise="paper",
+        cells=Cells(device=devices.paper(), wires=WireConfig(row_segment=1.0, column_segment=1.0)),
+    ),
     "reram": _chip(devices.reram()),
     "pcm": _chip(devices.pcm(), seconds=60.0),
     "mram": _chip(devices.mram()),

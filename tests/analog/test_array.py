@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohmgate.analog.array import Array
-from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.inference import build_arrays, convert_through
 from ohmgate.model import reference
 from ohmgate.model.design import DenseLayer, LstmLayer
@@ -155,7 +155,7 @@ def test_whole_networks_give_the_references_integers(seed):
          "ADC sigma must be a number from 0 to 1024, not -1"),
         (lambda a: ArrayConfig(adc_sigma=1.0), "ADC sigma needs ADC noise 'physical', not 'none'"),
         (lambda a: preset("gold"),
-         "array preset must be one of ideal, paper, paper_adc, paper_cells, reram, pcm, mram, nor_flash, not 'gold'"),
+         f"array preset must be one of {', '.join(PRESETS)}, not 'gold'"),
     ],
 )  # fmt: skip
 def test_errors_are_one_clear_sentence(act, sentence):

@@ -13,6 +13,7 @@ from ohmgate.analog.array import Array
 from ohmgate.analog.cells import SCHEMES, Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.mapping import Mapping
+from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
 
@@ -205,6 +206,19 @@ def test_slow_noise_lasts_within_a_sequence(source):
     traps = array.chip.traps.mean() if source == "telegraph" else 0.5
     assert traps == pytest.approx(0.5, abs=0.02)  # where the traps are does not change from sequence to sequence
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_weights_are_read_through_the_wires(scheme):
+    wires = WireConfig(row_segment=1.0, column_segment=1.0, driver=50.0)
+    array = programmed(IDEAL, scheme=scheme, wires=wires)
+    planes = [effective_matrix(plane, wires) for plane in array.conductances]
+    unit = 49e-6 / (7 if scheme == "pair" else 14)
+    minus = planes[1] if scheme == "pair" else planes[0][:, -1:]
+    expected = (planes[0][:, :400] - minus) / unit
+    assert np.allclose(array.effective(), expected, atol=1e-9)
+    assert np.abs(expected - array.levels).max() > 0.01
+    assert np.array_equal(programmed(IDEAL, scheme=scheme, wires=WireConfig()).effective(), array.levels)
 
 
 def test_every_preset_reads_the_embedded_weights_within_reason():

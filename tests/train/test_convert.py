@@ -1,0 +1,174 @@
+"""Conversion replaces what it can and says loudly what it cannot; quantisers find the ranges the literature gives."""
+
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.convert import calibrate, convert
+from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.quantisers import QUANTISERS, SAWB, weight_range
+from ohmgate.train.straight_through import symmetric_code
+from ohmgate.train.verify import verify_modules
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 4)
+        self.lstm = nn.LSTM(4, 6, 2, batch_first=True, bidirectional=True)
+        self.heads = nn.ModuleList([nn.Linear(12, 5), nn.Linear(5, 3)])
+
+    def forward(self, tokens):
+        out, _ = self.lstm(torch.tanh(self.embedding(tokens)))
+        return self.heads[1](3 * torch.relu(self.heads[0](out)))
+
+
+def model() -> Model:
+    torch.manual_seed(0)
+    return Model()
+
+
+TOKENS = torch.arange(60).view(6, 10) % 20
+
+
+def test_layers_are_replaced_and_the_rest_is_reported():
+    original = model()
+    with pytest.warns(UserWarning, match="STAYS FLOAT: embedding: Embedding has no array"):
+        converted, report = convert(original, QuantConfig(weight_bits=3))
+    assert report.converted == (("lstm", "LSTM"), ("heads.0", "Linear"), ("heads.1", "Linear"))
+    assert report.float_layers == (("embedding", "Embedding has no array"),)
+    assert isinstance(converted.lstm, QuantLSTM)
+    assert isinstance(converted.heads[1], QuantLinear)
+    assert converted.lstm.batch_first
+    assert converted.lstm.config.weight_bits == 3
+    assert isinstance(original.lstm, nn.LSTM)
+    assert converted(TOKENS).shape == (6, 10, 3)
+
+
+def test_float_conversion_computes_the_same():
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, _ = convert(model(), QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32))
+    assert torch.allclose(converted(TOKENS), model()(TOKENS), atol=1e-6)
+
+
+def test_skips_and_overrides():
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, report = convert(model(), skip=("lstm",), layers={"heads.0": QuantConfig(adc_bits=7)})
+    assert ("lstm", "skipped as asked") in report.float_layers
+    assert converted.heads[0].config.adc_bits == 7
+    assert converted.heads[1].config.adc_bits == 4
+
+
+def test_projections_stay_float():
+    with pytest.warns(UserWarning, match="proj_size"):
+        converted, report = convert(nn.Sequential(nn.LSTM(4, 6, proj_size=2)))
+    assert isinstance(converted[0], nn.LSTM)
+    assert report.converted == ()
+
+
+def test_a_layer_alone_converts():
+    converted, report = convert(nn.Linear(3, 2))
+    assert isinstance(converted, QuantLinear)
+    assert str(report) == "converted 1 layers: (the model)"
+
+
+def test_calibration_brings_a_fine_model_to_the_float_one_and_keeps_integers_exact():
+    config = QuantConfig(weight_bits=8, dac_bits=8, adc_bits=8, adc_range=100.0)
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, _ = convert(model(), config)
+    expected = model()(TOKENS)
+    before = (converted.eval()(TOKENS) - expected).abs().mean()
+    calibrate(converted, lambda: converted(TOKENS), percentile=100)
+    after = (converted(TOKENS) - expected).abs().mean()
+    assert after < 0.02
+    assert after < before / 4
+    assert verify_modules(converted, TOKENS).mismatches == 0
+
+
+def test_full_scale_input_is_the_largest():
+    linear = QuantLinear(2, 3, weight_bits=8, dac_bits=8, adc_bits=8)
+    theirs = nn.Linear(2, 3)
+    linear.load_state_dict(theirs.state_dict())
+    x = torch.tensor([[4.0, -2.0], [1.0, 3.0]])
+    calibrate(linear, lambda: linear(x), percentile=100)
+    assert float(linear.full_scale) == 4
+    assert torch.allclose(linear.eval()(x).float(), theirs(x), atol=0.05)
+
+
+@pytest.mark.parametrize("method", QUANTISERS)
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 12])
+def test_ranges_are_positive_and_within_the_weights(method, bits):
+    weights = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1.0], [0.01]])
+    alpha = weight_range(weights, method, bits)
+    assert alpha.shape == (2,)
+    assert (alpha > 0).all()
+    assert (alpha <= weights.abs().amax(1)).all()
+    assert alpha[0] / alpha[1] == pytest.approx(100, rel=0.3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_sawb_is_near_the_least_squared_error(bits):
+    weights = torch.from_numpy(stats.norm.ppf((torch.arange(20001).numpy() + 0.5) / 20001))
+
+    def error(alpha):
+        return float(
+            (symmetric_code(weights / alpha, bits) * alpha / max(1, 2 ** (bits - 1) - 1) - weights).square().mean()
+        )
+
+    best = min(error(a) for a in torch.linspace(0.3, 4, 200))
+    assert error(weight_range(weights[None], "sawb", bits)[0]) < 1.03 * best
+    assert set(SAWB) == set(range(1, 9))
+
+
+def test_learned_ranges_have_the_papers_gradients():
+    """LSQ: (code - w L / alpha) / L inside, +-1 outside; PACT: +-1 outside only. Against the output's gradient."""
+    for method in ("lsq", "pact"):
+        layer = QuantLinear(1, 3, bias=False, weight_bits=3, dac_bits=8, adc_bits=32, quantiser=method)
+        with torch.no_grad():
+            layer.cells.copy_(torch.tensor([[0.2, -0.5, 1.4]]))
+            layer.log_alpha.copy_(torch.tensor([0.9]).log())
+        layer(torch.ones(1, 1)).sum().backward()
+        inside = [round(w / 0.9 * 3) / 3 - w / 0.9 for w in (0.2, -0.5)] if method == "lsq" else [0.0, 0.0]
+        factor = (3 * 3) ** -0.5
+        expected = (sum(inside) + 1.0) * factor * 0.9  # the parameter is the logarithm
+        assert float(layer.log_alpha.grad) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_learned_adc_range_has_the_gradient_of_its_rounding_error():
+    layer = QuantLinear(1, 2, bias=False, weight_bits=8, dac_bits=8, adc_bits=3, adc_range=1.0, learn_range=True)
+    with torch.no_grad():
+        layer.cells.copy_(torch.tensor([[0.3, 4.0]]))  # the second clips
+    out = layer(torch.ones(1, 1))
+    out.sum().backward()
+    step = 0.25
+    codes = layer(torch.ones(1, 1)).detach()[0] / step - 0.5
+    inside = float(codes[0]) + 0.5 - round(0.3 / 4 * 127) / 127 * 4 / step
+    assert float(codes[1]) == pytest.approx(3, abs=0.05)
+    assert float(layer.log_step.grad) == pytest.approx((inside + 3.5) * step, rel=0.05)
+
+
+@pytest.mark.parametrize("quantiser", QUANTISERS)
+def test_every_quantiser_trains(quantiser):
+    torch.manual_seed(0)
+    module = QuantLSTM(3, 8, weight_bits=2, quantiser=quantiser, per_gate=True, learn_range=True)
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
+    x = torch.rand(6, 32, 3) * 2 - 1
+    goal = x.mean(0).sum(1) / 3
+    losses = []
+    for _ in range(60):
+        loss = (module(x)[0][-1].mean(1) - goal).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_sentences():
+    with pytest.raises(DesignError, match=r"^the model must have a layer 'gru' to treat apart, but it has none$"):
+        convert(nn.Linear(2, 2), skip=("gru",))
+    with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 0$"):
+        calibrate(nn.Linear(2, 2), lambda: None, percentile=0)

@@ -1,0 +1,122 @@
+"""``ohmgate demo``: the whole story on real speech, from training to the report."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..analog.config import ArrayConfig, preset
+from ..analog.inference import accuracy_draws
+from ..firmware import image
+from ..model.design import Design
+from ..model.formats import check_integer
+from ..model.network import Network
+from . import runs
+from .console import Steps, say
+from .generate import write as write_verilog
+from .levels import Sequences, rtl_level, software_levels
+
+EXAMPLES = """Example: `ohmgate demo`, then open `runs/demo/report.html` in a browser.
+
+Takes about a minute on two cores. Called again it trains nothing anew and repeats the rest."""
+
+BETA = 0.1  #: the weight noise that the paper calls 10 %
+NOISES = {
+    "ADC noise as in the paper": preset("paper_adc"),
+    "and 10 % weight noise, drawn for each utterance": preset("paper"),
+    "and 10 % weight noise, drawn once for each chip": ArrayConfig(weight_noise=BETA, adc_noise="paper"),
+}
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")] = Path("runs/demo"),
+    seeds: Annotated[int, typer.Option(help="Seeds to train, float and quantised each.")] = 5,
+    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 60,
+    utterances: Annotated[int, typer.Option(help="Test utterances for the Verilog, at most 370.")] = 370,
+    draws: Annotated[int, typer.Option(help="Noisy chips for each kind of noise.")] = 25,
+) -> None:
+    """Train a 4-bit LSTM on speech, put it into Verilog, and check that every level gives the same integers."""
+    began = time.monotonic()
+    for name, value, most in (("seeds", seeds, 1000), ("utterances", utterances, 370), ("draws", draws, 100_000)):
+        check_integer(name, value, 1, most)
+    story = tell(out, seeds, epochs, utterances, draws)
+    story["seconds"] = time.monotonic() - began
+    from .report import write_report
+
+    report = write_report(out, story)
+    for level in story["levels"]:
+        against = f"{level.integers:>9} integers, {level.mismatches} differ" if level.integers else ""
+        say(
+            f"{level.name:<24} {100 * level.accuracy:6.2f} %  {against}{'  first: ' * bool(level.first)}{level.first}"
+        )
+    for name, values in story["draws"].items():
+        say(f"{100 * values.mean():6.2f} % +- {100 * values.std():.2f}  {name} ({len(values)} draws)")
+    float_mean, mean = 100 * np.mean(story["floating"]), 100 * np.mean(story["quantised"])
+    say(f"4-bit less float, mean of {seeds} seeds: {mean:.2f} - {float_mean:.2f} = {mean - float_mean:+.2f} points")
+    wrong = sum(level.mismatches for level in story["levels"])
+    say(f"{'every level gives the same integers' if not wrong else f'{wrong} integers differ'}; report: {report}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict:
+    """Train, pack, generate, simulate, compare. Everything that the report shows."""
+    from ..sim.cosim import build, simulate
+    from ..sim.job import DeviceJob
+    from ..train.datasets import load_dataset
+    from ..train.seeds import train_seeds
+    from ..train.training import TrainConfig
+
+    design, dataset = Design.load("vowels"), load_dataset("vowels")
+    config = TrainConfig(epochs=epochs)
+    common = {k: v for k, v in asdict(config).items() if k not in ("seed", "floating")}
+    runs.start(out, {"design": design.to_dict(), "dataset": dataset.name, "train": common})
+    with Steps() as steps, ThreadPoolExecutor(1) as background:
+        # the Verilog depends on the design only, so its simulation is built while the network is trained
+        building = background.submit(build, [design, design], out / "simulation" / "demo")
+        with steps.step(f"Training {seeds} seeds, float and 4-bit", 2 * seeds) as step:
+            trained = train_seeds(
+                design, dataset, config, seeds=range(seeds), folder=out / runs.CHECKPOINTS, progress=step.update
+            )
+        network = trained.network
+        with steps.step("Packing the image, generating Verilog"):
+            image.write(runs.image_path(out), network)
+            files = write_verilog(design, out / "verilog")
+        with steps.step("Building the simulation with Verilator"):
+            built = building.result()
+        test = dataset.test
+        data = Sequences(network.encode(test.features), test.lengths, test.labels)
+        part = Sequences(data.codes[:utterances], data.lengths[:utterances], data.labels[:utterances])
+        jobs = [DeviceJob(network, part.codes, part.lengths, array) for array in (preset("ideal"), preset("paper"))]
+        running = background.submit(simulate, built, jobs)
+        with steps.step("Comparing PyTorch, reference and array model"):
+            levels, result = software_levels(network, data)
+        with steps.step(f"Drawing {draws} noisy chips of {len(NOISES)} kinds", len(NOISES)) as step:
+            accuracy = {}
+            for name, noise in NOISES.items():
+                accuracy[name] = accuracy_draws(network, data.codes, data.lengths, data.labels, noise, draws)
+                step.update(len(accuracy), len(NOISES))
+        with steps.step(f"Running {utterances} utterances through the Verilog, twice"):
+            ideal, noisy = running.result()
+    what = f"generated Verilog on Verilator, {utterances} utterances, image loaded over the register bus"
+    levels.append(rtl_level("Verilog", what, network, part, ideal))
+    what = "the same with the paper's noise in the array; the reference gets the same noisy ADC codes"
+    levels.append(rtl_level("Verilog, noisy array", what, network, part, noisy))
+    _write_traces(out / "traces", network, result, int(data.lengths[0]))
+    return {
+        "network": network, "data": data, "result": result, "levels": levels, "draws": accuracy, "files": files,
+        "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
+        "utterances": utterances, "dataset": dataset,
+    }  # fmt: skip
+
+
+def _write_traces(folder: Path, network: Network, result, length: int) -> None:
+    """Every integer of the first test utterance at the reference, one file for each layer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, trace in enumerate(result.layers):
+        arrays = {name: value[0, :length] for name, value in vars(trace).items() if isinstance(value, np.ndarray)}
+        np.savez(folder / f"utterance_0_layer_{index}.npz", **arrays)

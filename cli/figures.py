@@ -1,0 +1,118 @@
+"""The report's pictures, as PNG files."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..model.design import GATES
+from ..model.formats import full_scale, signed_range, symmetric_codes
+from ..model.network import Network
+from ..model.reference import Result
+
+BLUE, ORANGE, GREY = "#2f6db0", "#d9822b", "#5f6b7a"
+GATE_NAMES = {"f": "forget gate f", "i": "input gate i", "o": "output gate o", "g": "candidate g"}
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a picture; no date or version goes into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+    return path
+
+
+def accuracy_by_level(rows: list[tuple[str, np.ndarray, str]]) -> Figure:
+    """Accuracies (0..1) of each named row as points, and their mean as a bar."""
+    figure = Figure(figsize=(9.2, 0.42 * len(rows) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    rng = np.random.default_rng(0)  # spreads points that would hide each other
+    for y, (_, values, colour) in enumerate(rows):
+        spread = rng.uniform(-0.22, 0.22, len(values)) if len(values) > 1 else [0.0]
+        axes.plot(100 * values, y + np.array(spread), "o", color=colour, alpha=0.6, markersize=6, markeredgewidth=0)
+        axes.plot([100 * values.mean()] * 2, [y - 0.34, y + 0.34], color=colour, linewidth=2.5)
+        axes.annotate(
+            f"{100 * values.mean():.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", color=colour
+        )
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("test accuracy in %; a stroke is the mean, printed at the right")
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def confusion(classes: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Figure:
+    """How often each true class (row) was given each label (column)."""
+    counts = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(counts, (labels, classes), 1)
+    figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        if counts[row, column]:
+            colour = "white" if row == column else "black"
+            axes.text(column, row, counts[row, column], ha="center", va="center", color=colour)
+    short = [name.split()[-1] for name in names]
+    axes.set_xticks(range(len(names)), short)
+    axes.set_yticks(range(len(names)), short)
+    axes.set_xlabel(f"{names[0].split()[0]} that the Verilog names")
+    axes.set_ylabel(f"true {names[0].split()[0]}")
+    return figure
+
+
+def utterance(network: Network, result: Result, sequence: int, length: int) -> Figure:
+    """Inputs, gates, cell state and hidden state of one sequence over its time steps, every unit a row."""
+    layer, trace, head = network.design.layers[0], result.layers[0], result.layers[-1]
+    drive, cell, hidden = (getattr(trace, name)[sequence, :length] for name in ("drive", "cell", "hidden"))
+    top, a = full_scale(layer.dac_bits), layer.activation_bits
+    panels = [("input DAC codes", drive[:, : layer.inputs].T, "RdBu_r", (-top, top))]
+    for gate, name in enumerate(GATES):
+        values = trace.gates[sequence, :length, gate].T / 2 ** (a - (name == "g"))
+        panels.append((GATE_NAMES[name], values, "RdBu_r" if name == "g" else "viridis", (-(name == "g"), 1)))
+    real = cell.T / 2**layer.cell_fraction
+    bound = max(1.0, float(np.abs(real).max()))
+    panels.append(("cell state c", real, "RdBu_r", (-bound, bound)))
+    panels.append(("hidden DAC codes", hidden.T, "RdBu_r", (-top, top)))
+    codes = head.adc[sequence, length - 1]
+    figure = Figure(figsize=(12, 6.4), layout="constrained")
+    grid = figure.subplots(2, 4).reshape(-1)
+    for axes, (title, values, colours, (low, high)) in zip(grid, panels):
+        picture = axes.imshow(
+            values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest",
+            extent=(0.5, length + 0.5, len(values) - 0.5, -0.5),
+        )  # fmt: skip
+        axes.set_title(title, fontsize=11)
+        axes.set_xlabel("time step")
+        axes.set_ylabel("input" if title.startswith("input D") else "unit")
+        figure.colorbar(picture, ax=axes)
+    axes = grid[len(panels)]
+    best = codes.argmax()
+    axes.bar(range(1, len(codes) + 1), codes, color=[ORANGE if k == best else BLUE for k in range(len(codes))])
+    axes.set_title("head's ADC codes after the last step", fontsize=11)
+    axes.set_xlabel("class")
+    axes.set_xticks(range(1, len(codes) + 1))
+    return figure
+
+
+def code_histograms(network: Network, result: Result, lengths: np.ndarray) -> Figure:
+    """How often each code occurs in the test set: weights, DACs, ADCs by gate."""
+    layer, trace, data = network.design.layers[0], result.layers[0], network.layers[0]
+    valid = np.arange(trace.drive.shape[1]) < lengths[:, None]
+    n = layer.hidden
+    panels = [
+        ("weight codes, LSTM", data.weights, symmetric_codes(layer.weight_bits)),
+        ("input DAC codes", trace.drive[valid][:, : layer.inputs], symmetric_codes(layer.dac_bits)),
+        ("hidden DAC codes", trace.hidden[valid], symmetric_codes(layer.dac_bits)),
+        ("weight codes, head", network.layers[-1].weights, symmetric_codes(network.design.layers[-1].weight_bits)),
+    ]
+    low, high = signed_range(layer.adc_bits)
+    for gate, name in enumerate(GATES):
+        adc = trace.adc[valid][:, gate * n : (gate + 1) * n]
+        panels.append((f"ADC codes, {GATE_NAMES[name]}", adc, np.arange(low, high + 1)))
+    figure = Figure(figsize=(12, 4.8), layout="constrained")
+    for axes, (title, values, codes) in zip(figure.subplots(2, 4).reshape(-1), panels):
+        share = [100 * float((values == code).mean()) for code in codes]
+        axes.bar(codes, share, width=0.85, color=BLUE if "ADC" not in title else ORANGE)
+        axes.set_title(title, fontsize=11)
+        axes.set_ylabel("% of all")
+        axes.set_xticks(codes[:: max(1, len(codes) // 8)])
+    return figure

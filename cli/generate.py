@@ -1,0 +1,35 @@
+"""``ohmgate generate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..firmware import c_header
+from ..model.design import Design, presets
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
+
+`ohmgate generate my.toml --out build/my --trace` adds ports with gates, cell and hidden state for a test bench."""
+
+
+def command(
+    design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files, made if it is not there.")],
+    trace: Annotated[bool, typer.Option("--trace", help="Add trace ports for a test bench.")] = False,
+) -> None:
+    """Write a design's Verilog, views of its arrays, lint waivers, side-car JSON, register table and C driver."""
+    loaded = Design.load(design)
+    with Steps() as steps, steps.step(f"Generating {loaded.name}"):
+        files = write(loaded, out, trace)
+    for file in files:
+        say(f"{file}: {file.stat().st_size} bytes")
+
+
+def write(design: Design, folder: Path, trace: bool = False) -> list[Path]:
+    """Everything that a chip's user needs, in ``folder``: byte-identical on every run."""
+    from ..hdl.generate import generate
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return [*generate(design, folder, trace), *c_header.write(folder)]

@@ -1,0 +1,57 @@
+"""Entry point of ``ohmgate``. What a command needs is imported when it runs, so that ``--help`` answers at once."""
+
+import typer
+from typer.core import TyperGroup
+
+from ..firmware.format import ImageError
+from ..firmware.loader import LoadError
+from ..model.formats import DesignError
+from . import demo, diff, generate, inspect, pack, simulate, train
+
+SENTENCES = (DesignError, ImageError, LoadError)  #: their messages are one sentence for the user
+
+
+class Commands(TyperGroup):
+    """Turns errors that a user can mend into one sentence and exit status 2."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except SENTENCES as error:
+            sentence = str(error)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            sentence = f"cannot use {str(error.filename)!r}: {error.strerror}"
+        except KeyboardInterrupt:
+            typer.echo("ohmgate: interrupted; finished epochs of a training run are kept", err=True)
+            raise typer.Exit(130) from None
+        typer.echo(f"ohmgate: error: {sentence}", err=True)
+        raise typer.Exit(2)
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="ohmgate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="LSTM accelerators around non-volatile memory arrays: train, generate, program, simulate. "
+    "The trained model, the integer reference, the Verilog and the noiseless array give the same integers.",
+    epilog="Begin with `ohmgate demo`. Every command has its own `--help` with examples. "
+    "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted.",
+)
+
+for command in (demo, train, pack, inspect, diff, generate, simulate):
+    name = command.__name__.rpartition(".")[2]
+    app.command(name, epilog=command.EXAMPLES)(command.command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="ohmgate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The demo's report: one HTML page with its pictures inside, that opens without a network."""
+
+import base64
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from ..analog.inference import predictions
+from . import figures, runs
+
+
+def write_report(folder: Path, story: dict) -> Path:
+    """Write ``plots/``, ``results.json`` and ``report.html`` of what :func:`.demo.tell` returns."""
+    network, data, result, levels = (story[name] for name in ("network", "data", "result", "levels"))
+    classes = predictions(network, result, data.lengths)
+    length = int(data.lengths[0])
+    pictures = {
+        "accuracy": figures.accuracy_by_level(_rows(story)),
+        "confusion": figures.confusion(classes, data.labels, network.labels),
+        "utterance": figures.utterance(network, result, 0, length),
+        "codes": figures.code_histograms(network, result, data.lengths),
+    }
+    paths = {name: figures.save(figure, folder / "plots" / f"{name}.png") for name, figure in pictures.items()}
+    runs.write_json(folder / runs.RESULTS, _results(story))
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ohmgate.cli", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    registers = story["registers"]
+    page = environment.get_template("report.html.j2").render(
+        pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in paths.items()},
+        network=network, design=network.design, levels=levels, draws=story["draws"], percent=_percent,
+        floating=story["floating"], quantised=story["quantised"], mean=np.mean, std=np.std,
+        wrong=sum(level.mismatches for level in levels), integers=sum(level.integers for level in levels),
+        utterances=story["utterances"], total=len(data.labels), registers=registers,
+        cycles=registers["CYCLES"] / max(registers["STEPS"], 1), seconds=story["seconds"], length=length,
+        truth=network.labels[data.labels[0]], named=network.labels[classes[0]],
+        right=int((classes == data.labels).sum()),
+        files=[path.name for path in story["files"]], image=runs.image_path(folder).name,
+        image_bytes=runs.image_path(folder).stat().st_size, versions=runs.versions(),
+    )  # fmt: skip
+    path = folder / "report.html"
+    runs.write_text(path, page)
+    return path
+
+
+def _percent(value: float) -> str:
+    return f"{100 * float(value):.2f} %"
+
+
+def _rows(story: dict) -> list[tuple[str, np.ndarray, str]]:
+    """Rows of the accuracy picture: seeds, levels of the first seed's network, noisy draws."""
+    rows = [
+        (f"float training, {len(story['floating'])} seeds", np.array(story["floating"]), figures.GREY),
+        (f"4-bit training, {len(story['quantised'])} seeds", np.array(story["quantised"]), figures.GREY),
+    ]
+    rows += [(level.name, np.array([level.accuracy]), figures.BLUE) for level in story["levels"]]
+    return rows + [(name, values, figures.ORANGE) for name, values in story["draws"].items()]
+
+
+def _results(story: dict) -> dict:
+    """Every figure of the report as plain data."""
+    return {
+        "accuracy": {
+            f"{kind}_{seed}": value for kind in ("floating", "quantised") for seed, value in enumerate(story[kind])
+        },
+        "levels": [vars(level) for level in story["levels"]],
+        "draws": {name: values.tolist() for name, values in story["draws"].items()},
+        "registers": story["registers"],
+        "utterances": story["utterances"],
+        "seconds": round(story["seconds"], 1),
+        "versions": runs.versions(),
+    }

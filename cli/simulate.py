@@ -1,0 +1,124 @@
+"""``ohmgate simulate``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..analog.config import ArrayConfig, preset
+from ..model.design import Design, check_choice
+from ..model.formats import DesignError, check_integer, symmetric_codes
+from ..model.network import Network
+from . import runs
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances through the Verilog;
+
+`ohmgate simulate runs/demo --noise paper --sequences 100` puts the paper's noise into the array;
+
+`ohmgate simulate runs/demo --sequences 1 --waves` records waves, with a save file for GTKWave;
+
+`ohmgate simulate my.image --simulator icarus --dataset random` runs random codes on Icarus Verilog.
+
+On a mismatch the first failing code is printed as layer, sequence, step, unit, stage, expected, got."""
+
+NOISES = ("ideal", "paper", "paper_adc")
+RANDOM = "random"
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="IMAGE|RUN", help="A programming image, or a run folder.")],
+    design: Annotated[
+        str | None,
+        typer.Option(
+            help="Build the RTL of this design (preset or .toml) instead of the image's own; it must have the same "
+            "fingerprint, as with another conversion time."
+        ),
+    ] = None,
+    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
+    noise: Annotated[
+        str, typer.Option(help=f"Of the array: {', '.join(NOISES)}, or a number, beta of the weight noise.")
+    ] = "ideal",
+    sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Data set whose test sequences are run, or {RANDOM} for random codes.",
+            show_default="the run's, else the one named like the design, else random",
+        ),
+    ] = None,
+    waves: Annotated[bool, typer.Option("--waves", help="Record waves (FST) and a GTKWave save file.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the array's noise and of random codes.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the build and its records.", show_default="in the run folder")
+    ] = None,
+) -> None:
+    """Run the generated Verilog against the array model and compare every integer with the reference."""
+    from ..sim.cosim import build, simulate
+    from ..sim.job import DeviceJob
+    from ..sim.simulators import SIMULATORS, WAVE_FILES
+
+    check_choice("simulator", simulator, SIMULATORS)
+    array = noise_of(noise)
+    network = runs.read_network(source)
+    if design is not None:
+        network = on_design(network, Design.load(design))
+    if dataset is None and source.is_dir():
+        dataset = runs.read_config(source)["dataset"]
+    codes, lengths = inputs_of(network, dataset, sequences, seed)
+    variant = f"{simulator}_waves" if waves else simulator
+    folder = out or (source if source.is_dir() else source.parent) / "simulation" / f"{network.design.name}_{variant}"
+    with Steps() as steps:
+        with steps.step(f"Building {network.design.name} with {simulator}"):
+            built = build([network.design], folder, simulator, waves=waves)
+        with steps.step(f"Simulating {len(lengths)} sequences, {int(lengths.sum())} steps"):
+            [result] = simulate(built, [DeviceJob(network, codes, lengths, array, seed=seed)])
+    say(str(result.comparison))
+    say(f"{result.record.registers['CYCLES']} clock cycles for {result.record.registers['STEPS']} time steps")
+    if waves:
+        from .waves import save_file
+
+        recorded = folder / WAVE_FILES[simulator]
+        runs.write_text(recorded.with_suffix(".gtkw"), save_file(network.design, built.trace, recorded))
+        say(f"waves: {recorded}; open them with: gtkwave {recorded.with_suffix('.gtkw')}")
+    if result.comparison.mismatches:
+        raise typer.Exit(1)
+
+
+def noise_of(name: str) -> ArrayConfig:
+    """The array of a ``--noise`` option: a preset's name, or beta of the weight noise."""
+    if name in NOISES:
+        return preset(name)
+    try:
+        beta = float(name)
+    except ValueError:
+        raise DesignError(f"noise must be one of {', '.join(NOISES)} or a number, not {name!r}") from None
+    return ArrayConfig(weight_noise=beta)
+
+
+def on_design(network: Network, design: Design) -> Network:
+    """The network on another design of the same fingerprint."""
+    if design.fingerprint != network.design.fingerprint:
+        raise DesignError(
+            f"design {design.name!r} must have the image's fingerprint {network.design.fingerprint}, "
+            f"not {design.fingerprint}"
+        )
+    return replace(network, design=design)
+
+
+def inputs_of(network: Network, dataset: str | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
+    from ..train.datasets import DATASETS, load_dataset
+
+    check_integer("sequences", count, 1, 100_000)
+    check_integer("seed", seed, 0, 2**31 - 1)
+    if dataset is None:
+        dataset = network.design.name if network.design.name in DATASETS else RANDOM
+    if dataset == RANDOM:
+        rng = np.random.default_rng(seed)
+        layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
+        return rng.choice(symmetric_codes(layer.dac_bits), (count, 16, layer.inputs)), lengths
+    test = load_dataset(dataset).test
+    return network.encode(test.features[:count]), test.lengths[:count]

@@ -1,0 +1,70 @@
+"""``ohmgate train``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..model.design import Design, presets
+from ..model.formats import check_integer
+from . import runs
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the preset *vowels*;
+
+`ohmgate train vowels --seeds 5 --float --out runs/five` trains five seeds and their float baselines;
+
+`ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise.
+
+The same command again goes on where it was stopped. Then: `ohmgate pack runs/vowels`."""
+
+
+def command(
+    design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
+    out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")],
+    dataset: Annotated[str, typer.Option(help="Data set to learn.")] = "vowels",
+    seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0; each trains its own network.")] = 1,
+    float_too: Annotated[bool, typer.Option("--float", help="Also train each seed's float baseline.")] = False,
+    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 60,
+    batch: Annotated[int, typer.Option(help="Sequences in a batch.")] = 54,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 0.02,
+    weight_noise: Annotated[float, typer.Option(help="Beta: deviation as a share of the weights' range.")] = 0.0,
+    adc_noise: Annotated[float, typer.Option(help="Deviation in ADC steps; the paper's is 0.29.")] = 0.0,
+    redraw: Annotated[
+        str, typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming.")
+    ] = "per_batch",
+) -> None:
+    """Train a design on a data set, quantised as in the hardware, with checkpoints that resume."""
+    from ..train.datasets import load_dataset
+    from ..train.noise import Noise
+    from ..train.training import TrainConfig, train
+
+    loaded, data = Design.load(design), load_dataset(dataset)
+    check_integer("seeds", seeds, 1, 1000)
+    noise = Noise(adc=adc_noise, weight=weight_noise, redraw=redraw)
+    configs = [
+        TrainConfig(
+            seed=seed, floating=floating, epochs=epochs, batch=batch, learning_rate=learning_rate, train_noise=noise
+        )
+        for seed in range(seeds)
+        for floating in ([False, True] if float_too else [False])
+    ]
+    common = {k: v for k, v in asdict(configs[0]).items() if k not in ("seed", "floating")}
+    runs.start(out, {"design": loaded.to_dict(), "dataset": data.name, "train": common})
+    accuracy = {}
+    with Steps() as steps:
+        for config in configs:
+            name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
+            with steps.step(f"Training {name}", epochs) as step:
+                result = train(
+                    loaded, data, config,
+                    checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
+                    progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f}"),
+                )  # fmt: skip
+                step.note = f"test accuracy {100 * result.accuracy:.2f} %"
+            accuracy[name] = result.accuracy
+            runs.write_json(out / runs.RESULTS, {"accuracy": accuracy})
+    for name, value in accuracy.items():
+        say(f"{name:<14} test accuracy {100 * value:.2f} %")
+    say(f"next: ohmgate pack {out}")

@@ -91,6 +91,21 @@ class Summary:
         )
 
 
+def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
+    """Seed of the chip of one draw, for :func:`.inference.build_arrays`."""
+    return np.random.SeedSequence(study.seed, spawn_key=(number,))
+
+
+def ideal_accuracy(study: Study) -> float:
+    """Accuracy of the noiseless network."""
+    arrays = build_arrays(study.network)
+    if why_not_network(study.network, arrays):
+        classes = classify(study.network, study.codes, study.lengths, arrays)
+    else:
+        classes = FastNetwork(study.network, arrays).classify(study.codes, study.lengths)
+    return float((classes == study.labels).mean())
+
+
 class Sampler:
     """Makes draws of a study; holds what they share."""
 
@@ -109,8 +124,7 @@ class Sampler:
     def draw(self, number: int) -> Draw:
         """Draw a chip, read it."""
         study = self._study
-        seed = np.random.SeedSequence(study.seed, spawn_key=(number,))
-        arrays = build_arrays(study.network, study.config, seed)
+        arrays = build_arrays(study.network, study.config, chip_seed(study, number))
         if why_not_network(study.network, arrays):
             classes = classify(study.network, study.codes, study.lengths, arrays)
         else:

@@ -79,3 +79,15 @@ def conductance_histogram(path, array) -> None:
     axes.set_ylabel(f"cells of {conductances.size}")
     axes.legend(title="level", ncols=2, fontsize="small")
     save(figure, path)
+
+
+def ir_drop_map(path, drop, volts: np.ndarray) -> None:
+    """Voltage that each cell misses, of :class:`.irdrop.IrDrop` for the driver voltages ``volts`` (rows,)."""
+    missing = 1e3 * (volts[:, None] - (drop.row - drop.column))
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(missing, aspect="auto", cmap="viridis", interpolation="nearest")
+    figure.colorbar(image, label="voltage lost at the cell, mV")
+    axes.set_xlabel("column (drivers at the left)")
+    axes.set_ylabel("row (sensed at the bottom)")
+    save(figure, path)

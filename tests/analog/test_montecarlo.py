@@ -1,11 +1,12 @@
 """Monte Carlo: the same file by any way of making it, intervals, sensitivity, plots."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ohmgate.analog import inference, montecarlo, plots
+from ohmgate.analog import inference, montecarlo, plots, report
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.montecarlo import Draw, Study
@@ -99,6 +100,29 @@ def test_plots_are_the_same_bytes(tmp_path):
         assert one == two
         assert mark in one
     assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("name", ["paper_wires", "paper_adc"])
+def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
+    made = study(preset(name))
+    draws = montecarlo.run(made, 3)
+    sensitivity = montecarlo.sensitivity(made, 2) if name == "paper_adc" else []
+    pages = [report.write_report(tmp_path / run, made, draws, sensitivity, name) for run in ("one", "two")]
+    page = pages[0].read_text(encoding="utf-8")
+    assert page == pages[1].read_text(encoding="utf-8")
+    assert "small on 3 noisy chips" in page
+    assert "http" not in page
+    pictures = {"accuracy", "budget-0", "budget-1"}
+    if name == "paper_wires":
+        pictures |= {f"{kind}-{layer}" for kind in ("conductances", "ir-drop") for layer in (0, 1)}
+    else:
+        pictures |= {"sensitivity"}
+    assert {path.stem for path in (tmp_path / "one").glob("*.png")} == pictures
+    assert page.count("data:image/png;base64,") == len(pictures)
+    data = json.loads((tmp_path / "one" / "montecarlo.json").read_text(encoding="utf-8"))
+    assert data["ideal"] == 1.0
+    assert data["mean"] == pytest.approx(np.mean([draw.accuracy for draw in draws]))
+    assert data["budgets"][0]["lsb"]["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
 
 
 def test_errors_are_one_clear_sentence(tmp_path):

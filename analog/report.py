@@ -1,0 +1,105 @@
+"""The report of a Monte Carlo study: one HTML page with its pictures inside, that opens without a network."""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from . import montecarlo, plots
+from .array import Array
+from .budget import noise_budget
+from .inference import build_arrays
+from .irdrop import ir_drop
+
+PAGE, DATA = "montecarlo.html", "montecarlo.json"
+
+
+def write_report(
+    folder: str | Path,
+    study: montecarlo.Study,
+    draws: list[montecarlo.Draw],
+    sensitivity: list[montecarlo.Sensitivity] = (),
+    preset: str = "",
+) -> Path:
+    """Write pictures, numbers and page of a study into ``folder``; returns the page's path.
+
+    ``sensitivity`` may be empty, and its section is then left out; ``preset`` names the configuration.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ideal = montecarlo.ideal_accuracy(study)
+    found = montecarlo.summary(draws)
+    pictures = {"accuracy": folder / "accuracy.png"}
+    plots.accuracy_histogram(pictures["accuracy"], np.array([d.accuracy for d in draws]), found.interval, ideal)
+    if sensitivity:
+        pictures["tornado"] = folder / "sensitivity.png"
+        names = [entry.source for entry in sensitivity]
+        alone, without = ([getattr(e, side).mean for e in sensitivity] for side in ("alone", "without"))
+        plots.tornado(pictures["tornado"], names, alone, without, ideal, found.mean)
+    arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
+    layers = [_layer(folder, index, study, array) for index, array in enumerate(arrays)]
+    for layer in layers:
+        pictures |= layer["pictures"]
+    _write(folder / DATA, json.dumps(_data(study, found, ideal, sensitivity, layers, preset), indent=1) + "\n")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ohmgate.analog", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("report.html.j2").render(
+        design=study.network.design, study=study, found=found, ideal=ideal, sensitivity=sensitivity, layers=layers,
+        preset=preset, percent=lambda value: f"{100 * value:.2f} %",
+        pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in pictures.items()},
+    )  # fmt: skip
+    _write(folder / PAGE, page)
+    return folder / PAGE
+
+
+def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> dict:
+    """Budget of a layer with its own weights and gain, and pictures of its cells on the first chip."""
+    data = study.network.layers[index]
+    gain = int(data.mult[0]), int(data.shift[0])
+    budget = noise_budget(array.layer, study.config, gain, array.levels, seed=study.seed)
+    pictures = {f"budget {index}": folder / f"budget-{index}.png"}
+    budget.plot(pictures[f"budget {index}"])
+    if array.chip:
+        pictures[f"cells {index}"] = folder / f"conductances-{index}.png"
+        plots.conductance_histogram(pictures[f"cells {index}"], array)
+        if array.chip.cells.wires:
+            pictures[f"drop {index}"] = folder / f"ir-drop-{index}.png"
+            volts = np.full(array.layer.rows, array.chip.cells.device.read_voltage)
+            drop = ir_drop(array.conductances[0], array.chip.cells.wires, volts)
+            plots.ir_drop_map(pictures[f"drop {index}"], drop, volts)
+    return {"layer": array.layer, "budget": budget, "pictures": pictures, "index": index}
+
+
+def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
+    """The same numbers for programs."""
+    return {
+        "design": study.network.design.name,
+        "study": study.fingerprint(),
+        "preset": preset,
+        "ideal": ideal,
+        "draws": found.draws,
+        "mean": found.mean,
+        "interval": found.interval,
+        "deviation": found.deviation,
+        "quantiles": found.quantiles,
+        "code_errors": found.code_errors,
+        "sensitivity": [
+            {"source": e.source, "alone": e.alone.mean, "without": e.without.mean, "draws": e.alone.draws}
+            for e in sensitivity
+        ],
+        "budgets": [
+            {"enob": layer["budget"].enob, "lsb": {s.source: s.lsb for s in layer["budget"].shares}}
+            for layer in layers
+        ],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -96,8 +96,9 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
 def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float = 99.9, passes: int = 2) -> None:
     """Set every array's ranges from what it sees in ``run()``, which must call the model on typical inputs.
 
-    A linear layer's full-scale input becomes the largest input, but at least 1; an ADC's range, one for each gate, the ``percentile`` of its voltages' absolute values. A range feeds back on what
-    follows, so it is measured ``passes`` times.
+    A linear layer's full-scale input becomes the largest input, but at least 1; an ADC's range, one for each gate,
+    the ``percentile`` of its voltages' absolute values. A range feeds back on what follows, so it is measured
+    ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")

@@ -1,7 +1,10 @@
 """Data sets of sequences with one label each."""
 
+import os
+import zipfile
 from dataclasses import dataclass, replace
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -11,18 +14,23 @@ from ..model.formats import DesignError
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """``features`` (B, T, m) float32, 0 past the ``lengths`` (B,) int64; ``labels`` (B,) int64."""
+    """``features`` (B, T, m) float32, 0 past the ``lengths`` (B,) int64; ``labels`` (B,) int64.
+
+    ``groups`` (B,) says who was measured, where sequences of one group must not be split.
+    """
 
     features: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: np.ndarray) -> "Sequences":
         """The sequences at ``index``."""
-        return Sequences(self.features[index], self.lengths[index], self.labels[index])
+        groups = None if self.groups is None else self.groups[index]
+        return Sequences(self.features[index], self.lengths[index], self.labels[index], groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,27 +53,69 @@ class SequenceDataset:
         return 1 / spread, -mean / spread
 
     def validation(self, fraction: float = 0.2) -> "SequenceDataset":
-        """A data set whose test set is the last ``fraction`` of each class of the training set.
+        """A data set whose test set is split off the training set: for choosing anything, the test set unseen.
 
-        For choosing anything: the real test set stays unseen.
+        The last ``fraction`` of the groups where there are groups, else the last ``fraction`` of each class.
         """
         if not 0 < fraction < 1:
             raise DesignError(f"validation fraction must be a number between 0 and 1, not {fraction!r}")
         held = np.zeros(len(self.train), dtype=bool)
-        for label in range(len(self.classes)):
+        if self.train.groups is not None:
+            names = np.unique(self.train.groups)
+            held = np.isin(self.train.groups, names[len(names) - max(1, round(len(names) * fraction)) :])
+        for label in range(len(self.classes) if self.train.groups is None else 0):
             members = np.flatnonzero(self.train.labels == label)
             held[members[len(members) - round(len(members) * fraction) :]] = True
         train, test = np.flatnonzero(~held), np.flatnonzero(held)
         return replace(self, train=self.train.take(train), test=self.train.take(test))
 
 
-DATASETS = ("vowels",)
+DATASETS = ("vowels", "har")
+DATA_VARIABLE = "OHMGATE_DATA"  #: environment variable that names the data folder
 
 
-def load_dataset(name: str) -> SequenceDataset:
-    """A data set by name; raises :class:`DesignError` for a name that is not known."""
+def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset:
+    """A data set by name. ``har`` is read from ``folder``, by default $OHMGATE_DATA.
+
+    Raises :class:`DesignError` for a name that is not known or data that are not there.
+    """
     check_choice("data set", name, DATASETS)
-    return vowels()
+    return vowels() if name == "vowels" else har(folder)
+
+
+def data_file(name: str, folder: str | Path | None) -> Path:
+    """Path of a file in the data folder; raises :class:`DesignError` where it is missing."""
+    folder = os.environ.get(DATA_VARIABLE) if folder is None else folder
+    if folder is None:
+        raise DesignError(f"data set {name!r} must lie in a data folder: give one or set {DATA_VARIABLE}")
+    path = Path(folder) / name
+    if not path.is_file():
+        raise DesignError(f"the data folder must have the file {name!r}, but {str(folder)!r} has none")
+    return path
+
+
+def har(folder: str | Path | None = None) -> SequenceDataset:
+    """UCI Human Activity Recognition, raw inertial signals: 9 channels, 128 steps, 6 activities, 30 subjects.
+
+    From ``har.npz`` with x (B, 128, 9) in g and rad/s, y and subject of _train and _test, and classes.
+    """
+    path = data_file("har.npz", folder)
+    try:
+        with np.load(path) as npz:
+            parts = [
+                Sequences(
+                    npz[f"x_{split}"].astype(np.float32),
+                    np.full(len(npz[f"y_{split}"]), npz[f"x_{split}"].shape[1]),
+                    npz[f"y_{split}"].astype(np.int64),
+                    npz[f"subject_{split}"].astype(np.int64),
+                )
+                for split in ("train", "test")
+            ]
+            return SequenceDataset("har", *parts, tuple(str(name).lower() for name in npz["classes"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise DesignError(
+            f"file {path.name!r} must hold x, y and subject of both splits, but cannot be read"
+        ) from None
 
 
 def vowels() -> SequenceDataset:

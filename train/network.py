@@ -19,15 +19,23 @@ class DesignNetwork(nn.Module):
     """The layers of ``design``, trained with its number formats and evaluated with its integers.
 
     ``floating`` makes the same network without any quantisation: the float baseline. ``fast`` trains with the C++
-    kernel: codes are the same, gradients differ by rounding. Input (B, T, m) in [-1, 1]
+    kernel: codes are the same, gradients differ by rounding. The rest says how weight and ADC ranges are found
+    (:class:`.config.QuantConfig`). Input (B, T, m) in [-1, 1]
     and lengths (B,); output (B, k) where the last layer emits at the end, else (B, T, k): pre-activations of a
     head, values in [-1, 1] of other layers.
     """
 
-    def __init__(self, design: Design, *, floating: bool = False, fast: bool = False) -> None:
+    def __init__(
+        self, design: Design, *, floating: bool = False, fast: bool = False, quantiser: str = "absmax",
+        per_gate: bool = False, learn_range: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.design, self.floating = design, floating
-        self.layers = nn.ModuleList(_module(layer, floating, fast) for layer in design.layers)
+        ranges = {"quantiser": quantiser, "per_gate": per_gate}
+        self.layers = nn.ModuleList(
+            _module(layer, floating, fast, ranges | {"learn_range": learn_range and layer.tables == "loaded"})
+            for layer in design.layers
+        )
         self.source = NoiseSource()
         for module in self.layers:
             module.source = self.source
@@ -86,9 +94,9 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace
         return model(codes / full_scale(model.design.layers[0].dac_bits), lengths, traces)
 
 
-def _module(layer: Layer, floating: bool, fast: bool) -> ArrayModule:
+def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModule:
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
-    shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits}
+    shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits, **ranges}
     if layer.kind == "lstm":
         formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
         config = QuantConfig(**shared, **{name: getattr(layer, name) for name in formats})

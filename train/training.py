@@ -33,6 +33,10 @@ class TrainConfig:
     input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
     clip_norm: float = 1.0  #: of the gradient
     deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
+    fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
+    quantiser: str = "absmax"  #: of weights
+    per_gate: bool = False  #: a weight range for each gate
+    learn_range: bool = False  #: train ADC ranges, too
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
 
@@ -115,7 +119,12 @@ def predict(model: DesignNetwork, data: Sequences, scale: np.ndarray, offset: np
             inputs, lengths, _ = _tensors(data, scale, offset)
             return model(inputs, lengths).numpy().argmax(1)
     codes = model.export(input_scale=scale, input_offset=offset).encode(data.features)
-    return evaluate_codes(model, codes, data.lengths).numpy().argmax(1)
+    return np.concatenate(
+        [
+            evaluate_codes(model, codes[start : start + 512], data.lengths[start : start + 512]).numpy().argmax(1)
+            for start in range(0, len(codes), 512)
+        ]
+    )
 
 
 @contextmanager
@@ -144,7 +153,10 @@ def _check(design: Design, dataset: SequenceDataset) -> None:
 def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = DesignNetwork(design, floating=config.floating)
+        model = DesignNetwork(
+            design, floating=config.floating, fast=config.fast, quantiser=config.quantiser,
+            per_gate=config.per_gate, learn_range=config.learn_range and not config.floating,
+        )  # fmt: skip
     model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
     return model
 

@@ -45,7 +45,48 @@ def test_padding():
 
 
 def test_sentences():
-    with pytest.raises(DesignError, match=r"^data set must be one of vowels, not 'iris'$"):
+    with pytest.raises(DesignError, match=r"^data set must be one of vowels, har, not 'iris'$"):
         load_dataset("iris")
     with pytest.raises(DesignError, match=r"^validation fraction must be a number between 0 and 1, not 1$"):
         load_dataset("vowels").validation(1)
+
+
+def write_har(folder, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {"classes": np.array(["WALKING", "LAYING"])}
+    for split, subjects in (("train", [1, 1, 3, 3, 5, 7]), ("test", [2, 4])):
+        arrays[f"x_{split}"] = rng.normal(size=(len(subjects), 128, 9)).astype(np.float32)
+        arrays[f"y_{split}"] = np.arange(len(subjects), dtype=np.uint8) % 2
+        arrays[f"subject_{split}"] = np.array(subjects, dtype=np.uint8)
+    arrays |= changes
+    np.savez(folder / "har.npz", **{k: v for k, v in arrays.items() if v is not None})
+    return arrays
+
+
+def test_har_is_split_by_subject(tmp_path, monkeypatch):
+    arrays = write_har(tmp_path)
+    data = load_dataset("har", tmp_path)
+    assert np.array_equal(data.train.features, arrays["x_train"])
+    assert data.classes == ("walking", "laying")
+    assert data.test.lengths.tolist() == [128, 128]
+    held = data.validation(0.5)
+    assert held.train.groups.tolist() == [1, 1, 3, 3]
+    assert held.test.groups.tolist() == [5, 7]
+    monkeypatch.setenv("OHMGATE_DATA", str(tmp_path))
+    assert np.array_equal(load_dataset("har").train.labels, data.train.labels)
+
+
+def test_data_that_are_missing_or_broken(tmp_path, monkeypatch):
+    monkeypatch.delenv("OHMGATE_DATA", raising=False)
+    sentence = r"^data set 'har.npz' must lie in a data folder: give one or set OHMGATE_DATA$"
+    with pytest.raises(DesignError, match=sentence):
+        load_dataset("har")
+    with pytest.raises(DesignError, match=r"^the data folder must have the file 'har.npz', but .* has none$"):
+        load_dataset("har", tmp_path)
+    sentence = r"^file 'har.npz' must hold x, y and subject of both splits, but cannot be read$"
+    write_har(tmp_path, y_test=None)
+    with pytest.raises(DesignError, match=sentence):
+        load_dataset("har", tmp_path)
+    (tmp_path / "har.npz").write_bytes(b"PK\x03\x04nonsense")
+    with pytest.raises(DesignError, match=sentence):
+        load_dataset("har", tmp_path)

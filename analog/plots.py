@@ -49,19 +49,21 @@ def accuracy_histogram(path, accuracy: np.ndarray, interval: tuple[float, float]
 
 def tornado(path, names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> None:
     """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up)."""
-    order = np.argsort(alone)[::-1]
-    figure = Figure(figsize=(7, 1.2 + 0.4 * len(names)), layout="constrained")
+    order = np.argsort(alone, kind="stable")  # the worst on top
+    figure = Figure(figsize=(7, 1.4 + 0.4 * len(names)), layout="constrained")
     axes = figure.subplots()
     for place, k in enumerate(order):
-        axes.barh(place + 0.2, 100 * (alone[k] - ideal), left=100 * ideal, height=0.38, color=BLUE)
-        axes.barh(place - 0.2, 100 * (without[k] - all_on), left=100 * all_on, height=0.38, color=RED)
-    axes.barh(0, 0, color=BLUE, label="this source alone")
-    axes.barh(0, 0, color=RED, label="all but this source")
-    axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1)
-    axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1)
+        labels = ("this source alone", "all but this source") if place == 0 else (None, None)
+        axes.barh(place - 0.2, 100 * (alone[k] - ideal), left=100 * ideal, height=0.38, color=BLUE, label=labels[0])
+        axes.barh(
+            place + 0.2, 100 * (without[k] - all_on), left=100 * all_on, height=0.38, color=RED, label=labels[1]
+        )
+    axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1, label="no noise")
+    axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1, label="all sources")
     axes.set_yticks(range(len(names)), [names[k] for k in order])
-    axes.set_xlabel("accuracy, % (dashed: no noise; dotted: all sources)")
-    axes.legend(loc="best")
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy, %")
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small")
     save(figure, path)
 
 

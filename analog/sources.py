@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..model.design import check_choice
 from .config import ArrayConfig
+from .devices import REFERENCE_KELVIN
 
 Remover = Callable[[ArrayConfig], ArrayConfig]
 
@@ -14,6 +15,20 @@ def _device(**fields) -> Remover:
         return replace(config, cells=replace(config.cells, device=replace(config.cells.device, **fields)))
 
     return lambda config: remove(config) if config.cells else config
+
+
+def _aged(remove: Remover) -> Remover:
+    """Only of cells that have an age."""
+    return lambda config: remove(config) if config.cells and config.cells.seconds else config
+
+
+def _no_converter_noise(config: ArrayConfig) -> ArrayConfig:
+    return replace(config, adc_noise="none", adc_sigma=0.0) if config.conversion_sigma else config
+
+
+def _no_temperature(config: ArrayConfig) -> ArrayConfig:
+    at_reference = not config.cells or config.cells.kelvin == REFERENCE_KELVIN
+    return config if at_reference else _device(temperature_coefficient=0.0)(config)
 
 
 def _part(part: str, **fields) -> Remover:
@@ -29,7 +44,7 @@ NO_DRIFT = (0.0, 0.0, 0.0, 0.0)
 #: What takes each source out of a configuration.
 SOURCES: dict[str, Remover] = {
     "weight noise": lambda config: replace(config, weight_noise=0.0),
-    "converter noise": lambda config: replace(config, adc_noise="none", adc_sigma=0.0),
+    "converter noise": _no_converter_noise,
     "write and verify": _part("cells", writer=None),
     "programming": _device(program_sigma=(0.0, 0.0, 0.0)),
     "device to device": _device(device_sigma=0.0),
@@ -38,9 +53,9 @@ SOURCES: dict[str, Remover] = {
     "1/f": _device(flicker=None),
     "thermal": _part("cells", thermal=False),
     "shot": _part("cells", shot=False),
-    "drift": _device(drift_mean=NO_DRIFT, drift_sigma=NO_DRIFT),
-    "retention": _device(retention=float("inf")),
-    "temperature": _device(temperature_coefficient=0.0),
+    "drift": _aged(_device(drift_mean=NO_DRIFT, drift_sigma=NO_DRIFT)),
+    "retention": _aged(_device(retention=float("inf"))),
+    "temperature": _no_temperature,
     "stuck cells": _part("cells", stuck_on=0.0, stuck_off=0.0),
     "wires": _part("cells", wires=None),
     "DAC": lambda config: replace(config, dac=None),

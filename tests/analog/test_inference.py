@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ohmgate.analog import inference
-from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.model import reference
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.formats import DesignError
@@ -27,11 +27,18 @@ def small_task(network, batch=60, steps=7):
     return codes, lengths, labels
 
 
-@pytest.mark.parametrize("redraw", ["per_programming", "per_sequence", "per_step"])
-def test_a_sequence_at_a_time_has_the_same_chip(redraw):
+POLICIES = {
+    redraw: ArrayConfig(weight_noise=0.1, redraw=redraw, adc_noise="paper")
+    for redraw in ("per_programming", "per_sequence", "per_step")
+}
+
+
+@pytest.mark.parametrize("name", [*POLICIES, *PRESETS])
+def test_a_sequence_at_a_time_has_the_same_chip(name):
+    """As a co-simulation reads it; for every policy and every preset."""
     network = small_network()
     codes, lengths, _ = small_task(network, batch=1)
-    config = ArrayConfig(weight_noise=0.1, redraw=redraw, adc_noise="paper")
+    config = POLICIES.get(name) or preset(name)
     traces = []
     for single in (False, True):
         arrays = inference.build_arrays(network, config, seed=9)

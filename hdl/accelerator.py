@@ -17,6 +17,7 @@ from .register_bus import RegisterBus
 from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature
 
+CORES = {"lstm": LstmLayerCore, "dense": DenseLayerCore}
 RTL_BITS = 8  #: widest DAC, weight and ADC codes of the RTL
 
 
@@ -39,6 +40,15 @@ def accelerator_members(design: Design, trace: bool) -> dict:
     return members
 
 
+def check_rtl(design: Design) -> None:
+    """Raise :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes."""
+    for index, layer in enumerate(design.layers):
+        for what, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
+            check_integer(f"layer {index}: {what} bits of a design for RTL", bits, 1, RTL_BITS)
+        if layer.kind == "dense":
+            check_integer(f"layer {index}: output bits of a design for RTL", layer.output_bits, 1, RTL_BITS)
+
+
 class Accelerator(wiring.Component):
     """Everything digital; the arrays are connected to its ports ``array_0``, ``array_1``, ...
 
@@ -47,11 +57,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, design: Design, trace: bool = False):
         self.design, self.traced = design, trace
-        for index, layer in enumerate(design.layers):
-            for what, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
-                check_integer(f"layer {index}: {what} bits of a design for RTL", bits, 1, RTL_BITS)
-            if layer.kind == "dense":
-                check_integer(f"layer {index}: output bits of a design for RTL", layer.output_bits, 1, RTL_BITS)
+        check_rtl(design)
         members = accelerator_members(design, trace)
         for index, layer in enumerate(design.layers):
             members[f"array_{index}"] = Out(ArraySignature(layer))

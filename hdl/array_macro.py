@@ -1,31 +1,17 @@
 """The one leaf that instantiates an array macro; its ports are listed here and nowhere else."""
 
-from dataclasses import dataclass
-
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In
 
 from ..model.design import Layer
 from .array_port import ArraySignature
+from .ports import Port, clock_and_reset, ports_of
 
 
-@dataclass(frozen=True)
-class MacroPort:
-    """A port of the macro: ``direction`` is ``input`` or ``output`` of the macro, ``width`` in bits."""
-
-    name: str
-    direction: str
-    width: int
-
-
-def macro_ports(layer: Layer) -> list[MacroPort]:
+def macro_ports(layer: Layer) -> list[Port]:
     """All ports of a layer's macro in order; every view is generated from this list."""
-    ports = [MacroPort("clk", "input", 1), MacroPort("rst", "input", 1)]
-    for path, member, value in ArraySignature(layer).create().signature.flatten(ArraySignature(layer).create()):
-        direction = "input" if member.flow == Flow.Out else "output"
-        ports.append(MacroPort(path[-1], direction, len(Value.cast(value))))
-    return ports
+    return clock_and_reset() + ports_of(ArraySignature(layer).flip(), lambda path: path[-1])
 
 
 class ArrayMacro(wiring.Component):

@@ -6,6 +6,13 @@ from amaranth.lib import wiring
 from ..model.design import Design
 from .accelerator import Accelerator, accelerator_members
 from .array_macro import ArrayMacro
+from .ports import Port, clock_and_reset, ports_of
+
+
+def chip_ports(design: Design, trace: bool = False) -> list[Port]:
+    """All ports of the generated module, clock and reset first."""
+    signature = wiring.Signature(accelerator_members(design, trace))
+    return clock_and_reset() + ports_of(signature, lambda path: "__".join(str(part) for part in path))
 
 
 class Chip(wiring.Component):

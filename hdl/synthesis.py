@@ -1,0 +1,163 @@
+"""Synthesis with Yosys: cells, area, timing, and the checks that a netlist must pass."""
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..model.design import Design, check_choice
+from ..model.formats import DesignError
+from .accelerator import Accelerator
+from .chip import Chip
+from .emit import emit
+from .macro_views import black_box, unique_layers
+from .place import place_and_route
+from .synthesis_report import CriticalPath, SynthesisReport
+from .yosys import run_yosys
+
+TARGETS = ("generic", "ecp5", "liberty")
+ABC_METHOD = (
+    "ABC's static timing of the mapped logic: without wires, flip-flop clock-to-output and setup, clock skew, "
+    "input and output delays, and the arrays"
+)
+#: Map for delay, buffer, size: ABC's usual script for a library, with its own timing report at the end.
+ABC_SCRIPT = "+strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;dch,-f;map,-B,0.9;topo;buffer,-c;upsize;dnsize;stime,-p"
+LATCH = re.compile(r"latch|^\$_?SR|^\$sr$", re.IGNORECASE)
+FLIP_FLOP = re.compile(r"^\$_(S|A|AL|SR)?DFF|^TRELLIS_FF$")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Verilog to synthesise; ``black_boxes`` are modules that other Verilog declares without content."""
+
+    top: str
+    verilog: str
+    declarations: str = ""
+    black_boxes: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+def synthesise(
+    design: Design, target: str = "generic", liberty: Path | None = None, place: bool = False
+) -> SynthesisReport:
+    """Synthesise ``design``.
+
+    ``generic``: Yosys's own gates. ``liberty``: the standard cells of a Liberty file (.lib or .lib.gz), with area
+    and delay. ``ecp5``: a Lattice ECP5; the arrays are off the FPGA, so their ports are ports of the top level;
+    ``place`` also places and routes it for timing (nextpnr). Raises
+    :class:`~ohmgate.hdl.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its file.
+    """
+    if target == "ecp5":
+        return synthesise_verilog(Source(design.name, emit(Accelerator(design), design.name),
+                                         fingerprint=design.fingerprint), target, place=place)  # fmt: skip
+    layers = unique_layers(design)
+    boxes = tuple(sorted(layer.macro_name for layer in layers))
+    declarations = "\n".join(black_box(layer) for layer in layers)
+    source = Source(design.name, emit(Chip(design), design.name), declarations, boxes, design.fingerprint)
+    return synthesise_verilog(source, target, liberty)
+
+
+def synthesise_verilog(
+    source: Source, target: str = "generic", liberty: Path | None = None, place: bool = False
+) -> SynthesisReport:
+    """Synthesise any Verilog; see :func:`synthesise`."""
+    check_choice("target", target, TARGETS)
+    if target == "liberty" and (liberty is None or not Path(liberty).is_file()):
+        raise DesignError(f"target liberty must have a Liberty file, and {str(liberty)!r} is none")
+    with tempfile.TemporaryDirectory(prefix="ohmgate_synthesis_") as name:
+        folder = Path(name)
+        (folder / "top.v").write_text(source.verilog)
+        (folder / "boxes.v").write_text(source.declarations)
+        log = run_yosys(_commands(source.top, target, liberty), folder)
+        rtl, gates, mapped = (_statistics(folder / f"{stage}.json") for stage in ("rtl", "gates", "mapped"))
+        problems = tuple(
+            line.removeprefix("Warning: ")
+            for stage in ("rtl", "mapped")
+            for line in (folder / f"{stage}_check.txt").read_text().splitlines()
+            if line.startswith("Warning: ")
+        )
+        path = _abc_path(log) if target == "liberty" else None
+        if place and target == "ecp5":
+            path = place_and_route(folder / "netlist.json")
+    cells = {kind: count for kind, count in mapped["num_cells_by_type"].items() if kind != "$scopeinfo"}
+    kinds = gates["num_cells_by_type"]
+    return SynthesisReport(
+        design=source.top,
+        fingerprint=source.fingerprint,
+        target=target if liberty is None else f"{target} {Path(liberty).name}",
+        cells=dict(sorted(cells.items())),
+        flip_flops=sum(count for kind, count in kinds.items() if FLIP_FLOP.search(kind)),
+        memories=rtl["num_memories"],
+        memory_bits=rtl["num_memory_bits"],
+        area=mapped.get("area"),
+        sequential_area=mapped.get("sequential_area"),
+        critical_path=path,
+        latches=sum(count for kind, count in kinds.items() if LATCH.search(kind)),
+        net_problems=problems,
+        black_boxes=tuple(sorted(set(cells) & set(_modules(source.declarations)))),
+        expected_black_boxes=source.black_boxes,
+    )
+
+
+def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
+    """Yosys commands; they leave statistics and checks of the RTL, of the gates and of the mapped netlist."""
+    commands = [
+        "read_verilog top.v",
+        "read_verilog -lib boxes.v",
+        f"hierarchy -check -top {top}",
+        "proc",
+        "flatten",
+        "tee -q -o rtl.json stat -json",
+        "tee -q -o rtl_check.txt check",  # before any optimisation that could hide an undriven net
+    ]
+    if target == "ecp5":
+        # With abc9, the default, Yosys 0.70 stops on an assertion where a carry chain feeds logic, so LUTs are
+        # mapped by abc. The other steps are synth_ecp5's own.
+        commands += [
+            f"synth_ecp5 -top {top} -run begin:map_luts",
+            "tee -q -o gates.json stat -json",
+            "abc -dress -lut 4:7",
+            "clean",
+            f"synth_ecp5 -top {top} -run map_cells:",
+            "write_json netlist.json",
+        ]
+    else:
+        commands += [f"synth -top {top} -noabc", "tee -q -o gates.json stat -json"]
+    if target == "generic":
+        commands += ["abc", "opt_clean"]
+    if target == "liberty":
+        file = f'"{Path(liberty).resolve()}"'
+        commands += [
+            "setattr -unset init w:*",  # cells have no initial value: all control state has a reset
+            f"dfflibmap -liberty {file}",
+            f"abc -liberty {file} -script {ABC_SCRIPT}",
+            "opt_clean -purge",
+            f"read_liberty -lib -ignore_miss_func {file}",
+        ]
+    area = f" -liberty {file}" if target == "liberty" else ""
+    return [*commands, f"tee -q -o mapped.json stat -json{area}", "tee -q -o mapped_check.txt check"]
+
+
+def _statistics(path: Path) -> dict:
+    """Of the only module that is left after flattening."""
+    text = path.read_text()
+    return json.loads(text[text.index("{") : text.rindex("}") + 1])["design"]
+
+
+def _modules(verilog: str) -> list[str]:
+    return re.findall(r"^module (\w+)", verilog, flags=re.MULTILINE)
+
+
+def _abc_path(log: str) -> CriticalPath | None:
+    delay = re.findall(r"Delay = *([0-9.]+) ps", log)
+    ends = re.findall(r"Start-point = \w+ \((.*?)\)\.  End-point = \w+ \((.*)\)\.", log)
+    if not delay:
+        return None
+    start, end = (_readable(name) for name in ends[-1]) if ends else ("?", "?")
+    return CriticalPath(float(delay[-1]), start, end, ABC_METHOD)
+
+
+def _readable(name: str) -> str:
+    """A net's name, or what a net is that only Yosys has named."""
+    return "an unnamed net before a flip-flop" if name.startswith("$") else name.removeprefix("\\")

@@ -1,0 +1,66 @@
+"""What a synthesis found, as data, JSON and Markdown."""
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The slowest path between registers, ports and macros."""
+
+    picoseconds: float
+    start: str
+    end: str
+    method: str  #: how it was estimated, and what that leaves out
+
+
+@dataclass(frozen=True)
+class SynthesisReport:
+    """Cells after mapping; ``memories`` and ``memory_bits`` as described in the RTL, before mapping."""
+
+    design: str
+    fingerprint: str
+    target: str
+    cells: dict[str, int]
+    flip_flops: int
+    memories: int
+    memory_bits: int
+    area: float | None  #: in the unit of the Liberty file (square micrometres); without the arrays
+    sequential_area: float | None
+    critical_path: CriticalPath | None
+    latches: int
+    net_problems: tuple[str, ...]  #: undriven and multiply driven nets, combinational loops
+    black_boxes: tuple[str, ...]
+    expected_black_boxes: tuple[str, ...]
+
+    def faults(self) -> list[str]:
+        """A sentence for each thing that must not be there; empty for a sound design."""
+        found = [f"{self.latches} latches"] if self.latches else []
+        found += self.net_problems
+        if self.black_boxes != self.expected_black_boxes:
+            found.append(f"black boxes are {self.black_boxes}, not {self.expected_black_boxes}")
+        return found
+
+    def json(self) -> str:
+        """The report as JSON text."""
+        return json.dumps(asdict(self) | {"faults": self.faults()}, indent=1) + "\n"
+
+    def markdown(self) -> str:
+        """The report as a Markdown table."""
+        rows = [
+            ("fingerprint", self.fingerprint),
+            ("cells", sum(self.cells.values())),
+            ("flip-flops", self.flip_flops),
+            ("memories in the RTL", f"{self.memories} ({self.memory_bits} bits)"),
+        ]
+        if self.area is not None:
+            rows += [("area", f"{self.area:.0f}"), ("of which sequential", f"{self.sequential_area:.0f}")]
+        if self.critical_path is not None:
+            path = self.critical_path
+            rows.append(("critical path", f"{path.picoseconds:.0f} ps, {path.start} to {path.end} ({path.method})"))
+        rows.append(("faults", "; ".join(self.faults()) or "none"))
+        lines = [f"## {self.design} on {self.target}", "", "| what | value |", "| --- | --- |"]
+        lines += [f"| {name} | {value} |" for name, value in rows]
+        lines += ["", "| cell | count |", "| --- | --- |"]
+        lines += [f"| {kind} | {count} |" for kind, count in sorted(self.cells.items())]
+        return "\n".join(lines) + "\n"

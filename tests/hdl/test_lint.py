@@ -1,0 +1,69 @@
+"""Lint is clean with the shipped waivers, and what they leave armed still fails."""
+
+import re
+
+import numpy as np
+import pytest
+from ohmgate.hdl.generate import generate
+from ohmgate.hdl.lint import LintError, lint
+from ohmgate.hdl.waivers import BEHAVIOURAL, BLACK_BOX, EMITTED, waivers
+from ohmgate.model.design import Design, presets
+from ohmgate.model.formats import DesignError
+
+from tests.designs import random_design
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_are_clean(name, tmp_path):
+    generate(Design.load(name), tmp_path)
+    lint(tmp_path, name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_designs_are_clean(seed, tmp_path):
+    design = random_design(np.random.default_rng([6, seed]), max_outputs=6)
+    generate(design, tmp_path, trace=seed % 2 == 1)
+    lint(tmp_path, "random")
+
+
+def test_the_emitted_verilog_is_not_clean_without_the_waivers(tmp_path):
+    generate(Design.load("vowels"), tmp_path)
+    (tmp_path / "vowels.vlt").write_text("`verilator_config\n")
+    with pytest.raises(LintError, match=r"^lint with the blackbox view of the arrays: %Warning-.* \(and \d+ more\)$"):
+        lint(tmp_path, "vowels")
+
+
+FAULTS = {
+    "LATCH": ("\nendmodule", "\n  reg fault;\n  always @* if (rst) fault = clk;\nendmodule"),
+    "UNDRIVEN": ("\nendmodule", "\n  wire fault, copy;\n  assign copy = fault;\nendmodule"),
+    "MULTIDRIVEN": ("\n  reg converting = 1'h0;", "\\g<0>\n  always @(negedge clk) converting <= rst;"),
+    "PINMISSING": (r"\n    \.done\(\S+\),", ""),
+}
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+def test_what_is_armed_still_fails(rule, tmp_path):
+    path = generate(Design.load("vowels"), tmp_path)[0]
+    text, count = re.subn(*FAULTS[rule], path.read_text(), count=1)
+    assert count == 1
+    path.write_text(text)
+    with pytest.raises(LintError) as failure:
+        lint(tmp_path, "vowels")
+    assert any(message.startswith(f"%Warning-{rule}:") for message in failure.value.messages)
+
+
+def test_every_waiver_has_a_reason_and_none_is_for_what_must_stay_armed():
+    text = waivers(Design.load("vowels"))
+    assert re.findall(r"lint_off (?!-rule \w+ -file )", text) == []
+    for line, following in zip(text.splitlines(), text.splitlines()[1:]):
+        if following.startswith("lint_off"):
+            assert re.match(r"// [A-Z].{15,}\.$", line)
+    for rules in (EMITTED, BEHAVIOURAL):
+        assert not {"LATCH", "MULTIDRIVEN", "UNDRIVEN"} & set(rules)
+    assert not {"LATCH", "MULTIDRIVEN"} & set(BLACK_BOX)
+
+
+def test_a_machine_without_verilator_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("ohmgate.hdl.lint.shutil.which", lambda name: None)
+    with pytest.raises(DesignError, match=r"^lint needs verilator, which is not installed"):
+        lint(tmp_path, "vowels")

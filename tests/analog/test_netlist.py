@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+
 from ohmgate.analog.netlist import netlist, write_netlist
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.formats import DesignError

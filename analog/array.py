@@ -257,8 +257,10 @@ class Array:
             nothing = np.zeros(self.levels.shape)
             parts = nothing[0], nothing, nothing
         else:
-            columns = self._plan.place if self.chip.mapping.paired else np.append(self._plan.place, -1)
-            parts = tuple(part[..., columns] for part in self._variances)
+            columns, gain = self._plan.place, self._plan.gain
+            if not self.chip.mapping.paired:
+                columns, gain = np.append(columns, -1), np.append(gain, 1)
+            parts = tuple(part[..., columns] * gain**2 for part in self._variances)
         if self.config.redraw == "per_step":
             squared = parts[2].copy()
             squared[:, : self.layer.columns] += self._weight_sigma**2

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..model.design import check_choice
-from ..model.formats import check_integer
+from ..model.formats import DesignError, check_integer
 from .devices import Device
 from .noise import check_number
 from .programming import WriteVerify
@@ -20,6 +20,7 @@ class Cells:
     device: Device
     scheme: str = "pair"
     slices: int = 0  #: cells that share a weight; 0: as few as the device's levels allow
+    column_scaling: bool = False  #: each column uses all of the range, undone by its own reference of the converter
     seconds: float = 0.0  #: since programming
     kelvin: float = 300.0
     stuck_on: float = 0.0  #: share of cells that are stuck at g_max
@@ -35,6 +36,8 @@ class Cells:
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
         check_integer("slices", self.slices, 0, 16)
+        if not isinstance(self.column_scaling, bool):
+            raise DesignError(f"column scaling must be true or false, not {self.column_scaling!r}")
         check_number("seconds since programming", self.seconds, 0.0, 1e12)
         check_number("temperature in kelvin", self.kelvin, 1.0, 1000.0)
         check_number("stuck-on share", self.stuck_on, 0.0, 1.0)

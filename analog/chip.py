@@ -70,7 +70,7 @@ class Chip:
     def gather(self, wide: np.ndarray, plan: repair.Plan) -> np.ndarray:
         """(..., columns) from (..., width): each column from its place, less the reference column if there is one."""
         columns = wide[..., plan.place]
-        return columns * plan.sign if self.mapping.paired else columns - wide[..., -1:]
+        return columns * plan.gain if self.mapping.paired else columns - wide[..., -1:]
 
     def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
         """Program all cells by write and verify for the ``write``-th time, from a random start."""

@@ -35,6 +35,10 @@ class Mapping:
                 f"{self.slices} {cells.device.name} cells of {levels} levels cannot hold a weight of "
                 f"{layer.weight_bits} bits; slices must be at least {fewest}"
             )
+        if cells.column_scaling and (not self.paired or self.slices > 1):
+            raise DesignError(
+                f"column scaling needs pairs of one cell, not {self.slices} with scheme {cells.scheme!r}"
+            )
         self.base = next(b for b in range(2, self.largest + 2) if b**self.slices > self.largest)
         self.spares = cells.repair.spares if cells.repair else 0
         width = layer.columns + self.spares + (0 if self.paired else 1)
@@ -56,16 +60,24 @@ class Mapping:
         """Current (A) that stands for 1 in the column sum: one DAC code over one weight code."""
         return self.cells.device.read_voltage / full_scale(self.layer.dac_bits) * self.unit
 
+    def column_scale(self, levels: np.ndarray) -> np.ndarray:
+        """What each column's weight codes (rows, columns) are multiplied by, to use all of the range: (columns,)."""
+        if not self.cells.column_scaling:
+            return np.ones(levels.shape[1], dtype=np.int64)
+        return self.top / np.maximum(np.abs(levels).max(axis=0), 1)
+
     def split(self, numbers: np.ndarray) -> np.ndarray:
         """Digits of numbers 0..``largest``: (slices, ...)."""
         return np.array([numbers // self.base**k % self.base for k in range(self.slices)])
 
     def nominal(self, levels: np.ndarray) -> np.ndarray:
-        """Digits of weight codes (rows, columns) without faults: (planes, rows, columns)."""
+        """Digits of weight codes (rows, columns) without faults: (planes, rows, columns); not whole if scaled."""
         if not self.paired:
             return self.split(levels + self.top)
-        positive, negative = self.split(np.maximum(levels, 0)), self.split(np.maximum(-levels, 0))
-        return np.stack([positive, negative], axis=1).reshape(-1, *levels.shape)
+        positive, negative = np.maximum(levels, 0), np.maximum(-levels, 0)
+        if self.slices == 1:
+            return np.stack([positive, negative])
+        return np.stack([self.split(positive), self.split(negative)], axis=1).reshape(-1, *levels.shape)
 
     def conductances(self, digits: np.ndarray) -> np.ndarray:
         """Conductances (S) that hold ``digits``."""

@@ -36,13 +36,14 @@ class Plan:
     """Where the weights of an array go.
 
     ``digits`` (planes, rows, width) are what the cells are programmed to, ``place`` (columns,) is the position of
-    each column among the columns and spares, ``sign`` (columns,) is -1 for a flipped one. ``error`` (rows, columns)
-    is what each weight lacks by its faults, in weight codes.
+    each column among the columns and spares, ``gain`` (columns,) brings its current back to weight codes: -1 for a
+    flipped one, below 1 in size for one that is scaled up. ``error`` (rows, columns) is what each weight lacks by its
+    faults, in weight codes.
     """
 
     digits: np.ndarray
     place: np.ndarray
-    sign: np.ndarray
+    gain: np.ndarray
     error: np.ndarray
 
 
@@ -52,6 +53,8 @@ def plan(mapping, levels: np.ndarray, stuck: np.ndarray, repair: Repair) -> Plan
     frozen = np.where(stuck > 0, mapping.base - 1, np.where(stuck < 0, 0, -1))  # -1: healthy
     signs = (1, -1) if repair.flip and mapping.paired else (1,)
     reference = _reference(mapping, frozen)
+    scale = mapping.column_scale(levels)
+    levels = levels * scale
 
     def solve(numbers, positions):
         """Digits and errors of the columns ``numbers`` at ``positions`` with the better sign."""
@@ -59,7 +62,7 @@ def plan(mapping, levels: np.ndarray, stuck: np.ndarray, repair: Repair) -> Plan
         for sign in signs:
             wanted = sign * levels[:, numbers]
             digits, error = fit(mapping, wanted, frozen[:, :, positions], reference, repair.partner)
-            cost = (error**2).sum(axis=0)
+            cost = ((error / scale[numbers]) ** 2).sum(axis=0)
             if best is None:
                 best = [digits, error, cost, np.full(len(cost), sign)]
             else:
@@ -77,11 +80,11 @@ def plan(mapping, levels: np.ndarray, stuck: np.ndarray, repair: Repair) -> Plan
             cost[worst] -= gain[worst]
             place[worst] = spare
     digits, error, _, sign = solve(every, place)
-    wide = np.zeros(mapping.shape, dtype=np.int64)
+    wide = np.zeros(mapping.shape, dtype=digits.dtype)
     wide[:, :, place] = digits
     if not mapping.paired:
         wide[:, :, -1] = mapping.split(np.full(len(levels), mapping.top))
-    return Plan(wide, place, sign, error * sign)
+    return Plan(wide, place, sign / scale, error * sign / scale)
 
 
 def fit(mapping, wanted: np.ndarray, frozen: np.ndarray, reference: np.ndarray, partner: bool):
@@ -89,8 +92,10 @@ def fit(mapping, wanted: np.ndarray, frozen: np.ndarray, reference: np.ndarray, 
 
     ``frozen`` (planes, rows, n) is the digit of a stuck cell, -1 for a healthy one; ``reference`` (rows,) what the
     reference column takes away. From the heaviest cell down, each takes the digit nearest to its nominal one that
-    leaves a rest within reach of the cells after it: exact for one cell a weight and polarity.
+    leaves a rest within reach of the cells after it: exact for one cell a weight and polarity. Digits are whole
+    numbers if ``wanted`` are.
     """
+    whole = wanted.dtype.kind in "iu"
     nominal = mapping.nominal(wanted)
     weight = mapping.digit_weights
     healthy = frozen < 0
@@ -104,10 +109,13 @@ def fit(mapping, wanted: np.ndarray, frozen: np.ndarray, reference: np.ndarray, 
     for cell in np.argsort(-np.abs(weight), kind="stable"):
         above, below = above - np.maximum(reach[cell], 0), below - np.minimum(reach[cell], 0)
         bounds = np.sort([(rest - above) / weight[cell], (rest - below) / weight[cell]], axis=0)
-        low, high = np.ceil(bounds[0] - 1e-9), np.floor(bounds[1] + 1e-9)
+        low, high = bounds
+        if whole:
+            low, high = np.ceil(low - 1e-9), np.floor(high + 1e-9)
         within = np.clip(nominal[cell], low, np.maximum(low, high))
-        nearest = np.where(low <= high, within, np.round(bounds.mean(axis=0)))
-        chosen = np.clip(nearest, 0, mapping.base - 1).astype(np.int64)
+        middle = bounds.mean(axis=0)
+        nearest = np.where(low <= high, within, np.round(middle) if whole else middle)
+        chosen = np.clip(nearest, 0, mapping.base - 1).astype(digits.dtype)
         digits[cell] = np.where(healthy[cell], chosen, digits[cell])
         rest = rest - np.where(healthy[cell], weight[cell] * chosen, 0)
     return digits, rest

@@ -208,6 +208,27 @@ def test_slow_noise_lasts_within_a_sequence(source):
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
 
 
+def test_column_scaling_spreads_a_column_over_the_range_and_shrinks_its_errors():
+    levels = np.random.default_rng(0).integers(-3, 4, (20, 400))
+    levels[:, ::2] = np.clip(levels[:, ::2] * 3, -7, 7)  # full scale already
+    ideal = programmed(IDEAL, levels=levels, column_scaling=True)
+    assert np.array_equal(ideal.effective(), levels)
+    assert np.allclose(ideal.conductances.max(axis=(0, 1)), 50e-6)
+    device = replace(IDEAL, program_sigma=(0.02, 0.0, 0.0), read_sigma=0.01, g_min=10e-6)
+    plain, scaled = (programmed(device, levels=levels, column_scaling=on) for on in (False, True))
+    errors = [array.effective() - levels for array in (plain, scaled)]
+    top = np.abs(levels).max(axis=0)
+    for largest, factor in ((7, 1.0), (3, 3 / 7)):
+        columns = top == largest
+        assert columns.sum() > 150
+        assert errors[1][:, columns].std() == pytest.approx(factor * errors[0][:, columns].std(), rel=0.03)
+    drive = np.random.default_rng(3).integers(-7, 8, 20)
+    expected = [np.sqrt(drive**2 @ array.fresh_variance()[2]) for array in (plain, scaled)]
+    assert (expected[1][top == 3] < 0.75 * expected[0][top == 3]).all()
+    noise_of = analog_errors(scaled, drive, 300)
+    assert stats.kstest((noise_of / expected[1]).ravel(), stats.norm.cdf).pvalue > 0.001
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_weights_are_read_through_the_wires(scheme):
     wires = WireConfig(row_segment=1.0, column_segment=1.0, driver=50.0)
@@ -243,6 +264,9 @@ def test_every_preset_reads_the_embedded_weights_within_reason():
     "act, sentence",
     [
         (lambda: Cells(device=IDEAL, scheme="triple"), "cell scheme must be one of pair, offset, not 'triple'"),
+        (lambda: Cells(device=IDEAL, column_scaling=1), "column scaling must be true or false, not 1"),
+        (lambda: Array(LAYER, ArrayConfig(cells=Cells(device=devices.mram(), column_scaling=True))),
+         "column scaling needs scheme 'pair' with 1 slice, not 'pair' with 3"),
         (lambda: Cells(device=IDEAL, slices=17), "slices must be an integer from 0 to 16, not 17"),
         (lambda: Cells(device=IDEAL, seconds=-1),
          "seconds since programming must be a number from 0 to 1e+12, not -1"),

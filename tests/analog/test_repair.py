@@ -65,13 +65,14 @@ def test_without_faults_nothing_moves():
     mapping = Mapping(LAYER, Cells(device=device(), repair=Repair(spares=3)))
     made = plan(mapping, LEVELS, np.zeros(mapping.shape, int), Repair(spares=3))
     assert np.array_equal(made.place, np.arange(128))
-    assert (made.sign == 1).all()
+    assert (made.gain == 1).all()
     assert np.array_equal(made.digits[:, :, :128], mapping.nominal(LEVELS))
     assert not made.digits[:, :, 128:].any()
 
 
 @pytest.mark.parametrize(
-    "cells", [{}, {"scheme": "offset"}, {"cell_levels": 2}, {"cell_levels": 4, "scheme": "offset"}]
+    "cells",
+    [{}, {"column_scaling": True}, {"scheme": "offset"}, {"cell_levels": 2}, {"cell_levels": 4, "scheme": "offset"}],
 )
 def test_the_plan_says_what_the_array_then_holds(cells):
     made = array(Repair(spares=4), **cells)
@@ -95,7 +96,7 @@ def test_each_cure_helps():
 
 def test_a_flipped_column_exchanges_its_planes():
     made = array(Repair())
-    sign = made.chip.plan(LEVELS).sign
+    sign = made.chip.plan(LEVELS).gain
     assert 20 < (sign < 0).sum() < 70
     healthy = (made.chip.stuck == 0).all(axis=0)
     assert np.array_equal(made.effective()[healthy], LEVELS[healthy])

@@ -26,9 +26,9 @@ Takes about a minute on two cores. Called again it trains nothing anew and repea
 
 BETA = 0.1  #: the weight noise that the paper calls 10 %
 NOISES = {
-    "ADC noise as in the paper": preset("paper_adc"),
-    "and 10 % weight noise, drawn for each utterance": preset("paper"),
-    "and 10 % weight noise, drawn once for each chip": ArrayConfig(weight_noise=BETA, adc_noise="paper"),
+    "ADC noise": preset("paper_adc"),
+    "ADC noise and 10 % weight noise, drawn for each utterance": preset("paper"),
+    "ADC noise and 10 % weight noise, drawn once for each chip": ArrayConfig(weight_noise=BETA, adc_noise="paper"),
 }
 
 
@@ -53,8 +53,8 @@ def command(
         say(
             f"{level.name:<24} {100 * level.accuracy:6.2f} %  {against}{'  first: ' * bool(level.first)}{level.first}"
         )
-    for name, values in story["draws"].items():
-        say(f"{100 * values.mean():6.2f} % +- {100 * values.std():.2f}  {name} ({len(values)} draws)")
+    for name, accuracy in story["draws"].items():
+        say(f"{name}: {100 * accuracy.mean():.2f} % +- {100 * accuracy.std():.2f} over {draws} chips")
     float_mean, mean = 100 * np.mean(story["floating"]), 100 * np.mean(story["quantised"])
     say(f"4-bit less float, mean of {seeds} seeds: {mean:.2f} - {float_mean:.2f} = {mean - float_mean:+.2f} points")
     wrong = sum(level.mismatches for level in story["levels"])
@@ -96,10 +96,10 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         with steps.step("Comparing PyTorch, reference and array model"):
             levels, result = software_levels(network, data)
         with steps.step(f"Drawing {draws} noisy chips of {len(NOISES)} kinds", len(NOISES)) as step:
-            accuracy = {}
+            chips = {}
             for name, noise in NOISES.items():
-                accuracy[name] = accuracy_draws(network, data.codes, data.lengths, data.labels, noise, draws)
-                step.update(len(accuracy), len(NOISES))
+                chips[name] = accuracy_draws(network, data.codes, data.lengths, data.labels, noise, draws)
+                step.update(len(chips), len(NOISES))
         with steps.step(f"Running {utterances} utterances through the Verilog, twice"):
             ideal, noisy = running.result()
     what = f"generated Verilog on Verilator, {utterances} utterances, image loaded over the register bus"
@@ -108,7 +108,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     levels.append(rtl_level("Verilog, noisy array", what, network, part, noisy))
     _write_traces(out / "traces", network, result, int(data.lengths[0]))
     return {
-        "network": network, "data": data, "result": result, "levels": levels, "draws": accuracy, "files": files,
+        "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
         "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
         "utterances": utterances, "dataset": dataset,
     }  # fmt: skip

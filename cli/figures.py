@@ -23,7 +23,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 def accuracy_by_level(rows: list[tuple[str, np.ndarray, str]]) -> Figure:
     """Accuracies (0..1) of each named row as points, and their mean as a bar."""
-    figure = Figure(figsize=(9.2, 0.42 * len(rows) + 0.9), layout="constrained")
+    figure = Figure(figsize=(9.2, 0.46 * len(rows) + 0.9), layout="constrained")
     axes = figure.subplots()
     rng = np.random.default_rng(0)  # spreads points that would hide each other
     for y, (_, values, colour) in enumerate(rows):
@@ -114,5 +114,5 @@ def code_histograms(network: Network, result: Result, lengths: np.ndarray) -> Fi
         axes.bar(codes, share, width=0.85, color=BLUE if "ADC" not in title else ORANGE)
         axes.set_title(title, fontsize=11)
         axes.set_ylabel("% of all")
-        axes.set_xticks(codes[:: max(1, len(codes) // 8)])
+        axes.set_xticks(codes[:: -(-len(codes) // 8)])
     return figure

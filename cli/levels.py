@@ -42,13 +42,16 @@ class Sequences:
 def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Result]:
     """PyTorch's evaluation, the reference on the unpacked image, the noiseless array; and the reference's trace."""
     from ..train.network import DesignNetwork, evaluate_codes
+    from ..train.training import single_thread
     from ..train.verify import verify
 
     model = DesignNetwork.from_network(network)
-    report = verify(model, data.codes, data.lengths, network)
+    with single_thread():
+        report = verify(model, data.codes, data.lengths, network)
+        classes = evaluate_codes(model, data.codes, data.lengths).numpy().argmax(1)
     torch_level = Level(
         "PyTorch evaluation", "the trained network as PyTorch computes it, every intermediate value",
-        data.accuracy(evaluate_codes(model, data.codes, data.lengths).numpy().argmax(1)),
+        data.accuracy(classes),
         report.compared, report.mismatches, str(report) if report.mismatches else "",
     )  # fmt: skip
     loaded = unpack(pack(network))

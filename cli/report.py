@@ -31,7 +31,7 @@ def write_report(folder: Path, story: dict) -> Path:
     page = environment.get_template("report.html.j2").render(
         pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in paths.items()},
         network=network, design=network.design, levels=levels, draws=story["draws"], percent=_percent,
-        floating=story["floating"], quantised=story["quantised"], mean=np.mean, std=np.std,
+        floating=story["floating"], quantised=story["quantised"], mean=np.mean,
         wrong=sum(level.mismatches for level in levels), integers=sum(level.integers for level in levels),
         utterances=story["utterances"], total=len(data.labels), registers=registers,
         cycles=registers["CYCLES"] / max(registers["STEPS"], 1), seconds=story["seconds"], length=length,
@@ -55,8 +55,10 @@ def _rows(story: dict) -> list[tuple[str, np.ndarray, str]]:
         (f"float training, {len(story['floating'])} seeds", np.array(story["floating"]), figures.GREY),
         (f"4-bit training, {len(story['quantised'])} seeds", np.array(story["quantised"]), figures.GREY),
     ]
-    rows += [(level.name, np.array([level.accuracy]), figures.BLUE) for level in story["levels"]]
-    return rows + [(name, values, figures.ORANGE) for name, values in story["draws"].items()]
+    for level in story["levels"]:
+        colour = figures.ORANGE if "noisy" in level.name else figures.BLUE
+        rows.append((level.name, np.array([level.accuracy]), colour))
+    return rows + [(name.replace(", ", ",\n"), values, figures.ORANGE) for name, values in story["draws"].items()]
 
 
 def _results(story: dict) -> dict:

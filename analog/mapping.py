@@ -37,7 +37,7 @@ class Mapping:
             )
         if cells.column_scaling and (not self.paired or self.slices > 1):
             raise DesignError(
-                f"column scaling needs pairs of one cell, not {self.slices} with scheme {cells.scheme!r}"
+                f"column scaling needs scheme 'pair' with 1 slice, not {cells.scheme!r} with {self.slices}"
             )
         self.base = next(b for b in range(2, self.largest + 2) if b**self.slices > self.largest)
         self.spares = cells.repair.spares if cells.repair else 0

@@ -59,6 +59,12 @@ class TrainConfig:
         return cls(**(content | noise))
 
 
+PROTOCOLS = {
+    "vowels": TrainConfig(),
+    "har": TrainConfig(epochs=20, batch=64, learning_rate=0.01, input_noise=0.2, learn_range=True, fast=True),
+}  #: chosen within the training sets, see docs/training.md
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """A trained network. ``predictions`` (B,) are labels of the test set, ``accuracy`` their share right."""

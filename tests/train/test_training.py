@@ -8,10 +8,10 @@ import pytest
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
-from ohmgate.train.datasets import SequenceDataset, load_dataset
+from ohmgate.train.datasets import DATASETS, SequenceDataset, load_dataset
 from ohmgate.train.noise import PAPER_ADC, Noise
 from ohmgate.train.seeds import train_seeds
-from ohmgate.train.training import TrainConfig, schedule, train
+from ohmgate.train.training import PROTOCOLS, TrainConfig, schedule, train
 from ohmgate.train.verify import verify
 
 VOWELS = load_dataset("vowels")
@@ -32,6 +32,27 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     assert results[0].network == results[1].network
     assert results[0].losses == results[1].losses
     assert other.network != results[0].network
+
+
+def test_the_kernel_trains_repeatably_too(tmp_path):
+    config = replace(CONFIG, fast=True, learn_range=True, quantiser="lsq")
+    for name in ("a", "b"):
+        result = train(DESIGN, SMALL, config, checkpoint=tmp_path / name)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    codes = result.network.encode(SMALL.test.features)
+    assert verify(result.model, codes, SMALL.test.lengths, result.network).mismatches == 0
+
+
+def test_the_kernel_starts_as_the_eager_path():
+    """One epoch apart only by rounding: the losses agree closely."""
+    config = replace(CONFIG, epochs=1)
+    fast, eager = (train(DESIGN, SMALL, replace(config, fast=fast)) for fast in (True, False))
+    assert fast.losses == pytest.approx(eager.losses, rel=1e-3)
+
+
+def test_protocols_are_of_known_data_sets():
+    assert set(PROTOCOLS) == set(DATASETS)
+    assert PROTOCOLS["vowels"] == TrainConfig()
 
 
 class Killed(Exception):

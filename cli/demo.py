@@ -1,5 +1,6 @@
 """``ohmgate demo``: the whole story on real speech, from training to the report."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -65,6 +66,7 @@ def command(
 
 def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict:
     """Train, pack, generate, simulate, compare. Everything that the report shows."""
+    from ..hdl.synthesis import synthesise
     from ..sim.cosim import build, simulate
     from ..sim.job import DeviceJob
     from ..train.datasets import load_dataset
@@ -78,6 +80,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     with Steps() as steps, ThreadPoolExecutor(1) as background:
         # the Verilog depends on the design only, so its simulation is built while the network is trained
         building = background.submit(build, [design, design], out / "simulation" / "demo")
+        synthesising = [background.submit(synthesise, design, *target) for target in targets()]
         with steps.step(f"Training {seeds} seeds, float and 4-bit", 2 * seeds) as step:
             trained = train_seeds(
                 design, dataset, config, seeds=range(seeds), folder=out / runs.CHECKPOINTS, progress=step.update
@@ -86,8 +89,9 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         with steps.step("Packing the image, generating Verilog"):
             image.write(runs.image_path(out), network)
             files = write_verilog(design, out / "verilog")
-        with steps.step("Building the simulation with Verilator"):
+        with steps.step("Building the simulation with Verilator, synthesising"):
             built = building.result()
+            synthesis = [report.result() for report in synthesising]
         test = dataset.test
         data = Sequences(network.encode(test.features), test.lengths, test.labels)
         part = Sequences(data.codes[:utterances], data.lengths[:utterances], data.labels[:utterances])
@@ -110,8 +114,14 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     return {
         "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
         "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
-        "utterances": utterances, "dataset": dataset,
+        "utterances": utterances, "synthesis": synthesis,
     }  # fmt: skip
+
+
+def targets() -> list[tuple[str, Path | None]]:
+    """Targets of the synthesis: an FPGA, and standard cells where $OHMGATE_PDK has them, else Yosys's own gates."""
+    liberty = Path(os.environ.get("OHMGATE_PDK", ""), "nangate45_typ.lib.gz")
+    return [("ecp5", None), ("liberty", liberty) if liberty.is_file() else ("generic", None)]
 
 
 def _write_traces(folder: Path, network: Network, result, length: int) -> None:

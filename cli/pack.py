@@ -26,19 +26,20 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Image to write.", show_default="the design's name in the run folder")
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
     seed: Annotated[int, typer.Option(help="Which seed's network of a run folder.")] = 0,
 ) -> None:
     """Pack a trained network into a programming image."""
     if source.is_dir():
         out = out or runs.image_path(source)
         source = source / runs.CHECKPOINTS / f"quantised_{seed}.safetensors"
-    network = trained_network(source)
+    network = trained_network(source, data)
     out = out or source.with_name(f"{network.design.name}.image")
     image.write(out, network)
     say(f"{out}: {out.stat().st_size} bytes, design {network.design.name}, fingerprint {network.design.fingerprint}")
 
 
-def trained_network(checkpoint: Path) -> Network:
+def trained_network(checkpoint: Path, data: Path | None = None) -> Network:
     """The network of a finished training run. Raises :class:`DesignError` if the run is not at its end."""
     from ..train.checkpoint import read_run
     from ..train.datasets import load_dataset
@@ -53,5 +54,5 @@ def trained_network(checkpoint: Path) -> Network:
             f"checkpoint {checkpoint.name!r} must be of a finished run, but it stopped after epoch {epoch} "
             f"of {config.epochs}; go on with the same train command"
         )
-    result = train(Design.from_dict(run["design"]), load_dataset(run["dataset"]), config, checkpoint=checkpoint)
-    return result.network
+    dataset = load_dataset(run["dataset"], data)
+    return train(Design.from_dict(run["design"]), dataset, config, checkpoint=checkpoint).network

@@ -1,6 +1,7 @@
 """The demo's report: one HTML page with its pictures inside, that opens without a network."""
 
 import base64
+from dataclasses import asdict
 from pathlib import Path
 
 import jinja2
@@ -33,7 +34,7 @@ def write_report(folder: Path, story: dict) -> Path:
         network=network, design=network.design, levels=levels, draws=story["draws"], percent=_percent,
         floating=story["floating"], quantised=story["quantised"], mean=np.mean,
         wrong=sum(level.mismatches for level in levels), integers=sum(level.integers for level in levels),
-        utterances=story["utterances"], total=len(data.labels), registers=registers,
+        utterances=story["utterances"], synthesis=story["synthesis"], total=len(data.labels), registers=registers,
         cycles=registers["CYCLES"] / max(registers["STEPS"], 1), seconds=story["seconds"], length=length,
         truth=network.labels[data.labels[0]], named=network.labels[classes[0]],
         right=int((classes == data.labels).sum()),
@@ -70,6 +71,7 @@ def _results(story: dict) -> dict:
         "levels": [vars(level) for level in story["levels"]],
         "draws": {name: values.tolist() for name, values in story["draws"].items()},
         "registers": story["registers"],
+        "synthesis": [asdict(report) for report in story["synthesis"]],
         "utterances": story["utterances"],
         "seconds": round(story["seconds"], 1),
         "versions": runs.versions(),

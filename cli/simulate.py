@@ -49,6 +49,7 @@ def command(
             show_default="the run's, else the one named like the design, else random",
         ),
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
     waves: Annotated[bool, typer.Option("--waves", help="Record waves (FST) and a GTKWave save file.")] = False,
     seed: Annotated[int, typer.Option(help="Of the array's noise and of random codes.")] = 0,
     out: Annotated[
@@ -67,7 +68,7 @@ def command(
         network = on_design(network, Design.load(design))
     if dataset is None and source.is_dir():
         dataset = runs.read_config(source)["dataset"]
-    codes, lengths = inputs_of(network, dataset, sequences, seed)
+    codes, lengths = inputs_of(network, dataset, sequences, seed, data)
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or (source if source.is_dir() else source.parent) / "simulation" / f"{network.design.name}_{variant}"
     with Steps() as steps:
@@ -108,7 +109,9 @@ def on_design(network: Network, design: Design) -> Network:
     return replace(network, design=design)
 
 
-def inputs_of(network: Network, dataset: str | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def inputs_of(
+    network: Network, dataset: str | None, count: int, seed: int, data: Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
     from ..train.datasets import DATASETS, load_dataset
 
@@ -120,5 +123,5 @@ def inputs_of(network: Network, dataset: str | None, count: int, seed: int) -> t
         rng = np.random.default_rng(seed)
         layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
         return rng.choice(symmetric_codes(layer.dac_bits), (count, 16, layer.inputs)), lengths
-    test = load_dataset(dataset).test
+    test = load_dataset(dataset, data).test
     return network.encode(test.features[:count]), test.lengths[:count]

@@ -23,7 +23,10 @@ The same command again goes on where it was stopped. Then: `ohmgate pack runs/vo
 def command(
     design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
     out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")],
-    dataset: Annotated[str, typer.Option(help="Data set to learn.")] = "vowels",
+    dataset: Annotated[str, typer.Option(help="Data set to learn: vowels comes with the package.")] = "vowels",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with data sets that do not.", envvar="OHMGATE_DATA")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0; each trains its own network.")] = 1,
     float_too: Annotated[bool, typer.Option("--float", help="Also train each seed's float baseline.")] = False,
     epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 60,
@@ -40,7 +43,7 @@ def command(
     from ..train.noise import Noise
     from ..train.training import TrainConfig, train
 
-    loaded, data = Design.load(design), load_dataset(dataset)
+    loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
     noise = Noise(adc=adc_noise, weight=weight_noise, redraw=redraw)
     configs = [
@@ -51,14 +54,14 @@ def command(
         for floating in ([False, True] if float_too else [False])
     ]
     common = {k: v for k, v in asdict(configs[0]).items() if k not in ("seed", "floating")}
-    runs.start(out, {"design": loaded.to_dict(), "dataset": data.name, "train": common})
+    runs.start(out, {"design": loaded.to_dict(), "dataset": learned.name, "train": common})
     accuracy = {}
     with Steps() as steps:
         for config in configs:
             name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
             with steps.step(f"Training {name}", epochs) as step:
                 result = train(
-                    loaded, data, config,
+                    loaded, learned, config,
                     checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
                     progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f}"),
                 )  # fmt: skip

@@ -1,0 +1,35 @@
+# From nothing: `make demo`. Everything lives in .venv; the versions are those of constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: demo test test-all lint docs clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/ohmgate demo --out runs/demo
+
+# A sample of every check, under 15 minutes on two cores. Workers have one thread each.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not full" -n 2
+
+# Full counts: every random design, image and draw.
+test-all: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# docs/command-line.md, from the commands' own help.
+docs: $(STAMP)
+	$(BIN)/python -m typer ohmgate.cli.main utils docs --name ohmgate --output docs/command-line.md
+
+clean:
+	rm -rf .venv runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,36 @@
+"""``ohmgate synth``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..model.design import Design, presets
+from . import runs
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate synth vowels --target ecp5` counts the cells of a Lattice ECP5;
+
+`ohmgate synth vowels --target ecp5 --place` also places and routes it for timing (some minutes);
+
+`ohmgate synth vowels --target liberty --liberty nangate45_typ.lib.gz` gives area and delay in standard cells."""
+
+
+def command(
+    design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
+    target: Annotated[str, typer.Option(help="generic, ecp5 or liberty.")] = "generic",
+    liberty: Annotated[Path | None, typer.Option(help="Standard cells: .lib or .lib.gz.")] = None,
+    place: Annotated[bool, typer.Option("--place", help="Place and route (ecp5) for timing.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
+) -> None:
+    """Synthesise a design's periphery with Yosys: cells, area, critical path, faults. Exit status 1 for faults."""
+    from ..hdl.synthesis import synthesise
+
+    loaded = Design.load(design)
+    with Steps() as steps, steps.step(f"Synthesising {loaded.name} for {target}"):
+        report = synthesise(loaded, target, liberty, place)
+    if json is not None:
+        runs.write_text(json, report.json())
+    say(report.markdown().rstrip("\n"))
+    if report.faults():
+        raise typer.Exit(1)

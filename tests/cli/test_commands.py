@@ -1,0 +1,147 @@
+"""Each command's happy path, by what it leaves and prints."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ohmgate.firmware import image
+from ohmgate.model.design import Design
+from ohmgate.train.datasets import load_dataset
+from ohmgate.train.training import TrainConfig, train
+
+
+def test_help_names_every_command(ohmgate):
+    result = ohmgate("--help")
+    assert result.exit_code == 0
+    for name in ("demo", "train", "pack", "inspect", "diff", "generate", "simulate", "lint", "synth"):
+        assert re.search(rf"\b{name}\b", result.stdout)
+        page = ohmgate(name, "--help")
+        assert page.exit_code == 0
+        assert "Example" in page.stdout
+
+
+def test_train_leaves_a_run_that_pack_turns_into_the_trained_network(run_folder):
+    config = json.loads((run_folder / "config.json").read_text())
+    assert config["design"] == Design.load("vowels").to_dict()
+    assert config["train"]["epochs"] == 2
+    expected = train(Design.load("vowels"), load_dataset("vowels"), TrainConfig(epochs=2))
+    assert image.read(run_folder / "vowels.image") == expected.network
+    results = json.loads((run_folder / "results.json").read_text())
+    assert results == {"accuracy": {"quantised_0": expected.accuracy}}
+
+
+def test_train_again_repeats_nothing_and_gives_the_same_files(ohmgate, run_folder, tmp_path):
+    copy = shutil.copytree(run_folder, tmp_path / "copy")
+    before = {p.name: p.read_bytes() for p in copy.rglob("*") if p.is_file()}
+    assert ohmgate("train", "vowels", "--epochs", 2, "--out", copy).exit_code == 0
+    assert {p.name: p.read_bytes() for p in copy.rglob("*") if p.is_file()} == before
+
+
+def test_float_baselines_are_trained_on_request(ohmgate, tmp_path):
+    result = ohmgate("train", "vowels", "--epochs", 1, "--float", "--out", tmp_path / "run")
+    assert result.exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir()) == [
+        "float_0.safetensors",
+        "quantised_0.safetensors",
+    ]
+
+
+def test_pack_of_a_checkpoint_gives_the_bytes_of_the_run(ohmgate, run_folder, tmp_path):
+    out = tmp_path / "other.image"
+    checkpoint = run_folder / "checkpoints/quantised_0.safetensors"
+    assert ohmgate("pack", checkpoint, "--out", out).exit_code == 0
+    assert out.read_bytes() == (run_folder / "vowels.image").read_bytes()
+
+
+def test_inspect_shows_design_and_geometry(ohmgate, run_folder):
+    text = ohmgate("inspect", run_folder / "vowels.image").stdout
+    assert Design.load("vowels").fingerprint in text
+    assert "45 rows (12 inputs + 32 hidden + 1 bias) x 128 columns" in text
+
+
+def test_diff_tells_equal_from_different(ohmgate, run_folder, tmp_path):
+    a = run_folder / "vowels.image"
+    same = ohmgate("diff", a, a)
+    assert (same.exit_code, same.stdout) == (0, "the images hold the same network\n")
+    network = image.read(a)
+    network.layers[0].weights[3, 5] += 1 if network.layers[0].weights[3, 5] < 7 else -1
+    image.write(tmp_path / "b.image", network)
+    changed = ohmgate("diff", a, tmp_path / "b.image")
+    assert (changed.exit_code, changed.stdout) == (1, "layer 0: weights: 1 of 5760 differ, by at most 1\n")
+
+
+def test_generate_writes_the_same_bytes_in_any_folder(ohmgate, tmp_path):
+    for name in ("a", "b"):
+        assert ohmgate("generate", "vowels", "--out", tmp_path / name).exit_code == 0
+    a, b = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("a", "b"))
+    assert a == b
+    assert {"vowels.v", "vowels.vlt", "vowels.json", "vowels_registers.md", "ohmgate.h", "ohmgate.c"} <= set(a)
+
+
+def test_lint_is_clean(ohmgate):
+    result = ohmgate("lint", "vowels")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "vowels: clean with blackbox and behavioural views of the arrays\n",
+    )
+
+
+@pytest.mark.slow
+def test_synth_reports_cells_and_no_faults(ohmgate, tmp_path):
+    result = ohmgate("synth", "vowels", "--target", "ecp5", "--json", tmp_path / "report.json")
+    assert result.exit_code == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["latches"] == 0
+    assert report["cells"]["TRELLIS_FF"] == report["flip_flops"] > 1000
+    assert "| faults | none |" in result.stdout
+
+
+@pytest.mark.slow
+def test_simulate_compares_the_verilog_with_noise_and_waves(ohmgate, run_folder):
+    arguments = ("--sequences", 2, "--simulator", "icarus", "--noise", "paper", "--waves")
+    result = ohmgate("simulate", run_folder, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"^\d+ integers compared, 0 mismatches$", result.stdout, flags=re.MULTILINE)
+    folder = run_folder / "simulation/vowels_icarus_waves"
+    saved = (folder / "waves.gtkw").read_text()
+    assert (folder / "waves.fst").stat().st_size > 1000
+    assert "ohmgate_bench.d0.array_0.macro.row_codes[175:0]" in saved
+    assert "ohmgate_bench.d0__x__valid" in saved
+
+
+@pytest.mark.slow
+def test_demo_tells_the_whole_story(ohmgate, tmp_path):
+    out = tmp_path / "demo"
+    arguments = ("--seeds", 1, "--epochs", 2, "--utterances", 3, "--draws", 2)
+    result = ohmgate("demo", "--out", out, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "every level gives the same integers" in result.stdout
+    results = json.loads((out / "results.json").read_text())
+    levels = {level["name"]: level for level in results["levels"]}
+    assert list(levels) == [
+        "PyTorch evaluation",
+        "Integer reference",
+        "Noiseless array model",
+        "Verilog",
+        "Verilog, noisy array",
+    ]
+    assert all(level["mismatches"] == 0 for level in levels.values())
+    exact = [levels[n]["accuracy"] for n in ("PyTorch evaluation", "Integer reference", "Noiseless array model")]
+    assert exact[0] == exact[1] == exact[2] == results["accuracy"]["quantised_0"]
+    lengths = load_dataset("vowels").test.lengths[:3]
+    assert results["registers"]["STEPS"] == lengths.sum()
+    with np.load(out / "traces/utterance_0_layer_0.npz") as trace:
+        assert trace["cell"].shape == (lengths[0], 32)
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert not re.search(r"(src|href)=.?(https?:)?//", page)  # nothing is fetched
+
+
+def test_a_second_program_finds_the_entry_point():
+    done = subprocess.run([sys.executable, "-m", "ohmgate.cli.main", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "ohmgate demo" in done.stdout

@@ -1,0 +1,156 @@
+"""Every error is one sentence on standard error with exit status 2, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ohmgate.cli.levels import compare_results
+from ohmgate.firmware import image
+from ohmgate.model import reference
+from ohmgate.model.design import Design
+
+
+def refused(result) -> str:
+    assert result.exit_code == 2, result.stdout
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith("ohmgate: error: ")
+    return lines[-1].removeprefix("ohmgate: error: ")
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("train", "vowls"), "design must be one of"),
+        (("train", "none.toml"), "cannot read design 'none.toml': No such file or directory"),
+        (("train", "vowels", "--seeds", 0), "seeds must be an integer from 1 to 1000, not 0"),
+        (("train", "vowels", "--epochs", 0), "epochs must be an integer from 1 to 100000, not 0"),
+        (("train", "vowels", "--dataset", "cats"), "data set must be one of"),
+        (("train", "har", "--dataset", "har", "--data", "."), "the data folder must have the file 'har.npz'"),
+        (("train", "har"), "a design for vowels must have 12 inputs, not 9"),
+        (("train", "vowels", "--weight-noise", -1), "weight noise must be a number from 0 to 1000, not -1.0"),
+        (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
+        (("generate", "vowls"), "design must be one of"),
+        (("demo", "--utterances", 371), "utterances must be an integer from 1 to 370, not 371"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert refused(ohmgate(*arguments, "--out", tmp_path / "out")).startswith(sentence)
+    assert not (tmp_path / "out/checkpoints").exists()
+    assert not (tmp_path / "out/results.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("inspect", "none.image"), "cannot read image 'none.image': No such file or directory"),
+        (("diff", "none.image", "b"), "cannot read image 'none.image': No such file or directory"),
+        (("pack", "."), "'.' must be a run folder with a config.json in it"),
+        (("pack", "none.safetensors"), "checkpoint 'none.safetensors' must be a checkpoint of ohmgate, but cannot"),
+        (("simulate", "."), "'.' must be a run folder with a config.json in it"),
+        (("simulate", "none.image"), "cannot read image 'none.image': No such file or directory"),
+        (("simulate", "none.image", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
+        (
+            ("simulate", "x", "--noise", "loud"),
+            "noise must be one of ideal, paper, paper_adc or a number, not 'loud'",
+        ),
+        (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0.0 to 1.0, not 7.0"),
+        (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, and 'None' is none"),
+        (("synth", "vowels", "--target", "paper"), "target must be one of"),
+        (("lint", "none.toml"), "cannot read design 'none.toml': No such file or directory"),
+    ],
+)
+def test_what_is_not_there_is_named(ohmgate, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert refused(ohmgate(*arguments)).startswith(sentence)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_usage_errors_exit_with_2(ohmgate):
+    assert ohmgate("train").exit_code == 2
+    assert ohmgate("trian").exit_code == 2
+    assert ohmgate("inspect", "--colour").exit_code == 2
+
+
+def test_a_damaged_image_is_refused_by_section(ohmgate, run_folder, tmp_path):
+    data = bytearray((run_folder / "vowels.image").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "bad.image").write_bytes(data)
+    assert "section" in refused(ohmgate("inspect", tmp_path / "bad.image"))
+
+
+def test_a_run_folder_keeps_to_its_run(ohmgate, run_folder):
+    before = (run_folder / "config.json").read_bytes()
+    sentence = refused(ohmgate("train", "vowels", "--epochs", 3, "--out", run_folder))
+    assert sentence == f"run folder {str(run_folder)!r} belongs to another run: its train differs"
+    assert (run_folder / "config.json").read_bytes() == before
+
+
+def test_an_unfinished_or_float_checkpoint_is_not_packed(ohmgate, run_folder, tmp_path, monkeypatch):
+    from ohmgate.train import checkpoint
+
+    path = run_folder / "checkpoints/quantised_0.safetensors"
+    run, _ = checkpoint.read_run(path)
+    monkeypatch.setattr(checkpoint, "read_run", lambda p: (run, 1))
+    assert "stopped after epoch 1 of 2" in refused(ohmgate("pack", path, "--out", tmp_path / "a.image"))
+    floating = run | {"config": run["config"] | {"floating": True}}
+    monkeypatch.setattr(checkpoint, "read_run", lambda p: (floating, 2))
+    assert "must be of a quantised run" in refused(ohmgate("pack", path, "--out", tmp_path / "a.image"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_an_image_says_how_to_make_it(ohmgate, tmp_path):
+    config = {"design": Design.load("vowels").to_dict(), "dataset": "vowels"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert refused(ohmgate("simulate", tmp_path)).endswith(f"make it with: ohmgate pack {tmp_path}")
+
+
+def test_a_design_of_another_fingerprint_is_refused(ohmgate, run_folder):
+    sentence = refused(ohmgate("simulate", run_folder, "--design", "har"))
+    assert sentence.startswith("design 'har' must have the image's fingerprint")
+
+
+def test_a_folder_that_cannot_be_written_is_named(ohmgate, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot" in refused(ohmgate("train", "vowels", "--out", tmp_path / "file/run"))
+    assert "cannot" in refused(ohmgate("generate", "vowels", "--out", tmp_path / "file/run"))
+
+
+def test_differing_integers_are_counted_and_named(run_folder):
+    network = image.read(run_folder / "vowels.image")
+    codes, lengths = np.zeros((2, 3, 12), dtype=np.int64), np.array([3, 2])
+    result = reference.run(network, codes, lengths)
+    changed = replace(result.layers[0], cell=result.layers[0].cell.copy())
+    changed.cell[1, 1, 4] += 5
+    changed.cell[1, 2, 4] += 5  # past the sequence's end: not an integer of the network
+    other = reference.Result(result.out, [changed, *result.layers[1:]])
+    integers, mismatches, first = compare_results(result, other, lengths)
+    value = int(result.layers[0].cell[1, 1, 4])
+    assert mismatches == 1
+    assert integers == 5 * (45 + 128 + 128 + 32 + 32 + 32) + 5 * (33 + 9 + 1)
+    assert first == f"layer 0, sequence 1, step 1, unit 4, cell: expected {value}, got {value + 5}"
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_one_line_and_status_130(tmp_path):
+    command = [sys.executable, "-m", "ohmgate.cli.main", "train", "vowels", "--epochs", "5000", "--out", "run"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("run/checkpoints/*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "ohmgate: interrupted; finished epochs of a training run are kept"
+    assert "Traceback" not in err

@@ -1,8 +1,9 @@
 """A small trained run and its image, made once by the commands themselves."""
 
 import pytest
-from ohmgate.cli.main import app
 from typer.testing import CliRunner
+
+from ohmgate.cli.main import app
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.train.datasets import load_dataset

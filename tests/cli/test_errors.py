@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ohmgate.cli.levels import compare_results
 from ohmgate.firmware import image
 from ohmgate.model import reference
@@ -61,7 +62,7 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
             ("simulate", "x", "--noise", "loud"),
             "noise must be one of ideal, paper, paper_adc or a number, not 'loud'",
         ),
-        (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0.0 to 1.0, not 7.0"),
+        (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0 to 1, not 7.0"),
         (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, and 'None' is none"),
         (("synth", "vowels", "--target", "paper"), "target must be one of"),
         (("lint", "none.toml"), "cannot read design 'none.toml': No such file or directory"),

@@ -1,8 +1,9 @@
 """What a co-simulation is asked to do, and the files that carry it into the simulator's process and back."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 
@@ -98,11 +99,21 @@ def read_jobs(folder: Path) -> tuple[list[DeviceJob], bool]:
     for number, entry in enumerate(content["devices"]):
         with np.load(folder / f"device_{number}.npz") as arrays:
             codes, lengths = arrays["codes"], arrays["lengths"]
-        timing = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["timing"].items()}
         network = unpack((folder / f"device_{number}.image").read_bytes())
-        array, timing = ArrayConfig(**entry["array"]), Timing(**timing)
+        array, timing = _restored(ArrayConfig, entry["array"]), _restored(Timing, entry["timing"])
         jobs.append(DeviceJob(network, codes, lengths, array, timing, entry["seed"], entry["scenario"]))
     return jobs, content["trace"]
+
+
+def _restored(kind: type, content: dict):
+    """The configuration of class ``kind`` that ``asdict`` and JSON turned into ``content``, those inside it too."""
+    hints, values = get_type_hints(kind), {}
+    for name, value in content.items():
+        inner = next((hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)), None)
+        if isinstance(value, dict) and inner:
+            value = _restored(inner, value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
 
 
 def write_record(folder: Path, number: int, record: DeviceRecord) -> None:

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmgate.analog.config import PRESETS
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.config import PRESETS, ArrayConfig
+from ohmgate.analog.devices import reram
+from ohmgate.analog.programming import PulseModel, WriteVerify
+from ohmgate.analog.repair import Repair
+from ohmgate.analog.wires import WireConfig
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.sim import simulators
@@ -55,6 +60,19 @@ def test_jobs_round_trip(tmp_path):
             other.seed,
             other.scenario,
         )
+
+
+FULL = ArrayConfig(cells=Cells(
+    device=reram(), slices=1, column_scaling=True, stuck_on=0.01, writer=WriteVerify(pulse=PulseModel(set_step=0.5)),
+    repair=Repair(spares=2), wires=WireConfig(row_segment=1.5, driver_ends=2),
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [*PRESETS.values(), FULL], ids=[*PRESETS, "every part"])
+def test_every_array_round_trips(tmp_path, config):
+    write_jobs(tmp_path, [make_job(1, array=config)], trace=False)
+    [back], _ = read_jobs(tmp_path)
+    assert back.array == config
 
 
 def test_records_round_trip(tmp_path):

@@ -82,6 +82,15 @@ def test_a_noisy_run_is_compared_as_strictly(chips):
             assert np.array_equal(a.adc, b.adc), "the same seed gives the same codes"
 
 
+@pytest.mark.parametrize("name", ["paper_wires", "reram", "nor_flash"])
+def test_physical_arrays_are_compared_as_strictly(chips, name):
+    jobs = [job(d, seed=6, array=PRESETS[name]) for d in (two_layers(), stack())]
+    for one, result in zip(jobs, simulate(chips, jobs)):
+        assert result.comparison.mismatches == 0, str(result.comparison)
+        ideal = compare(replace(one, array=PRESETS["ideal"]), result.record)
+        assert ideal.mismatches > 0, "the cells changed no code at all"
+
+
 def test_counters(chips):
     jobs = [job(d, seed=4, timing=Timing(input_gaps=5, output_gaps=9)) for d in (two_layers(), stack())]
     for one, result in zip(jobs, simulate(chips, jobs)):

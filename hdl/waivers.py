@@ -14,7 +14,7 @@ EMITTED = {
     "PROCASSINIT": "Registers have their reset value as initial value too; FPGAs start with it.",
     "UNSIGNED": "A comparison with 0 that these sizes make constant.",
     "UNUSEDSIGNAL": "Every element of a vector also gets a name of its own, for waves; logic drops them.",
-    "WIDTHEXPAND": "Constants are emitted as wide as their value; Verilog extends them, and Amaranth sized the result.",
+    "WIDTHEXPAND": "Constants are emitted as wide as their value; Verilog extends them to what Amaranth sized.",
     "WIDTHTRUNC": "A test for zero is emitted as the logical not of a vector.",
 }
 BLACK_BOX = {

@@ -8,12 +8,12 @@ import time
 
 import numpy as np
 import pytest
+
 from ohmgate.hdl.array_macro import macro_ports
 from ohmgate.hdl.generate import generate, generated
 from ohmgate.hdl.streams import input_layout, output_layout
 from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
 from ohmgate.model.formats import DesignError
-
 from tests.designs import random_design
 
 IN_PROCESS = """

@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
+
 from ohmgate.hdl.generate import generate
 from ohmgate.hdl.lint import LintError, lint
 from ohmgate.hdl.waivers import BEHAVIOURAL, BLACK_BOX, EMITTED, waivers
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
-
 from tests.designs import random_design
 
 

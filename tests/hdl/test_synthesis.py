@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from ohmgate.hdl.place import nextpnr
 from ohmgate.hdl.synthesis import Source, synthesise, synthesise_verilog
 from ohmgate.hdl.yosys import SynthesisError

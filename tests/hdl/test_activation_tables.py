@@ -1,0 +1,53 @@
+"""Activation tables: every gate, every code, every ADC, loaded and constant."""
+
+import numpy as np
+import pytest
+
+from ohmgate.hdl.activation_tables import ActivationTables, entry_patterns
+from ohmgate.model.design import DenseLayer, LstmLayer
+from ohmgate.model.formats import signed_range
+from ohmgate.model.network import nominal_tables
+from tests.hdl.simulate import simulate
+
+LAYERS = [
+    LstmLayer(inputs=1, hidden=4, adcs=8, adc_bits=4),
+    LstmLayer(inputs=1, hidden=2, adcs=4, adc_bits=1, activation_bits=3),
+    LstmLayer(inputs=1, hidden=2, adcs=8, adc_bits=8, activation_bits=16),
+    LstmLayer(inputs=1, hidden=2, adcs=8, adc_bits=5, tables="constant"),
+    DenseLayer(inputs=1, outputs=6, adcs=3, adc_bits=6, output_bits=3),
+    DenseLayer(inputs=1, outputs=2, adcs=2, adc_bits=3, output_bits=1, tables="constant", function="tanh"),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=range(len(LAYERS)))
+def test_every_code_of_every_adc_gives_its_entry(layer):
+    rng = np.random.default_rng(1)
+    dut = ActivationTables(layer)
+    tables = nominal_tables(layer)
+    if layer.tables == "loaded":
+        tables = np.stack([rng.permutation(row) for row in tables])
+    patterns = entry_patterns(layer, tables)
+    low, high = signed_range(layer.adc_bits)
+    seen = 0
+
+    async def testbench(ctx):
+        nonlocal seen
+        if layer.tables == "loaded":
+            for gate, row in enumerate(patterns):
+                for entry, pattern in enumerate(row):
+                    for port, value in zip(("en", "gate", "entry", "data"), (1, gate, entry, int(pattern))):
+                        ctx.set(getattr(dut.write, port), value)
+                    await ctx.tick()
+            ctx.set(dut.write.en, 0)
+        for code in range(low, high + 1):
+            codes = np.array([low + (code - low + 3 * adc) % (high - low + 1) for adc in range(layer.adcs)])
+            for adc, value in enumerate(codes):
+                ctx.set(dut.codes[adc], int(value) & 2**layer.adc_bits - 1)
+            for _ in range(dut.latency):
+                await ctx.tick()
+            expected = entry_patterns(layer, dut.model(tables, codes))
+            assert [ctx.get(dut.entries[adc]) for adc in range(layer.adcs)] == expected.tolist()
+            seen += layer.adcs
+
+    simulate(dut, testbench)
+    assert seen == layer.adcs * 2**layer.adc_bits

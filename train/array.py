@@ -230,6 +230,13 @@ class ArrayModule(nn.Module):
             return 2 * float(self.cells.detach().abs().amax())
         return 2 * code_scale(self.config.weight_bits)
 
+    @property
+    def sums_are_exact(self) -> bool:
+        """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
+        drawn = self.noise.weight and self.noise.redraw != "per_step"
+        coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits)
+        return coded and not drawn and self._sum_type() == torch.float32
+
     def _sum_type(self) -> torch.dtype:
         """float32 where it is exact for every sum times mult, else float64."""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)

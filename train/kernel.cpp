@@ -17,8 +17,13 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <tuple>
 #include <vector>
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -238,12 +243,91 @@ Cell<TABLES> cell_of(const Form& form, const Tensor& table) {
 
 float full_scale(int64_t bits) { return std::max(1.0f, std::ldexp(1.0f, int(bits) - 1) - 1.0f); }
 
-Tensor product(const Tensor& hidden, const Tensor& recurrent, Tensor& out) {
-  if (recurrent.dim() == 2) return at::mm_out(out, hidden, recurrent);
-  Tensor view = out.unsqueeze(1);
-  at::bmm_out(view, hidden.unsqueeze(1), recurrent);
-  return out;
-}
+// ---- products with the hidden state ----------------------------------------------------------------------------------
+
+// A matrix (depth, width) that many small matrices are multiplied with: stored once in panels of PANEL columns, so
+// that every step reads it in order. Sums run over the depth with fused multiply-add: exact for integers, but not in
+// the order of at::mm. Only where the machine has AVX-512; elsewhere at::mm serves.
+#ifdef __AVX512F__
+constexpr int64_t PANEL = 32;
+
+class Packed {
+ public:
+  explicit Packed(const Tensor& matrix) : depth_(matrix.size(0)), width_(matrix.size(1)), data_((width_ + PANEL - 1) / PANEL * PANEL * depth_) {
+    const int64_t row = matrix.stride(0), column = matrix.stride(1);
+    const float* from = matrix.data_ptr<float>();
+    float* to = data_.data();
+    for (int64_t panel = 0; panel < width_; panel += PANEL)
+      for (int64_t k = 0; k < depth_; ++k)
+        for (int64_t c = panel; c < panel + PANEL; ++c) *to++ = c < width_ ? from[k * row + c * column] : 0.0f;
+  }
+
+  static bool fits(const Tensor& matrix) { return matrix.dim() == 2; }
+
+  void multiply(const float* a, float* out, int64_t rows) const {  // a (rows, depth), out (rows, width)
+    for (int64_t panel = 0; panel < width_; panel += PANEL) {
+      const float* w = data_.data() + panel * depth_;
+      const uint32_t columns = panel + PANEL <= width_ ? ~0U : (1U << (width_ - panel)) - 1;
+      int64_t row = 0;
+      for (; row + 8 <= rows; row += 8) block<8>(a + row * depth_, w, out + row * width_ + panel, columns);
+      for (; row + 4 <= rows; row += 4) block<4>(a + row * depth_, w, out + row * width_ + panel, columns);
+      for (; row < rows; ++row) block<1>(a + row * depth_, w, out + row * width_ + panel, columns);
+    }
+  }
+
+ private:
+  template <int ROWS>
+  void block(const float* a, const float* w, float* out, uint32_t columns) const {  // columns: a bit each
+    __m512 low[ROWS], high[ROWS];
+    for (int r = 0; r < ROWS; ++r) low[r] = high[r] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < depth_; ++k, w += PANEL) {
+      const __m512 w0 = _mm512_loadu_ps(w), w1 = _mm512_loadu_ps(w + 16);
+      for (int r = 0; r < ROWS; ++r) {
+        const __m512 x = _mm512_set1_ps(a[r * depth_ + k]);
+        low[r] = _mm512_fmadd_ps(x, w0, low[r]);
+        high[r] = _mm512_fmadd_ps(x, w1, high[r]);
+      }
+    }
+    for (int r = 0; r < ROWS; ++r) {
+      _mm512_mask_storeu_ps(out + r * width_, static_cast<__mmask16>(columns), low[r]);
+      _mm512_mask_storeu_ps(out + r * width_ + 16, static_cast<__mmask16>(columns >> 16), high[r]);
+    }
+  }
+
+  int64_t depth_, width_;
+  std::vector<float> data_;
+};
+#else
+class Packed {
+ public:
+  explicit Packed(const Tensor&) {}
+  static bool fits(const Tensor&) { return false; }
+  void multiply(const float*, float*, int64_t) const {}
+};
+#endif
+
+// Multiplies (B, depth) by a matrix, or each row by its own (B, depth, width); packed where that may be and pays.
+class Product {
+ public:
+  Product(const Tensor& matrix, bool any_order) : matrix_(matrix) {
+    if (any_order && Packed::fits(matrix)) packed_.emplace(matrix);
+  }
+
+  void run(const Tensor& a, Tensor& out) const {
+    if (packed_) {
+      packed_->multiply(a.data_ptr<float>(), out.data_ptr<float>(), a.size(0));
+    } else if (matrix_.dim() == 2) {
+      at::mm_out(out, a, matrix_);
+    } else {
+      Tensor view = out.unsqueeze(1);
+      at::bmm_out(view, a.unsqueeze(1), matrix_);
+    }
+  }
+
+ private:
+  Tensor matrix_;
+  std::optional<Packed> packed_;
+};
 
 inline void hidden_codes(const float* __restrict p, float* __restrict h, int count, int64_t bits) {
   const float top = full_scale(bits);
@@ -278,11 +362,12 @@ std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent
                                        const Tensor& tables, const Tensor& cell_table, const Form& form,
                                        const MaybeTensor& h0, const MaybeTensor& c0, const std::vector<int64_t>& key,
                                        double deviation, const std::vector<int64_t>& spread_key,
-                                       const MaybeTensor& spread, const MaybeTensor& squares) {
+                                       const MaybeTensor& spread, const MaybeTensor& squares, bool exact) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
   Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
   Tensor sum = at::empty({batch, columns}, voltages.options());
+  Product product(recurrent, exact);
   auto gates = gates_of<TABLES>(form, tables, step);
   auto cell = cell_of<TABLES>(form, cell_table);
   const float sigma = float(deviation);
@@ -297,7 +382,7 @@ std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent
         for (int64_t k = 0; k < count; ++k) v[s + k] = v[s + k] + z[k] * sigma;
       });
     if (last) {
-      product(*last, recurrent, sum);
+      product.run(*last, sum);
       const float* p = sum.data_ptr<float>();
       for (int64_t k = 0; k < batch * columns; ++k) v[k] = v[k] + p[k];
     }
@@ -382,7 +467,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  Tensor back = recurrent.transpose(-1, -2);
+  Product product(recurrent.transpose(-1, -2), true);
   auto gates = gates_of<TABLES>(form, tables, step);
   auto cell = cell_of<TABLES>(form, cell_table);
   const float top = form.dac_bits == FLOAT ? 1.0f : full_scale(form.dac_bits);
@@ -391,7 +476,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
   for (int64_t t = steps - 1; t >= 0; --t) {
     if (t < steps - 1) {
       Tensor next = dv.select(0, t + 1);
-      product(next, back, dh);
+      product.run(next, dh);
     } else {
       dh.zero_();
     }
@@ -411,10 +496,10 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
       backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
                                    out + b * columns, dstep, n, gates, cell, top);
   }
-  Tensor dh0 = h0 ? product(dv.select(0, 0), back, dh) : dh;
+  if (h0) product.run(dv.select(0, 0), dh);
   Tensor grad_step = at::empty({4}, voltages.options());
   for (int k = 0; k < 4; ++k) grad_step.data_ptr<float>()[k] = float(dstep[k]);
-  return {dv, grad_step, dh0, dc};
+  return {dv, grad_step, dh, dc};
 }
 
 // ---- weights ---------------------------------------------------------------------------------------------------------
@@ -467,12 +552,13 @@ const Tensor& checked(const Tensor& t) {
 std::tuple<Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                                    MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                                    at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
-                                   MaybeTensor spread, MaybeTensor squares) {
+                                   MaybeTensor spread, MaybeTensor squares, bool exact) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
   checked(voltages), checked(step);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
-             form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares);
+             form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares,
+             exact);
 }
 
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
@@ -497,7 +583,7 @@ TORCH_LIBRARY(ohmgate, m) {
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
       "int[] form, Tensor? h0, Tensor? c0, int[] key, float deviation, int[] spread_key, Tensor? spread, "
-      "Tensor? squares) -> (Tensor, Tensor)",
+      "Tensor? squares, bool exact) -> (Tensor, Tensor)",
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "

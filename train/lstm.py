@@ -71,7 +71,7 @@ class LstmArray(ArrayModule):
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
         built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
         if built is not None:
-            hidden, cells = kernel_sequence(built, *arguments)
+            hidden, cells = kernel_sequence(built, self.sums_are_exact, *arguments)
         else:
             hidden, cells = eager_sequence(*arguments, trace)
         self.record(codes, trace)

@@ -1,0 +1,30 @@
+"""``ohmgate montecarlo``: draws are kept and added to, and the report tells them."""
+
+import json
+
+
+def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
+    options = ("--array", "0.05", "--workers", 1, "--out", tmp_path)
+    first = ohmgate("montecarlo", run_folder, "--draws", 2, *options)
+    assert first.exit_code == 0
+    assert "over 2 chips" in first.stdout
+    lines = (tmp_path / "draws.jsonl").read_bytes()
+    second = ohmgate("montecarlo", run_folder, "--draws", 4, "--sensitivity", 2, *options)
+    assert (tmp_path / "draws.jsonl").read_bytes().startswith(lines)
+    assert "over 4 chips" in second.stdout
+    assert "weight noise: " in second.stdout
+    assert "converter noise: " in second.stdout
+    found = json.loads((tmp_path / "montecarlo.json").read_text())
+    assert found["draws"] == 4
+    assert [entry["source"] for entry in found["sensitivity"]] == ["weight noise", "converter noise"]
+    assert "on 4 noisy chips" in (tmp_path / "montecarlo.html").read_text()
+
+
+def test_errors_are_one_clear_sentence(ohmgate, run_folder):
+    wrong = ohmgate("montecarlo", run_folder, "--array", "x")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith("ohmgate: error: array must be one of ideal, paper, ")
+    assert wrong.stderr.endswith("nor_flash or a number, not 'x'\n")
+    wrong = ohmgate("montecarlo", run_folder, "--sensitivity", -1)
+    assert wrong.exit_code == 2
+    assert wrong.stderr == "ohmgate: error: sensitivity must be an integer from 0 to 1000000, not -1\n"

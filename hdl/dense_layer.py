@@ -5,12 +5,12 @@ from amaranth.lib import wiring
 
 from ..model.design import DenseLayer
 from .activation_tables import ActivationTables
-from .layer_port import layer_members, saturated_codes
+from .layer_port import LayerTwin, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 
 
-class DenseLayerCore(wiring.Component):
+class DenseLayerCore(LayerTwin, wiring.Component):
     """A fully connected layer around one array.
 
     Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, or the largest code so

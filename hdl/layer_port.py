@@ -1,9 +1,12 @@
 """What every layer component has: streams, the reading side of its array, table writes, counts."""
 
+import numpy as np
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import Layer
+from ..model.design import Design, Layer
 from ..model.formats import signed_range
+from ..model.network import LayerData, Network
+from ..model.reference import LayerTrace, run
 from .activation_tables import TableWriteSignature, has_loaded_tables
 from .array_port import ReadSignature
 from .streams import input_stream, output_stream
@@ -26,6 +29,19 @@ def layer_members(layer: Layer) -> dict:
     if has_loaded_tables(layer):
         members["table"] = In(TableWriteSignature(layer))
     return members
+
+
+class LayerTwin:
+    """The software side that every layer component has: its exact model and its time."""
+
+    def model(self, data: LayerData, codes: np.ndarray, lengths: np.ndarray | None = None) -> LayerTrace:
+        """Every integer of this layer with ``data`` for DAC codes (B, T, m): the reference itself."""
+        network = Network(Design("layer", (self.layer,)), (data,))
+        return run(network, codes, lengths).layers[0]
+
+    def latency(self, conversion: int) -> int:
+        """Cycles of a time step, ``M * conversion + tail``, when neither input nor output waits."""
+        return self.layer.steps * conversion + self.tail
 
 
 def count_ones(bits):

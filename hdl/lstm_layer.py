@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Out
 from ..model.design import LstmLayer
 from .activation_tables import ActivationTables
 from .element_wise import ElementWiseLane
-from .layer_port import count_ones, layer_members, saturated_codes
+from .layer_port import LayerTwin, count_ones, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 
@@ -25,7 +25,7 @@ def trace_signature(layer: LstmLayer) -> wiring.Signature:
     })  # fmt: skip
 
 
-class LstmLayerCore(wiring.Component):
+class LstmLayerCore(LayerTwin, wiring.Component):
     """Ma et al., equations 1 to 6, around one array.
 
     Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in

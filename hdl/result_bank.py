@@ -28,6 +28,10 @@ class ResultBank(wiring.Component):
             "whole": Out(words * word_bits),
         })  # fmt: skip
 
+    def model(self, words: list[int]) -> int:
+        """``whole`` after the words of a time step: the first in the lowest bits."""
+        return sum(word << k * self.word_bits for k, word in enumerate(words))
+
     def elaborate(self, platform):
         m = Module()
         gathered = [Signal(self.word_bits, name=f"word_{k}", reset_less=True) for k in range(self.words - 1)]

@@ -1,4 +1,4 @@
-"""Builds and loads kernel.cpp on first use: a C++ compiler is wanted, but not needed.
+"""Builds and loads kernel.cpp and its headers on first use: a C++ compiler is wanted, but not needed.
 
 The library lies in the user's cache, under a name that holds the source, torch's version and the machine's
 instruction set; it is written under another name and renamed, and a file lock lets one process build at a time.
@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import warnings
 from functools import lru_cache
 from importlib import resources
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+SOURCES = ("kernel.cpp", "kernel_gates.h", "kernel_gaussian.h", "kernel_product.h")
 FLAGS = (
     "-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno",
     "-fno-trapping-math",
@@ -46,29 +48,27 @@ def cache_folder() -> Path:
 
 
 def _built() -> Path:
-    source = (resources.files("ohmgate.train") / "kernel.cpp").read_bytes()
+    folder = resources.files("ohmgate.train")
+    sources = {name: (folder / name).read_bytes() for name in SOURCES}
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
     if compiler is None:
         raise OSError("no C++ compiler (g++ or clang++) was found")
-    said = " ".join((*FLAGS, torch.__version__, platform.machine(), _instruction_set(), compiler))
-    name = hashlib.sha256(source + said.encode()).hexdigest()[:16]
-    folder = cache_folder()
-    library = folder / f"kernel_{name}.so"
+    said = (*FLAGS, torch.__version__, platform.machine(), _instruction_set(), compiler)
+    name = hashlib.sha256(b"".join(sources.values()) + " ".join(said).encode()).hexdigest()[:16]
+    cache = cache_folder()
+    library = cache / f"kernel_{name}.so"
     if library.exists():
         return library
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"kernel_{name}.lock").open("w") as lock:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"kernel_{name}.lock").open("w") as lock, tempfile.TemporaryDirectory(dir=cache) as temporary:
         _lock(lock)
         if not library.exists():
-            temporary = folder / f".kernel_{name}_{os.getpid()}.so"
-            code = folder / f".kernel_{name}_{os.getpid()}.cpp"
-            code.write_bytes(source)
-            try:
-                subprocess.run(_command(compiler, code, temporary), check=True, capture_output=True, text=True)
-                temporary.replace(library)
-            finally:
-                code.unlink(missing_ok=True)
-                temporary.unlink(missing_ok=True)
+            for source, content in sources.items():
+                (Path(temporary) / source).write_bytes(content)
+            made = Path(temporary) / library.name
+            command = _command(compiler, Path(temporary) / SOURCES[0], made)
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            made.replace(library)
     return library
 
 

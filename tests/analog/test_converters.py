@@ -56,11 +56,11 @@ def test_flash_mismatch_is_the_spread_of_its_transitions():
 def test_sar_errs_most_in_the_middle():
     """Major carry: all lower capacitors are exchanged for one; sigma(DNL) = mismatch sqrt(2^N) (about)."""
     errors = AdcErrors(kind="sar", mismatch=0.01)
-    report = bank(errors, bits=8, adcs=1000).measure(np.random.default_rng(1))
+    report = bank(errors, bits=8, adcs=300).measure(np.random.default_rng(1))
     dnl = report.dnl.std(axis=0)
     assert dnl.argmax() == 126  # the width of the code below the middle transition
-    assert dnl[126] == pytest.approx(0.01 * np.sqrt(255), rel=0.1)
-    assert dnl[62] == pytest.approx(0.01 * np.sqrt(127), rel=0.1)
+    assert dnl[126] == pytest.approx(0.01 * np.sqrt(255), rel=0.15)
+    assert dnl[62] == pytest.approx(0.01 * np.sqrt(127), rel=0.15)
 
 
 def test_a_large_mismatch_loses_codes_but_never_leaves_the_range():

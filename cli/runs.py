@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..firmware import image
-from ..model.design import Design
+from ..model.design import Design, presets
 from ..model.formats import DesignError
 from ..model.network import Network
 
@@ -73,6 +73,14 @@ def read_network(path: Path) -> Network:
     if not found.exists():
         raise DesignError(f"run folder {str(path)!r} has no image yet; make it with: ohmgate pack {path}")
     return image.read(found)
+
+
+def read_source(source: str) -> tuple[Design, Network | None]:
+    """A design (preset or .toml file), or the network of an image file or of a run folder with its design."""
+    if source in presets() or source.endswith(".toml"):
+        return Design.load(source), None
+    network = read_network(Path(source))
+    return network.design, network
 
 
 def versions() -> dict[str, str]:

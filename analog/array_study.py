@@ -1,0 +1,131 @@
+"""One layer's array looked at closely: cells, wires, noise budget, cures. What ``ohmgate array`` tells."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..model.design import Design, Layer
+from ..model.formats import DesignError, check_integer, full_scale, symmetric_codes
+from ..model.network import Network
+from .array import Array
+from .budget import Budget, noise_budget
+from .config import PRESETS, ArrayConfig
+from .cures import TILE, Outcome, outcomes, sensed_matrix
+from .inference import build_arrays
+from .wires import WireConfig, column_loss
+
+PHYSICAL = tuple(name for name, config in PRESETS.items() if config.cells)  #: presets with cells
+INPUTS = 500  #: random inputs on which readings are compared
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayStudy:
+    """A programmed array with cells, its gain (mult, shift) and the seed of its chip and of random inputs."""
+
+    array: Array
+    gain: tuple[int, int]
+    seed: int
+
+    @property
+    def layer(self) -> Layer:
+        return self.array.layer
+
+    @property
+    def wires(self) -> WireConfig:
+        """Those of the configuration; none are wires of 0 ohm."""
+        return self.array.chip.cells.wires or WireConfig()
+
+    @property
+    def conductances(self) -> np.ndarray:
+        """Conductances (S) of this chip's cells, with all errors of programming: (planes, rows, width)."""
+        return self.array.conductances
+
+    @cached_property
+    def effective(self) -> np.ndarray:
+        """:attr:`conductances` as sensed through the wires, (planes, rows, width) in siemens."""
+        return np.array([sensed_matrix(plane, self.wires) for plane in self.conductances])
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Share of each column's current that the wires take with every row on: (planes, width)."""
+        return np.array([column_loss(g, e) for g, e in zip(self.conductances, self.effective)])
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Noise budget with the array's own weights on random inputs."""
+        return noise_budget(self.layer, self.array.config, self.gain, self.array.levels, seed=self.seed)
+
+    @cached_property
+    def cures(self) -> list[Outcome]:
+        """The nominal array behind its wires, without and with each cure."""
+        return outcomes(self.array, self.wires, TILE)
+
+    def reading_error(self, outcome: Outcome) -> float:
+        """Error that the wires bring to a reading, LSB rms, on random inputs.
+
+        The converters' reference voltage makes good for the common factor of the weights, except where there is no
+        cure.
+        """
+        rng = np.random.default_rng(self.seed)
+        drives = rng.choice(symmetric_codes(self.layer.dac_bits), (INPUTS, self.layer.rows))
+        factor = outcome.factor if outcome is not self.cures[0] else 1.0
+        error = drives @ (outcome.weights / factor - self.array.levels) * self.array.scale
+        return float(np.sqrt((error**2).mean()))
+
+    def plane_names(self) -> list[str]:
+        """What each plane of cells holds."""
+        mapping = self.array.chip.mapping
+        if not mapping.paired:
+            names = ["the weights, moved up to be positive; the last column is the reference"]
+        else:
+            names = ["the positive cell of each pair", "the negative cell of each pair"]
+        if mapping.slices == 1:
+            return names
+        return [f"{name}, digit {digit} of base {mapping.base}" for digit in range(mapping.slices) for name in names]
+
+    def drive(self, kind: str) -> np.ndarray:
+        """DAC codes (rows,): "full" is full scale on every row, "random" is drawn from the seed."""
+        top, rows = full_scale(self.layer.dac_bits), self.layer.rows
+        if kind == "full":
+            return np.full(rows, top)
+        return np.random.default_rng(self.seed).choice(symmetric_codes(self.layer.dac_bits), rows)
+
+    def volts(self, codes: np.ndarray) -> np.ndarray:
+        """Voltages (rows,) on the rows for DAC codes; raises :class:`DesignError` for codes that do not fit."""
+        top, rows = full_scale(self.layer.dac_bits), self.layer.rows
+        codes = np.asarray(codes)
+        if codes.shape != (rows,):
+            raise DesignError(f"an input must have {rows} DAC codes, one a row, not shape {codes.shape}")
+        if np.abs(codes).max() > top:
+            raise DesignError(f"DAC codes must be from {-top} to {top}, not {int(codes[np.abs(codes).argmax()])}")
+        return codes * (self.array.chip.cells.device.read_voltage / top)
+
+
+def study(design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0) -> ArrayStudy:
+    """Program the array of ``design``'s layer number ``layer``; with random weights if ``network`` is None.
+
+    Raises :class:`DesignError` for a layer that is not there or a configuration without cells.
+    """
+    check_integer("layer", layer, 0, len(design.layers) - 1)
+    if config.cells is None:
+        raise DesignError("the array must have cells, not ideal weights")
+    if network is not None:
+        data = network.layers[layer]
+        return ArrayStudy(build_arrays(network, config, seed)[layer], (int(data.mult[0]), int(data.shift[0])), seed)
+    shape = design.layers[layer]
+    rng = np.random.default_rng(seed)
+    array = Array(shape, config, seed)
+    array.program(rng.choice(symmetric_codes(shape.weight_bits), (shape.rows, shape.columns)))
+    gain = 1, _fitting_shift(shape)
+    for gate in range(shape.gates):
+        array.set_gain(gate, *gain)
+    return ArrayStudy(array, gain, seed)
+
+
+def _fitting_shift(layer: Layer) -> int:
+    """Shift with which the sums of random codes and weights, at three standard deviations, just fit the converter."""
+    codes, weights = (symmetric_codes(bits).astype(float) for bits in (layer.dac_bits, layer.weight_bits))
+    spread = 3 * math.sqrt(layer.rows * (codes**2).mean() * (weights**2).mean())
+    return max(0, math.ceil(math.log2(spread / 2 ** (layer.adc_bits - 1))))

@@ -1,0 +1,118 @@
+"""``ohmgate array``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..analog.array_study import PHYSICAL, ArrayStudy, study
+from ..analog.config import preset as preset_of
+from ..analog.netlist import write_netlist
+from ..analog.wires import WireConfig
+from ..model.design import check_choice, presets
+from ..model.formats import DesignError, check_integer
+from . import runs
+from .array_report import write_report
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's array is made of and how well it reads;
+
+`ohmgate array runs/demo --preset reram --report array.html` shows it on a page that opens in any browser;
+
+`ohmgate array vowels --wire 1 --spice array.cir`, then `ngspice -b array.cir`, reads it as a circuit;
+
+`ohmgate array names --wire 1 --report wires.html` shows what 1 ohm a cell does to a large array."""
+
+
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DESIGN|IMAGE|RUN",
+            help=f"A programming image or a run folder; or a design ({', '.join(presets())}, or a .toml file), whose "
+            "weights are then random.",
+        ),
+    ],
+    layer: Annotated[int, typer.Option(help="Which layer's array, counted from 0.")] = 0,
+    preset: Annotated[str, typer.Option(help=f"What it is made of: {', '.join(PHYSICAL)}.")] = "paper_wires",
+    wire: Annotated[
+        float | None,
+        typer.Option(help="Ohm of wire from one cell to the next, in rows and columns.", show_default="the preset's"),
+    ] = None,
+    spice: Annotated[Path | None, typer.Option(help="SPICE netlist to write, of one plane of cells.")] = None,
+    plane: Annotated[int, typer.Option(help="Which plane of cells the netlist holds.")] = 0,
+    drive: Annotated[
+        str, typer.Option(help="Input of the netlist: random, full, or a text file with one DAC code a line.")
+    ] = "random",
+    report: Annotated[Path | None, typer.Option(help="Page to write (HTML, everything inside).")] = None,
+    seed: Annotated[int, typer.Option(help="Of the chip, of random weights and of a random input.")] = 0,
+) -> None:
+    """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report."""
+    check_choice("array preset with cells", preset, PHYSICAL)
+    check_integer("seed", seed, 0, 2**31 - 1)
+    config = preset_of(preset)
+    if wire is not None:
+        wires = WireConfig(row_segment=wire, column_segment=wire)
+        config = replace(config, cells=replace(config.cells, wires=wires))
+    design, network = runs.read_source(source)
+    looked = study(design, network, layer, config, seed)
+    planes = looked.plane_names()
+    check_integer("plane", plane, 0, len(planes) - 1)
+    volts = looked.volts(codes_of(drive, looked)) if spice else None
+    with Steps() as steps, steps.step("Solving the array"):
+        facts = describe(looked, preset, "the image" if network else f"random, seed {seed}")
+        cures, budget = looked.cures, looked.budget
+    say(f"{design.name}, layer {layer}")
+    for name, text in facts.items():
+        say(f"  {name:<16}{text}")
+    say()
+    say(budget.table().rstrip("\n"))
+    say()
+    say("| against the wires | worst column loses | largest error of a weight | error of a reading, LSB rms |")
+    say("| --- | --- | --- | --- |")
+    for cure in cures:
+        say(f"| {cure.name} | {cure.loss:.2%} | {cure.error:.3%} | {looked.reading_error(cure):.2g} |")
+    say()
+    if spice:
+        title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
+        spice.parent.mkdir(parents=True, exist_ok=True)
+        write_netlist(spice, looked.conductances[plane], looked.wires, volts, title)
+        current = (volts @ looked.effective[plane])[0]
+        say(f"{spice}: plane {plane} of {len(planes)} ({planes[plane]}), input {drive}")
+        if len(planes) > 1:
+            say("the other planes are arrays of their own, see --plane; currents of a pair are subtracted")
+        say(f"column 0 carries {current:.6e} A; compare: ngspice -b {spice}")
+    if report:
+        write_report(report, looked, f"{design.name}, layer {layer}", preset, facts)
+        say(f"report: {report}")
+
+
+def describe(looked: ArrayStudy, preset: str, weights: str) -> dict[str, str]:
+    """What there is to say about the array in a line each."""
+    mapping, wires, cells = looked.array.chip.mapping, looked.wires, looked.conductances
+    layer, device = looked.layer, looked.array.chip.cells.device
+    plane, column = np.unravel_index(looked.losses.argmax(), looked.losses.shape)
+    ends = "both ends" if wires.driver_ends == 2 else "one end"
+    return {
+        "size": f"{layer.rows} rows x {layer.columns} columns of {layer.weight_bits}-bit weights",
+        "cells": f"{cells.size}, in {len(cells)} planes; {mapping.base} levels a cell, preset {preset}",
+        "weights": weights,
+        "conductance": f"{device.g_min * 1e6:g} to {device.g_max * 1e6:g} uS; programmed: "
+        f"{cells.min() * 1e6:.3g} to {cells.max() * 1e6:.3g} uS, mean {cells.mean() * 1e6:.3g} uS",
+        "wires": f"{wires.row_segment:g} ohm a cell in rows, {wires.column_segment:g} ohm in columns; rows driven "
+        f"at {ends}",
+        "worst column": f"number {column} of plane {plane}: the wires take {looked.losses.max():.2%} of its current",
+        "effective bits": f"{looked.budget.enob:.2f} of {looked.budget.bits}",
+    }
+
+
+def codes_of(drive: str, looked: ArrayStudy) -> np.ndarray:
+    """DAC codes (rows,) of the option ``--drive``."""
+    if drive in ("random", "full"):
+        return looked.drive(drive)
+    try:
+        return np.array([int(word) for word in Path(drive).read_text(encoding="utf-8").split()])
+    except ValueError:
+        raise DesignError(f"the input in {drive!r} must be one whole DAC code a line") from None

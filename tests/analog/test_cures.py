@@ -1,0 +1,89 @@
+"""Wires and their cures on one programmed array, and the study around it."""
+
+import numpy as np
+import pytest
+
+from ohmgate.analog.array import Array
+from ohmgate.analog.array_study import study
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.cures import outcomes, sensed_matrix
+from ohmgate.analog.devices import mram, paper
+from ohmgate.analog.wires import WireConfig, effective_matrix
+from ohmgate.model.design import DenseLayer, Design
+from ohmgate.model.formats import DesignError
+
+LAYER = DenseLayer(inputs=29, outputs=40, adcs=8)
+WIRES = WireConfig(row_segment=50.0, column_segment=50.0)
+
+
+def programmed(layer=LAYER, **cells) -> Array:
+    array = Array(layer, ArrayConfig(cells=Cells(**{"device": paper()} | cells)), 1)
+    array.program(np.random.default_rng(0).integers(-7, 8, (layer.rows, layer.columns)))
+    return array
+
+
+def test_without_wires_every_outcome_is_the_weights():
+    array = programmed()
+    for outcome in outcomes(array, WireConfig()):
+        assert np.allclose(outcome.weights / outcome.factor, array.levels, atol=1e-9)
+        assert (outcome.loss, outcome.error) == pytest.approx((0, 0), abs=1e-9)
+
+
+def test_each_cure_helps():
+    array = programmed()
+    bare, ends, tiles, compensated = outcomes(array, WIRES, tile=16)
+    names = ["no cure", "drivers at both ends", "tiles of 16 x 16", "weights compensated"]
+    assert [o.name for o in (bare, ends, tiles, compensated)] == names
+    planes = [
+        effective_matrix(plane, WIRES)
+        for plane in array.chip.mapping.conductances(array.chip.plan(array.levels).digits)
+    ]
+    assert np.allclose(bare.weights, (planes[0] - planes[1]) / array.chip.mapping.unit, rtol=1e-12)
+    assert bare.loss > 0.02
+    assert ends.loss < 0.7 * bare.loss
+    assert tiles.loss < 0.7 * bare.loss
+    assert ends.error < 0.7 * bare.error
+    assert tiles.error < 0.7 * bare.error
+    assert compensated.error < 1e-4 < bare.error / 50
+
+
+def test_cells_that_cannot_be_compensated_are_not():
+    assert len(outcomes(programmed(device=mram()), WIRES)) == 3
+    assert len(outcomes(programmed(scheme="offset"), WIRES)) == 3
+
+
+def test_large_arrays_are_solved_to_the_stated_error():
+    conductance = np.random.default_rng(1).uniform(0, 2e-6, (150, 250))
+    wires = WireConfig(row_segment=1.0, column_segment=1.0)
+    error = np.abs(sensed_matrix(conductance, wires) - effective_matrix(conductance, wires)).max()
+    assert 0 < error < 1e-4 * conductance.max()
+
+
+def test_a_study_sees_the_array_that_is_read():
+    design = Design("one", (LAYER,))
+    looked = study(design, None, 0, preset("paper_wires"), seed=2)
+    array = looked.array
+    sensed = array.chip.mapping.weigh(looked.effective)
+    assert np.allclose(sensed, array.effective(), atol=1e-9)
+    plain = looked.conductances.sum(axis=1)
+    assert np.allclose(looked.losses, 1 - looked.effective.sum(axis=1) / plain)
+    bare, *cured = looked.cures
+    errors = [looked.reading_error(cure) for cure in cured]
+    assert all(error < looked.reading_error(bare) / 2 for error in errors)
+    assert looked.volts(looked.drive("full")).tolist() == [1.0] * LAYER.rows
+
+
+def test_planes_have_names():
+    design = Design("one", (LAYER,))
+    assert len(study(design, None, 0, preset("paper_cells")).plane_names()) == 2
+    assert (
+        study(design, None, 0, preset("mram")).plane_names()[3] == "the negative cell of each pair, digit 1 of base 2"
+    )
+    flash = study(design, None, 0, preset("nor_flash"))
+    assert len(flash.plane_names()) == len(flash.conductances) == 4
+
+
+def test_ideal_weights_have_no_cells_to_look_at():
+    with pytest.raises(DesignError, match="^the array must have cells, not ideal weights$"):
+        study(Design("one", (LAYER,)), None, 0, preset("paper"))

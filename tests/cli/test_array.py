@@ -1,0 +1,118 @@
+"""``ohmgate array``: what it prints, the netlist that ngspice reads alike, the page, its error sentences."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from ohmgate.analog.array_study import PHYSICAL, study
+from ohmgate.analog.config import PRESETS, preset
+from ohmgate.firmware import image
+from ohmgate.model.design import Design
+
+
+def current_of(text: str) -> float:
+    return float(re.search(r"column 0 carries (\S+) A", text)[1])
+
+
+def test_the_array_of_an_image_is_described(ohmgate, run_folder):
+    result = ohmgate("array", run_folder)
+    assert result.exit_code == 0, result.stderr
+    network = image.read(run_folder / "vowels.image")
+    looked = study(network.design, network, 0, preset("paper_wires"))
+    assert "size            45 rows x 128 columns of 4-bit weights" in result.stdout
+    assert "cells           11520, in 2 planes; 8 levels a cell, preset paper_wires" in result.stdout
+    assert f"the wires take {looked.losses.max():.2%} of its current" in result.stdout
+    assert looked.budget.table() in result.stdout
+    for name in ("no cure", "drivers at both ends", "tiles of 64 x 64", "weights compensated"):
+        assert f"| {name} |" in result.stdout
+
+
+@pytest.mark.parametrize("plane, drive", [(0, "random"), (1, "full"), (1, "file")])
+def test_ngspice_reads_the_netlist_alike(ohmgate, run_folder, tmp_path, plane, drive):
+    netlist = tmp_path / "made" / "array.cir"
+    if drive == "file":
+        (tmp_path / "codes.txt").write_text("".join(f"{row % 15 - 7}\n" for row in range(33)))
+        drive = tmp_path / "codes.txt"
+    options = ("--layer", 1, "--wire", 3, "--seed", 5, "--spice", netlist, "--plane", plane, "--drive", drive)
+    result = ohmgate("array", run_folder, *options)
+    assert result.exit_code == 0, result.stderr
+    sign = ("positive", "negative")[plane]
+    assert f"plane {plane} of 2 (the {sign} cell of each pair)" in result.stdout
+    assert f"plane {plane} of 2: the {sign} cell of each pair" in netlist.read_text().splitlines()[0]
+    if not shutil.which("ngspice"):
+        pytest.skip("ngspice is not installed")
+    read = subprocess.run(["ngspice", "-b", netlist], capture_output=True, text=True).stdout
+    spice = float(re.search(r"i\(vsense0\) = (\S+)", read)[1])
+    assert spice == pytest.approx(current_of(result.stdout), rel=1e-6)
+
+
+def test_the_same_seed_gives_the_same_netlist_and_page(ohmgate, tmp_path):
+    def files(name: str, seed: int) -> list[bytes]:
+        paths = [tmp_path / f"{name}.cir", tmp_path / f"{name}.html"]
+        options = ("--layer", 1, "--preset", "reram", "--wire", 1, "--seed", seed)
+        result = ohmgate("array", "vowels", *options, "--spice", paths[0], "--report", paths[1])
+        assert result.exit_code == 0, result.stderr
+        return [path.read_bytes() for path in paths]
+
+    first = files("first", 3)
+    assert files("again", 3) == first
+    assert all(a != b for a, b in zip(files("other", 4), first))
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(ohmgate, run_folder, tmp_path):
+    page = tmp_path / "array.html"
+    assert ohmgate("array", run_folder, "--report", page).exit_code == 0
+    text = page.read_text()
+    assert text.count('src="data:image/png;base64,') == 3
+    assert not re.search(r"https?://|<script|<link", text)
+    network = image.read(run_folder / "vowels.image")
+    looked = study(network.design, network, 0, preset("paper_wires"))
+    assert f"<b>{looked.budget.enob:.2f} of 4</b>" in text
+    for share in looked.budget.shares:
+        assert f'<td>{share.source}</td><td class="n">{share.lsb:.3g}</td>' in text
+    for cure in looked.cures:
+        assert f'{cure.name}</td><td class="n">{100 * cure.loss:.2f} %</td>' in text
+
+
+@pytest.mark.parametrize("name", PHYSICAL)
+def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
+    result = ohmgate("array", "vowels", "--layer", 1, "--preset", name, "--report", tmp_path / "array.html")
+    assert result.exit_code == 0, result.stderr
+    wired = PRESETS[name].cells.wires is not None
+    assert ("Map of the voltage" in (tmp_path / "array.html").read_text()) == wired
+
+
+CHOICES = ", ".join(PHYSICAL)
+ERRORS = [
+    (("--preset", "paper"), f"array preset with cells must be one of {CHOICES}, not 'paper'"),
+    (("--layer", 2), "layer must be an integer from 0 to 1, not 2"),
+    (("--seed", -1), "seed must be an integer from 0 to 2147483647, not -1"),
+    (("--plane", 2), "plane must be an integer from 0 to 1, not 2"),
+    (("--wire", -1), "row segment in ohm must be a number from 0 to 1e+09, not -1.0"),
+    (("--spice", "SPICE", "--drive", "WORDS"), "the input in WORDS must be one whole DAC code a line"),
+    (("--spice", "SPICE", "--drive", "SHORT"), "an input must have 45 DAC codes, one a row, not shape (3,)"),
+    (("--spice", "SPICE", "--drive", "LARGE"), "DAC codes must be from -7 to 7, not -8"),
+    (("--spice", "SPICE", "--drive", "NONE"), "cannot use NONE: No such file or directory"),
+]
+
+
+@pytest.mark.parametrize("options, sentence", ERRORS, ids=[sentence for _, sentence in ERRORS])
+def test_errors_are_one_sentence(ohmgate, tmp_path, options, sentence):
+    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45}
+    for name, text in inputs.items():
+        (tmp_path / name).write_text(text)
+    names = {*inputs, "SPICE", "NONE"}
+    result = ohmgate("array", "vowels", *(tmp_path / o if o in names else o for o in options))
+    for name in names:
+        sentence = re.sub(rf"\b{name}\b", lambda m: repr(str(tmp_path / m[0])), sentence)
+    assert (result.exit_code, result.stderr) == (2, f"ohmgate: error: {sentence}\n")
+    assert not (tmp_path / "SPICE").exists()
+
+
+def test_random_weights_fit_the_converter():
+    looked = study(Design.load("vowels"), None, 0, preset("paper_cells"), seed=1)
+    assert looked.gain[0] == 1
+    drives = looked.drive("random") @ looked.array.levels * looked.array.scale
+    assert 1 < drives.std() < 4, "of a converter with codes from -8 to 7"

@@ -113,9 +113,10 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
     ]
     if target == "ecp5":
         # With abc9, the default, Yosys 0.70 stops on an assertion where a carry chain feeds logic, so LUTs are
-        # mapped by abc. The other steps are synth_ecp5's own.
+        # mapped by abc. The other steps are synth_ecp5's own. Memories go to LUT RAM: for tables with many read
+        # ports the search for block RAM takes all the machine's memory.
         commands += [
-            f"synth_ecp5 -top {top} -run begin:map_luts",
+            f"synth_ecp5 -top {top} -nobram -run begin:map_luts",
             "tee -q -o gates.json stat -json",
             "abc -dress -lut 4:7",
             "clean",

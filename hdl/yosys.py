@@ -27,6 +27,6 @@ def run_yosys(commands: list[str], folder: Path) -> str:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
     )  # fmt: skip
     if done.returncode:
-        errors = re.findall(r"^(?:ERROR: |ModuleNotFoundError: )(.*)$", done.stdout, flags=re.MULTILINE)
+        errors = re.findall(r"(?:ERROR|ModuleNotFoundError|MemoryError): (.*)$", done.stdout, flags=re.MULTILINE)
         raise SynthesisError(f"yosys: {errors[-1] if errors else f'ended with status {done.returncode}'}")
     return done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -68,8 +69,8 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     for port in side_car["ports"]:
         width = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""
         assert f"\n  {port['direction']}{width} {port['name']};\n" in module
-    declared = module.split("\nmodule har(")[1].split(");")[0].strip().split(", ")
-    assert sorted(declared) == sorted(port["name"] for port in side_car["ports"])
+    declared = module.split("\nmodule har(")[1].split(");")[0].strip()
+    assert sorted(re.split(r"\s*,\s*", declared)) == sorted(port["name"] for port in side_car["ports"])
     fields = {port["name"]: port.get("fields") for port in side_car["ports"]}
     assert fields["x__payload"] == [
         {"name": "values", "lsb": 0, "width": 36, "elements": 9, "element_width": 4},

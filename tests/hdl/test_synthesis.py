@@ -13,8 +13,8 @@ from ohmgate.model.design import Design, LstmLayer
 from ohmgate.model.formats import DesignError
 
 
-def small() -> Design:
-    return Design("small", (LstmLayer(inputs=2, hidden=2, adcs=4, cell_bits=12, cell_fraction=8),))
+def tiny() -> Design:
+    return Design("tiny", (LstmLayer(inputs=2, hidden=2, adcs=4, cell_bits=12, cell_fraction=8),))
 
 
 def check(report, design: Design) -> None:
@@ -37,9 +37,9 @@ def liberty() -> Path:
 
 
 def test_a_small_design_in_generic_gates():
-    report = synthesise(small())
-    check(report, small())
-    assert report.black_boxes == (small().layers[0].macro_name,)
+    report = synthesise(tiny())
+    check(report, tiny())
+    assert report.black_boxes == (tiny().layers[0].macro_name,)
     assert (report.area, report.critical_path) == (None, None)
     assert json.loads(report.json())["flip_flops"] == report.flip_flops
     assert f"| flip-flops | {report.flip_flops} |" in report.markdown()
@@ -66,6 +66,11 @@ def test_demo_on_ecp5():
     assert report.cells["MULT18X18D"] >= 4
     assert report.cells["TRELLIS_DPR16X4"] == 4 * 32 // 4 + 4 * 4 * 8 // 4  # cells of 4 lanes, 4 tables read 4 times
     assert not any("LATCH" in kind.upper() for kind in report.cells)
+
+
+@pytest.mark.slow
+def test_tables_with_many_read_ports_on_ecp5():
+    check(synthesise(Design.load("har"), "ecp5"), Design.load("har"))
 
 
 @pytest.mark.full
@@ -112,8 +117,8 @@ def test_a_latch_is_found():
 
 def test_an_unsupported_target_a_missing_library_and_broken_verilog_are_refused():
     with pytest.raises(DesignError, match=r"^target must be one of generic, ecp5, liberty, not 'xc7'$"):
-        synthesise(small(), "xc7")
+        synthesise(tiny(), "xc7")
     with pytest.raises(DesignError, match=r"^target liberty must have a Liberty file, and 'no.lib' is none$"):
-        synthesise(small(), "liberty", Path("no.lib"))
+        synthesise(tiny(), "liberty", Path("no.lib"))
     with pytest.raises(SynthesisError, match=r"^yosys: .*syntax error"):
         synthesise_verilog(Source("top", "module top(; endmodule"))

@@ -11,6 +11,7 @@ With hypothesis, draw the seed: ``@given(seeds)``.
 
 import numpy as np
 from hypothesis import strategies as st
+
 from ohmgate.model.design import DenseLayer, Design, Layer, LstmLayer
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.network import MULT_BITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range

@@ -1,8 +1,8 @@
 """The random cases that other tests rely on cover what they promise."""
 
 import numpy as np
-from ohmgate.model import reference
 
+from ohmgate.model import reference
 from tests.designs import random_design, random_inputs, random_network
 
 

@@ -5,6 +5,7 @@ import json
 import zlib
 
 import numpy as np
+
 from ohmgate.firmware.format import GEOMETRY, HEADER, META, NO_LAYER, SECTION, geometry
 from ohmgate.firmware.frame import Section, join, split
 from ohmgate.model.design import Design

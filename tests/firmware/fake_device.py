@@ -1,6 +1,7 @@
 """A device at register level, written from the descriptions in ohmgate.model.registers alone."""
 
 import numpy as np
+
 from ohmgate.firmware.loader import BusError
 from ohmgate.model.design import Design
 from ohmgate.model.formats import from_wire

@@ -9,12 +9,12 @@ from functools import cache
 import numpy as np
 import pytest
 from hypothesis import given, settings
+
 from ohmgate.firmware import c_header, image
 from ohmgate.firmware.format import GAIN, GEOM, TABL, WGHT
 from ohmgate.firmware.loader import BusError
 from ohmgate.model.design import Design
 from ohmgate.model.registers import BY_NAME, REGISTERS
-
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.damage import damaged, forge, forged, replaced
 from tests.firmware.fake_device import FakeDevice

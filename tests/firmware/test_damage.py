@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 from ohmgate.firmware.frame import split
 from ohmgate.firmware.image import ImageError, pack, unpack
 from ohmgate.model.design import Design
-
 from tests.designs import random_design, random_network
 from tests.firmware.damage import damaged, forged
 

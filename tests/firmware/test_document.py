@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+
 from ohmgate.firmware import image
 from ohmgate.firmware.c_header import ERRORS
 from ohmgate.firmware.format import (
@@ -17,7 +18,6 @@ from ohmgate.firmware.format import (
     SECTIONS,
 )
 from ohmgate.model.design import Design, LstmLayer
-
 from tests.designs import random_network
 
 TEXT = (Path(__file__).parents[2] / "docs" / "image.md").read_text(encoding="utf-8")

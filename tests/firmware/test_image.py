@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ohmgate.firmware import image
 from ohmgate.firmware.bits import pack_bits, packed_size, unpack_bits
 from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order, table_bits
@@ -14,7 +15,6 @@ from ohmgate.firmware.frame import Section, split
 from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
 from ohmgate.model.network import LayerData, Network, nominal_tables
-
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.damage import forge, replaced
 

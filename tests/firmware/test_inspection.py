@@ -7,12 +7,12 @@ import zlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
+
 from ohmgate.firmware import image
 from ohmgate.firmware.frame import split
 from ohmgate.firmware.inspection import diff, inspect
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.network import LayerData, Network
-
 from tests.designs import random_design, random_network, seeds
 
 LAYER = DenseLayer(inputs=1, outputs=4, adcs=2, weight_bits=2, output_bits=3, adc_bits=4)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from hypothesis import given, settings
+
 from ohmgate.firmware import image
 from ohmgate.firmware.loader import BusError, LoadError, Read, Write, load, run
 from ohmgate.model.registers import BY_NAME, LOAD_REGISTERS
-
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.fake_device import FakeDevice
 

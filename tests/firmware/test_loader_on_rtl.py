@@ -5,12 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+
 from ohmgate.firmware.image import pack
 from ohmgate.firmware.loader import BusError, LoadError, Read, load
 from ohmgate.hdl.activation_tables import has_loaded_tables
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.registers import BY_NAME
-
 from tests.designs import random_design, random_network
 from tests.firmware.fake_device import FakeDevice
 

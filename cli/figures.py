@@ -54,7 +54,7 @@ def confusion(classes: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -
     short = [name.split()[-1] for name in names]
     axes.set_xticks(range(len(names)), short)
     axes.set_yticks(range(len(names)), short)
-    axes.set_xlabel(f"{names[0].split()[0]} that the Verilog names")
+    axes.set_xlabel(f"{names[0].split()[0]} that the network names")
     axes.set_ylabel(f"true {names[0].split()[0]}")
     return figure
 

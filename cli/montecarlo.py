@@ -6,14 +6,18 @@ from typing import Annotated
 
 import typer
 
-from ..analog.config import PRESETS, ArrayConfig, preset
-from ..model.formats import DesignError, check_integer
-from . import runs
+from ..analog.config import PRESETS
+from ..model.design import Design
+from ..model.formats import check_integer
+from . import pack, runs, train
 from .console import Steps, say
+from .simulate import noise_of
 
 EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chips with the paper's noise;
 
-`ohmgate montecarlo runs/demo --array reram --sensitivity 20` also takes one source of error at a time, on 20 chips.
+`ohmgate montecarlo runs/demo --preset reram --sensitivity 20` also takes one source of error at a time, on 20 chips;
+
+`ohmgate montecarlo vowels --draws 20` trains the preset *vowels* in runs/vowels first.
 
 Draws are kept: the same command goes on where it was interrupted, and with more `--draws` it adds to them."""
 
@@ -21,10 +25,17 @@ DRAWS = "draws.jsonl"
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IMAGE|RUN", help="A programming image, or a run folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DESIGN|IMAGE|RUN",
+            help="A programming image or a run folder; or a design (preset or .toml), trained in runs/ if it is not.",
+        ),
+    ],
     draws: Annotated[int, typer.Option(help="Chips to draw.")] = 100,
-    array: Annotated[
-        str, typer.Option(help=f"{', '.join(PRESETS)}, or a number: beta of weight noise per programming.")
+    preset: Annotated[
+        str,
+        typer.Option(help=f"The arrays: {', '.join(PRESETS)}, or beta of weight noise per programming."),
     ] = "paper",
     sensitivity: Annotated[
         int, typer.Option(help="Chips for each source of error, alone and taken out; 0 leaves this out.")
@@ -34,9 +45,10 @@ def command(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
     seed: Annotated[int, typer.Option(help="Of the chips.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; the results are the same with any number.")] = (
-        os.cpu_count() or 1
-    ),
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes; the results are the same with any number.", show_default="one for each core"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of draws and report.", show_default="in the run folder")
     ] = None,
@@ -47,13 +59,14 @@ def command(
     from ..train.datasets import load_dataset
 
     check_integer("sensitivity", sensitivity, 0, 1_000_000)
-    config = array_of(array)
-    network = runs.read_network(source)
+    config, workers = noise_of(preset, "preset"), workers if workers is not None else os.cpu_count() or 1
+    path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
+    network = runs.read_network(path)
     if dataset is None:
-        dataset = runs.read_config(source)["dataset"] if source.is_dir() else network.design.name
+        dataset = runs.read_config(path)["dataset"] if path.is_dir() else network.design.name
     test = load_dataset(dataset, data).test
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed)
-    folder = out or (source if source.is_dir() else source.parent) / "montecarlo" / array
+    folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / preset
     folder.mkdir(parents=True, exist_ok=True)
     with Steps() as steps:
         with steps.step(f"Drawing {draws} chips", draws) as step:
@@ -65,15 +78,16 @@ def command(
     say(montecarlo.summary(made).text())
     for entry in found:
         say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
-    say(f"report: {write_report(folder, study, made, found, array)}")
+    say(f"report: {write_report(folder, study, made, found, preset)}")
 
 
-def array_of(name: str) -> ArrayConfig:
-    """The array of an ``--array`` option: a preset's name, or beta of the weight noise."""
-    if name in PRESETS:
-        return preset(name)
-    try:
-        beta = float(name)
-    except ValueError:
-        raise DesignError(f"array must be one of {', '.join(PRESETS)} or a number, not {name!r}") from None
-    return ArrayConfig(weight_noise=beta, adc_noise="paper")
+def trained(design: str, dataset: str | None, data: Path | None) -> Path:
+    """Run folder of a design; trained and packed there, as the commands do, if it is not yet."""
+    name = Design.load(design).name
+    folder = Path("runs") / name
+    if not (folder / runs.CONFIG).exists() or not runs.image_path(folder).exists():
+        from ..train.datasets import DATASETS
+
+        train.command(design, folder, dataset or (name if name in DATASETS else "vowels"), data)
+        pack.command(folder, data=data)
+    return folder

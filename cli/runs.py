@@ -75,9 +75,14 @@ def read_network(path: Path) -> Network:
     return image.read(found)
 
 
+def is_design(source: str) -> bool:
+    """Does ``source`` name a design (preset or .toml file), and no image or run folder?"""
+    return source in presets() or source.endswith(".toml")
+
+
 def read_source(source: str) -> tuple[Design, Network | None]:
-    """A design (preset or .toml file), or the network of an image file or of a run folder with its design."""
-    if source in presets() or source.endswith(".toml"):
+    """A design, or the network of an image file or of a run folder with its design."""
+    if is_design(source):
         return Design.load(source), None
     network = read_network(Path(source))
     return network.design, network

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..analog.config import ArrayConfig, preset
+from ..analog.config import PRESETS, ArrayConfig, preset
 from ..model.design import Design, check_choice
 from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.network import Network
@@ -18,13 +18,14 @@ EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances th
 
 `ohmgate simulate runs/demo --noise paper --sequences 100` puts the paper's noise into the array;
 
+`ohmgate simulate runs/demo --noise reram` puts ReRAM cells and real converters there;
+
 `ohmgate simulate runs/demo --sequences 1 --waves` records waves, with a save file for GTKWave;
 
 `ohmgate simulate my.image --simulator icarus --dataset random` runs random codes on Icarus Verilog.
 
 On a mismatch the first failing code is printed as layer, sequence, step, unit, stage, expected, got."""
 
-NOISES = ("ideal", "paper", "paper_adc")
 RANDOM = "random"
 
 
@@ -39,7 +40,7 @@ def command(
     ] = None,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     noise: Annotated[
-        str, typer.Option(help=f"Of the array: {', '.join(NOISES)}, or a number, beta of the weight noise.")
+        str, typer.Option(help=f"Of the array: {', '.join(PRESETS)}, or a number, beta of the weight noise.")
     ] = "ideal",
     sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
     dataset: Annotated[
@@ -88,14 +89,14 @@ def command(
         raise typer.Exit(1)
 
 
-def noise_of(name: str) -> ArrayConfig:
-    """The array of a ``--noise`` option: a preset's name, or beta of the weight noise."""
-    if name in NOISES:
+def noise_of(name: str, option: str = "noise") -> ArrayConfig:
+    """The array of an option: a preset's name, or beta of the weight noise."""
+    if name in PRESETS:
         return preset(name)
     try:
         beta = float(name)
     except ValueError:
-        raise DesignError(f"noise must be one of {', '.join(NOISES)} or a number, not {name!r}") from None
+        raise DesignError(f"{option} must be one of {', '.join(PRESETS)} or a number, not {name!r}") from None
     return ArrayConfig(weight_noise=beta)
 
 

@@ -1,10 +1,13 @@
 """``ohmgate montecarlo``: draws are kept and added to, and the report tells them."""
 
 import json
+from functools import partial
+
+from ohmgate.cli import train
 
 
 def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
-    options = ("--array", "0.05", "--workers", 1, "--out", tmp_path)
+    options = ("--preset", "paper", "--workers", 1, "--out", tmp_path)
     first = ohmgate("montecarlo", run_folder, "--draws", 2, *options)
     assert first.exit_code == 0
     assert "over 2 chips" in first.stdout
@@ -21,10 +24,30 @@ def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
 
 
 def test_errors_are_one_clear_sentence(ohmgate, run_folder):
-    wrong = ohmgate("montecarlo", run_folder, "--array", "x")
+    wrong = ohmgate("montecarlo", run_folder, "--preset", "x")
     assert wrong.exit_code == 2
-    assert wrong.stderr.startswith("ohmgate: error: array must be one of ideal, paper, ")
+    assert wrong.stderr.startswith("ohmgate: error: preset must be one of ideal, paper, ")
     assert wrong.stderr.endswith("nor_flash or a number, not 'x'\n")
     wrong = ohmgate("montecarlo", run_folder, "--sensitivity", -1)
     assert wrong.exit_code == 2
     assert wrong.stderr == "ohmgate: error: sensitivity must be an integer from 0 to 1000000, not -1\n"
+
+
+def test_the_same_bytes_with_any_number_of_workers(ohmgate, run_folder, tmp_path):
+    for workers in (1, 2):
+        options = ("--draws", 3, "--preset", "paper_wires", "--workers", workers, "--out", tmp_path / str(workers))
+        assert ohmgate("montecarlo", run_folder, *options).exit_code == 0
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / str(n)).iterdir()} for n in (1, 2))
+    assert {"draws.jsonl", "montecarlo.json", "montecarlo.html", "accuracy.png"} <= set(one)
+    assert one == two
+
+
+def test_a_design_is_trained_once(ohmgate, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "command", partial(train.command, epochs=2))
+    first = ohmgate("montecarlo", "vowels", "--draws", 1, "--workers", 1)
+    assert "test accuracy" in first.stdout
+    assert (tmp_path / "runs/vowels/montecarlo/paper/draws.jsonl").exists()
+    again = ohmgate("montecarlo", "vowels", "--draws", 1, "--workers", 1)
+    assert "test accuracy" not in again.stdout
+    assert first.stdout.endswith(again.stdout)

@@ -1,10 +1,11 @@
 """A dense layer: sequencer, then a table to DAC codes, the codes themselves, or argmax."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from ..model.design import DenseLayer
 from .activation_tables import ActivationTables
+from .argmax import Argmax
 from .layer_port import LayerTwin, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
@@ -13,17 +14,20 @@ from .sequencer import AdcSequencer
 class DenseLayerCore(LayerTwin, wiring.Component):
     """A fully connected layer around one array.
 
-    Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, or the largest code so
-    far is kept. There is no feedback, so the next time step only waits for its input: ``tail`` is 1, and a time
-    step takes ``M * conversion + 1`` cycles. With ``emit = "end"`` steps other than a sequence's last are taken
+    Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank. There is no feedback, so
+    the next time step only waits for its input: ``tail`` is 1, and a time step takes ``M * conversion + 1``
+    cycles. Argmax takes a cycle more (``tail`` 2). With ``emit = "end"`` steps other than a sequence's last are taken
     and dropped, one a cycle.
     """
 
-    tail = 1
-
     def __init__(self, layer: DenseLayer):
-        self.layer = layer
+        self.layer, self.tail = layer, self.tail_of(layer)
         super().__init__(layer_members(layer))
+
+    @staticmethod
+    def tail_of(layer: DenseLayer) -> int:
+        """Cycles from the last codes of a time step to the next one's first ``convert``, none counted twice."""
+        return Argmax.latency - 1 if layer.output == "argmax" else ActivationTables.latency
 
     def elaborate(self, platform):
         m = Module()
@@ -48,17 +52,26 @@ class DenseLayerCore(LayerTwin, wiring.Component):
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
 
-        taken = Signal()
-        finished = Signal()
-        step = Signal.like(sequencer.step, reset_less=True)
+        # Cycles 0 to tail: the result appears after the last of them.
+        taken, step = [sequencer.take], [sequencer.step]
+        finished = [sequencer.take_last]
+        for k in range(1, self.tail + 1):
+            taken.append(Signal(name=f"taken_{k}"))
+            finished.append(Signal(name=f"finished_{k}"))
+            step.append(Signal.like(sequencer.step, name=f"step_{k}", reset_less=True))
+            m.d.sync += [taken[k].eq(taken[k - 1]), finished[k].eq(finished[k - 1]), step[k].eq(step[k - 1])]
         flags = Signal(2, reset_less=True)
-        m.d.sync += [taken.eq(sequencer.take), finished.eq(sequencer.take_last), step.eq(sequencer.step)]
         with m.If(sequencer.take_last):
             m.d.sync += flags.eq(Cat(held.first, held.last))
 
-        result = self._argmax(m, taken, finished, step) if layer.output == "argmax" else self._bank(m, taken, step)
+        if layer.output == "argmax":
+            m.submodules.argmax = argmax = Argmax(layer)
+            m.d.comb += [argmax.codes.eq(array.codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
+            result = argmax.label
+        else:
+            result = self._bank(m, taken[1], step[1])
         m.d.comb += Cat(self.y.payload.values).eq(result)
-        with m.If(finished):
+        with m.If(finished[self.tail]):
             m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
         with m.Elif(self.y.ready):
             m.d.sync += self.y.valid.eq(0)
@@ -82,36 +95,3 @@ class DenseLayerCore(LayerTwin, wiring.Component):
         m.submodules.bank = bank = ResultBank(layer.steps, layer.adcs * bits)
         m.d.comb += [bank.write.eq(taken), bank.index.eq(step), bank.word.eq(word)]
         return bank.whole
-
-    def _argmax(self, m, taken, finished, step):
-        """Index of the largest code; the lowest index wins a tie. A tree over one conversion, then a running best."""
-        layer = self.layer
-        n, index_bits = layer.adc_bits, len(self.y.payload.values)
-        contenders = []
-        for adc in range(layer.adcs):
-            code = Signal(signed(n), name=f"code_{adc}", reset_less=True)
-            m.d.sync += code.eq(self.array.codes[adc])
-            contenders.append((code, adc))
-        while len(contenders) > 1:
-            winners = []
-            for number, ((code, adc), (rival, other)) in enumerate(zip(contenders[::2], contenders[1::2])):
-                best = Signal(signed(n), name=f"best_{len(contenders)}_{number}")
-                where = Signal(range(max(layer.adcs, 2)), name=f"where_{len(contenders)}_{number}")
-                loses = rival > code  # strictly: the lower index keeps a tie
-                m.d.comb += [best.eq(Mux(loses, rival, code)), where.eq(Mux(loses, other, adc))]
-                winners.append((best, where))
-            contenders = winners + ([contenders[-1]] if len(contenders) % 2 else [])
-        code, adc = contenders[0]
-        best, best_where, leader, label = (
-            Signal(signed(n), reset_less=True),
-            Signal(index_bits, reset_less=True),
-            Signal(index_bits),
-            Signal(index_bits, reset_less=True),
-        )
-        leads = (step == 0) | (code > best)
-        m.d.comb += leader.eq(Mux(leads, step * layer.adcs + adc, best_where))
-        with m.If(taken):
-            m.d.sync += [best.eq(Mux(leads, code, best)), best_where.eq(leader)]
-        with m.If(finished):
-            m.d.sync += label.eq(leader)
-        return label

@@ -34,15 +34,18 @@ class LstmLayerCore(LayerTwin, wiring.Component):
     step takes ``M * conversion + 4`` cycles. With ``trace`` the intermediate results are ports.
     """
 
-    tail = ActivationTables.latency + ElementWiseLane.latency  # the bank's own cycle is the next convert's
-
     def __init__(self, layer: LstmLayer, trace: bool = False):
-        self.layer = layer
+        self.layer, self.tail = layer, self.tail_of(layer)
         members = layer_members(layer)
         if trace:
             members["trace"] = Out(trace_signature(layer))
         self.traced = trace
         super().__init__(members)
+
+    @staticmethod
+    def tail_of(layer: LstmLayer) -> int:
+        """Cycles from the last codes of a time step to the next one's first ``convert``, none counted twice."""
+        return ActivationTables.latency + ElementWiseLane.latency  # the bank's own cycle is the next convert's
 
     def elaborate(self, platform):
         m = Module()

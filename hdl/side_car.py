@@ -52,7 +52,7 @@ def _port(port: Port) -> dict:
 
 def _timing(layer: Layer) -> dict:
     """``conversions`` is M; ``cycles`` stands where the conversion time is fixed by the design."""
-    tail = CORES[layer.kind].tail
+    tail = CORES[layer.kind].tail_of(layer)
     timing = {
         "macro": layer.macro_name,
         "rows": layer.rows,

@@ -1,13 +1,12 @@
 """Cycles per time step: M * conversion + tail, for several M and conversion times."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from ohmgate.hdl.accelerator import layer_core
-from ohmgate.hdl.dense_layer import DenseLayerCore
-from ohmgate.hdl.lstm_layer import LstmLayerCore
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
@@ -26,6 +25,10 @@ def dense(steps, conversion, fixed):
     return DenseLayer(inputs=3, outputs=16, adcs=16 // steps, conversion_cycles=conversion if fixed else 0)
 
 
+def head(steps, conversion, fixed):
+    return replace(dense(steps, conversion, fixed), output="argmax")
+
+
 @pytest.mark.slow
 def test_cycles_of_a_time_step(tmp_path):
     problem = missing_tools("icarus")
@@ -33,7 +36,7 @@ def test_cycles_of_a_time_step(tmp_path):
         pytest.skip(problem)
     rng = np.random.default_rng(0)
     jobs, layers = [], []
-    for kind in (lstm, dense):
+    for kind in (lstm, dense, head):
         for case in CASES:
             design = Design("timing", (kind(*case),))
             codes, _ = random_inputs(design, rng, batch=1, steps=6)
@@ -43,14 +46,14 @@ def test_cycles_of_a_time_step(tmp_path):
     results = simulate(build([j.network.design for j in jobs], tmp_path, "icarus"), jobs)
     for (layer, (steps, conversion, _)), result in zip(layers, results):
         assert result.comparison.mismatches == 0, str(result.comparison)
-        core = LstmLayerCore if layer.kind == "lstm" else DenseLayerCore
-        assert core.tail == (4 if layer.kind == "lstm" else 1)
-        assert core.tail <= 6
+        tail = layer_core(layer).tail
+        assert tail == (4 if layer.kind == "lstm" else 2 if layer.output == "argmax" else 1)
+        assert tail <= 6
         assert layer.steps == steps
         starts = result.record.layers[0].starts
         assert len(starts) == 6 * steps
         within = [b - a for a, b in pairwise(starts) if (list(starts).index(b)) % steps]
         assert within == [conversion] * (6 * (steps - 1))
         between = [int(b - a) for a, b in pairwise(starts[::steps])]
-        assert between == [steps * conversion + core.tail] * 5, (layer, between)
+        assert between == [steps * conversion + tail] * 5, (layer, between)
         assert layer_core(layer).latency(conversion) == between[0]

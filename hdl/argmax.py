@@ -1,0 +1,83 @@
+"""The head's decision: index of the largest ADC code."""
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ..model.design import DenseLayer
+
+
+class Argmax(wiring.Component):
+    """Largest code of a time step, whose codes come K at a time; the lowest index wins a tie.
+
+    Cycle 0, that of ``take``: the codes go to registers. Cycle 1: a tree of comparisons finds the best of them.
+    Cycle 2: it is compared with the best of the conversions before; after the last conversion ``label`` takes the
+    winner and keeps it until the next time step's last conversion. ``label`` follows ``take`` by ``latency``
+    cycles.
+    """
+
+    latency = 3
+
+    def __init__(self, layer: DenseLayer):
+        self.layer = layer
+        super().__init__({
+            "codes": In(data.ArrayLayout(signed(layer.adc_bits), layer.adcs)),
+            "take": In(1),
+            "step": In(range(max(layer.steps, 2))),
+            "label": Out(bits_for(max(layer.outputs - 1, 1))),
+        })  # fmt: skip
+
+    def model(self, codes: np.ndarray) -> int:
+        """The label for a time step's codes (outputs,) in logical order."""
+        return int(np.argmax(codes))
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        taken = [self.take, Signal(name="taken_1"), Signal(name="taken_2")]
+        step = [self.step, *(Signal.like(self.step, name=f"step_{k}", reset_less=True) for k in (1, 2))]
+        for k in (1, 2):
+            m.d.sync += [taken[k].eq(taken[k - 1]), step[k].eq(step[k - 1])]
+
+        best, where = self._tree(m)
+        largest = Signal(signed(layer.adc_bits), reset_less=True)
+        winner = Signal(range(max(layer.adcs, 2)), reset_less=True)
+        m.d.sync += [largest.eq(best), winner.eq(where)]
+
+        leading, leader, now_leads, index = (
+            Signal(signed(layer.adc_bits), reset_less=True),
+            Signal.like(self.label, reset_less=True),
+            Signal(),
+            Signal.like(self.label),
+        )
+        m.d.comb += [
+            now_leads.eq((step[2] == 0) | (largest > leading)),  # strictly: an earlier index keeps a tie
+            index.eq(Mux(now_leads, step[2] * layer.adcs + winner, leader)),
+        ]
+        with m.If(taken[2]):
+            m.d.sync += [leading.eq(Mux(now_leads, largest, leading)), leader.eq(index)]
+            with m.If(step[2] == layer.steps - 1):
+                m.d.sync += self.label.eq(index)
+        return m
+
+    def _tree(self, m):
+        """The largest of the registered codes and its ADC, by a balanced tree of comparisons."""
+        layer = self.layer
+        bits = signed(layer.adc_bits)
+        contenders = []
+        for adc in range(layer.adcs):
+            code = Signal(bits, name=f"code_{adc}", reset_less=True)
+            m.d.sync += code.eq(self.codes[adc])
+            contenders.append((code, adc))
+        while len(contenders) > 1:
+            winners = []
+            for number, ((code, adc), (rival, other)) in enumerate(zip(contenders[::2], contenders[1::2])):
+                best = Signal(bits, name=f"best_{len(contenders)}_{number}")
+                where = Signal(range(max(layer.adcs, 2)), name=f"where_{len(contenders)}_{number}")
+                loses = rival > code
+                m.d.comb += [best.eq(Mux(loses, rival, code)), where.eq(Mux(loses, other, adc))]
+                winners.append((best, where))
+            contenders = winners + ([contenders[-1]] if len(contenders) % 2 else [])
+        return contenders[0]

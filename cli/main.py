@@ -6,7 +6,7 @@ from typer.core import TyperGroup
 from ..firmware.format import ImageError
 from ..firmware.loader import LoadError
 from ..model.formats import DesignError
-from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, synth, train
+from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train
 
 SENTENCES = (DesignError, ImageError, LoadError)  #: their messages are one sentence for the user
 
@@ -43,7 +43,7 @@ app = typer.Typer(
     "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted.",
 )
 
-for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth):
+for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):
     name = command.__name__.rpartition(".")[2]
     app.command(name, short_help=command.command.__doc__, epilog=command.EXAMPLES)(command.command)
 

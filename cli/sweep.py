@@ -1,0 +1,44 @@
+"""``ohmgate sweep``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Steps, say
+
+EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper's Table I has no result of yet;
+
+`ohmgate sweep fig4 --seeds 3 --workers 2 --data DIR` runs two cells at a time;
+
+`ohmgate sweep fig6 --executor dask:tcp://host:8786 --data DIR` runs them on many machines;
+
+`ohmgate sweep table1 --report` builds table and plot again from the results that are there.
+
+The same command again goes on where it was stopped: a finished cell is not repeated."""
+
+
+def command(
+    experiment: Annotated[str, typer.Argument(help="fig4, fig5, fig6, table1, fig7 or fig8 of Ma et al.")],
+    seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0.")] = 1,
+    workers: Annotated[int, typer.Option(help="Cells that run at a time on this machine.")] = 1,
+    executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the data sets, as the workers see it.", envvar="OHMGATE_DATA")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of results, made if it is not there.")] = Path("results"),
+    report: Annotated[bool, typer.Option("--report", help="Run nothing: table and plot from the results.")] = False,
+) -> None:
+    """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
+    from ..train import grid, sweep
+    from .sweep_report import write_report
+
+    cells = grid.experiment(experiment, seeds)
+    if not report:
+        with (
+            sweep.executor_for(executor, workers) as pool,
+            Steps() as steps,
+            steps.step(f"Running {experiment}", len(cells)) as step,
+        ):
+            sweep.run_sweep(cells, out, pool, data=data, progress=step.update)
+    say(write_report(experiment, cells, out))

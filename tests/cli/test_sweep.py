@@ -1,0 +1,88 @@
+"""``ohmgate sweep``: reports from JSON alone, what is missing, the whole way on tiny data."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train import language
+from ohmgate.train.grid import EXPERIMENTS, experiment, record
+from ohmgate.train.sweep import read_result, result_path
+
+
+def write_result(out, cell, final, epochs=()):
+    path = result_path(out, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    minutes = {"minutes": 2.0, "cpu_minutes": 1.5}
+    path.write_text(json.dumps(record(cell, "5" * 64, list(epochs), final, minutes)))
+
+
+def names_final(accuracy, perplexity):
+    return {"accuracy": accuracy, "perplexity": perplexity, "name_accuracy": 0.4, "name_perplexity": 6.25}
+
+
+def test_report_of_table1_with_a_cell_missing(ohmgate, tmp_path):
+    cells = experiment("table1", 2)
+    for cell, final in zip(cells, [(0.86, 1.5), (0.855, 1.53), (0.84, 1.56)]):
+        write_result(tmp_path, cell, names_final(*final))
+    write_result(tmp_path, cells[4], names_final(0.88, 1.4))
+    result = ohmgate("sweep", "table1", "--seeds", 2, "--out", tmp_path, "--report")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == (tmp_path / "table1.md").read_text()
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in result.stdout.splitlines() if "bit" in line]
+    assert rows == [
+        ["32-bit floating point", "87.00 ± 1.41 (2 seeds)", "85.09", "1.450 ± 0.071 (2 seeds)", "1.000", "1.52", "1.000", "6.25 ± 0.00 (2 seeds)"],
+        ["4-bit weight, 4-bit ADC/DAC", "85.50", "85.0", "1.530", "1.055", "1.55", "1.020", "6.25"],
+        ["2-bit weight, 2-bit ADC/DAC", "84.00", "83.6", "1.560", "1.076", "1.58", "1.039", "6.25"],
+        ["1-bit weight, 1-bit ADC/DAC", "missing", "72.82", "missing", "missing", "2.27", "1.493", "missing"],
+    ]  # fmt: skip
+    assert "4 of 8 cells have run" in result.stdout
+    first = (tmp_path / "table1.png").read_bytes()
+    assert ohmgate("sweep", "table1", "--seeds", 2, "--out", tmp_path, "--report").exit_code == 0
+    assert (tmp_path / "table1.png").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7", "fig8"])
+def test_reports_of_the_figures(ohmgate, tmp_path, name):
+    for number, cell in enumerate(EXPERIMENTS[name][:-1]):
+        epochs = [{"valid_perplexity": 300.0 / epoch} for epoch in range(1, 11)]
+        final = {"accuracy": 0.9} if cell.task == "har" else {"perplexity": 150.25 + number}
+        write_result(tmp_path, cell, final, epochs)
+    result = ohmgate("sweep", name, "--out", tmp_path, "--report")
+    assert result.exit_code == 0, result.stderr
+    count = len(EXPERIMENTS[name])
+    assert f"{count - 1} of {count} cells have run" in result.stdout
+    assert result.stdout.count("missing") == 1
+    assert ("90.00" if name == "fig4" else "150.25") in result.stdout
+    assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+def test_nothing_has_run_yet(ohmgate, tmp_path):
+    result = ohmgate("sweep", "fig6", "--out", tmp_path, "--report")
+    assert "0 of 17 cells have run" in result.stdout
+    assert result.stdout.count("missing") == 17
+    assert not (tmp_path / "fig6.png").exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_cannot_find_its_data_says_so(ohmgate, tmp_path):
+    result = ohmgate("sweep", "table1", "--data", tmp_path / "none", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "the data folder must have the file 'names/Arabic.txt'" in result.stderr
+
+
+def test_an_unknown_executor(ohmgate, tmp_path):
+    result = ohmgate("sweep", "table1", "--executor", "slurm", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr == "ohmgate: error: executor must be local or dask:ADDRESS, not 'slurm'\n"
+
+
+def test_a_result_of_another_protocol_is_refused(tmp_path, monkeypatch):
+    cell = experiment("table1")[0]
+    write_result(tmp_path, cell, names_final(0.8, 1.6))
+    assert read_result(tmp_path, cell)["final"]["accuracy"] == 0.8
+    usual = language.protocol
+    monkeypatch.setattr(language, "protocol", lambda *given: replace(usual(*given), batch=16))
+    with pytest.raises(DesignError, match="has another; move it away$"):
+        read_result(tmp_path, cell)

@@ -1,0 +1,176 @@
+"""Names and Penn Treebank: the texts as read, the models' inputs, training, the meaning of each number."""
+
+import gzip
+import math
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
+from ohmgate.train.language import (
+    LanguageConfig,
+    LanguageModel,
+    evaluate_names,
+    evaluate_words,
+    protocol,
+    train_names,
+    train_words,
+)
+from ohmgate.train.noise import Noise
+
+external = pytest.mark.skipif("OHMGATE_DATA" not in os.environ, reason="OHMGATE_DATA, the data folder, is not set")
+
+
+def write_names(folder, **changes):
+    (folder / "names").mkdir()
+    for nation in NATIONS:
+        text = changes.get(nation, f"{nation}son\nO'Neil\nÁvila\n")
+        (folder / "names" / f"{nation}.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def write_words(folder, train="the cat sat on the mat \n" * 60, valid="the cat sat on the mat \n" * 20):
+    (folder / "ptb").mkdir()
+    for split, text in (("train", train), ("valid", valid)):
+        (folder / "ptb" / f"ptb.{split}.txt.gz").write_bytes(gzip.compress(text.encode()))
+    return folder
+
+
+def small(bits, **fields):
+    config = protocol("names", bits, 0, Noise())
+    return replace(config, hidden=16, epochs=2, epoch_steps=20, learning_rate=0.02, **fields)
+
+
+def test_names_are_folded_and_padded(tmp_path):
+    data = names(write_names(tmp_path))
+    assert len(CHARACTERS) == 100
+    assert data.windows.shape == (3 * len(NATIONS), WINDOW + 1)
+    text = ["".join(CHARACTERS[c] for c in row) for row in data.windows[:3]]
+    assert text == [name.ljust(WINDOW + 1, "\n") for name in ("Arabicson", "O'Neil", "Avila")]
+    assert data.lengths[:3].tolist() == [9, 6, 5]
+
+
+def test_words_are_numbered_by_frequency(tmp_path):
+    data = penn_treebank(write_words(tmp_path, "b a b \n c b \n", "a c \n"))
+    assert data.vocabulary == ("b", "<eos>", "a", "c")
+    assert data.train.tolist() == [0, 2, 0, 1, 3, 0, 1]
+    assert data.valid.tolist() == [2, 3, 1]
+
+
+def test_one_hot_inputs_are_driven_or_not_and_signs_for_one_bit():
+    for bits, rest in ((4, 0), (2, 0), (1, -1)):
+        model = LanguageModel(100, small((bits, bits))).eval()
+        seen = []
+        model.lstm.arrays[0].recorder = lambda array, codes, trace, seen=seen: seen.append(codes)
+        with torch.no_grad():
+            model(torch.tensor([[3]]))
+        top = max(1, 2 ** (bits - 1) - 1)
+        assert seen[0].flatten().tolist() == [float(top if k == 3 else rest) for k in range(100)]
+
+
+def test_a_models_perplexities_are_those_of_its_probabilities(tmp_path):
+    data = names(write_names(tmp_path))
+    model = LanguageModel(100, small((32, 32)))
+    with torch.no_grad():
+        model.softmax.weight.zero_()
+        model.softmax.bias.fill_(-50.0)
+        model.softmax.bias[[END, CHARACTERS.index("n")]] = torch.tensor([math.log(0.75), math.log(0.25)])
+        model.softmax.bias[[CHARACTERS.index(c) for c in set("".join(NATIONS)) | set("soO'eilAv")]] = math.log(0.1)
+        model.softmax.bias[END] = math.log(0.9)
+    got = evaluate_names(model, data)
+    p = torch.softmax(model.softmax.bias.detach().double(), 0).numpy()
+    targets = data.windows[:, 1:]
+    real = np.arange(WINDOW) < data.lengths[:, None]
+    assert got["perplexity"] == pytest.approx(math.exp(-np.log(p[targets]).mean()), rel=1e-5)
+    assert got["name_perplexity"] == pytest.approx(math.exp(-np.log(p[targets[real]]).mean()), rel=1e-5)
+    assert got["accuracy"] == pytest.approx((targets == END).mean())
+    assert got["name_accuracy"] == pytest.approx(1 / data.lengths.mean())
+
+
+@pytest.mark.parametrize("bits", [(32, 32), (4, 4), (1, 1)])
+def test_names_are_learned_and_repeat_to_the_bit(tmp_path, bits):
+    data = names(write_names(tmp_path))
+    runs = [train_names(data, small(bits)) for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert train_names(data, small(bits, seed=1)) != runs[0]
+    first, last = (epoch["train_perplexity"] for epoch in runs[0].epochs)
+    assert last < first / 2
+    assert runs[0].final["perplexity"] < 1.1 * last
+    assert runs[0].final["name_perplexity"] > runs[0].final["perplexity"]
+
+
+@pytest.mark.parametrize("bits", [(32, 32), (4, 4)])
+def test_words_are_learned(tmp_path, bits):
+    data = penn_treebank(write_words(tmp_path))
+    config = replace(protocol("ptb", bits, 0, Noise()), hidden=16, embedding=8, epochs=6, batch=4, window=5)
+    config = replace(config, learning_rate=0.02, dropout=0.0)
+    result = train_words(data, config)
+    assert len(result.epochs) == 6
+    assert result.final["perplexity"] == result.epochs[-1]["valid_perplexity"]
+    assert result.final["perplexity"] < len(data.vocabulary) / 2
+    assert train_words(data, config, steps=3).epochs[0]["train_perplexity"] > result.epochs[0]["train_perplexity"]
+
+
+def test_word_perplexity_of_a_uniform_model_is_the_vocabulary(tmp_path):
+    data = penn_treebank(write_words(tmp_path))
+    model = LanguageModel(len(data.vocabulary), LanguageConfig(quant=QuantConfig(), hidden=8, embedding=4))
+    torch.nn.init.zeros_(model.softmax.weight)
+    torch.nn.init.zeros_(model.softmax.bias)
+    assert evaluate_words(model, data.valid, batch=3, window=7) == pytest.approx(len(data.vocabulary), rel=1e-5)
+
+
+def test_noise_of_a_run_acts_in_training_and_evaluation(tmp_path):
+    data = names(write_names(tmp_path))
+    plain, noisy = (train_names(data, small((4, 4), noise=Noise(weight=beta))) for beta in (0.0, 0.2))
+    assert noisy.epochs != plain.epochs
+    assert noisy == train_names(data, small((4, 4), noise=Noise(weight=0.2)))
+
+
+def test_protocols_are_the_papers():
+    config = protocol("names", (4, 4), 3, Noise())
+    assert (config.hidden, config.embedding, config.epochs * config.epoch_steps, config.seed) == (256, 0, 8000, 3)
+    config = protocol("ptb", (2, 3), 0, Noise())
+    assert (config.hidden, config.embedding, config.epochs, config.batch, config.window) == (300, 300, 10, 20, 35)
+    assert (config.quant.weight_bits, config.quant.dac_bits, config.quant.adc_bits) == (2, 3, 3)
+
+
+def test_sentences(tmp_path):
+    with pytest.raises(DesignError, match=r"^files of names must be UTF-8 text, but one is not$"):
+        names(write_names(tmp_path, Greek=b"\xff\xfe"))
+    (tmp_path / "long").mkdir()
+    with pytest.raises(DesignError, match=r"^the longest name must have 1 to 31 characters, not 40$"):
+        names(write_names(tmp_path / "long", Greek="x" * 40))
+    sentence = r"^every word of the validation text must be one of the training text, not 'dog'$"
+    with pytest.raises(DesignError, match=sentence):
+        penn_treebank(write_words(tmp_path, "a b \n", "a dog \n"))
+    (tmp_path / "ptb" / "ptb.valid.txt.gz").write_bytes(b"a b")
+    sentence = r"^files of the Penn Treebank must be text compressed by gzip, but cannot be read$"
+    with pytest.raises(DesignError, match=sentence):
+        penn_treebank(tmp_path)
+    config = small((4, 4))
+    with pytest.raises(DesignError, match=r"^learning rate must be a number from 0 to 10, not 11$"):
+        replace(config, learning_rate=11)
+    (tmp_path / "good").mkdir()
+    data = names(write_names(tmp_path / "good"))
+    with pytest.raises(DesignError, match=r"^a window of names must have 32 steps, not 16$"):
+        train_names(data, replace(config, window=16))
+    data = penn_treebank(write_words(tmp_path / "long"))
+    with pytest.raises(
+        DesignError, match=r"^a text must have at least 2 words for each of 20 streams, not 3 in all$"
+    ):
+        evaluate_words(LanguageModel(5, config), data.valid[:3])
+
+
+@external
+def test_the_real_texts():
+    data = names()
+    assert data.windows.shape == (20050, WINDOW + 1)
+    assert data.lengths.max() <= 20
+    assert data.checksum == "8cb5d785e418621c9ae2a9769a0c3360878c05c6fcb4b5457ce4d5ac059ec65d"
+    words = penn_treebank()
+    assert (len(words.train), len(words.valid), len(words.vocabulary)) == (929589, 73760, 10000)

@@ -1,0 +1,212 @@
+"""Sweeps: the cells of each experiment, resuming, killing, executors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train import grid
+from ohmgate.train.grid import EXPERIMENTS, Cell, experiment, har_design, identity, run_cell
+from ohmgate.train.sweep import executor_for, read_result, result_path, run_sweep
+from ohmgate.train.training import PROTOCOLS
+
+CELLS = experiment("table1")
+
+
+class Inline(Executor):
+    """Runs a call where it is submitted."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def quick(cell, folder):
+    """A record at once."""
+    return {**identity(cell), "final": {"folder": str(folder)}, "pid": os.getpid()}
+
+
+def test_the_grids():
+    assert [(c.weight_bits, c.converter_bits) for c in CELLS] == [(32, 32), (4, 4), (2, 2), (1, 1)]
+    assert {name: len(cells) for name, cells in EXPERIMENTS.items()} == {
+        "fig4": 15, "fig5": 4, "fig6": 17, "table1": 4, "fig7": 16, "fig8": 10,
+    }  # fmt: skip
+    assert set(EXPERIMENTS["fig5"]) <= set(EXPERIMENTS["fig6"])
+    everything = {cell for cells in EXPERIMENTS.values() for cell in cells}
+    assert len({cell.name for cell in everything}) == len(everything)
+    assert [c.seed for c in experiment("table1", 2)] == [0] * 4 + [1] * 4
+    noisy = Cell(task="ptb", weight_bits=2, converter_bits=4, weight_noise=0.05, adc_noise=0.3, seed=7)
+    assert noisy.name == "ptb_w2_a4_adcnoise_beta5_seed7"
+
+
+def test_a_finished_cell_is_not_repeated(tmp_path):
+    calls = []
+
+    def work(cell, folder):
+        calls.append(cell)
+        return quick(cell, folder)
+
+    assert run_sweep(CELLS[:2], tmp_path, Inline(), data="there", work=work) == 2
+    assert run_sweep(CELLS, tmp_path, Inline(), work=work) == 2
+    assert calls == CELLS
+    assert read_result(tmp_path, CELLS[0])["final"] == {"folder": "there"}
+    assert run_sweep(CELLS, tmp_path, Inline(), work=work) == 0
+
+
+def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):
+    def work(cell, folder):
+        if cell == CELLS[1]:
+            raise RuntimeError("broken")
+        return quick(cell, folder)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        run_sweep(CELLS, tmp_path, Inline(), work=work)
+    assert [read_result(tmp_path, cell) is None for cell in CELLS] == [False, True, False, False]
+
+
+SCRIPT = """
+import sys, time
+from ohmgate.train.grid import experiment, identity
+from ohmgate.train.sweep import executor_for, run_sweep
+
+def slow(cell, folder):
+    with open(folder, "a") as log:
+        log.write(cell.name + "\\n")
+    time.sleep(0.5)
+    return identity(cell)
+
+if __name__ == "__main__":
+    with executor_for("local") as pool:
+        run_sweep(experiment("table1"), sys.argv[1], pool, data=sys.argv[2], work=slow)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_sweep_loses_the_running_cell_alone(tmp_path):
+    script, out, log = tmp_path / "script.py", tmp_path / "out", tmp_path / "log"
+    script.write_text(SCRIPT)
+    call = [sys.executable, str(script), str(out), str(log)]
+    process = subprocess.Popen(call)
+    deadline = time.monotonic() + 120
+    while not (log.exists() and len(log.read_text().splitlines()) == 3):  # the third cell has just begun
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {cell for cell in CELLS if read_result(out, cell) is not None}
+    assert set(CELLS[:1]) <= finished <= set(CELLS[:2])
+    time.sleep(1)  # a worker that lived on would begin the fourth cell
+    begun = log.read_text().splitlines()
+    assert begun == [cell.name for cell in CELLS[:3]]
+    subprocess.run(call, check=True)
+    again = log.read_text().splitlines()[3:]
+    assert again == [cell.name for cell in CELLS if cell not in finished]
+    assert all(read_result(out, cell) is not None for cell in CELLS)
+    assert [path for path in (out / "cells").iterdir() if path.suffix != ".json"] == []
+
+
+@pytest.mark.slow
+def test_dask_workers_on_loopback(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed (extra: cluster) is not installed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+    with (
+        distributed.LocalCluster(**options, dashboard_address=None) as cluster,
+        executor_for(f"dask:{cluster.scheduler_address}") as pool,
+    ):
+        assert run_sweep(CELLS, tmp_path, pool, data="there", work=quick) == 4
+        assert run_sweep(CELLS, tmp_path, pool, work=quick) == 0
+    records = [read_result(tmp_path, cell) for cell in CELLS]
+    assert all(record["final"] == {"folder": "there"} for record in records)
+    assert os.getpid() not in {record["pid"] for record in records}
+
+
+def write_har(folder):
+    rng = np.random.default_rng(0)
+    arrays = {"classes": np.array([f"activity {k}" for k in range(6)])}
+    for split, count in (("train", 24), ("test", 12)):
+        arrays[f"y_{split}"] = (np.arange(count) % 6).astype(np.uint8)
+        wave = rng.normal(size=(count, 16, 9)) * 0.1 + arrays[f"y_{split}"][:, None, None] / 3
+        arrays[f"x_{split}"] = wave.astype(np.float32)
+        arrays[f"subject_{split}"] = np.arange(count, dtype=np.uint8) % 3
+    np.savez(folder / "har.npz", **arrays)
+
+
+def test_cells_of_har_and_their_records(tmp_path, monkeypatch):
+    write_har(tmp_path)
+    monkeypatch.setitem(PROTOCOLS, "har", replace(PROTOCOLS["har"], epochs=2, batch=8, fast=False))
+    cells = [
+        Cell(task="har", weight_bits=8, converter_bits=8),
+        Cell(task="har", weight_bits=8, converter_bits=8, post_training=True),
+        Cell(task="har", weight_bits=32, converter_bits=32),
+        Cell(task="har", weight_bits=1, converter_bits=1, post_training=True),
+    ]
+    assert run_sweep(cells, tmp_path, Inline(), data=tmp_path) == 4
+    trained, post, floating, binary = (read_result(tmp_path, cell) for cell in cells)
+    assert set(trained) == {
+        "cell", "protocol", "data_sha256", "epochs", "final", "minutes", "cpu_minutes", "versions", "machine",
+    }  # fmt: skip
+    assert len(trained["data_sha256"]) == 64
+    assert [list(epoch) for epoch in trained["epochs"]] == [["train_loss"]] * 2
+    assert post["epochs"] == floating["epochs"]
+    assert all(0 <= record["final"]["accuracy"] <= 1 for record in (trained, post, floating, binary))
+    assert floating["protocol"]["floating"]
+    assert not trained["protocol"]["floating"]
+
+
+def test_quantisation_after_training_at_many_bits_changes_nothing(tmp_path, monkeypatch):
+    write_har(tmp_path)
+    monkeypatch.setitem(PROTOCOLS, "har", replace(PROTOCOLS["har"], epochs=12, batch=8, fast=False))
+    floating = run_cell(Cell(task="har", weight_bits=32, converter_bits=32), tmp_path)
+    post = run_cell(Cell(task="har", weight_bits=12, converter_bits=12, post_training=True), tmp_path)
+    assert floating["final"]["accuracy"] > 0.6
+    assert post["final"] == floating["final"]
+
+
+def test_har_designs():
+    design = har_design(4)
+    assert design.fingerprint == grid.Design.load("har").fingerprint
+    assert [layer.adc_bits for layer in har_design(16).layers] == [16, 16, 16]
+    assert [layer.adc_bits for layer in har_design(2).layers] == [2, 2, 8]
+    assert har_design(1).layers[0].function == "tanh"
+
+
+def test_sentences(tmp_path):
+    with pytest.raises(
+        DesignError, match=r"^experiment must be one of fig4, fig5, fig6, table1, fig7, fig8, not 'fig9'$"
+    ):
+        experiment("fig9")
+    with pytest.raises(DesignError, match=r"^har has one width for all, not 2 and 4 bits$"):
+        Cell(task="har", weight_bits=2, converter_bits=4)
+    with pytest.raises(DesignError, match=r"^quantisation after training is for har at 1 to 16 bits alone$"):
+        Cell(task="ptb", weight_bits=2, converter_bits=4, post_training=True)
+    with (
+        pytest.raises(DesignError, match=r"^executor must be local or dask:ADDRESS, not 'slurm'$"),
+        executor_for("slurm"),
+    ):
+        pass
+    path = result_path(tmp_path, CELLS[0])
+    path.parent.mkdir()
+    path.write_text("{")
+    sentence = r"^result 'names_w32_a32_seed0.json' must be a cell's JSON, but cannot be read$"
+    with pytest.raises(DesignError, match=sentence):
+        read_result(tmp_path, CELLS[0])
+    other = identity(CELLS[0])
+    other["protocol"]["batch"] = 1
+    path.write_text(json.dumps(other))
+    sentence = r"^result 'names_w32_a32_seed0.json' must have its cell's protocol, but has another; move it away$"
+    with pytest.raises(DesignError, match=sentence):
+        read_result(tmp_path, CELLS[0])

@@ -1,0 +1,187 @@
+"""The paper's experiments as grids of cells, and the full-protocol run of one cell (docs/sweeps.md)."""
+
+import math
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..model.design import Design, check_choice
+from ..model.formats import DesignError, check_integer
+from . import corpora, language
+from .array import ArrayModule
+from .config import FLOAT, check_bits
+from .convert import calibrate
+from .datasets import data_file, har
+from .network import DesignNetwork
+from .noise import PAPER_ADC, Noise
+from .training import PROTOCOLS, TrainConfig, predict, single_thread, train
+
+TASKS = ("har", "ptb", "names")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run: DAC and ADC have ``converter_bits``. Noise acts in training and evaluation, drawn per batch.
+
+    ``post_training``: trained in float, then quantised and calibrated without training (har alone).
+    """
+
+    task: str
+    weight_bits: int
+    converter_bits: int
+    adc_noise: float = 0.0  #: ADC steps
+    weight_noise: float = 0.0  #: beta
+    post_training: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("task", self.task, TASKS)
+        check_bits("weight bits", self.weight_bits)
+        check_bits("converter bits", self.converter_bits)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        if self.task == "har" and self.weight_bits != self.converter_bits:
+            raise DesignError(f"har has one width for all, not {self.weight_bits} and {self.converter_bits} bits")
+        if self.post_training and (self.task != "har" or self.weight_bits == FLOAT):
+            raise DesignError("quantisation after training is for har at 1 to 16 bits alone")
+
+    @property
+    def name(self) -> str:
+        """Name of the result's file."""
+        name = f"{self.task}_w{self.weight_bits}_a{self.converter_bits}"
+        name += "_adcnoise" * bool(self.adc_noise) + f"_beta{100 * self.weight_noise:.0f}" * bool(self.weight_noise)
+        return name + "_post" * self.post_training + f"_seed{self.seed}"
+
+    @property
+    def label(self) -> str:
+        """As in the paper's Table I."""
+        if self.weight_bits == FLOAT:
+            return "32-bit floating point"
+        return f"{self.weight_bits}-bit weight, {self.converter_bits}-bit ADC/DAC"
+
+
+HAR_BITS = (1, 2, 3, 4, 6, 8, 16)
+BETAS = (0.0, 0.05, 0.1, 0.15, 0.2)
+
+
+def _cells(task: str, *bits: tuple[int, int], **fields) -> list[Cell]:
+    return [Cell(task=task, weight_bits=w, converter_bits=a, **fields) for w, a in bits]
+
+
+_GRID = [(w, a) for w in (1, 2, 3, 4) for a in (1, 2, 3, 4)]
+_TWO_WEIGHTS = [(w, a) for w in (2, 4) for a in (1, 2, 3, 4)]
+EXPERIMENTS: dict[str, list[Cell]] = {
+    "fig4": _cells("har", (32, 32), *((b, b) for b in HAR_BITS))
+    + _cells("har", *((b, b) for b in HAR_BITS), post_training=True),
+    "fig5": _cells("ptb", (32, 32), (4, 4), (2, 2), (1, 2)),
+    "fig6": _cells("ptb", (32, 32), *_GRID),
+    "table1": _cells("names", (32, 32), (4, 4), (2, 2), (1, 1)),
+    "fig7": _cells("ptb", *_TWO_WEIGHTS) + _cells("ptb", *_TWO_WEIGHTS, adc_noise=PAPER_ADC),
+    "fig8": [cell for beta in BETAS for cell in _cells("ptb", (2, 4), (4, 4), weight_noise=beta)],
+}  #: of seed 0; a cell that two figures show is the same, and runs once
+
+
+def experiment(name: str, seeds: int = 1) -> list[Cell]:
+    """All cells of an experiment, seed after seed, so that a first seed is whole before a second begins."""
+    check_choice("experiment", name, tuple(EXPERIMENTS))
+    check_integer("seeds", seeds, 1, 1000)
+    return [replace(cell, seed=seed) for seed in range(seeds) for cell in EXPERIMENTS[name]]
+
+
+def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
+    """Everything that decides the cell's run besides the data."""
+    noise = Noise(adc=cell.adc_noise, weight=cell.weight_noise)
+    if cell.task != "har":
+        return language.protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
+    floating = cell.post_training or cell.weight_bits == FLOAT
+    return replace(PROTOCOLS["har"], seed=cell.seed, floating=floating, train_noise=noise, eval_noise=noise)
+
+
+def identity(cell: Cell) -> dict:
+    """What a result must agree with to be this cell's."""
+    return {"cell": asdict(cell), "protocol": asdict(protocol(cell))}
+
+
+def run_cell(cell: Cell, folder: str | Path | None = None) -> dict:
+    """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
+    machine and minutes."""
+    began, cpu = time.monotonic(), time.process_time()
+    checksum, epochs, final = {"har": _har, "names": _names, "ptb": _ptb}[cell.task](cell, folder)
+    minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
+    return record(cell, checksum, epochs, final, minutes)
+
+
+def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: dict) -> dict:
+    """A cell's result as its file holds it."""
+    packages = ("ohmgate", "numpy", "torch")
+    return {
+        **identity(cell),
+        "data_sha256": checksum,
+        "epochs": epochs,
+        "final": {name: float(value) for name, value in final.items()},
+        **{name: round(value, 2) for name, value in minutes.items()},
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
+        "machine": f"{platform.system()} {platform.machine()}, one thread of {os.cpu_count()} cores",
+    }
+
+
+def har_design(bits: int) -> Design:
+    """The preset ``har`` at ``bits`` for weights and converters, its head's ADC with at least 8.
+
+    One bit has no zero, so the first layer's ReLU, whose sign is always +, becomes tanh there.
+    """
+    design = Design.load("har")
+    if bits == FLOAT:
+        return design
+    first, lstm, head = (replace(layer, dac_bits=bits, weight_bits=bits) for layer in design.layers)
+    function = "tanh" if bits == 1 else first.function
+    first = replace(first, adc_bits=bits, output_bits=bits, function=function)
+    return Design("har", (first, replace(lstm, adc_bits=bits), replace(head, adc_bits=max(8, bits))))
+
+
+def _names(cell: Cell, folder):
+    data = corpora.names(folder)
+    result = language.train_names(data, protocol(cell))
+    return data.checksum, list(result.epochs), result.final
+
+
+def _ptb(cell: Cell, folder):
+    data = corpora.penn_treebank(folder)
+    result = language.train_words(data, protocol(cell))
+    return data.checksum, list(result.epochs), result.final
+
+
+def _har(cell: Cell, folder):
+    data, config = har(folder), protocol(cell)
+    checksum = corpora.checksum([data_file("har.npz", folder).read_bytes()])
+    design = har_design(cell.weight_bits)
+    result = train(design, data, config)
+    accuracy = result.accuracy
+    if cell.post_training:
+        with single_thread():
+            accuracy = _quantised_after(result.model, design, data, config)
+    return checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy}
+
+
+def _quantised_after(floating: DesignNetwork, design: Design, data, config: TrainConfig) -> float:
+    """Test accuracy of a float network's weights in ``design``, ranges calibrated on training data."""
+    scale, offset = data.input_range(config.deviations)
+    picked = data.train.take(np.arange(0, len(data.train), max(1, len(data.train) // 256)))
+    inputs = torch.from_numpy((picked.features * scale + offset).astype(np.float32)).clamp(-1, 1)
+    model = DesignNetwork(design)
+    arrays = [layer for layer in model.layers if isinstance(layer, ArrayModule)]
+    with torch.no_grad():
+        for array, source in zip(arrays, floating.layers):
+            array.cells.copy_(source.cells)
+        if design.layers[0].function == "relu":  # bring its outputs to -1..1: the LSTM's rows undo it exactly
+            outputs = floating.eval().layers[0](inputs.transpose(0, 1))
+            largest = max(float(np.percentile(outputs.numpy(), 99.9)), math.ulp(1.0))
+            arrays[0].cells /= largest
+            arrays[1].cells[: arrays[1].inputs] *= largest
+    calibrate(model, lambda: model.eval()(inputs))
+    return float((predict(model, data.test, scale, offset) == data.test.labels).mean())

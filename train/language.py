@@ -1,0 +1,227 @@
+"""Next-character and next-word prediction with one quantised LSTM layer (Ma et al., section IV.B).
+
+As in the paper's Fig. 3(a) the LSTM's array and converters are quantised; embedding and softmax are the host's,
+float, and the embedding's values become DAC codes. Protocols: docs/sweeps.md.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..model.formats import DesignError, check_integer
+from .config import FLOAT, QuantConfig
+from .corpora import CHARACTERS, Names, Words
+from .modules import QuantLSTM
+from .noise import Noise, NoiseSource
+from .training import single_thread
+
+Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, the last one's training perplexity
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageConfig:
+    """Everything that decides a run besides the data. An epoch of names is ``epoch_steps`` iterations."""
+
+    quant: QuantConfig
+    seed: int = 0
+    hidden: int = 256
+    embedding: int = 0  #: width of a learned embedding; 0: one-hot inputs
+    epochs: int = 8
+    epoch_steps: int = 1000  #: of names; words take one pass over the text
+    batch: int = 32
+    window: int = 32  #: steps of truncated backpropagation
+    learning_rate: float = 0.004  #: of Adam: highest, falls to 0 by a cosine
+    clip_norm: float = 1.0
+    dropout: float = 0.0  #: before the LSTM and after it
+    noise: Noise = field(default_factory=Noise)  #: in training and in evaluation
+
+    def __post_init__(self) -> None:
+        for name, high in (("hidden", 4096), ("epochs", 10**5), ("epoch_steps", 10**7), ("batch", 10**5)):
+            check_integer(name.replace("_", " "), getattr(self, name), 1, high)
+        check_integer("window", self.window, 1, 10**4)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("embedding", self.embedding, 0, 4096)
+        for name, high in (("learning_rate", 10), ("clip_norm", 10**6), ("dropout", 0.9)):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value <= high:
+                raise DesignError(f"{name.replace('_', ' ')} must be a number from 0 to {high}, not {value!r}")
+
+
+class LanguageModel(nn.Module):
+    """Tokens (T, B) to logits (T, B, tokens) and the LSTM's state; ``state`` goes from window to window.
+
+    One-hot inputs: 0 and full scale, so that a row is driven or not. One bit has no code 0: there the rows are
+    -full scale and +full scale, and the difference is a constant of each column that its bias can learn.
+    """
+
+    def __init__(self, tokens: int, config: LanguageConfig) -> None:
+        super().__init__()
+        self.config, self.tokens = config, tokens
+        if config.embedding:
+            self.embedding = nn.Embedding(tokens, config.embedding)
+            nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
+        self.lstm = QuantLSTM(config.embedding or tokens, config.hidden, config=config.quant)
+        self.dropout = nn.Dropout(config.dropout)
+        self.softmax = nn.Linear(config.hidden, tokens)
+        self.source = NoiseSource()
+        for array in self.lstm.arrays:
+            array.source, array.train_noise, array.eval_noise = self.source, config.noise, config.noise
+
+    def forward(self, tokens: torch.Tensor, state=None):
+        if self.config.embedding:
+            inputs = self.dropout(self.embedding(tokens))
+        else:
+            inputs = functional.one_hot(tokens, self.tokens).float()
+            if self.config.quant.dac_bits == 1:
+                inputs = 2 * inputs - 1
+        hidden, state = self.lstm(inputs, state)
+        return self.softmax(self.dropout(hidden.float())), state
+
+
+@dataclass(frozen=True)
+class LanguageResult:
+    """Per epoch and at the end: perplexities per token, accuracies 0..1."""
+
+    epochs: tuple[dict, ...]
+    final: dict
+
+
+def train_names(data: Names, config: LanguageConfig, progress: Progress | None = None) -> LanguageResult:
+    """Iterations on random names. At the end the whole training set is evaluated, as the paper's Table I has it.
+
+    ``final``: ``accuracy`` and ``perplexity`` over all positions of the windows, END's included, and
+    ``name_accuracy``, ``name_perplexity`` over each name's characters and the END after it alone.
+    """
+    if config.window + 1 != data.windows.shape[1]:
+        raise DesignError(f"a window of names must have {data.windows.shape[1] - 1} steps, not {config.window}")
+    windows = torch.from_numpy(data.windows.astype(np.int64))
+    with single_thread():
+        model, optimiser, generator = _begin(len(CHARACTERS), config)
+        total, epochs = config.epochs * config.epoch_steps, []
+        for epoch in range(config.epochs):
+            model.train()
+            loss_sum = 0.0
+            for step in range(config.epoch_steps):
+                chosen = windows[torch.randint(len(windows), (config.batch,), generator=generator)].T
+                logits, _ = model(chosen[:-1])
+                loss = functional.cross_entropy(logits.flatten(0, 1), chosen[1:].flatten())
+                _descend(model, optimiser, loss, (epoch * config.epoch_steps + step) / total)
+                loss_sum += float(loss.detach())
+            epochs.append({"train_perplexity": math.exp(loss_sum / config.epoch_steps)})
+            if progress is not None:
+                progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
+        return LanguageResult(tuple(epochs), evaluate_names(model, data))
+
+
+def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict:
+    """Accuracies and perplexities of all ``data`` (see :func:`train_names`)."""
+    model.eval()
+    windows, lengths = torch.from_numpy(data.windows.astype(np.int64)), torch.from_numpy(data.lengths)
+    positions = torch.arange(windows.shape[1] - 1)[:, None]
+    sums = np.zeros((2, 3))  # all positions, names alone: losses, hits, count
+    with torch.no_grad():
+        for part, length in zip(windows.split(batch), lengths.split(batch)):
+            tokens = part.T
+            logits, _ = model(tokens[:-1])
+            losses = functional.cross_entropy(logits.transpose(1, 2), tokens[1:], reduction="none").double()
+            hits = logits.argmax(2) == tokens[1:]
+            for row, mask in enumerate((torch.ones_like(hits), positions < length)):
+                sums[row] += [float((losses * mask).sum()), int((hits & mask).sum()), int(mask.sum())]
+    (loss, accuracy, _), (name_loss, name_accuracy, _) = sums / sums[:, 2:]
+    return {
+        "accuracy": accuracy, "perplexity": math.exp(loss),
+        "name_accuracy": name_accuracy, "name_perplexity": math.exp(name_loss),
+    }  # fmt: skip
+
+
+def train_words(
+    data: Words, config: LanguageConfig, progress: Progress | None = None, steps: int | None = None
+) -> LanguageResult:
+    """Passes over the text in ``batch`` parallel streams, the state kept from window to window.
+
+    After each epoch the validation perplexity per word; ``final`` is the last one's. ``steps`` cuts an epoch short.
+    """
+    stream = _streams(data.train, config.batch)
+    starts = range(0, len(stream) - 1, config.window)[:steps]
+    with single_thread():
+        model, optimiser, _ = _begin(len(data.vocabulary), config)
+        epochs = []
+        for epoch in range(config.epochs):
+            model.train()
+            state, loss_sum, count = None, 0.0, 0
+            for number, start in enumerate(starts):
+                tokens = stream[start : start + config.window + 1]
+                state = None if state is None else tuple(part.detach() for part in state)
+                logits, state = model(tokens[:-1], state)
+                loss = functional.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten())
+                _descend(model, optimiser, loss, (epoch + number / len(starts)) / config.epochs)
+                loss_sum, count = loss_sum + float(loss.detach()) * (len(tokens) - 1), count + len(tokens) - 1
+            valid = evaluate_words(model, data.valid)
+            epochs.append({"train_perplexity": math.exp(loss_sum / count), "valid_perplexity": valid})
+            if progress is not None:
+                progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
+    return LanguageResult(tuple(epochs), {"perplexity": epochs[-1]["valid_perplexity"]})
+
+
+def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, window: int = 35) -> float:
+    """Perplexity per word of a text, read as ``batch`` streams with their states kept."""
+    model.eval()
+    stream = _streams(words, batch)
+    state, loss, count = None, 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(stream) - 1, window):
+            tokens = stream[start : start + window + 1]
+            logits, state = model(tokens[:-1], state)
+            loss += float(functional.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten(), reduction="sum"))
+            count += tokens[1:].numel()
+    return math.exp(loss / count)
+
+
+def _begin(tokens: int, config: LanguageConfig):
+    """Model and optimiser; every random number of the run follows from the seed."""
+    torch.manual_seed(config.seed)
+    model = LanguageModel(tokens, config)
+    model.source.seed(config.seed)
+    return (
+        model,
+        torch.optim.Adam(model.parameters(), config.learning_rate),
+        torch.Generator().manual_seed(config.seed),
+    )
+
+
+def _descend(model: LanguageModel, optimiser, loss: torch.Tensor, done: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = model.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), model.config.clip_norm)
+    optimiser.step()
+
+
+def _streams(words: np.ndarray, batch: int) -> torch.Tensor:
+    """(n // batch, batch): column k is the k-th part of the text."""
+    length = len(words) // batch
+    if length < 2:
+        raise DesignError(f"a text must have at least 2 words for each of {batch} streams, not {len(words)} in all")
+    return torch.from_numpy(words[: length * batch].reshape(batch, length).T.copy())
+
+
+def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> LanguageConfig:
+    """The full protocol of ``names`` or ``ptb`` at (weight, converter) bits; (32, 32) is the float baseline."""
+    weight, converter = bits
+    floating = FLOAT in bits
+    quant = QuantConfig(
+        weight_bits=weight, dac_bits=converter, adc_bits=converter, bias_rows=4, quantiser="sawb",
+        learn_range=not floating,
+    )  # fmt: skip
+    if task == "names":
+        return LanguageConfig(quant=quant, seed=seed, noise=noise)
+    return LanguageConfig(
+        quant=quant, seed=seed, noise=noise, hidden=300, embedding=300, epochs=10, batch=20, window=35,
+        learning_rate=0.003, clip_norm=0.25, dropout=0.2,
+    )  # fmt: skip

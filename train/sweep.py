@@ -1,0 +1,109 @@
+"""Running a grid of cells: each finished cell is a JSON file, so a sweep that is killed goes on where it was.
+
+The caller's process writes a cell's file, whole or not at all, as soon as the cell is done; workers only compute.
+"""
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..model.formats import DesignError, check_integer
+from .grid import Cell, identity, run_cell
+
+CELLS = "cells"  #: folder of the JSON files within the output folder
+Progress = Callable[[int, int, str], None]  #: finished cells, of all cells, name of the last one
+
+
+def result_path(out: str | Path, cell: Cell) -> Path:
+    """File of a cell's result."""
+    return Path(out) / CELLS / f"{cell.name}.json"
+
+
+def read_result(out: str | Path, cell: Cell) -> dict | None:
+    """A cell's record, or None where it has not run. Raises :class:`DesignError` for a file of another protocol."""
+    path = result_path(out, cell)
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        same = {key: found[key] for key in ("cell", "protocol")} == json.loads(json.dumps(identity(cell)))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DesignError(f"result {path.name!r} must be a cell's JSON, but cannot be read") from None
+    if not same:
+        raise DesignError(f"result {path.name!r} must have its cell's protocol, but has another; move it away")
+    return found
+
+
+def run_sweep(
+    cells: Sequence[Cell], out: str | Path, executor: Executor, *, data: str | Path | None = None,
+    progress: Progress | None = None, work: Callable[[Cell, str | Path | None], dict] = run_cell,
+) -> int:  # fmt: skip
+    """Run the cells that ``out`` has no result of, and return how many these were.
+
+    ``data`` is the data folder as the workers see it. A cell that fails raises after the others have finished.
+    """
+    missing = [cell for cell in cells if read_result(out, cell) is None]
+    futures = {executor.submit(work, cell, data): cell for cell in missing}
+    failure = None
+    try:
+        for future in as_completed(futures):
+            cell = futures[future]
+            if future.exception() is not None:
+                failure = failure or future.exception()
+                continue
+            _write(result_path(out, cell), future.result())
+            if progress is not None:
+                done = sum(result_path(out, other).exists() for other in cells)
+                progress(done, len(cells), cell.name)
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    if failure is not None:
+        raise failure
+    return len(missing)
+
+
+@contextmanager
+def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
+    """``local``: ``workers`` processes of this machine; ``dask:ADDRESS``: the workers of that scheduler."""
+    check_integer("workers", workers, 1, 1024)
+    kind, _, address = name.partition(":")
+    if name == "local":
+        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+            yield pool
+    elif kind == "dask" and address:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise DesignError("executor 'dask' must have dask.distributed: pip install 'ohmgate[cluster]'") from None
+        try:
+            client = Client(address, timeout=10, set_as_default=False)
+        except (OSError, ValueError):
+            raise DesignError(f"executor must be a running scheduler's address, but {address!r} has none") from None
+        with client, client.get_executor(pure=False, retries=2) as pool:
+            yield pool
+    else:
+        raise DesignError(f"executor must be local or dask:ADDRESS, not {name!r}")
+
+
+def _end_with_parent() -> None:
+    """In a worker: do not outlive a sweep that was killed."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)

@@ -61,7 +61,8 @@ def run_sweep(
                 done = sum(result_path(out, other).exists() for other in cells)
                 progress(done, len(cells), cell.name)
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
+        for future in futures:
+            future.cancel()
         raise
     if failure is not None:
         raise failure

@@ -76,6 +76,26 @@ def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):
     assert [read_result(tmp_path, cell) is None for cell in CELLS] == [False, True, False, False]
 
 
+def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
+    waiting = []
+
+    class One(Inline):
+        def submit(self, function, *arguments):
+            if not waiting:
+                waiting.append(super().submit(function, *arguments))
+            else:
+                waiting.append(Future())
+            return waiting[-1]
+
+    def interrupt(done, total, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(CELLS, tmp_path, One(), work=quick, progress=interrupt)
+    assert read_result(tmp_path, CELLS[0]) is not None
+    assert [future.cancelled() for future in waiting] == [False, True, True, True]
+
+
 SCRIPT = """
 import sys, time
 from ohmgate.train.grid import experiment, identity

@@ -3,7 +3,7 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -71,10 +71,10 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     from ..sim.job import DeviceJob
     from ..train.datasets import load_dataset
     from ..train.seeds import train_seeds
-    from ..train.training import TrainConfig
+    from ..train.training import PROTOCOLS
 
     design, dataset = Design.load("vowels"), load_dataset("vowels")
-    config = TrainConfig(epochs=epochs)
+    config = replace(PROTOCOLS["vowels"], epochs=epochs)
     common = {k: v for k, v in asdict(config).items() if k not in ("seed", "floating")}
     runs.start(out, {"design": design.to_dict(), "dataset": dataset.name, "train": common})
     with Steps() as steps, ThreadPoolExecutor(1) as background:

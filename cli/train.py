@@ -1,6 +1,6 @@
 """``ohmgate train``."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,27 +29,33 @@ def command(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0; each trains its own network.")] = 1,
     float_too: Annotated[bool, typer.Option("--float", help="Also train each seed's float baseline.")] = False,
-    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 60,
-    batch: Annotated[int, typer.Option(help="Sequences in a batch.")] = 54,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 0.02,
-    weight_noise: Annotated[float, typer.Option(help="Beta: deviation as a share of the weights' range.")] = 0.0,
-    adc_noise: Annotated[float, typer.Option(help="Deviation in ADC steps; the paper's is 0.29.")] = 0.0,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences in a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    quantiser: Annotated[str | None, typer.Option(help="Of weights: absmax, percentile, sawb, pact, lsq.")] = None,
+    weight_noise: Annotated[
+        float | None, typer.Option(help="Beta: deviation as a share of the weights' range.")
+    ] = None,
+    adc_noise: Annotated[float | None, typer.Option(help="Deviation in ADC steps; the paper's is 0.29.")] = None,
     redraw: Annotated[
-        str, typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming.")
-    ] = "per_batch",
+        str | None,
+        typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
+    ] = None,
 ) -> None:
-    """Train a design on a data set, quantised as in the hardware, with checkpoints that resume."""
+    """Train a design on a data set, quantised as in the hardware, with checkpoints that resume.
+
+    What is not given follows the data set's protocol (docs/training.md).
+    """
     from ..train.datasets import load_dataset
-    from ..train.noise import Noise
-    from ..train.training import TrainConfig, train
+    from ..train.training import PROTOCOLS, TrainConfig, train
 
     loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
-    noise = Noise(adc=adc_noise, weight=weight_noise, redraw=redraw)
+    protocol = PROTOCOLS.get(learned.name, TrainConfig())
+    noise = replace(protocol.train_noise, **given(adc=adc_noise, weight=weight_noise, redraw=redraw))
+    chosen = given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser)
     configs = [
-        TrainConfig(
-            seed=seed, floating=floating, epochs=epochs, batch=batch, learning_rate=learning_rate, train_noise=noise
-        )
+        replace(protocol, seed=seed, floating=floating, train_noise=noise, **chosen)
         for seed in range(seeds)
         for floating in ([False, True] if float_too else [False])
     ]
@@ -59,7 +65,7 @@ def command(
     with Steps() as steps:
         for config in configs:
             name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
-            with steps.step(f"Training {name}", epochs) as step:
+            with steps.step(f"Training {name}", config.epochs) as step:
                 result = train(
                     loaded, learned, config,
                     checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
@@ -71,3 +77,8 @@ def command(
     for name, value in accuracy.items():
         say(f"{name:<14} test accuracy {100 * value:.2f} %")
     say(f"next: ohmgate pack {out}")
+
+
+def given(**options) -> dict:
+    """The options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}

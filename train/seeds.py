@@ -13,7 +13,7 @@ from ..model.design import Design
 from ..model.formats import DesignError
 from ..model.network import Network
 from .datasets import SequenceDataset
-from .training import TrainConfig, train
+from .training import PROTOCOLS, TrainConfig, train
 
 Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one line about the last
 
@@ -50,7 +50,7 @@ def train_seeds(
     ``folder`` takes checkpoints (``float_0.safetensors``, ``quantised_0.safetensors``, ...): a call that was
     killed goes on, and a finished run is not repeated.
     """
-    config, seeds = config or TrainConfig(), tuple(seeds)
+    config, seeds = config or PROTOCOLS.get(dataset.name, TrainConfig()), tuple(seeds)
     if not seeds:
         raise DesignError("seeds must be at least one integer, but there is none")
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]

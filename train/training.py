@@ -15,14 +15,14 @@ from ..model.network import Network
 from . import checkpoint as checkpoints
 from .datasets import SequenceDataset, Sequences
 from .network import DesignNetwork, evaluate_codes
-from .noise import Noise
+from .noise import PAPER_ADC, Noise
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides a run besides design and data. Defaults are the protocol for vowels."""
+    """Everything that decides a run besides design and data; :data:`PROTOCOLS` has the choices for a data set."""
 
     seed: int = 0
     floating: bool = False  #: the same network without quantisation: the baseline
@@ -60,7 +60,9 @@ class TrainConfig:
 
 
 PROTOCOLS = {
-    "vowels": TrainConfig(),
+    "vowels": TrainConfig(
+        quantiser="lsq", input_noise=0.2, train_noise=Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
+    ),
     "har": TrainConfig(epochs=20, batch=64, learning_rate=0.01, input_noise=0.2, learn_range=True, fast=True),
 }  #: chosen within the training sets, see docs/training.md
 
@@ -163,7 +165,8 @@ def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
             design, floating=config.floating, fast=config.fast, quantiser=config.quantiser,
             per_gate=config.per_gate, learn_range=config.learn_range and not config.floating,
         )  # fmt: skip
-    model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
+    if not config.floating:  # the baseline has no array that could be noisy
+        model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
     return model
 
 

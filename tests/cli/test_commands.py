@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.train.datasets import load_dataset
-from ohmgate.train.training import TrainConfig, train
+from ohmgate.train.training import PROTOCOLS, train
 
 
 def test_help_names_every_command(ohmgate):
@@ -29,7 +30,7 @@ def test_train_leaves_a_run_that_pack_turns_into_the_trained_network(run_folder)
     config = json.loads((run_folder / "config.json").read_text())
     assert config["design"] == Design.load("vowels").to_dict()
     assert config["train"]["epochs"] == 2
-    expected = train(Design.load("vowels"), load_dataset("vowels"), TrainConfig(epochs=2))
+    expected = train(Design.load("vowels"), load_dataset("vowels"), replace(PROTOCOLS["vowels"], epochs=2))
     assert image.read(run_folder / "vowels.image") == expected.network
     results = json.loads((run_folder / "results.json").read_text())
     assert results == {"accuracy": {"quantised_0": expected.accuracy}}

@@ -52,7 +52,8 @@ def test_the_kernel_starts_as_the_eager_path():
 
 def test_protocols_are_of_known_data_sets():
     assert set(PROTOCOLS) == set(DATASETS)
-    assert PROTOCOLS["vowels"] == TrainConfig()
+    hardened = Noise(adc=12**-0.5, weight=0.1, redraw="per_batch")
+    assert PROTOCOLS["vowels"] == TrainConfig(quantiser="lsq", input_noise=0.2, train_noise=hardened)
 
 
 class Killed(Exception):

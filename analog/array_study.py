@@ -118,14 +118,19 @@ def study(design: Design, network: Network | None, layer: int, config: ArrayConf
     rng = np.random.default_rng(seed)
     array = Array(shape, config, seed)
     array.program(rng.choice(symmetric_codes(shape.weight_bits), (shape.rows, shape.columns)))
-    gain = 1, _fitting_shift(shape)
+    gain = 1, fitting_shift(shape)
     for gate in range(shape.gates):
         array.set_gain(gate, *gain)
     return ArrayStudy(array, gain, seed)
 
 
-def _fitting_shift(layer: Layer) -> int:
-    """Shift with which the sums of random codes and weights, at three standard deviations, just fit the converter."""
-    codes, weights = (symmetric_codes(bits).astype(float) for bits in (layer.dac_bits, layer.weight_bits))
-    spread = 3 * math.sqrt(layer.rows * (codes**2).mean() * (weights**2).mean())
+def fitting_shift(layer: Layer, power: float | None = None) -> int:
+    """Shift with which column sums of random codes and weights, at three deviations, just fit the converter.
+
+    ``power`` is the mean square of codes and of weights as a share of full scale's; None: all codes alike.
+    """
+    spread = 3 * math.sqrt(layer.rows)
+    for bits in (layer.dac_bits, layer.weight_bits):
+        codes = symmetric_codes(bits).astype(float)
+        spread *= math.sqrt((codes**2).mean() if power is None else power * codes.max() ** 2)
     return max(0, math.ceil(math.log2(spread / 2 ** (layer.adc_bits - 1))))

@@ -26,6 +26,7 @@ def bars(path, names: list[str], values: list[float], label: str, line: tuple[fl
     axes = figure.subplots()
     axes.barh(names[::-1], values[::-1], color=BLUE)
     axes.set_xscale("log")
+    axes.set_xlim(left=10 ** np.floor(np.log10(min(values)) - 0.1))
     axes.set_xlabel(label)
     if line:
         axes.axvline(line[0], color=RED, linewidth=1, label=line[1])

@@ -104,7 +104,7 @@ def _ratio(values: list[float], floats: list[float]) -> str:
 def _points(axes, xs: Sequence[float], groups: Sequence[list[float]], **style) -> None:
     """A line of means with error bars over seeds; where nothing has run there is a gap."""
     means = [np.mean(values) if values else np.nan for values in groups]
-    errors = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in groups]
+    errors = [np.std(values, ddof=1) if len(values) > 1 else np.nan for values in groups]
     axes.errorbar(xs, means, yerr=errors, marker="o", capsize=3, **style)
 
 
@@ -116,7 +116,7 @@ def _plot_names(results: Results) -> Figure:
     for column, (axes, (metric, scale, title)) in enumerate(zip(figure.subplots(1, 2), panels)):
         groups = [_finals(records, metric, scale) for records in results.values()]
         heights = [np.mean(values) if values else 0 for values in groups]
-        errors = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in groups]
+        errors = [np.std(values, ddof=1) if len(values) > 1 else np.nan for values in groups]
         paper = [PAPER_NAMES[c.weight_bits, c.converter_bits][column] for c in results]
         axes.bar(x - 0.2, heights, 0.4, yerr=errors, capsize=3, color=BLUE, label="here")
         axes.bar(x + 0.2, paper, 0.4, color=GREY, label="paper")

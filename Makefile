@@ -8,7 +8,9 @@ STAMP := .venv/installed
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,cluster]'
+	# peer of the wire solver; its own dependencies are for plots that need system libraries
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps badcrossbar pathvalidate sigfig
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -45,7 +45,7 @@ app = typer.Typer(
 
 for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):
     name = command.__name__.rpartition(".")[2]
-    app.command(name, short_help=command.command.__doc__, epilog=command.EXAMPLES)(command.command)
+    app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
 
 
 def main() -> None:

@@ -19,7 +19,19 @@ from ohmgate.train.training import PROTOCOLS, train
 def test_help_names_every_command(ohmgate):
     result = ohmgate("--help")
     assert result.exit_code == 0
-    for name in ("demo", "train", "pack", "inspect", "diff", "generate", "simulate", "lint", "synth"):
+    for name in (
+        "demo",
+        "train",
+        "pack",
+        "inspect",
+        "diff",
+        "generate",
+        "simulate",
+        "array",
+        "montecarlo",
+        "lint",
+        "synth",
+    ):
         assert re.search(rf"\b{name}\b", result.stdout)
         page = ohmgate(name, "--help")
         assert page.exit_code == 0

@@ -14,8 +14,8 @@ from .wishbone import WishboneSignature
 class RegisterBus(wiring.Component):
     """Serves ``model.registers`` on Wishbone, and drives every array's setup side.
 
-    An access takes two cycles: request, then ``ack`` or ``err``; a write to LEVEL waits while the cell before is
-    being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
+    An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL waits while the cell
+    before is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
     register, writes of part of a word, loading while locked or enabled, and whatever a register's own
     description refuses.
     """
@@ -121,7 +121,7 @@ class RegisterBus(wiring.Component):
                         m.d.comb += refuse.eq(bus.we & ~bus.sel.all())
             with m.Default():
                 m.d.comb += refuse.eq(1)
-        m.d.comb += respond.eq(~(programming & bus.we & (address == BY_NAME["LEVEL"].address)))
+        m.d.comb += respond.eq(~(programming & bus.we & (address == BY_NAME["LEVEL"].address) & ~refuse))
 
         # Plain registers.
         with m.If(writes["SCRATCH"]):

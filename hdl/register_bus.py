@@ -14,10 +14,10 @@ from .wishbone import WishboneSignature
 class RegisterBus(wiring.Component):
     """Serves ``model.registers`` on Wishbone, and drives every array's setup side.
 
-    An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL waits while the cell
-    before is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
-    register, writes of part of a word, loading while locked or enabled, and whatever a register's own
-    description refuses.
+    An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL waits while the cell before
+    is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
+    register, writes of part of a word, loading while locked or enabled, and whatever a register's own description
+    refuses.
     """
 
     COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")

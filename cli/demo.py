@@ -114,7 +114,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     return {
         "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
         "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
-        "utterances": utterances, "synthesis": synthesis,
+        "utterances": utterances, "synthesis": synthesis, "train_noise": config.train_noise,
     }  # fmt: skip
 
 

@@ -24,7 +24,8 @@ def command(
     workers: Annotated[int, typer.Option(help="Cells that run at a time on this machine.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
     data: Annotated[
-        Path | None, typer.Option(help="Folder with the data sets, as the workers see it.", envvar="OHMGATE_DATA")
+        Path | None,
+        typer.Option(help="Folder with the data sets, as the workers see it; else fetched.", envvar="OHMGATE_DATA"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of results, made if it is not there.")] = Path("results"),
     report: Annotated[bool, typer.Option("--report", help="Run nothing: table and plot from the results.")] = False,

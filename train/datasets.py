@@ -10,6 +10,7 @@ import numpy as np
 
 from ..model.design import check_choice
 from ..model.formats import DesignError
+from .fetch import DATA_VARIABLE, fetch
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +72,10 @@ class SequenceDataset:
 
 
 DATASETS = ("vowels", "har")
-DATA_VARIABLE = "OHMGATE_DATA"  #: environment variable that names the data folder
 
 
 def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset:
-    """A data set by name. ``har`` is read from ``folder``, by default $OHMGATE_DATA.
+    """A data set by name. ``har`` is read from ``folder``, by default $OHMGATE_DATA, else fetched.
 
     Raises :class:`DesignError` for a name that is not known or data that are not there.
     """
@@ -84,10 +84,13 @@ def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset
 
 
 def data_file(name: str, folder: str | Path | None) -> Path:
-    """Path of a file in the data folder; raises :class:`DesignError` where it is missing."""
+    """Path of a file in the data folder, by default $OHMGATE_DATA; without any, of the file fetched.
+
+    Raises :class:`DesignError` where it is missing.
+    """
     folder = os.environ.get(DATA_VARIABLE) if folder is None else folder
     if folder is None:
-        raise DesignError(f"data set {name!r} must lie in a data folder: give one or set {DATA_VARIABLE}")
+        return fetch(name)
     path = Path(folder) / name
     if not path.is_file():
         raise DesignError(f"the data folder must have the file {name!r}, but {str(folder)!r} has none")

@@ -25,7 +25,8 @@ def command(
     out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")],
     dataset: Annotated[str, typer.Option(help="Data set to learn: vowels comes with the package.")] = "vowels",
     data: Annotated[
-        Path | None, typer.Option(help="Folder with data sets that do not; without one they are fetched.", envvar="OHMGATE_DATA")
+        Path | None,
+        typer.Option(help="Folder with data sets that do not; without one they are fetched.", envvar="OHMGATE_DATA"),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0; each trains its own network.")] = 1,
     float_too: Annotated[bool, typer.Option("--float", help="Also train each seed's float baseline.")] = False,

@@ -6,6 +6,7 @@ image, so what is evaluated is what the hardware runs.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ class ArrayModule(nn.Module):
             self.log_alpha = nn.Parameter(torch.zeros(groups if config.per_gate else 1))
         self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
         self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
-        self._programmed: torch.Tensor | None = None  # unit normals of redraw per_programming
+        self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
         self._loaded: LayerData | None = None
         self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
 
@@ -194,7 +195,10 @@ class ArrayModule(nn.Module):
         if deviation and noise.redraw == "per_step":
             spread = gain.detach() * deviation
         elif deviation:
-            weights = weights + self._weight_normals(noise, batch) * deviation
+            weights = weights + self._weight_normals("noise", batch) * deviation
+        if noise.drop:
+            connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
+            weights = weights * connected / (1 - noise.drop if self.training else 1)
         if alpha is not None and self.config.quantiser == "pact" and gain.requires_grad:
             clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
             return Prepared(torch.where(clipped, weights * gain, weights * gain.detach()), step, spread)
@@ -203,7 +207,7 @@ class ArrayModule(nn.Module):
     def _fusible(self, noise: Noise, alpha: torch.Tensor, gain: torch.Tensor) -> bool:
         """May the kernel prepare the weights in one pass: no learned range, and noise only per batch?"""
         plain = not (alpha.requires_grad or gain.requires_grad) and self.config.weight_bits != FLOAT
-        drawn = not noise.weight or noise.redraw == "per_batch"
+        drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
         return self.fast and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
 
     @property
@@ -233,7 +237,7 @@ class ArrayModule(nn.Module):
     @property
     def sums_are_exact(self) -> bool:
         """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
-        drawn = self.noise.weight and self.noise.redraw != "per_step"
+        drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
         coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits)
         return coded and not drawn and self._sum_type() == torch.float32
 
@@ -242,23 +246,38 @@ class ArrayModule(nn.Module):
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
         return torch.float32 if scale * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32 else torch.float64
 
-    def _weight_normals(self, noise: Noise, batch: int) -> torch.Tensor:
-        if noise.redraw == "per_sequence":
+    def _weight_normals(self, purpose: str, batch: int) -> torch.Tensor:
+        """One for each cell, or (B, rows, columns) where each sequence has its own."""
+        if self.noise.redraw == "per_sequence":
             return self.source.normal(batch, *self.cells.shape)
-        if noise.redraw == "per_batch":
+        if self.noise.redraw == "per_batch":
             return self.source.normal(*self.cells.shape)
-        if self._programmed is None:
-            self._programmed = self.source.normal(*self.cells.shape)
-        return self._programmed
+        if purpose not in self._programmed:
+            self._programmed[purpose] = self.source.normal(*self.cells.shape)
+        return self._programmed[purpose]
 
     def program(self) -> None:
-        """Program the array again: weight noise of redraw per_programming is drawn anew on the next pass."""
-        self._programmed = None
+        """Program the array again: what is drawn per_programming is drawn anew on the next pass."""
+        self._programmed = {}
+
+    @property
+    def row_noise(self) -> float:
+        """Deviation of each driven row, in codes."""
+        return 0.0 if self.config.dac_bits == FLOAT else self.noise.dac
+
+    def drive_noise(self, steps: int, batch: int) -> torch.Tensor:
+        """Noise of all rows (T, B, rows) float32, in codes."""
+        return self.source.normal(steps, batch, self.cells.shape[0]) * self.row_noise
 
     def record(self, codes: torch.Tensor, trace) -> None:
         """Hand an evaluation's codes and trace to a verifier that listens."""
         if self.recorder is not None:
             self.recorder(self, codes, trace)
+
+
+def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(T, B, columns) of ``codes`` (T, B, rows); ``weights`` (rows, columns), or (B, rows, columns)."""
+    return codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
 
 
 class _Weights(torch.autograd.Function):

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..model.formats import check_integer
 from ..model.tables import dense_table
-from .array import ArrayModule
+from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, check_bits, code_scale
 from .sequence import Trace
 from .straight_through import adc_code, symmetric_code
@@ -54,10 +54,12 @@ class LinearArray(ArrayModule):
         array = self.prepare(batch)
         codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(-1, batch, self.inputs)
         weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
-        v = codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
-        v = v + bias * code_scale(self.config.dac_bits)
+        v = column_sums(codes, weights) + bias * code_scale(self.config.dac_bits)
+        if self.row_noise:
+            v = v + column_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
         if array.spread is not None:
             extra = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            extra += self.row_noise**2 * self.cells.shape[0]
             energy = codes.detach().square().sum(2, keepdim=True) + extra
             v = v + self.source.normal(*v.shape) * array.spread * energy.sqrt()
         if self.noise.adc and self.config.adc_bits != FLOAT:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..model.formats import DesignError, check_integer
 from ..model.tables import cell_tanh_table, gate_tables
-from .array import ArrayModule
+from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .kernel import kernel
 from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
@@ -63,11 +63,13 @@ class LstmArray(ArrayModule):
         if weights.dim() == 2:
             voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
         else:
-            voltages = (codes.transpose(0, 1) @ weights).transpose(0, 1) + bias
+            voltages = column_sums(codes, weights) + bias
+        if self.row_noise:
+            voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
         state = None if state is None else (self.drive(state[0]).to(dtype), state[1])
         exact = not (self.training or self.config.is_float)
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
-        noise = self._step_noise(array.spread, codes)
+        noise = self._step_noise(array.spread, codes, state is not None)
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
         built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
         if built is not None:
@@ -77,14 +79,26 @@ class LstmArray(ArrayModule):
         self.record(codes, trace)
         return hidden / code_scale(self.config.dac_bits), cells
 
-    def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor) -> StepNoise:
+    def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool) -> torch.Tensor:
+        """What the rows' noise adds to the voltages: sums are linear, so that of the hidden rows needs no loop.
+
+        ``driven``: are the hidden rows driven on the first step?
+        """
+        noise = self.drive_noise(*shape).to(weights.dtype)
+        if not driven:
+            noise[0, :, self.inputs : self.inputs + self.hidden] = 0
+        return column_sums(noise, weights)
+
+    def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:
         noise = self.noise
         fields = {}
         if noise.adc and self.config.adc_bits != FLOAT:
             fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
         if spread is not None:
             bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
-            squares = codes.detach().square().sum(2) + bias
+            squares = codes.detach().square().sum(2) + bias + self.row_noise**2 * self.cells.shape[0]
+            if not driven:
+                squares[0] -= self.row_noise**2 * self.hidden
             fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}
         return StepNoise(**fields)
 

@@ -40,9 +40,11 @@ def random_pair(seed: int):
     )
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
     torch.manual_seed(seed)
+    redraw = str(rng.choice(REDRAWS))
     noise = Noise(
-        adc=float(rng.choice([0, 0.3])), weight=float(rng.choice([0, 0.1])), redraw=str(rng.choice(REDRAWS))
-    )
+        adc=float(rng.choice([0, 0.3])), weight=float(rng.choice([0, 0.1])), redraw=redraw,
+        dac=float(rng.choice([0, 0.2])), drop=0.0 if redraw == "per_step" else float(rng.choice([0, 0.1])),
+    )  # fmt: skip
     layers = [LstmArray(inputs, hidden, config, fast) for fast in (True, False)]
     layers[1].load_state_dict(layers[0].state_dict())
     for layer in layers:

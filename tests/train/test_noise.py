@@ -11,7 +11,8 @@ from ohmgate.train.config import QuantConfig
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.network import DesignNetwork, evaluate_codes
-from ohmgate.train.noise import PAPER_ADC, Noise
+from ohmgate.train.noise import PAPER_ADC, Noise, adc_of_snr, dac_of_snr, weight_of_snr
+from ohmgate.train.sequence import Trace
 
 ROWS = 20
 
@@ -50,6 +51,105 @@ def test_weight_noise_has_the_papers_deviation(redraw):
     assert stats.kstest(errors, "norm").pvalue > 0.001
 
 
+def test_dac_noise_reaches_the_columns_of_all_rows():
+    """Over 2000 steps a column's deviation is that of the rows, weighted: zero inputs count, bias rows, too."""
+    torch.manual_seed(3)
+    module = LinearArray(ROWS, 50, QuantConfig(bias_rows=2, adc_bits=16, adc_range=64.0)).eval()
+    module.eval_noise = Noise(dac=5.0)
+    x = torch.rand(ROWS) * 2 - 1
+    x[0] = 0
+    with torch.no_grad():
+        noisy = module(x.expand(2000, ROWS))
+        module.eval_noise = Noise()
+        errors = (noisy - module(x)) / module.converter(module.alpha()).step[0]
+    data = module.layer_data()
+    deviations = 5 * np.sqrt((data.weights.astype(float) ** 2).sum(0)) * data.mult[0] * 2.0 ** -data.shift[0]
+    assert deviations.min() > 50  # so many ADC steps that rounding to codes does not show
+    assert stats.kstest((errors.numpy() / deviations).ravel(), "norm").pvalue > 0.001
+
+
+def test_dac_noise_is_new_on_every_step_and_not_on_rows_that_are_not_driven():
+    torch.manual_seed(3)
+    module = LstmArray(2, 8, QuantConfig(bias_rows=0, dac_bits=8, adc_bits=12)).eval()
+    with torch.no_grad():
+        module.cells[:2] = 0  # only hidden rows matter
+    x, state = torch.zeros(3, 1, 2), (torch.zeros(1, 8), torch.zeros(1, 8))
+
+    def voltages(noise, state):
+        seen = Trace()
+        module.eval_noise = noise
+        with torch.no_grad():
+            module(x, state, seen)
+        return torch.stack(seen.voltage)
+
+    clean, noisy = voltages(Noise(), None), voltages(Noise(dac=0.5), None)
+    assert torch.equal(noisy[0], clean[0])
+    assert not torch.equal(noisy[1], clean[1])
+    driven = voltages(Noise(dac=0.5), state)
+    assert not torch.equal(driven[0], clean[0])
+    assert not torch.equal(driven[0], driven[1])
+
+
+def test_dac_noise_adds_to_the_deviation_of_weights_drawn_per_step():
+    """With rows at 0 the product of both noises is left, dac * beta * range * sqrt(rows)."""
+    module = LstmArray(4, 8, QuantConfig(bias_rows=1, dac_bits=8))
+    module.train_noise = Noise(weight=0.1, dac=0.5, redraw="per_step")
+    noise = module._step_noise(torch.ones(32), torch.zeros(2, 3, 4), False)
+    bias = 127**2
+    assert noise.squares.tolist() == [[bias + 0.25 * 5] * 3, [bias + 0.25 * 13] * 3]
+
+
+def test_noise_on_rows_is_in_the_weights_gradient():
+    module = LinearArray(3, 2, QuantConfig(weight_bits=32, adc_bits=32, dac_bits=4, bias_rows=1)).train()
+    module.train_noise = Noise(dac=0.5)
+    module.source.seed(1)
+    module(torch.tensor([[1.0, -1.0, 0.0]])).sum().backward()
+    module.source.seed(1)
+    driven = torch.tensor([7.0, -7.0, 0.0, 7.0]) + module.drive_noise(1, 1)[0, 0]
+    assert torch.allclose(module.cells.grad, (driven / 7)[:, None].expand(4, 2))
+
+
+def test_drop_connect():
+    """A share of the cells is open. In training the others make up for it, so the mean stays; later they do not."""
+    module = LinearArray(400, 50, QuantConfig(bias_rows=0, weight_bits=32, adc_bits=32, dac_bits=4), fast=False)
+    with torch.no_grad():
+        module.cells.fill_(1.0)
+    noise = Noise(drop=0.2)
+    module.train_noise = module.eval_noise = noise
+    weights = module.train().prepare(1).weights.detach() * 7
+    counts = weights.count_nonzero(0).numpy()
+    assert set(weights.unique().tolist()) == {0.0, 1.25}
+    assert stats.kstest(stats.binom(400, 0.8).cdf(counts + 0.5), "uniform").pvalue > 0.001
+    assert weights.mean() == pytest.approx(1, abs=4 * np.sqrt(0.25 / 20_000))
+    assert set((module.eval().prepare(1).weights.detach() * 7).unique().tolist()) == {0.0, 1.0}
+    module.train()(torch.ones(1, 400)).sum().backward()
+    assert set((module.cells.grad * 7).round().unique().tolist()) <= {0.0, 9.0}  # 7 * 1.25, of connected cells alone
+
+
+def test_drop_connect_of_codes_leaves_codes():
+    module = array(Noise(drop=0.5))
+    codes = module.prepare(1).weights * 2.0 ** module.layer_data().shift[0] / module.layer_data().mult[0]
+    dropped = codes == 0
+    assert torch.equal(codes, torch.where(dropped, 0, torch.from_numpy(module.layer_data().weights)))
+    assert 0.3 < float(dropped.double().mean()) < 0.7
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_snr_of_converters_is_of_a_full_scale_sine(bits):
+    phase = np.arange(1000) * 2 * np.pi / 1000
+    noise = 10 ** (-37 / 10)
+    adc, dac = (2 ** (bits - 1) * np.sin(phase), max(1, 2 ** (bits - 1) - 1) * np.sin(phase))  # in steps
+    assert adc_of_snr(37, bits) == pytest.approx(np.sqrt(noise * np.mean(adc**2)))
+    assert dac_of_snr(37, bits) == pytest.approx(np.sqrt(noise * np.mean(dac**2)))
+    assert adc_of_snr(6.0206 * bits + 1.7609, bits) == pytest.approx(PAPER_ADC, rel=1e-4)  # Kester's 6.02 N + 1.76
+
+
+def test_snr_of_weights_is_of_a_uniform_spread():
+    weights = np.linspace(-3, 3, 100_001)
+    noise = weight_of_snr(20) * (weights[-1] - weights[0])
+    assert 10 * np.log10(np.mean(weights**2) / noise**2) == pytest.approx(20, abs=1e-3)
+
+
 def test_redraws():
     """Which results are equal says when weights were drawn: the same inputs at all steps, sequences and passes."""
     x = torch.ones(2, 3, ROWS)  # (T, B, m)
@@ -59,15 +159,20 @@ def test_redraws():
         "per_batch": (True, True, False, False),
         "per_programming": (True, True, True, False),
     }
-    for redraw, want in expected.items():
-        module = array(Noise(weight=0.1, redraw=redraw))
+    cases = [
+        ({kind: 0.1, "redraw": redraw}, want) for redraw, want in expected.items() for kind in ("weight", "drop")
+    ]
+    for fields, want in cases:
+        if fields == {"drop": 0.1, "redraw": "per_step"}:
+            continue
+        module = array(Noise(**fields))
         with torch.no_grad():
             first, second = module(x), module(x)
             module.program()
             third = module(x)
         same = torch.equal
         got = (same(first[0], first[1]), same(first[:, 0], first[:, 1]), same(first, second), same(second, third))
-        assert got == want, redraw
+        assert got == want, fields
 
 
 @pytest.mark.parametrize("redraw", ["per_step", "per_sequence", "per_batch", "per_programming"])
@@ -114,9 +219,25 @@ def test_training_and_evaluation_noise_are_apart():
             {"redraw": "often"},
             "weight noise redraw must be one of per_step, per_sequence, per_batch, per_programming, not 'often'",
         ),
+        ({"dac": None}, "DAC noise must be a number from 0 to 1000, not None"),
+        ({"drop": 1}, "drop-connect must be a number from 0 up to but not 1, not 1"),
+        (
+            {"drop": 0.1, "redraw": "per_step"},
+            "drop-connect must be redrawn per_sequence, per_batch or per_programming, not 'per_step'",
+        ),
     ],
 )
 def test_sentences(fields, sentence):
     with pytest.raises(DesignError) as error:
         Noise(**fields)
     assert str(error.value) == sentence
+
+
+def test_sentences_of_snr():
+    for call in (weight_of_snr, lambda snr: adc_of_snr(snr, 4), lambda snr: dac_of_snr(snr, 4)):
+        with pytest.raises(DesignError, match=r"^SNR in dB must be a number from -100 to 300, not 'loud'$"):
+            call("loud")
+    with pytest.raises(DesignError, match=r"^ADC bits must be an integer from 1 to 16, not 32$"):
+        adc_of_snr(30, 32)
+    with pytest.raises(DesignError, match=r"^DAC bits must be an integer from 1 to 16, not 0$"):
+        dac_of_snr(30, 0)

@@ -43,6 +43,10 @@ class Chip:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
         return repair.plan(self.mapping, levels, self.stuck, self.cells.repair or NO_REPAIR)
 
+    def reach(self, levels: np.ndarray) -> np.ndarray:
+        """Codes lowest and highest that weights can have where :meth:`plan` puts them: (2, rows, columns)."""
+        return repair.reach(self.mapping, self.plan(levels), self.stuck, self.cells.repair)
+
     def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
 

@@ -39,6 +39,18 @@ def convert_through(arrays: list[Array]) -> reference.Convert:
     return convert
 
 
+def reachable(arrays: list[Array]) -> list[np.ndarray]:
+    """Lowest and highest code of each weight around a chip's stuck cells, by layer: (2, rows, columns).
+
+    In logical order, for :func:`ohmgate.train.retrain.retrain`. Raises :class:`DesignError` where weights have no
+    range each (:func:`.repair.reach`).
+    """
+    for array in arrays:
+        if array.chip is None:
+            raise DesignError("ranges of weights need arrays of cells, not of ideal weights")
+    return [array.chip.reach(array.levels)[:, :, logical_order(array.layer)] for array in arrays]
+
+
 def check_head(network: Network) -> None:
     """Raise :class:`DesignError` unless the network ends in a classifier."""
     last = network.design.layers[-1]

@@ -121,6 +121,26 @@ def fit(mapping, wanted: np.ndarray, frozen: np.ndarray, reference: np.ndarray, 
     return digits, rest
 
 
+def reach(mapping, made: Plan, stuck: np.ndarray, repair: Repair | None) -> np.ndarray:
+    """Lowest and highest code that each weight can have in its place: (2, rows, columns) integers.
+
+    For pairs of one cell a polarity, G+ - G- with one of them stuck is a range: -L..0 or 0..L. Both stuck, it is one
+    code. With slices it would have gaps, and with spares the place depends on the weights. Raises
+    :class:`DesignError` there, and where healthy cells do not take up what stuck ones do.
+    """
+    cells = mapping.cells
+    pairs = mapping.paired and mapping.slices == 1 and not cells.column_scaling and mapping.layer.weight_bits > 1
+    if not pairs or repair is None or not repair.partner or repair.spares:
+        raise DesignError(
+            "weights have a range each only in pairs of one cell a polarity and above 1 bit, without column scaling, "
+            "repaired by partner and without spare columns"
+        )
+    lowest = np.where(stuck > 0, mapping.base - 1, 0)[:, :, made.place]
+    highest = np.where(stuck < 0, 0, mapping.base - 1)[:, :, made.place]
+    low, high = lowest[0] - highest[1], highest[0] - lowest[1]
+    return np.where(made.gain > 0, [low, high], [-high, -low])
+
+
 def _reference(mapping, frozen: np.ndarray) -> np.ndarray:
     """What the reference column takes away in each row, its stuck cells included: (rows,)."""
     if mapping.paired:

@@ -70,6 +70,7 @@ class ArrayModule(nn.Module):
         self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
         self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
         self._loaded: LayerData | None = None
+        self._reach: torch.Tensor | None = None  # (2, rows, columns): lowest and highest code of each weight
         self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
 
     def start_ranges(self) -> None:
@@ -121,7 +122,18 @@ class ArrayModule(nn.Module):
             return self.cells
         if self.config.quantiser == "pact":
             alpha = alpha.detach()
-        return symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits)
+        codes = symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits)
+        return codes if self._reach is None else codes.clamp(*self._reach)
+
+    def confine(self, reach: np.ndarray) -> None:
+        """Keep each weight's code within ``reach`` (2, rows, columns), its lowest and highest, from now on.
+
+        Weights outside start from the nearer end: without a gradient they would stay there for ever.
+        """
+        self._reach = torch.from_numpy(np.asarray(reach)).to(self.cells.dtype)
+        with torch.no_grad():
+            code = self.by_column(self.alpha()) / code_scale(self.config.weight_bits)
+            self.cells.copy_(self.cells.clamp(*(self._reach * code)))
 
     def by_column(self, values: torch.Tensor) -> torch.Tensor:
         """(groups,) to (columns,)."""
@@ -205,10 +217,11 @@ class ArrayModule(nn.Module):
         return Prepared(weights * gain, step, spread)
 
     def _fusible(self, noise: Noise, alpha: torch.Tensor, gain: torch.Tensor) -> bool:
-        """May the kernel prepare the weights in one pass: no learned range, and noise only per batch?"""
+        """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?"""
         plain = not (alpha.requires_grad or gain.requires_grad) and self.config.weight_bits != FLOAT
         drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
-        return self.fast and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
+        free = self._reach is None and self.fast
+        return free and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
 
     @property
     def noise(self) -> Noise:

@@ -95,8 +95,21 @@ def train(
     _check(design, dataset)
     with single_thread():
         model = _initial(design, config)
+    return fit(model, dataset, config, checkpoint=checkpoint, progress=progress)
+
+
+def fit(
+    model: DesignNetwork,
+    dataset: SequenceDataset,
+    config: TrainConfig,
+    *,
+    checkpoint=None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train ``model`` from where it is, as :func:`train` does."""
+    with single_thread():
         optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        run = {"design": design.to_dict(), "dataset": dataset.name, "config": asdict(config)}
+        run = {"design": model.design.to_dict(), "dataset": dataset.name, "config": asdict(config)}
         start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run)
         scale, offset = dataset.input_range(config.deviations)
         tensors = _tensors(dataset.train, scale, offset)

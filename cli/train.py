@@ -38,6 +38,8 @@ def command(
         float | None, typer.Option(help="Beta: deviation as a share of the weights' range.")
     ] = None,
     adc_noise: Annotated[float | None, typer.Option(help="Deviation in ADC steps; the paper's is 0.29.")] = None,
+    dac_noise: Annotated[float | None, typer.Option(help="Deviation of every driven row, in DAC steps.")] = None,
+    drop_connect: Annotated[float | None, typer.Option(help="Probability that a cell is not connected.")] = None,
     redraw: Annotated[
         str | None,
         typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
@@ -53,7 +55,8 @@ def command(
     loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
     protocol = PROTOCOLS.get(learned.name, TrainConfig())
-    noise = replace(protocol.train_noise, **given(adc=adc_noise, weight=weight_noise, redraw=redraw))
+    options = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
+    noise = replace(protocol.train_noise, **options)
     chosen = given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser)
     configs = [
         replace(protocol, seed=seed, floating=floating, train_noise=noise, **chosen)

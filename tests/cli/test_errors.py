@@ -37,6 +37,8 @@ def refused(result) -> str:
         (("train", "har"), "a design for vowels must have 12 inputs, not 9"),
         (("train", "vowels", "--weight-noise", -1), "weight noise must be a number from 0 to 1000, not -1.0"),
         (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
+        (("train", "vowels", "--dac-noise", -1), "DAC noise must be a number from 0 to 1000, not -1.0"),
+        (("train", "vowels", "--drop-connect", 1), "drop-connect must be a number from 0 up to but not 1, not 1.0"),
         (("generate", "vowls"), "design must be one of"),
         (("demo", "--utterances", 371), "utterances must be an integer from 1 to 370, not 371"),
     ],

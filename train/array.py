@@ -117,12 +117,17 @@ class ArrayModule(nn.Module):
         return Converter(tuple(m for m, _ in gains), tuple(k for _, k in gains), tuple(steps))
 
     def weight_codes(self, alpha: torch.Tensor) -> torch.Tensor:
-        """Codes of the weights (rows, columns) as floats, straight-through; the weights themselves if float."""
+        """Codes of the weights (rows, columns) as floats, straight-through; the weights themselves if float.
+
+        A learned range blocks the gradient of weights that clip, as its method says. A measured one does not: what
+        clips is a share of the weights that the statistics decide, and without a gradient it would never move again.
+        """
         if self.config.weight_bits == FLOAT:
             return self.cells
         if self.config.quantiser == "pact":
             alpha = alpha.detach()
-        codes = symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits)
+        passing = self.config.quantiser not in LEARNED
+        codes = symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits, passing)
         return codes if self._reach is None else codes.clamp(*self._reach)
 
     def confine(self, reach: np.ndarray) -> None:
@@ -298,11 +303,11 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, built, cells, divisor, gain, bits, key, deviation):
-        ctx.save_for_backward(cells, divisor, gain)
+        ctx.save_for_backward(divisor, gain)
         ctx.built, ctx.bits = built, bits
         return built.weights_forward(cells, divisor, gain, bits, key, deviation)
 
     @staticmethod
     def backward(ctx, grad):
-        cells, divisor, gain = ctx.saved_tensors
-        return None, ctx.built.weights_backward(grad.contiguous(), cells, divisor, gain, ctx.bits), *(None,) * 5
+        divisor, gain = ctx.saved_tensors
+        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5

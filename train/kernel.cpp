@@ -237,17 +237,16 @@ Tensor weights_forward(Tensor cells, Tensor divisor, Tensor gain, int64_t bits, 
   return out;
 }
 
-Tensor weights_backward(Tensor grad, Tensor cells, Tensor divisor, Tensor gain, int64_t bits) {
-  const int64_t rows = cells.size(0), columns = cells.size(1);
-  Tensor out = at::empty({rows, columns}, cells.options());
+// Straight-through, also for weights that clip: their range is measured, not learned.
+Tensor weights_backward(Tensor grad, Tensor divisor, Tensor gain, int64_t bits) {
+  const int64_t rows = grad.size(0), columns = grad.size(1);
+  Tensor out = at::empty({rows, columns}, grad.options());
   const float *d = divisor.data_ptr<float>(), *g = gain.data_ptr<float>();
   const float top = full_scale(bits);
   for (int64_t row = 0; row < rows; ++row) {
-    const float* __restrict w = cells.data_ptr<float>() + row * columns;
     const float* __restrict from = grad.data_ptr<float>() + row * columns;
     float* __restrict o = out.data_ptr<float>() + row * columns;
-    for (int64_t k = 0; k < columns; ++k)
-      o[k] = from[k] * g[k] * (std::fabs(w[k] / d[k]) <= 1.0f ? top : 0.0f) / d[k];
+    for (int64_t k = 0; k < columns; ++k) o[k] = from[k] * g[k] * top / d[k];
   }
   return out;
 }
@@ -285,7 +284,7 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
 TORCH_LIBRARY(ohmgate, m) {
   m.def("weights_forward(Tensor cells, Tensor divisor, Tensor gain, int bits, int[] key, float deviation) -> Tensor",
         &weights_forward);
-  m.def("weights_backward(Tensor grad, Tensor cells, Tensor divisor, Tensor gain, int bits) -> Tensor",
+  m.def("weights_backward(Tensor grad, Tensor divisor, Tensor gain, int bits) -> Tensor",
         &weights_backward);
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(

@@ -1,7 +1,8 @@
 """Rounding with straight-through gradients: what the forward pass rounds, the backward pass lets through.
 
-Gradients are passed where the value lies inside the range of its format and are 0 where it clips. Every
-function works on whatever floating type it gets; integers are held in it exactly.
+Gradients are passed where the value lies inside the range of its format and are 0 where it clips, but for weights
+whose range is measured (:meth:`ArrayModule.weight_codes` says why). Every function works on whatever floating type it
+gets; integers are held in it exactly.
 """
 
 import torch
@@ -12,9 +13,9 @@ from ..model.formats import full_scale, signed_range
 
 class _Symmetric(Function):
     @staticmethod
-    def forward(ctx, values, bits):
+    def forward(ctx, values, bits, passing):
         top = full_scale(bits)
-        if ctx.needs_input_grad[0]:
+        if ctx.needs_input_grad[0] and not passing:
             ctx.save_for_backward(values.abs() <= 1)
         ctx.top = top
         if bits == 1:
@@ -23,13 +24,17 @@ class _Symmetric(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        (inside,) = ctx.saved_tensors
-        return grad * inside * ctx.top, None
+        for inside in ctx.saved_tensors:
+            grad = grad * inside
+        return grad * ctx.top, None, None
 
 
-def symmetric_code(values: torch.Tensor, bits: int) -> torch.Tensor:
-    """DAC or weight codes of values in [-1, 1]: ``clip(floor(v*L + 1/2))``, the sign for one bit."""
-    return _Symmetric.apply(values, bits)
+def symmetric_code(values: torch.Tensor, bits: int, passing: bool = False) -> torch.Tensor:
+    """DAC or weight codes of values in [-1, 1]: ``clip(floor(v*L + 1/2))``, the sign for one bit.
+
+    ``passing``: values that clip pass the gradient, too.
+    """
+    return _Symmetric.apply(values, bits, passing)
 
 
 class _Adc(Function):

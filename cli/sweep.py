@@ -28,9 +28,14 @@ def command(
         typer.Option(help="Folder with the data sets, as the workers see it; else fetched.", envvar="OHMGATE_DATA"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of results, made if it is not there.")] = Path("results"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the trained language models, too, in OUT/networks (safetensors).")
+    ] = False,
     report: Annotated[bool, typer.Option("--report", help="Run nothing: table and plot from the results.")] = False,
 ) -> None:
     """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
+    from functools import partial
+
     from ..train import grid, sweep
     from .sweep_report import write_report
 
@@ -41,5 +46,6 @@ def command(
             Steps() as steps,
             steps.step(f"Running {experiment}", len(cells)) as step,
         ):
-            sweep.run_sweep(cells, out, pool, data=data, progress=step.update)
+            work = partial(grid.run_cell, networks=out.absolute() / "networks") if keep else grid.run_cell
+            sweep.run_sweep(cells, out, pool, data=data, progress=step.update, work=work)
     say(write_report(experiment, cells, out))

@@ -15,12 +15,17 @@ KEY = "ohmgate"  #: one metadata entry, so that the file's bytes do not depend o
 
 def save(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, epoch: int) -> None:
     """Write the state after ``epoch`` finished epochs; ``run`` says which run it belongs to."""
-    path = Path(path)
     tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
     for name, value in model.named_parameters():
         for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam.{name}.{key}"] = moment
-    metadata = {KEY: json.dumps({"run": run, "epoch": epoch}, sort_keys=True)}
+    write(path, tensors, {"run": run, "epoch": epoch})
+
+
+def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> None:
+    """Write ``tensors`` and ``content``, which must be JSON, to a safetensors file, whole or not at all."""
+    path = Path(path)
+    metadata = {KEY: json.dumps(content, sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary, metadata)
@@ -35,7 +40,7 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
     path = Path(path)
     if not path.exists():
         return 0
-    content, tensors = _read(path)
+    content, tensors = read(path)
     if content["run"] != json.loads(json.dumps(run)):
         raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
     with torch.no_grad():
@@ -51,11 +56,13 @@ def read_run(path: str | Path) -> tuple[dict, int]:
 
     Raises :class:`DesignError` for a file that is no checkpoint.
     """
-    content, _ = _read(Path(path))
+    content, _ = read(path)
     return content["run"], content["epoch"]
 
 
-def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+def read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Content and tensors of a file of :func:`write`. Raises :class:`DesignError` for any other."""
+    path = Path(path)
     try:
         with safe_open(path, "pt") as file:
             content = json.loads((file.metadata() or {})[KEY])

@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -103,15 +104,35 @@ def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
 
 
 def identity(cell: Cell) -> dict:
-    """What a result must agree with to be this cell's."""
+    """What a record says of its cell."""
     return {"cell": asdict(cell), "protocol": asdict(protocol(cell))}
 
 
-def run_cell(cell: Cell, folder: str | Path | None = None) -> dict:
+def belongs(record: dict, cell: Cell) -> bool:
+    """Is it this cell's record, of the present protocol? A field that a record does not have yet is at its default.
+
+    Raises ValueError, KeyError or TypeError for what is no record.
+    """
+    wanted = protocol(cell)
+    return Cell(**record["cell"]) == cell and type(wanted).from_dict(record["protocol"]) == wanted
+
+
+def run_cell(cell: Cell, folder: str | Path | None = None, networks: str | Path | None = None) -> dict:
     """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
-    machine and minutes."""
+    machine and minutes.
+
+    ``networks``: where a language model is kept, as ``<name>.safetensors`` (:func:`.language.load` reads it).
+    """
     began, cpu = time.monotonic(), time.process_time()
-    checksum, epochs, final = {"har": _har, "names": _names, "ptb": _ptb}[cell.task](cell, folder)
+    if cell.task == "har":
+        checksum, epochs, final = _har(cell, folder)
+    else:
+        read, train_model = _LANGUAGE[cell.task]
+        data = read(folder)
+        result = train_model(data, protocol(cell))
+        checksum, epochs, final = data.checksum, list(result.epochs), result.final
+        if networks is not None:
+            result.model.save(Path(networks) / f"{cell.name}.safetensors")
     minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
     return record(cell, checksum, epochs, final, minutes)
 
@@ -144,28 +165,32 @@ def har_design(bits: int) -> Design:
     return Design("har", (first, replace(lstm, adc_bits=bits), replace(head, adc_bits=max(8, bits))))
 
 
-def _names(cell: Cell, folder):
-    data = corpora.names(folder)
-    result = language.train_names(data, protocol(cell))
-    return data.checksum, list(result.epochs), result.final
-
-
-def _ptb(cell: Cell, folder):
-    data = corpora.penn_treebank(folder)
-    result = language.train_words(data, protocol(cell))
-    return data.checksum, list(result.epochs), result.final
+_LANGUAGE = {
+    "names": (corpora.names, language.train_names),
+    "ptb": (corpora.penn_treebank, language.train_words),
+}
 
 
 def _har(cell: Cell, folder):
-    data, config = har(folder), protocol(cell)
-    checksum = corpora.checksum([data_file("har.npz", folder).read_bytes()])
-    design = har_design(cell.weight_bits)
-    result = train(design, data, config)
+    config, design = protocol(cell), har_design(cell.weight_bits)
+    data, checksum = _har_data(folder)
+    result = _floating(config, folder) if config.floating else train(design, data, config)
     accuracy = result.accuracy
     if cell.post_training:
         with single_thread():
             accuracy = _quantised_after(result.model, design, data, config)
     return checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy}
+
+
+@lru_cache(maxsize=1)
+def _har_data(folder):
+    return har(folder), corpora.checksum([data_file("har.npz", folder).read_bytes()])
+
+
+@lru_cache(maxsize=1)
+def _floating(config: TrainConfig, folder):
+    """The float run, which the cells quantised after training share: a worker gets them one after the other."""
+    return train(har_design(FLOAT), _har_data(folder)[0], config)
 
 
 def _quantised_after(floating: DesignNetwork, design: Design, data, config: TrainConfig) -> float:

@@ -6,7 +6,8 @@ float, and the embedding's values become DAC codes. Protocols: docs/sweeps.md.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..model.formats import DesignError, check_integer
+from . import checkpoint
 from .config import FLOAT, QuantConfig
 from .corpora import CHARACTERS, Names, Words
 from .modules import QuantLSTM
@@ -38,6 +40,7 @@ class LanguageConfig:
     learning_rate: float = 0.004  #: of Adam: highest, falls to 0 by a cosine
     clip_norm: float = 1.0
     dropout: float = 0.0  #: before the LSTM and after it
+    cutoffs: tuple[int, ...] = ()  #: of an adaptive softmax (Grave et al., 2017); none: a plain one
     noise: Noise = field(default_factory=Noise)  #: in training and in evaluation
 
     def __post_init__(self) -> None:
@@ -51,9 +54,18 @@ class LanguageConfig:
             if type(value) not in (int, float) or not 0 <= value <= high:
                 raise DesignError(f"{name.replace('_', ' ')} must be a number from 0 to {high}, not {value!r}")
 
+    @classmethod
+    def from_dict(cls, content: dict) -> "LanguageConfig":
+        """The inverse of :func:`dataclasses.asdict`, also after a turn through JSON."""
+        parts = {"quant": QuantConfig(**content["quant"]), "noise": Noise(**content["noise"])}
+        return cls(**(content | parts | {"cutoffs": tuple(content["cutoffs"])}))
+
 
 class LanguageModel(nn.Module):
-    """Tokens (T, B) to logits (T, B, tokens) and the LSTM's state; ``state`` goes from window to window.
+    """Tokens (T, B) to hidden values (T, B, n) and the LSTM's state; ``state`` goes from window to window.
+
+    :meth:`losses` and :meth:`predict` are the softmax's. Its adaptive form is a softmax over all tokens, too, that
+    costs less: rare tokens sit in clusters with smaller projections.
 
     One-hot inputs: 0 and full scale, so that a row is driven or not. One bit has no code 0: there the rows are
     -full scale and +full scale, and the difference is a constant of each column that its bias can learn.
@@ -67,7 +79,13 @@ class LanguageModel(nn.Module):
             nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
         self.lstm = QuantLSTM(config.embedding or tokens, config.hidden, config=config.quant)
         self.dropout = nn.Dropout(config.dropout)
-        self.softmax = nn.Linear(config.hidden, tokens)
+        if config.cutoffs:
+            bounds = (0, *config.cutoffs, tokens)
+            if list(bounds) != sorted(set(bounds)):
+                raise DesignError(f"cutoffs must rise and lie between 0 and {tokens} tokens, not {config.cutoffs}")
+            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(config.hidden, tokens, list(config.cutoffs), div_value=2)
+        else:
+            self.softmax = nn.Linear(config.hidden, tokens)
         self.source = NoiseSource()
         for array in self.lstm.arrays:
             array.source, array.train_noise, array.eval_noise = self.source, config.noise, config.noise
@@ -80,15 +98,43 @@ class LanguageModel(nn.Module):
             if self.config.quant.dac_bits == 1:
                 inputs = 2 * inputs - 1
         hidden, state = self.lstm(inputs, state)
-        return self.softmax(self.dropout(hidden.float())), state
+        return self.dropout(hidden.float()), state
+
+    def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """-log of the targets' probabilities in nats, (T, B)."""
+        flat = hidden.flatten(0, 1)
+        if self.config.cutoffs:
+            return -self.softmax(flat, targets.flatten()).output.view_as(targets)
+        return functional.cross_entropy(self.softmax(flat), targets.flatten(), reduction="none").view_as(targets)
+
+    def predict(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The likeliest tokens (T, B)."""
+        if self.config.cutoffs:
+            return self.softmax.predict(hidden.flatten(0, 1)).view(hidden.shape[:2])
+        return self.softmax(hidden).argmax(2)
+
+    def save(self, path: str | Path) -> None:
+        """Weights and configuration in one safetensors file, replaced whole."""
+        checkpoint.write(path, self.state_dict(), {"tokens": self.tokens, "config": asdict(self.config)})
+
+
+def load(path: str | Path) -> LanguageModel:
+    """A model that :meth:`LanguageModel.save` wrote. Raises :class:`DesignError` for any other file."""
+    content, tensors = checkpoint.read(path)
+    if set(content) != {"tokens", "config"}:
+        raise DesignError(f"network {Path(path).name!r} must be a language model of ohmgate, but is something else")
+    model = LanguageModel(content["tokens"], LanguageConfig.from_dict(content["config"]))
+    model.load_state_dict(tensors)
+    return model.eval()
 
 
 @dataclass(frozen=True)
 class LanguageResult:
-    """Per epoch and at the end: perplexities per token, accuracies 0..1."""
+    """Per epoch and at the end: perplexities per token, accuracies 0..1; and the trained model."""
 
     epochs: tuple[dict, ...]
     final: dict
+    model: LanguageModel = field(compare=False)
 
 
 def train_names(data: Names, config: LanguageConfig, progress: Progress | None = None) -> LanguageResult:
@@ -108,14 +154,13 @@ def train_names(data: Names, config: LanguageConfig, progress: Progress | None =
             loss_sum = 0.0
             for step in range(config.epoch_steps):
                 chosen = windows[torch.randint(len(windows), (config.batch,), generator=generator)].T
-                logits, _ = model(chosen[:-1])
-                loss = functional.cross_entropy(logits.flatten(0, 1), chosen[1:].flatten())
+                loss = model.losses(model(chosen[:-1])[0], chosen[1:]).mean()
                 _descend(model, optimiser, loss, (epoch * config.epoch_steps + step) / total)
                 loss_sum += float(loss.detach())
             epochs.append({"train_perplexity": math.exp(loss_sum / config.epoch_steps)})
             if progress is not None:
                 progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
-        return LanguageResult(tuple(epochs), evaluate_names(model, data))
+        return LanguageResult(tuple(epochs), evaluate_names(model, data), model)
 
 
 def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict:
@@ -127,9 +172,9 @@ def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict
     with torch.no_grad():
         for part, length in zip(windows.split(batch), lengths.split(batch)):
             tokens = part.T
-            logits, _ = model(tokens[:-1])
-            losses = functional.cross_entropy(logits.transpose(1, 2), tokens[1:], reduction="none").double()
-            hits = logits.argmax(2) == tokens[1:]
+            hidden, _ = model(tokens[:-1])
+            losses = model.losses(hidden, tokens[1:]).double()
+            hits = model.predict(hidden) == tokens[1:]
             for row, mask in enumerate((torch.ones_like(hits), positions < length)):
                 sums[row] += [float((losses * mask).sum()), int((hits & mask).sum()), int(mask.sum())]
     (loss, accuracy, _), (name_loss, name_accuracy, _) = sums / sums[:, 2:]
@@ -157,15 +202,15 @@ def train_words(
             for number, start in enumerate(starts):
                 tokens = stream[start : start + config.window + 1]
                 state = None if state is None else tuple(part.detach() for part in state)
-                logits, state = model(tokens[:-1], state)
-                loss = functional.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten())
+                hidden, state = model(tokens[:-1], state)
+                loss = model.losses(hidden, tokens[1:]).mean()
                 _descend(model, optimiser, loss, (epoch + number / len(starts)) / config.epochs)
                 loss_sum, count = loss_sum + float(loss.detach()) * (len(tokens) - 1), count + len(tokens) - 1
             valid = evaluate_words(model, data.valid)
             epochs.append({"train_perplexity": math.exp(loss_sum / count), "valid_perplexity": valid})
             if progress is not None:
                 progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
-    return LanguageResult(tuple(epochs), {"perplexity": epochs[-1]["valid_perplexity"]})
+    return LanguageResult(tuple(epochs), {"perplexity": epochs[-1]["valid_perplexity"]}, model)
 
 
 def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, window: int = 35) -> float:
@@ -176,8 +221,8 @@ def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, win
     with torch.no_grad():
         for start in range(0, len(stream) - 1, window):
             tokens = stream[start : start + window + 1]
-            logits, state = model(tokens[:-1], state)
-            loss += float(functional.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten(), reduction="sum"))
+            hidden, state = model(tokens[:-1], state)
+            loss += float(model.losses(hidden, tokens[1:]).double().sum())
             count += tokens[1:].numel()
     return math.exp(loss / count)
 
@@ -189,7 +234,7 @@ def _begin(tokens: int, config: LanguageConfig):
     model.source.seed(config.seed)
     return (
         model,
-        torch.optim.Adam(model.parameters(), config.learning_rate),
+        torch.optim.Adam(model.parameters(), config.learning_rate, fused=True),
         torch.Generator().manual_seed(config.seed),
     )
 
@@ -223,5 +268,5 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
         return LanguageConfig(quant=quant, seed=seed, noise=noise)
     return LanguageConfig(
         quant=quant, seed=seed, noise=noise, hidden=300, embedding=300, epochs=10, batch=20, window=35,
-        learning_rate=0.003, clip_norm=0.25, dropout=0.2,
+        learning_rate=0.003, clip_norm=0.25, dropout=0.2, cutoffs=(1000, 4000),
     )  # fmt: skip

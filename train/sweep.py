@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..model.formats import DesignError, check_integer
-from .grid import Cell, identity, run_cell
+from .grid import Cell, belongs, run_cell
 
 CELLS = "cells"  #: folder of the JSON files within the output folder
 Progress = Callable[[int, int, str], None]  #: finished cells, of all cells, name of the last one
@@ -31,7 +31,7 @@ def read_result(out: str | Path, cell: Cell) -> dict | None:
         return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        same = {key: found[key] for key in ("cell", "protocol")} == json.loads(json.dumps(identity(cell)))
+        same = belongs(found, cell)
     except (OSError, ValueError, KeyError, TypeError):
         raise DesignError(f"result {path.name!r} must be a cell's JSON, but cannot be read") from None
     if not same:
@@ -45,7 +45,8 @@ def run_sweep(
 ) -> int:  # fmt: skip
     """Run the cells that ``out`` has no result of, and return how many these were.
 
-    ``data`` is the data folder as the workers see it. A cell that fails raises after the others have finished.
+    ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
+    others have finished.
     """
     missing = [cell for cell in cells if read_result(out, cell) is None]
     futures = {executor.submit(work, cell, data): cell for cell in missing}

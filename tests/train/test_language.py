@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ohmgate.model.formats import DesignError
+from ohmgate.train import checkpoint
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
 from ohmgate.train.language import (
@@ -17,6 +18,7 @@ from ohmgate.train.language import (
     LanguageModel,
     evaluate_names,
     evaluate_words,
+    load,
     protocol,
     train_names,
     train_words,
@@ -107,7 +109,9 @@ def test_names_are_learned_and_repeat_to_the_bit(tmp_path, bits):
 @pytest.mark.parametrize("bits", [(32, 32), (4, 4)])
 def test_words_are_learned(tmp_path, bits):
     data = penn_treebank(write_words(tmp_path))
-    config = replace(protocol("ptb", bits, 0, Noise()), hidden=16, embedding=8, epochs=6, batch=4, window=5)
+    config = replace(
+        protocol("ptb", bits, 0, Noise()), hidden=16, embedding=8, epochs=6, batch=4, window=5, cutoffs=()
+    )
     config = replace(config, learning_rate=0.02, dropout=0.0)
     result = train_words(data, config)
     assert len(result.epochs) == 6
@@ -174,3 +178,44 @@ def test_the_real_texts():
     assert data.checksum == "8cb5d785e418621c9ae2a9769a0c3360878c05c6fcb4b5457ce4d5ac059ec65d"
     words = penn_treebank()
     assert (len(words.train), len(words.valid), len(words.vocabulary)) == (929589, 73760, 10000)
+
+
+@pytest.mark.parametrize("cutoffs", [(), (5, 20)])
+def test_a_softmax_of_either_kind_is_one_over_all_tokens(cutoffs):
+    model = LanguageModel(40, small((4, 4), cutoffs=cutoffs))
+    torch.manual_seed(1)
+    hidden = torch.randn(2, 3, 16)
+    losses = torch.stack([model.losses(hidden, torch.full((2, 3), token)) for token in range(40)])
+    assert losses.shape == (40, 2, 3)
+    assert torch.allclose(torch.exp(-losses).sum(0), torch.ones(2, 3), atol=1e-5)
+    assert torch.equal(model.predict(hidden), losses.argmin(0))
+
+
+@pytest.mark.parametrize("bits", [(32, 32), (2, 2)])
+def test_a_saved_model_computes_the_same(tmp_path, bits):
+    data = names(write_names(tmp_path))
+    model = train_names(data, small(bits, noise=Noise(weight=0.1))).model
+    model.save(tmp_path / "model.safetensors")
+    found = load(tmp_path / "model.safetensors")
+    assert found.config == model.config
+    for each in (model, found):
+        each.source.seed(3)
+    assert evaluate_names(found, data) == evaluate_names(model, data)
+    assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == ["model.safetensors"]
+
+
+def test_a_file_that_is_no_language_model_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    checkpoint.write(path, {}, {"epoch": 3})
+    with pytest.raises(DesignError) as error:
+        load(path)
+    assert str(error.value) == (
+        "network 'other.safetensors' must be a language model of ohmgate, but is something else"
+    )
+
+
+@pytest.mark.parametrize("cutoffs", [(5, 40), (9, 5), (0, 5)])
+def test_cutoffs_that_do_not_split_the_tokens_are_refused(cutoffs):
+    with pytest.raises(DesignError) as error:
+        LanguageModel(40, small((4, 4), cutoffs=cutoffs))
+    assert str(error.value) == f"cutoffs must rise and lie between 0 and 40 tokens, not {cutoffs}"

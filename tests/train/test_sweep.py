@@ -230,3 +230,17 @@ def test_sentences(tmp_path):
     sentence = r"^result 'names_w32_a32_seed0.json' must have its cell's protocol, but has another; move it away$"
     with pytest.raises(DesignError, match=sentence):
         read_result(tmp_path, CELLS[0])
+
+
+def test_a_record_from_before_a_field_was_added_still_belongs_to_its_cell(tmp_path):
+    for cell in (CELLS[1], experiment("fig4")[0]):
+        run_sweep([cell], tmp_path, Inline(), work=quick)
+        path = result_path(tmp_path, cell)
+        record = json.loads(path.read_text())
+        removed = record["protocol"].pop("clip_norm")
+        path.write_text(json.dumps(record))
+        assert read_result(tmp_path, cell) == record
+        record["protocol"]["clip_norm"] = removed / 2
+        path.write_text(json.dumps(record))
+        with pytest.raises(DesignError, match="has another; move it away"):
+            read_result(tmp_path, cell)

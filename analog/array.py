@@ -29,9 +29,13 @@ class Array:
     programming: :meth:`program` and :meth:`program_cell` give the same array.
     """
 
-    def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed=0) -> None:
-        """``seed`` is an integer or a ``numpy.random.SeedSequence``; ``config`` None is the ideal array."""
-        self.layer = layer
+    def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed=0, share: int = 1) -> None:
+        """``seed`` is an integer or a ``numpy.random.SeedSequence``; ``config`` None is the ideal array.
+
+        ``share`` neighbouring sequences of a batch see one course of the noise that lasts from step to step: cheaper,
+        and for each of them of the same law, but they err together.
+        """
+        self.layer, self._share = layer, check_integer("sequences that share noise", share, 1, 1_000_000)
         self.config = config or ArrayConfig()
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
         self.writes = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: times each cell was programmed
@@ -87,20 +91,22 @@ class Array:
         self.new_step()
 
     def new_sequence(self, begins=True) -> None:
-        """Say that sequences begin: noise that lasts for a sequence is drawn afresh.
+        """Say that sequences begin: noise that lasts (per sequence, telegraph, 1/f) is drawn afresh.
 
         ``begins`` is True for a single sequence, or a mask (B,) over a batch, whose size the next reads have.
-        Matters for ``redraw="per_sequence"`` and for telegraph and 1/f noise; harmless otherwise.
         """
         begins = np.atleast_1d(begins)
         self.new_step()
+        self._sequences = len(begins)
+        if self._share > 1 and begins.any() != begins.all():
+            raise DesignError(f"a batch of {len(begins)} sequences that share noise must begin as a whole")
+        begins = begins[:: self._share]
         if self._sequence_sigma:
             self._sequence_noise = resized(self._sequence_noise, begins)
             drawn = self._sequence_rng.standard_normal((int(begins.sum()), *self.levels.shape))
             self._sequence_noise[begins] = self._on_grid(drawn * self._sequence_sigma, 10 * self._sequence_sigma)
         for process in self._slow:
             process.begin(begins)
-        self._sequences = len(begins)
 
     def new_step(self) -> None:
         """Say that a time step begins: the next :meth:`convert` reads the array afresh."""
@@ -143,7 +149,7 @@ class Array:
         if sigma is not None:
             level += sigma * self._read_rng.standard_normal(level.shape)
         if reference is not None:
-            level -= self.scale * (reference[:, None] * self._read_rng.standard_normal((len(rows), 1)))
+            level -= self.scale * (reference * self._read_rng.standard_normal((len(rows), 1)))
         return level
 
     def effective(self) -> np.ndarray:
@@ -176,8 +182,9 @@ class Array:
     @property
     def numbers_per_sequence(self) -> int:
         """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
-        cells = self.levels.size if self._sequence_sigma else self.layer.rows + self.layer.columns
-        return cells + sum(process.size for process in self._slow)
+        lasting = self.levels.size if self._sequence_sigma else 0
+        lasting += sum(process.size for process in self._slow)
+        return -(-lasting // self._share) + (0 if self._sequence_sigma else self.layer.rows + self.layer.columns)
 
     def _changed(self) -> None:
         self._effective: np.ndarray | None = None
@@ -210,16 +217,13 @@ class Array:
         return np.round(weights * grid) / grid
 
     def _make_slow(self) -> None:
-        """Processes that are correlated from step to step: telegraph noise cell by cell, 1/f weight by weight.
-
-        1/f noise is Gaussian with one spectrum, so that the cells of a weight add up to one such process.
-        """
+        """Telegraph noise cell by cell; 1/f weight by weight, as the cells of one add up to one such process."""
         self._telegraph = self._flicker = None
         if not self.chip:
             return
         seconds, device, mapping = self.chip.cells.step_seconds, self.chip.cells.device, self.chip.mapping
         if device.telegraph:
-            self._telegraph = TelegraphProcess(device.telegraph, self.chip.traps, seconds, self._stream(6))
+            self._telegraph = TelegraphProcess(device.telegraph, int(self.chip.traps.sum()), seconds, self._stream(6))
         if device.flicker:
             self._flicker = FlickerProcess(device.flicker, mapping.shape[1:], seconds, self._stream(7))
 
@@ -233,24 +237,25 @@ class Array:
             return 0.0
         if self._sequences != len(rows):
             self.new_sequence(np.ones(len(rows), dtype=bool))
-        sums = np.zeros((len(rows), self.layer.columns))
+        courses = np.zeros((-(-len(rows) // self._share), self._share, self.layer.rows))
+        courses.reshape(-1, self.layer.rows)[: len(rows)] = rows
+        sums = np.zeros((*courses.shape[:2], self.layer.columns))
         if self._sequence_sigma:
-            sums += np.matmul(rows[:, None, :], self._sequence_noise)[:, 0]
+            sums += courses @ self._sequence_noise
         if self._slow:
             mapping, change = self.chip.mapping, 0.0
             if self._telegraph:
-                change = change + mapping.weigh(self._telegraph.sample() * self._conductances)
+                change = change + self.chip.weigh_traps(self._telegraph.sample(), self._conductances)
             if self._flicker:
                 change = change + self._flicker.sample() * np.sqrt(mapping.weigh_squares(self._conductances**2))
-            change = self._on_grid(self.chip.gather(change, self._plan))
-            sums += np.matmul(rows[:, None, :], change)[:, 0]
-        return sums
+            sums += courses @ self._on_grid(self.chip.gather(change, self._plan))
+        return sums.reshape(-1, self.layer.columns)[: len(rows)]
 
     def fresh_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variance of a column's sum by noise that is new in every step: (width,), (rows, width), (rows, width).
 
-        The three parts are to be multiplied by 1, by |d| and by d^2 of the rows and added. width is the number of
-        columns, in physical order, and one more if there is a reference column. The converter's noise is left out.
+        Times 1, |d| and d^2 of the rows, added. width is the number of columns, in physical order, and one more if
+        there is a reference column. The converter's noise is left out.
         """
         self.effective()
         if not self.chip:
@@ -270,10 +275,9 @@ class Array:
     def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
 
-        The second is that of the reference column, (B,) in units of the column sum, where there is one.
-
-        Weight noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of
-        variance d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
+        The second is that of the reference column, (B, 1) in units of the column sum, where there is one. Weight
+        noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of variance
+        d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
         constant, absolute, squared = self._fresh
         variance = np.broadcast_to(constant, (len(rows), len(constant)))
@@ -283,10 +287,7 @@ class Array:
             variance = variance + (rows * rows) @ squared
         columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
         columns = columns * self.scale**2 + self.config.conversion_sigma**2
-        return (
-            np.sqrt(columns) if columns.any() else None,
-            np.sqrt(reference[:, 0]) if reference.any() else None,
-        )
+        return tuple(np.sqrt(part) if part.any() else None for part in (columns, reference))
 
     def _check_drive(self, drive) -> np.ndarray:
         drive = np.asarray(drive)

@@ -71,6 +71,16 @@ class Chip:
             conductances = np.array([effective_matrix(plane, self.cells.wires) for plane in conductances])
         return self.gather(self.mapping.weigh(conductances), plan)
 
+    def weigh_traps(self, changes: np.ndarray, conductances: np.ndarray) -> np.ndarray:
+        """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap."""
+        wide = np.zeros((len(changes), *self.mapping.shape[1:]))
+        start = 0
+        for plane, traps, weight in zip(conductances, self.traps, self.mapping.digit_weights / self.mapping.unit):
+            stop = start + int(traps.sum())
+            wide[:, traps] += changes[:, start:stop] * (plane[traps] * weight)
+            start = stop
+        return wide
+
     def gather(self, wide: np.ndarray, plan: repair.Plan) -> np.ndarray:
         """(..., columns) from (..., width): each column from its place, less the reference column if there is one."""
         columns = wide[..., plan.place]

@@ -12,13 +12,16 @@ from .config import ArrayConfig
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 
 
-def build_arrays(network: Network, config: ArrayConfig | None = None, seed=0) -> list[Array]:
-    """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``."""
+def build_arrays(network: Network, config: ArrayConfig | None = None, seed=0, share: int = 1) -> list[Array]:
+    """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``.
+
+    ``share`` is that of :class:`.array.Array`.
+    """
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     arrays = []
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         layer_seed = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, index))
-        array = Array(layer, config, layer_seed)
+        array = Array(layer, config, layer_seed, share)
         array.program(data.weights[:, physical_order(layer)])
         for gate in range(layer.gates):
             array.set_gain(gate, int(data.mult[gate]), int(data.shift[gate]))

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from .fast_network import FastNetwork, why_not_network
 from .inference import build_arrays, check_head, classify
 from .sources import isolated, present, without
 
+SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
 SAMPLE = 4096  #: drives of each layer on which a chip's codes are compared
 Progress = Callable[[int, int], None]  #: draws done, of all
 
@@ -38,10 +40,12 @@ class Study:
     labels: np.ndarray  #: (B,) classes
     config: ArrayConfig
     seed: int = 0
+    share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`.array.Array`)
 
     def __post_init__(self) -> None:
         check_head(self.network)
         check_integer("seed", self.seed, 0, 2**63 - 1)
+        check_integer("sequences that share noise", self.share, 1, 1_000_000)
         reference.check_inputs(self.network, self.codes, self.lengths)
         count, shape = len(self.codes), np.shape(self.labels)
         if shape != (count,):
@@ -49,7 +53,8 @@ class Study:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""
-        digest = hashlib.sha256(f"{self.network.design.fingerprint} {self.config!r} {self.seed}".encode())
+        shared = f" {self.share}" if self.share > 1 else ""
+        digest = hashlib.sha256(f"{self.network.design.fingerprint} {self.config!r} {self.seed}{shared}".encode())
         parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
         for part in (*parts, self.codes, self.lengths, self.labels):
             digest.update(b"none" if part is None else np.ascontiguousarray(part, dtype="<i8").tobytes())
@@ -124,7 +129,7 @@ class Sampler:
     def draw(self, number: int) -> Draw:
         """Draw a chip, read it."""
         study = self._study
-        arrays = build_arrays(study.network, study.config, chip_seed(study, number))
+        arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
         if why_not_network(study.network, arrays):
             classes = classify(study.network, study.codes, study.lengths, arrays)
         else:
@@ -182,17 +187,27 @@ class Sensitivity:
     without: Summary
 
 
-def sensitivity(study: Study, draws: int, workers: int = 1, progress: Progress | None = None) -> list[Sensitivity]:
-    """Each source of the study's configuration, one at a time, with the same chips' seeds for all."""
+def sensitivity(
+    study: Study, draws: int, folder: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+) -> list[Sensitivity]:
+    """Each source of the study's configuration, one at a time, with the same chips' seeds for all.
+
+    ``folder`` takes a file of draws for each source alone and taken out, which later calls go on with. Sequences
+    share slow noise by ``SHARE`` or more: a chip's accuracy then spreads more, but its mean over chips is the same.
+    """
     sources = present(study.config)
-    found = []
-    for done, source in enumerate(sources):
+    study = replace(study, share=max(study.share, SHARE))
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    found, total = [], 2 * len(sources) * draws
+    for source in sources:
         pair = []
-        for config in (isolated(study.config, source), without(study.config, source)):
-            pair.append(summary(run(replace(study, config=config), draws, workers=workers)))
+        for side, config in (("alone", isolated(study.config, source)), ("without", without(study.config, source))):
+            before = draws * (2 * len(found) + len(pair))
+            file = folder and Path(folder) / f"{side}-{re.sub('[^a-z0-9]+', '-', source.lower())}.jsonl"
+            step = progress and (lambda done, _, before=before: progress(before + done, total))
+            pair.append(summary(run(replace(study, config=config), draws, file, workers, step)))
         found.append(Sensitivity(source, *pair))
-        if progress is not None:
-            progress(done + 1, len(sources))
     return found
 
 

@@ -84,27 +84,27 @@ class Telegraph:
 
 
 class TelegraphProcess:
-    """Independent traps of shape (sequences, ...), sampled every ``seconds``."""
+    """``count`` independent traps for each sequence, sampled every ``seconds``."""
 
-    def __init__(self, law: Telegraph, traps: np.ndarray, seconds: float, rng: np.random.Generator) -> None:
-        """``traps`` (...) is a mask: the cells that have a trap."""
-        self._law, self._traps, self._rng = law, traps, rng
-        self.size = traps.size  #: numbers kept for each sequence
-        self._to_low, self._to_high = law.switch_probabilities(seconds)
-        self.low = np.zeros((0, *traps.shape), dtype=bool)  #: filled traps
+    def __init__(self, law: Telegraph, count: int, seconds: float, rng: np.random.Generator) -> None:
+        self._rng, self._low_probability = rng, law.low_probability
+        self.size = count  #: numbers kept for each sequence
+        p = law.low_probability
+        self._values = law.amplitude * np.array([p, p - 1])  # dG/G of an empty and of a filled trap
+        self._switch = np.array(law.switch_probabilities(seconds), dtype=np.float32)
+        self.low = np.zeros((0, count), dtype=bool)  #: filled traps
 
     def begin(self, begins: np.ndarray) -> None:
         """Start the sequences of the mask ``begins`` in equilibrium."""
         self.low = resized(self.low, begins)
-        drawn = self._rng.random((int(begins.sum()), *self._traps.shape), dtype=np.float32)
-        self.low[begins] = drawn < self._law.low_probability
+        drawn = self._rng.random((int(begins.sum()), self.size), dtype=np.float32)
+        self.low[begins] = drawn < self._low_probability
 
     def sample(self) -> np.ndarray:
-        """dG/G now, of mean 0, then advance by one sample."""
-        p = self._law.low_probability
-        value = np.where(self.low, p - 1, p) * (self._law.amplitude * self._traps)
-        drawn = self._rng.random(self.low.shape, dtype=np.float32)
-        self.low = np.where(self.low, drawn >= self._to_high, drawn < self._to_low)
+        """dG/G now (sequences, count), of mean 0, then advance by one sample."""
+        state = self.low.view(np.uint8)
+        value = self._values[state]
+        self.low ^= self._rng.random(self.low.shape, dtype=np.float32) < self._switch[state]
         return value
 
 
@@ -159,9 +159,11 @@ class FlickerProcess:
 
     def sample(self) -> np.ndarray:
         """dG/G now, then advance by one sample."""
-        value = np.sum(self._state, axis=0, dtype=np.float64)
+        value = np.zeros(self._state[0].shape)
+        drawn = np.empty(value.shape, dtype=np.float32)
         for pole, state in enumerate(self._state):
-            drawn = self._rng.standard_normal(state.shape, dtype=np.float32)
+            value += state
+            self._rng.standard_normal(out=drawn, dtype=np.float32)
             drawn *= self._fresh[pole]
             state *= self._keep[pole]
             state += drawn

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..analog import montecarlo
 from ..analog.config import PRESETS
 from ..model.design import Design
 from ..model.formats import check_integer
@@ -19,9 +20,10 @@ EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chi
 
 `ohmgate montecarlo vowels --draws 20` trains the preset *vowels* in runs/vowels first.
 
-Draws are kept: the same command goes on where it was interrupted, and with more `--draws` it adds to them."""
+Draws are kept: the same command goes on where it was interrupted, and with more `--draws` or `--sensitivity` it adds
+to them."""
 
-DRAWS = "draws.jsonl"
+DRAWS, SENSITIVITY = "draws.jsonl", "sensitivity"
 
 
 def command(
@@ -37,6 +39,13 @@ def command(
         str,
         typer.Option(help=f"The arrays: {', '.join(PRESETS)}, or beta of weight noise per programming."),
     ] = "paper",
+    share: Annotated[
+        int,
+        typer.Option(
+            help="Test sequences that see one course of slow noise: telegraph, 1/f, weights per sequence. More is "
+            f"faster and widens the spread over chips, not the mean; --sensitivity takes {montecarlo.SHARE} at least."
+        ),
+    ] = 1,
     sensitivity: Annotated[
         int, typer.Option(help="Chips for each source of error, alone and taken out; 0 leaves this out.")
     ] = 0,
@@ -54,7 +63,6 @@ def command(
     ] = None,
 ) -> None:
     """Classify the test set on many noisy chips: accuracy, intervals, code errors, and a report."""
-    from ..analog import montecarlo
     from ..analog.report import write_report
     from ..train.datasets import load_dataset
 
@@ -65,7 +73,7 @@ def command(
     if dataset is None:
         dataset = runs.read_config(path)["dataset"] if path.is_dir() else network.design.name
     test = load_dataset(dataset, data).test
-    study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed)
+    study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
     folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / preset
     folder.mkdir(parents=True, exist_ok=True)
     with Steps() as steps:
@@ -73,8 +81,8 @@ def command(
             made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update)
         found = []
         if sensitivity:
-            with steps.step("Taking one source at a time") as step:
-                found = montecarlo.sensitivity(study, sensitivity, workers, step.update)
+            with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
+                found = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
     say(montecarlo.summary(made).text())
     for entry in found:
         say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")

@@ -208,6 +208,31 @@ def test_slow_noise_lasts_within_a_sequence(source):
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
 
 
+@pytest.mark.parametrize("source", ["telegraph", "flicker", "weight noise"])
+def test_sequences_that_share_slow_noise_see_one_course_of_the_same_law(source):
+    laws = {
+        "telegraph": {"telegraph": noise.Telegraph(amplitude=0.2, tau_high=2e-6, tau_low=2e-6, fraction=0.5)},
+        "flicker": {"flicker": noise.Flicker(density=1e-3, low=1e2, high=1e6)},
+        "weight noise": {},
+    }
+    beta = 0.05 if source == "weight noise" else 0.0
+    config = ArrayConfig(weight_noise=beta, redraw="per_sequence", cells=Cells(device=replace(IDEAL, **laws[source])))
+    levels = np.random.default_rng(0).integers(-7, 8, (LAYER.rows, LAYER.columns))
+    drive = np.tile(np.random.default_rng(1).integers(-7, 8, LAYER.rows), (300, 1))
+    variances = []
+    for share in (1, 10, 3):
+        array = Array(LAYER, config, 5, share)
+        array.program(levels)
+        array.new_sequence(np.ones(300, dtype=bool))
+        array.analog(drive)
+        sums = array.analog(drive)
+        courses = sums[::share]
+        assert np.array_equal(sums, np.repeat(courses, share, axis=0)[:300])
+        assert len(np.unique(courses[:, 0])) > 0.9 * len(courses)
+        variances.append(courses.var(axis=0).mean())
+    assert variances[1:] == pytest.approx([variances[0]] * 2, rel=0.1)
+
+
 def test_column_scaling_spreads_a_column_over_the_range_and_shrinks_its_errors():
     levels = np.random.default_rng(0).integers(-3, 4, (20, 400))
     levels[:, ::2] = np.clip(levels[:, ::2] * 3, -7, 7)  # full scale already
@@ -281,6 +306,9 @@ def test_every_preset_reads_the_embedded_weights_within_reason():
         (lambda: replace(IDEAL, g_max=0), "ideal: g_max must be a number from 1e-12 to 1, not 0"),
         (lambda: replace(IDEAL, levels=1), "ideal: levels must be an integer from 2 to 65536, not 1"),
         (lambda: replace(IDEAL, read_voltage=0), "ideal: read voltage must be a number from 0.001 to 10, not 0"),
+        (lambda: Array(LAYER, share=0), "sequences that share noise must be an integer from 1 to 1000000, not 0"),
+        (lambda: Array(LAYER, share=2).new_sequence([True, False]),
+         "a batch of 2 sequences that share noise must begin as a whole"),
         (lambda: Array(LAYER, ArrayConfig(cells=Cells(device=devices.mram(), slices=2))),
          "2 mram cells of 2 levels cannot hold a weight of 4 bits; slices must be at least 3"),
     ],

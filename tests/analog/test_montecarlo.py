@@ -85,7 +85,40 @@ def test_sensitivity_takes_one_source_at_a_time():
     weights, converter = found
     assert weights.alone.mean < converter.alone.mean  # 20 % of weight noise is worse than 0.05 LSB
     assert weights.without.mean == converter.alone.mean
-    assert steps == [(1, 2), (2, 2)]
+    assert steps == [(done, 24) for done in range(1, 25)]
+
+
+def test_sensitivity_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    config = ArrayConfig(weight_noise=0.2, adc_noise="paper")
+    whole = montecarlo.sensitivity(study(config), 3, tmp_path / "whole")
+    montecarlo.sensitivity(study(config), 2, tmp_path / "parts")
+    made = []
+    draw = montecarlo.Sampler.draw
+    monkeypatch.setattr(
+        montecarlo.Sampler, "draw", lambda sampler, number: made.append(number) or draw(sampler, number)
+    )
+    assert montecarlo.sensitivity(study(config), 3, tmp_path / "parts", workers=1) == whole
+    assert made == [2] * 4
+    files = {p.name: p.read_bytes() for p in (tmp_path / "whole").iterdir()}
+    sides = {
+        f"{side}-{source}.jsonl" for side in ("alone", "without") for source in ("weight-noise", "converter-noise")
+    }
+    assert set(files) == sides
+    assert files == {p.name: p.read_bytes() for p in (tmp_path / "parts").iterdir()}
+
+
+def test_sharing_slow_noise_keeps_the_mean_and_is_another_study(tmp_path):
+    """Every sequence sees noise of the same law; sequences that share it err together, so a chip's share varies."""
+    config = ArrayConfig(weight_noise=0.3, redraw="per_sequence")
+    own, shared = (montecarlo.run(replace(study(config), share=share), 60) for share in (1, 80))
+    own, shared = (np.array([draw.accuracy for draw in draws]) for draws in (own, shared))
+    error = np.sqrt((own.var() + shared.var()) / 60)
+    assert own.mean() < 0.9
+    assert abs(own.mean() - shared.mean()) < 4 * error
+    assert shared.std() > 1.2 * own.std()
+    montecarlo.run(study(config), 1, tmp_path / "draws")
+    with pytest.raises(DesignError):
+        montecarlo.run(replace(study(config), share=16), 1, tmp_path / "draws")
 
 
 def test_plots_are_the_same_bytes(tmp_path):

@@ -33,7 +33,7 @@ def dwell_samples(low: np.ndarray, state: bool) -> np.ndarray:
 
 
 def telegraph_record(law, seconds, traps, samples, seed=1):
-    process = noise.TelegraphProcess(law, np.ones(traps, dtype=bool), seconds, np.random.default_rng(seed))
+    process = noise.TelegraphProcess(law, traps, seconds, np.random.default_rng(seed))
     process.begin(np.ones(1, dtype=bool))
     low = np.empty((samples, traps), dtype=bool)
     value = np.empty((samples, traps))
@@ -87,7 +87,7 @@ def test_telegraph_noise_forgets_at_the_sum_of_its_rates():
 
 def test_sequences_begin_in_equilibrium_and_only_where_they_begin():
     law = noise.Telegraph(amplitude=1.0, tau_high=3.0, tau_low=1.0)
-    process = noise.TelegraphProcess(law, np.ones(20_000, dtype=bool), 1e-9, np.random.default_rng(0))
+    process = noise.TelegraphProcess(law, 20_000, 1e-9, np.random.default_rng(0))
     process.begin(np.ones(2, dtype=bool))
     assert process.low.mean() == pytest.approx(0.25, abs=0.01)
     before = process.low.copy()

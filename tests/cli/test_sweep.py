@@ -46,7 +46,7 @@ def test_report_of_table1_with_a_cell_missing(ohmgate, tmp_path):
 @pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7", "fig8"])
 def test_reports_of_the_figures(ohmgate, tmp_path, name):
     for number, cell in enumerate(EXPERIMENTS[name][:-1]):
-        epochs = [{"valid_perplexity": 300.0 / epoch} for epoch in range(1, 11)]
+        epochs = [{"valid_perplexity": 300.0 / epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
         final = {"accuracy": 0.9} if cell.task == "har" else {"perplexity": 150.25 + number}
         write_result(tmp_path, cell, final, epochs)
     result = ohmgate("sweep", name, "--out", tmp_path, "--report")
@@ -56,6 +56,19 @@ def test_reports_of_the_figures(ohmgate, tmp_path, name):
     assert result.stdout.count("missing") == 1
     assert ("90.00" if name == "fig4" else "150.25") in result.stdout
     assert (tmp_path / f"{name}.png").stat().st_size > 5000
+    made = {path.name for path in tmp_path.glob("*.png")}
+    assert made == {"fig5.png"} if name == "fig5" else {f"{name}.png", f"{name}_curves.png"}
+    row = next(line for line in result.stdout.splitlines() if line.startswith("| 4-bit weight, 4-bit ADC/DAC"))
+    against = {"fig4": "+0.00", "fig5": "1.007", "fig6": "", "fig7": "", "fig8": ""}[name]
+    assert row.split("|")[4].strip() == against
+    if name in ("fig7", "fig8"):
+        assert "of noiseless" in result.stdout
+        noisy = next(
+            line
+            for line in result.stdout.splitlines()
+            if line.startswith("| 2-bit") and ("ADC 0" in line or "5 %" in line)
+        )
+        assert noisy.split("|")[4].strip() == ("1.053" if name == "fig7" else "1.013")
 
 
 def test_nothing_has_run_yet(ohmgate, tmp_path):

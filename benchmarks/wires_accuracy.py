@@ -1,23 +1,29 @@
 """What wires do to trained networks, and what each cure brings: ``python benchmarks/wires_accuracy.py IMAGE ...``.
 
 Every layer of each image is put into pairs of the paper's cells (1 Mohm on average) behind 1 ohm (``--ohm``) from
-cell to cell, without any noise, and the test set is classified through the solved matrices. ``DESIGN``s (names, ptb)
-are judged with random Gaussian weights and inputs, by their ADC codes alone. A sum without wires is an integer and
-may lie exactly on a threshold of the converter, where any error would change the code; converters here have an offset
-of half the finest step of such a sum, which changes no exact code.
+cell to cell, without any noise, and the test set is classified through the solved matrices. Language networks
+(``.safetensors``, kept by ``ohmgate sweep``) are judged by their perplexity on a part of the names or of the Penn
+Treebank's validation text: the LSTM's array is read through the wires, embedding and softmax are the host's.
+``DESIGN``s (names, ptb) have random Gaussian weights and inputs and are judged by their ADC codes alone.
+
+A sum without wires is an integer and may lie exactly on a threshold of the converter, where any error would change
+the code; converters here have an offset of half the finest step of such a sum, which changes no exact code.
 """
 
 import argparse
 import hashlib
 import json
+import math
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import scipy
+import torch
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.array_study import fitting_shift
@@ -30,9 +36,13 @@ from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, signed_range
 from ohmgate.model.layout import logical_order
+from ohmgate.model.network import Network
+from ohmgate.train import corpora, language
 from ohmgate.train.datasets import load_dataset
+from ohmgate.train.export import export
 
 CELLS = preset("paper_cells")
+STREAMS = 20  #: of the validation text
 ADJUSTED = "reference voltages adjusted"
 
 
@@ -51,25 +61,62 @@ def convert(array: Array, drive: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def of_image(path: Path, data: Path | None, ohm: float, tile: int) -> dict:
-    """Accuracy and ADC codes of a trained network."""
+    """Accuracy and ADC codes of a trained classifier."""
     network = image.read(path)
     test = load_dataset(network.design.name, data).test
-    codes = network.encode(test.features)
+
+    def judge(result: reference.Result) -> dict[str, float]:
+        return {"accuracy": float((predictions(network, result, test.lengths) == test.labels).mean())}
+
+    return of_network(path, network, network.encode(test.features), test.lengths, judge, ohm, tile)
+
+
+def of_language(path: Path, data: Path | None, ohm: float, tile: int, names: int, words: int) -> dict:
+    """Perplexity and ADC codes of a language model on the first ``names`` names of a shuffled list, each with its
+    END; or on the first ``words`` words of each of 20 streams of the validation text."""
+    model = language.load(path)
+    lstm = model.lstm.arrays[0]
+    if model.tokens == len(corpora.CHARACTERS):
+        texts = corpora.names(data)
+        chosen = np.random.default_rng(0).permutation(len(texts.windows))[:names]
+        tokens, lengths = texts.windows[chosen].astype(np.int64), texts.lengths[chosen]
+    else:
+        text = corpora.penn_treebank(data).valid
+        tokens = text[: len(text) // STREAMS * STREAMS].reshape(STREAMS, -1)[:, : words + 1]
+        lengths = np.full(STREAMS, tokens.shape[1] - 1)
+    tokens = torch.from_numpy(tokens).T
+    codes = []
+    lstm.recorder = lambda array, driven, trace: codes.append(driven.transpose(0, 1).numpy().astype(np.int64))
+    with torch.no_grad():
+        model(tokens[:-1])
+    targets = tokens[1:]
+    read = torch.arange(len(targets))[:, None] < torch.from_numpy(lengths)
+
+    def judge(result: reference.Result) -> dict[str, float]:
+        hidden = torch.from_numpy(result.out).transpose(0, 1).float() / full_scale(lstm.config.dac_bits)
+        with torch.no_grad():
+            losses, hits = model.losses(hidden, targets)[read].double(), model.predict(hidden)[read] == targets[read]
+        return {"accuracy": float(hits.double().mean()), "perplexity": math.exp(losses.mean())}
+
+    return of_network(path, export([lstm]), codes[0], lengths, judge, ohm, tile)
+
+
+def of_network(path: Path, network: Network, codes, lengths, judge: Callable, ohm: float, tile: int) -> dict:
+    """What ``judge`` says of the results without wires, behind them, and with each cure; and ADC codes."""
     arrays = build_arrays(network, CELLS)
-    exact = reference.run(network, codes, test.lengths)
-    accuracy = float((predictions(network, exact, test.lengths) == test.labels).mean())
+    exact = reference.run(network, codes, lengths)
     choices = [candidates(array, ohm, tile) for array in arrays]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entry = {"image": digest, "sequences": len(test.labels), "accuracy without wires": accuracy, "cures": {}}
-    valid = np.arange(codes.shape[1]) < test.lengths[:, None]
+    entry = {"file": digest, "sequences": len(codes), "steps": int(np.sum(lengths))}
+    entry |= {"without wires": judge(exact), "cures": {}}
+    valid = np.arange(codes.shape[1]) < lengths[:, None]
     for name in choices[0]:
 
         def through(index, drive, fresh, name=name):
             array = arrays[index]
             return convert(array, drive, choices[index][name][0])[:, logical_order(array.layer)]
 
-        result = reference.run(network, codes, test.lengths, through)
-        classes = predictions(network, result, test.lengths)
+        result = reference.run(network, codes, lengths, through)
         layers = []
         for index, trace in enumerate(exact.layers):
             read = valid
@@ -77,7 +124,7 @@ def of_image(path: Path, data: Path | None, ohm: float, tile: int) -> dict:
                 read = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1)))
             drive = trace.drive[read]
             layers.append(measures(arrays[index], choices[index][name], drive))
-        entry["cures"][name] = {"accuracy": float((classes == test.labels).mean()), "layers": layers}
+        entry["cures"][name] = judge(result) | {"layers": layers}
     return entry
 
 
@@ -114,21 +161,25 @@ def of_design(name: str, ohm: float, tile: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", nargs="+", help="images of trained networks, or designs for random weights")
+    parser.add_argument("source", nargs="+", help="images, language networks, or designs for random weights")
     parser.add_argument("--data", type=Path, help="data folder; default: $OHMGATE_DATA")
     parser.add_argument("--ohm", type=float, nargs="+", default=[1.0])
     parser.add_argument("--tile", type=int, default=64, help="rows and columns of a tile")
+    parser.add_argument("--names", type=int, default=500, help="names to read")
+    parser.add_argument("--words", type=int, default=400, help="words to read of each of 20 streams")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = {}
     for ohm in arguments.ohm:
         for source in arguments.source:
             path = Path(source)
-            entry = (
-                of_image(path, arguments.data, ohm, arguments.tile)
-                if path.is_file()
-                else of_design(source, ohm, arguments.tile)
-            )
+            if path.suffix == ".safetensors":
+                counts = arguments.names, arguments.words
+                entry = of_language(path, arguments.data, ohm, arguments.tile, *counts)
+            elif path.is_file():
+                entry = of_image(path, arguments.data, ohm, arguments.tile)
+            else:
+                entry = of_design(source, ohm, arguments.tile)
             found[f"{path.stem}, {ohm:g} ohm"] = entry
             show(f"{path.stem}, {ohm:g} ohm a segment", entry)
     if arguments.json:
@@ -138,20 +189,27 @@ def main() -> None:
             "Python": platform.python_version(),
             "numpy": np.__version__,
             "scipy": scipy.__version__,
+            "torch": torch.__version__,
         }
         arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def judged(entry: dict) -> str:
+    accuracy = f"accuracy {entry['accuracy']:.2%}, " if "accuracy" in entry else ""
+    return accuracy + (f"perplexity {entry['perplexity']:.3f}, " if "perplexity" in entry else "")
 
 
 def show(title: str, entry: dict) -> None:
     """A table of one network."""
     print(f"\n{title}")
-    if "accuracy without wires" in entry:
-        print(f"{'no wires':<46} accuracy {entry['accuracy without wires']:.2%}")
+    if "without wires" in entry:
+        print(f"{'no wires':<46} {judged(entry['without wires'])}")
     for name, cure in entry["cures"].items():
-        accuracy = f"accuracy {cure['accuracy']:.2%}, " if "accuracy" in cure else ""
         layers = [f"{layer['codes that differ']:.2%}" for layer in cure["layers"]]
         errors = [f"{layer['LSB rms']:.2g}" for layer in cure["layers"]]
-        print(f"{name:<46} {accuracy}codes that differ {', '.join(layers)}; LSB rms {', '.join(errors)}", flush=True)
+        print(
+            f"{name:<46} {judged(cure)}codes that differ {', '.join(layers)}; LSB rms {', '.join(errors)}", flush=True
+        )
     for index, layer in enumerate(entry["cures"]["no cure"]["layers"]):
         print(f"layer {index}: worst column loses {layer['worst column loses']:.2%}")
 

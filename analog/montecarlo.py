@@ -1,7 +1,9 @@
 """Monte Carlo over chips: accuracy and code errors by draws, resumable, in any number of processes.
 
 Draw i is a chip with all its reads. It depends on the study's seed and on i only, so the file of a study has the
-same bytes whatever the number of workers, and however often it was interrupted.
+same bytes whatever the number of workers, and however often it was interrupted. Where wires are solved, the last
+digits depend on the number of BLAS threads too: for the same bytes set OPENBLAS_NUM_THREADS=1 before numpy is
+imported, as the ``ohmgate`` command does.
 """
 
 import hashlib

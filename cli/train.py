@@ -4,12 +4,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from ..model.design import Design, presets
 from ..model.formats import check_integer
 from . import runs
 from .console import Steps, say
+
+HISTOGRAM = 512  #: test sequences that histograms of codes are of, at most
 
 EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the preset *vowels*;
 
@@ -51,6 +54,8 @@ def command(
     """
     from ..train.datasets import load_dataset
     from ..train.training import PROTOCOLS, TrainConfig, train
+    from ..train.usage import usage_of_sequences
+    from .figures import code_histograms, save
 
     loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
@@ -65,7 +70,10 @@ def command(
     ]
     common = {k: v for k, v in asdict(configs[0]).items() if k not in ("seed", "floating")}
     runs.start(out, {"design": loaded.to_dict(), "dataset": learned.name, "train": common})
-    accuracy = {}
+    results = {"accuracy": {}, "clipped": {}}
+    looked_at = learned.test.take(
+        np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
+    )
     with Steps() as steps:
         for config in configs:
             name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
@@ -76,11 +84,17 @@ def command(
                     progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f}"),
                 )  # fmt: skip
                 step.note = f"test accuracy {100 * result.accuracy:.2f} %"
-            accuracy[name] = result.accuracy
-            runs.write_json(out / runs.RESULTS, {"accuracy": accuracy})
-    for name, value in accuracy.items():
+            results["accuracy"][name] = result.accuracy
+            if result.network is not None:
+                usage = usage_of_sequences(
+                    result.model, looked_at, result.network.input_scale, result.network.input_offset
+                )
+                results["clipped"][name] = runs.clipped(usage)
+                save(code_histograms(usage), out / "plots" / f"codes_{name}.png")
+            runs.write_json(out / runs.RESULTS, results)
+    for name, value in results["accuracy"].items():
         say(f"{name:<14} test accuracy {100 * value:.2f} %")
-    say(f"next: ohmgate pack {out}")
+    say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
 
 
 def given(**options) -> dict:

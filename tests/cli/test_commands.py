@@ -14,6 +14,7 @@ from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.train.datasets import load_dataset
 from ohmgate.train.training import PROTOCOLS, train
+from ohmgate.train.usage import usage_of_sequences
 
 
 def test_help_names_every_command(ohmgate):
@@ -45,7 +46,14 @@ def test_train_leaves_a_run_that_pack_turns_into_the_trained_network(run_folder)
     expected = train(Design.load("vowels"), load_dataset("vowels"), replace(PROTOCOLS["vowels"], epochs=2))
     assert image.read(run_folder / "vowels.image") == expected.network
     results = json.loads((run_folder / "results.json").read_text())
-    assert results == {"accuracy": {"quantised_0": expected.accuracy}}
+    assert results["accuracy"] == {"quantised_0": expected.accuracy}
+    usage = usage_of_sequences(
+        expected.model, load_dataset("vowels").test, expected.network.input_scale, expected.network.input_offset
+    )
+    shares = {u.name: {"inputs": u.inputs_clipped, "adc": u.adc_clipped.tolist()} for u in usage}
+    assert results["clipped"] == {"quantised_0": shares}
+    assert 0 < shares["layers.0"]["inputs"] < 0.1
+    assert (run_folder / "plots/codes_quantised_0.png").stat().st_size > 5000
 
 
 def test_train_again_repeats_nothing_and_gives_the_same_files(ohmgate, run_folder, tmp_path):

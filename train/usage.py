@@ -1,0 +1,115 @@
+"""How often each code of an array occurs in an evaluation, and how much clips: what histograms show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..model.formats import full_scale, signed_range
+from .array import ArrayModule
+from .datasets import Sequences
+from .network import DesignNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class CodeUsage:
+    """Counts of one array's codes, lowest code first: DAC and weight codes -L..L, ADC codes by group of columns.
+
+    Groups are the gates f, i, o, g of an LSTM; another array has one.
+    """
+
+    name: str  #: of the array in the model
+    weights: np.ndarray  #: (2L + 1,)
+    inputs: np.ndarray  #: (2L + 1,)
+    hidden: np.ndarray | None  #: (2L + 1,) of an LSTM's hidden codes, which never clip
+    adc: np.ndarray  #: (groups, 2^bits)
+    inputs_clipped: float  #: share of inputs beyond full scale
+    adc_clipped: np.ndarray  #: (groups,) share of conversions beyond the lowest or highest code
+
+
+def code_usage(model: nn.Module, run: Callable[[], object]) -> list[CodeUsage]:
+    """Usage of every array without float parts in ``run()``, which must call the model. Noise of evaluation acts."""
+    arrays = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, ArrayModule) and not module.config.is_float
+    }
+    counters = {module: _Counter(module) for module in arrays.values()}
+    hooks = [
+        module.register_forward_pre_hook(lambda module, arguments: counters[module].see_inputs(arguments[0]))
+        for module in counters
+    ]
+    training = model.training
+    model.eval()
+    try:
+        for module in counters:
+            module.recorder = lambda module, codes, trace: counters[module].see(codes, trace)
+        with torch.no_grad():
+            run()
+    finally:
+        for module, hook in zip(counters, hooks):
+            module.recorder = None
+            hook.remove()
+        model.train(training)
+    return [counters[module].usage(name) for name, module in arrays.items()]
+
+
+def usage_of_sequences(
+    model: DesignNetwork, data: Sequences, scale: Sequence[float], offset: Sequence[float], batch: int = 128
+) -> list[CodeUsage]:
+    """:func:`code_usage` on real inputs, ``features * scale + offset``; padding is left out."""
+
+    def run() -> None:
+        for length in np.unique(data.lengths):
+            features = data.features[data.lengths == length, :length]
+            for start in range(0, len(features), batch):
+                inputs = features[start : start + batch].astype(np.float64) * scale + offset
+                model(torch.from_numpy(inputs))
+
+    return code_usage(model, run)
+
+
+class _Counter:
+    def __init__(self, array: ArrayModule) -> None:
+        self.array, config = array, array.config
+        self.top = full_scale(config.dac_bits)
+        self.low, self.high = signed_range(config.adc_bits)
+        self.inputs = np.zeros(2 * self.top + 1, dtype=np.int64)
+        self.hidden = np.zeros_like(self.inputs)
+        self.adc = np.zeros((array.groups, 2**config.adc_bits), dtype=np.int64)
+        self.beyond = np.zeros(array.groups, dtype=np.int64)  # conversions that clip
+        self.seen = np.zeros(2, dtype=np.int64)  # inputs that clip, inputs
+
+    def see_inputs(self, values: torch.Tensor) -> None:
+        beyond = values.detach().abs() > float(self.array.full_scale)
+        self.seen += [int(beyond.sum()), beyond.numel()]
+
+    def see(self, codes: torch.Tensor, trace) -> None:
+        self.inputs += _count(codes, -self.top, len(self.inputs))
+        if self.array.groups > 1:
+            self.hidden += _count(torch.stack(trace.out), -self.top, len(self.hidden))
+        for voltage in trace.voltage:
+            steps = voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
+            clipped = steps.clamp(self.low, self.high)
+            self.beyond += (clipped != steps).sum(1).numpy()
+            for group, values in enumerate(clipped):
+                self.adc[group] += _count(values, self.low, self.adc.shape[1])
+
+    def usage(self, name: str) -> CodeUsage:
+        weights = self.array.layer_data().weights
+        top = full_scale(self.array.config.weight_bits)
+        return CodeUsage(
+            name=name,
+            weights=np.bincount(weights.ravel() + top, minlength=2 * top + 1),
+            inputs=self.inputs,
+            hidden=self.hidden if self.array.groups > 1 else None,
+            adc=self.adc,
+            inputs_clipped=float(self.seen[0] / max(self.seen[1], 1)),
+            adc_clipped=self.beyond / np.maximum(self.adc.sum(1), 1),
+        )
+
+
+def _count(codes: torch.Tensor, low: int, size: int) -> np.ndarray:
+    return torch.bincount(codes.flatten().long() - low, minlength=size).numpy()

@@ -81,6 +81,7 @@ def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
         "design": study.network.design.name,
         "study": study.fingerprint(),
         "preset": preset,
+        "share": study.share,
         "ideal": ideal,
         "draws": found.draws,
         "mean": found.mean,

@@ -2,14 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/array_reads.py               # a minute
     OMP_NUM_THREADS=1 python benchmarks/array_reads.py --chips 100   # and the HAR-size network on 100 chips
+    OMP_NUM_THREADS=1 python benchmarks/array_reads.py --rounds 0 --chips 100 --image runs/har/har.image
 
 Every contestant makes 4-bit codes of the same batch with the paper's noise: ADC noise in every step, and weight
-noise of 10 % per programming or fresh in every read. aihwkit takes part where it is installed.
+noise of 10 % per programming or fresh in every read. aihwkit takes part where it is installed. With
+``--image`` the network is a trained one on its test set, and its accuracy is told.
 """
 
 import argparse
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +22,10 @@ from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.fast import BLOCK, NORMALS, FastReader
 from ohmgate.analog.fast_network import FastNetwork
 from ohmgate.analog.inference import build_arrays
+from ohmgate.firmware import image
 from ohmgate.model.design import Design, LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
+from ohmgate.train.datasets import load_dataset
 
 LAYER = LstmLayer(inputs=32, hidden=32, adcs=16, bias_rows=0)
 MULT, SHIFT = 12, 9
@@ -118,27 +123,33 @@ def har_network() -> Network:
     return Network(design, tuple(data))
 
 
-def har(chips: int) -> None:
-    network = har_network()
-    codes = np.random.default_rng(1).integers(-7, 8, (2947, 128, 9))
+def har(chips: int, path: Path | None, data: Path | None) -> None:
+    """``chips`` of the HAR-size network with random weights and inputs; or of the image at ``path``."""
+    name, network, labels = "HAR-size network", har_network(), None
+    codes, lengths = np.random.default_rng(1).integers(-7, 8, (2947, 128, 9)), np.full(2947, 128)
+    if path:
+        name, network = path.name, image.read(path)
+        test = load_dataset(network.design.name, data).test
+        codes, lengths, labels = network.encode(test.features), test.lengths, test.labels
     config = ArrayConfig(weight_noise=0.1, adc_noise="paper")
     start, busy = time.perf_counter(), time.process_time()
+    classes = []
     for chip in range(chips):
-        FastNetwork(network, build_arrays(network, config, chip), seed=chip).classify(codes)
+        made = FastNetwork(network, build_arrays(network, config, chip), seed=chip)
+        classes.append(made.classify(codes, lengths))
     spent, busy = time.perf_counter() - start, time.process_time() - busy
-    reads = chips * codes.shape[0] * codes.shape[1]
-    print(f"HAR-size network, {chips} chips x 2,947 windows x 128 steps: {spent / 60:.2f} minutes "
+    steps = chips * int(lengths.sum())
+    print(f"{name}, {chips} chips x {len(codes):,} sequences, {steps:,} steps: {spent / 60:.2f} minutes "
           f"({busy / 60:.2f} of processor time), "
-          f"{reads / busy / 1e6:.2f} million steps a processor second, all else of the network included")  # fmt: skip
+          f"{steps / busy / 1e6:.2f} million steps a processor second, all else of the network included")  # fmt: skip
+    if labels is not None:
+        accuracy = (np.array(classes) == labels).mean(axis=1)
+        ideal = (FastNetwork(network, build_arrays(network)).classify(codes, lengths) == labels).mean()
+        print(f"accuracy {accuracy.mean():.2%}, from {accuracy.min():.2%} to {accuracy.max():.2%}; "
+              f"{ideal:.2%} without noise")  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each contestant in a round")
-    parser.add_argument("--chips", type=int, default=0, help="chips of the HAR-size network")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+def compete(rounds: int, seconds: float) -> None:
     contestants = {"float32 product alone": product()}
     for redraw in ("per_programming", "per_step"):
         for normals in NORMALS:
@@ -149,11 +160,24 @@ def main() -> None:
     contestants["PyTorch, per_step cell by cell"] = pytorch("cell")
     if aihwkit() is not None:
         contestants["aihwkit, output noise"] = aihwkit()
-    for name, found in rates(contestants, arguments.rounds, arguments.seconds).items():
+    for name, found in rates(contestants, rounds, seconds).items():
         print(f"{name:38s} {statistics.median(found) / 1e6:7.3f} million reads a second "
               f"({min(found) / 1e6:.3f} to {max(found) / 1e6:.3f})")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="of the contestants; 0 leaves them out")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each contestant in a round")
+    parser.add_argument("--chips", type=int, default=0, help="chips of the HAR-size network")
+    parser.add_argument("--image", type=Path, help="of a trained classifier, in place of the HAR-size network")
+    parser.add_argument("--data", type=Path, help="data folder of its test set; default: $OHMGATE_DATA")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.rounds:
+        compete(arguments.rounds, arguments.seconds)
     if arguments.chips:
-        har(arguments.chips)
+        har(arguments.chips, arguments.image, arguments.data)
 
 
 if __name__ == "__main__":

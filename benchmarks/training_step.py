@@ -1,7 +1,8 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
 
 One thread; the candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
-Run: ``python benchmarks/training_step.py [--rounds 9] [--json FILE]``.
+Run: ``python benchmarks/training_step.py [--rounds 9] [--peers] [--json FILE]``. ``--peers`` adds what is installed
+of Brevitas and aihwkit, at 4 bits; both compute step by step in Python.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,7 +24,42 @@ SHAPES = {"har": (32, 32, 128, 64), "ptb": (300, 300, 35, 20), "names": (100, 25
 PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
 
 
-def candidates(m: int, n: int) -> dict:
+def brevitas(m: int, n: int) -> torch.nn.Module:
+    """Weights, inputs, hidden state and gate sums of 4 bits, activations and cell state of 8; no noise."""
+    from brevitas.nn import QuantLSTM
+
+    return QuantLSTM(m, n, weight_bit_width=4, io_bit_width=4, gate_acc_bit_width=4)
+
+
+def aihwkit(m: int, n: int) -> torch.nn.Module:
+    """DACs and ADCs of 4 bits with output noise, real weights with noise redrawn every batch, in its PyTorch tile."""
+    from aihwkit.nn import AnalogLSTMCell, AnalogRNN
+    from aihwkit.simulator.configs import TorchInferenceRPUConfig, WeightModifierType
+
+    config = TorchInferenceRPUConfig()
+    config.forward.inp_res = config.forward.out_res = 1 / (2**4 - 2)
+    config.forward.out_noise = PAPER_ADC * 2 * config.forward.out_bound / 2**4
+    config.modifier.type = WeightModifierType.ADD_NORMAL
+    config.modifier.std_dev = 2 * PAPER.weight  # of the largest weight, half of the range
+    return AnalogRNN(AnalogLSTMCell, m, n, rpu_config=config)
+
+
+PEERS: dict[str, Callable[[int, int], torch.nn.Module]] = {"brevitas": brevitas, "aihwkit": aihwkit}
+
+
+def installed(names: list[str]) -> list[str]:
+    """Those that can be imported; says of the others that they are skipped."""
+    found = []
+    for name in names:
+        try:
+            PEERS[name](2, 2)
+            found.append(name)
+        except ImportError as error:
+            print(f"{name}: skipped, it cannot be imported ({error}); pip install {name}")
+    return found
+
+
+def candidates(m: int, n: int, peers: list[str]) -> dict:
     """Modules that take (T, B, m), by name; the first is the yardstick."""
     modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
     for name, noise, fast in (
@@ -30,7 +67,7 @@ def candidates(m: int, n: int) -> dict:
     ):  # fmt: skip
         modules[name] = LstmArray(m, n, QuantConfig(), fast)
         modules[name].train_noise = noise
-    return modules
+    return modules | {name: PEERS[name](m, n) for name in peers}
 
 
 def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
@@ -41,12 +78,12 @@ def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def measure(rounds: int) -> dict:
+def measure(rounds: int, peers: list[str]) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
     for shape, (m, n, steps, batch) in SHAPES.items():
         torch.manual_seed(0)
-        modules = candidates(m, n)
+        modules = candidates(m, n, peers)
         x = torch.rand(steps, batch, m) * 2 - 1
         grad = torch.randn(steps, batch, n)
         times = {name: [] for name in modules}
@@ -62,11 +99,12 @@ def measure(rounds: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="timed passes of each candidate (default 9)")
+    parser.add_argument("--peers", action="store_true", help="measure Brevitas and aihwkit, too, where installed")
     parser.add_argument("--json", type=Path, help="write the medians here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}")
-    medians = measure(arguments.rounds)
+    medians = measure(arguments.rounds, installed(list(PEERS)) if arguments.peers else [])
     for shape, row in medians.items():
         yardstick = row["nn.LSTM"]
         cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())

@@ -53,6 +53,20 @@ class Device:
             raise DesignError(f"{self.name}: g_min must be from 0 to below g_max {self.g_max:g}, not {self.g_min!r}")
         check_integer(f"{self.name}: levels", self.levels, 2, 65536)
         check_number(f"{self.name}: read voltage", self.read_voltage, 1e-3, 10.0)
+        for name, count in (("program_sigma", 3), ("drift_mean", 4), ("drift_sigma", 4)):
+            numbers = getattr(self, name)
+            if not isinstance(numbers, tuple) or len(numbers) != count:
+                raise DesignError(f"{self.name}: {name} must be {count} numbers, not {numbers!r}")
+            for number in numbers:
+                check_number(f"{self.name}: {name}", number, -1e6, 1e6)
+        check_number(f"{self.name}: device_sigma", self.device_sigma, 0.0, 1.0)
+        check_number(f"{self.name}: read_sigma", self.read_sigma, 0.0, 10.0)
+        check_number(f"{self.name}: read_exponent", self.read_exponent, 0.0, 10.0)
+        check_number(f"{self.name}: read_limit", self.read_limit, 0.0, 10.0)
+        check_number(f"{self.name}: drift_start", self.drift_start, 1e-12, 1e12)
+        check_number(f"{self.name}: retention", self.retention, 1e-12, math.inf)
+        check_number(f"{self.name}: activation_energy", self.activation_energy, 0.0, 10.0)
+        check_number(f"{self.name}: temperature_coefficient", self.temperature_coefficient, -0.1, 0.1)
 
     def programming_sigma(self, target) -> np.ndarray:
         """Standard deviation (S) of the programming error at ``target`` (S)."""
@@ -74,8 +88,8 @@ class Device:
             exponent = _fit(self.drift_mean, g) + _fit(self.drift_sigma, g) * normal
             result = result * (seconds / self.drift_start) ** -exponent
         if math.isfinite(self.retention) and seconds:
-            slower = math.exp(self.activation_energy / BOLTZMANN_EV * (1 / kelvin - 1 / REFERENCE_KELVIN))
-            result = self.g_min + (result - self.g_min) * math.exp(-seconds / (self.retention * slower))
+            faster = math.exp(self.activation_energy / BOLTZMANN_EV * (1 / REFERENCE_KELVIN - 1 / kelvin))
+            result = self.g_min + (result - self.g_min) * math.exp(-seconds / self.retention * faster)
         return result * max(0.0, 1 + self.temperature_coefficient * (kelvin - REFERENCE_KELVIN))
 
 

@@ -119,6 +119,8 @@ def test_retention_is_thermally_activated():
     assert 900 < factor < 1200  # a thousand times faster at 85 C
     hot = programmed(device, seconds=1e8 / factor, kelvin=358.0)
     assert np.allclose(hot.effective(), at_room.effective(), atol=1e-6)
+    cold = programmed(device, seconds=1e12, kelvin=4.0)
+    assert np.array_equal(cold.effective(), cold.levels)
 
 
 def test_temperature_scales_conductances():
@@ -306,6 +308,20 @@ def test_every_preset_reads_the_embedded_weights_within_reason():
         (lambda: replace(IDEAL, g_max=0), "ideal: g_max must be a number from 1e-12 to 1, not 0"),
         (lambda: replace(IDEAL, levels=1), "ideal: levels must be an integer from 2 to 65536, not 1"),
         (lambda: replace(IDEAL, read_voltage=0), "ideal: read voltage must be a number from 0.001 to 10, not 0"),
+        (lambda: replace(IDEAL, program_sigma=(0.1, 0.0)), "ideal: program_sigma must be 3 numbers, not (0.1, 0.0)"),
+        (lambda: replace(IDEAL, drift_mean=0.1), "ideal: drift_mean must be 4 numbers, not 0.1"),
+        (lambda: replace(IDEAL, drift_sigma=(0.0, 0.0, 0.0, "x")),
+         "ideal: drift_sigma must be a number from -1e+06 to 1e+06, not 'x'"),
+        (lambda: replace(IDEAL, device_sigma=-0.1), "ideal: device_sigma must be a number from 0 to 1, not -0.1"),
+        (lambda: replace(IDEAL, read_sigma=-1), "ideal: read_sigma must be a number from 0 to 10, not -1"),
+        (lambda: replace(IDEAL, read_exponent=-1), "ideal: read_exponent must be a number from 0 to 10, not -1"),
+        (lambda: replace(IDEAL, read_limit=11), "ideal: read_limit must be a number from 0 to 10, not 11"),
+        (lambda: replace(IDEAL, drift_start=0), "ideal: drift_start must be a number from 1e-12 to 1e+12, not 0"),
+        (lambda: replace(IDEAL, retention=0), "ideal: retention must be a number from 1e-12 to inf, not 0"),
+        (lambda: replace(IDEAL, activation_energy=-1),
+         "ideal: activation_energy must be a number from 0 to 10, not -1"),
+        (lambda: replace(IDEAL, temperature_coefficient=1),
+         "ideal: temperature_coefficient must be a number from -0.1 to 0.1, not 1"),
         (lambda: Array(LAYER, share=0), "sequences that share noise must be an integer from 1 to 1000000, not 0"),
         (lambda: Array(LAYER, share=2).new_sequence([True, False]),
          "a batch of 2 sequences that share noise must begin as a whole"),

@@ -61,7 +61,9 @@ class Chip:
             wide[:, -1] = writes.max(axis=1)
         programmed = self._written(target, plan, wide)
         programmed = programmed + device.programming_sigma(target) * self._programming_deviates(wide)
-        programmed = np.maximum(programmed * self.device_factor, 0.0)
+        if self.cells.writer is None:  # a closed loop reads the cell as it is
+            programmed = programmed * self.device_factor
+        programmed = np.maximum(programmed, 0.0)
         aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
         return self.with_faults(aged)
 
@@ -87,16 +89,21 @@ class Chip:
         return columns * plan.gain if self.mapping.paired else columns - wide[..., -1:]
 
     def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
-        """Program all cells by write and verify for the ``write``-th time, from a random start."""
+        """Program all cells by write and verify for the ``write``-th time, from a random start.
+
+        Cells that differ from device to device have ranges of their own. Wear by earlier writes is left out.
+        """
         return self._write(self.plan(levels), write)
 
     def _write(self, plan: repair.Plan, write: int) -> ProgramReport:
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
         rng = self.stream(1_000_000 + write)
-        start = self.with_faults(device.g_min + (device.g_max - device.g_min) * rng.random(target.shape))
-        limits = device.g_min, device.g_max
-        return write_verify(target, start, limits, self.mapping.unit, self.cells.writer, rng, self.stuck != 0)
+        low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
+        start = self.with_faults(low + (high - low) * rng.random(target.shape))
+        return write_verify(
+            target, start, (low, high), self.mapping.unit, self.cells.writer, rng, self.stuck != 0, born=self.stream(4)
+        )
 
     def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances after programming: those of the write that each cell saw last."""

@@ -98,23 +98,26 @@ class ProgramReport:
 def write_verify(
     target: np.ndarray,
     start: np.ndarray,
-    limits: tuple[float, float],
+    limits: tuple[float | np.ndarray, float | np.ndarray],
     unit: float,
     writer: WriteVerify,
     rng: np.random.Generator,
     stuck: np.ndarray | None = None,
     worn: np.ndarray | None = None,
+    born: np.random.Generator | None = None,
 ) -> ProgramReport:
     """Program cells to ``target`` (S, any shape) from ``start``.
 
-    ``limits`` are g_min and g_max, ``unit`` the conductance of a level (all S). ``stuck`` marks cells that do not
-    switch; ``worn`` counts pulses that each cell has seen before.
+    ``limits`` are g_min and g_max, for all cells or for each, ``unit`` the conductance of a level (all S). ``stuck``
+    marks cells that do not switch; ``worn`` counts pulses that each cell has seen before. ``born`` draws what is
+    fixed for each cell, so that a later write can draw it again; None takes it from ``rng``.
     """
     pulse = writer.pulse
     low, high = limits
     shape = target.shape
-    factor = np.exp(pulse.device_sigma * rng.standard_normal(shape))
-    life = pulse.endurance * np.exp(pulse.endurance_sigma * rng.standard_normal(shape))
+    born = born or rng
+    factor = np.exp(pulse.device_sigma * born.standard_normal(shape))
+    life = pulse.endurance * np.exp(pulse.endurance_sigma * born.standard_normal(shape))
     life = np.where(stuck, 0.0, life) if stuck is not None else life
     worn = np.zeros(shape) if worn is None else worn
     g = np.array(start, dtype=np.float64)

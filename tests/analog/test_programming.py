@@ -91,6 +91,34 @@ def test_worn_cells_stop_to_switch():
     assert worn.failed[off_target].mean() == pytest.approx(0.5, abs=0.02)  # the median life is 1000
 
 
+def test_slow_cells_are_slow_in_every_write():
+    """The spread of a pulse from device to device stays with the cells of a chip."""
+    pulse = PulseModel(device_sigma=0.5, cycle_sigma=0.0)
+    cells = Cells(device=devices.reram(), writer=WriteVerify(pulse=pulse, finest=0.5, verify_sigma=0.0))
+    made = Chip(LAYER, cells, np.random.SeedSequence(3))
+    first, second = (made.program_report(LEVELS, write).pulses.ravel() for write in (1, 2))
+    assert not np.array_equal(first, second)
+    assert np.corrcoef(first, second)[0, 1] > 0.2
+    other = Chip(LAYER, cells, np.random.SeedSequence(4)).program_report(LEVELS).pulses.ravel()
+    assert abs(np.corrcoef(first, other)[0, 1]) < 0.1
+
+
+def test_the_loop_makes_good_for_what_differs_from_device_to_device():
+    """A cell's own range is what limits it: levels that lie within it are reached."""
+    device = replace(devices.reram(), program_sigma=(0.0, 0.0, 0.0), device_sigma=0.1)
+    levels = np.clip(LEVELS, -5, 5)
+    array = Array(LAYER, ArrayConfig(cells=Cells(device=device, writer=WriteVerify(verify_sigma=0.0))), 1)
+    array.program(levels)
+    report = array.chip.program_report(levels)
+    assert np.array_equal(report.conductances, array.conductances)
+    target = 1e-6 + UNIT * np.maximum([levels, -levels], 0)
+    low, high = (limit * array.chip.device_factor for limit in (1e-6, 40e-6))
+    within = (low <= target) & (target <= high)
+    assert 0.3 < within.mean() < 0.9
+    assert np.abs(array.conductances - target)[within].max() <= 0.25 * UNIT * (1 + 1e-9)
+    assert ((low <= array.conductances) & (array.conductances <= high)).all()
+
+
 def test_a_slow_cell_is_given_up():
     target = np.full(1000, 39e-6)
     report = program(target, writer=WriteVerify(pulse=PulseModel(set_step=0.001), max_pulses=10))

@@ -101,9 +101,8 @@ class Chip:
         rng = self.stream(1_000_000 + write)
         low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
         start = self.with_faults(low + (high - low) * rng.random(target.shape))
-        return write_verify(
-            target, start, (low, high), self.mapping.unit, self.cells.writer, rng, self.stuck != 0, born=self.stream(4)
-        )
+        unit, stuck, born = self.mapping.unit, self.stuck != 0, self.stream(4)
+        return write_verify(target, start, (low, high), unit, self.cells.writer, rng, stuck, born=born)
 
     def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances after programming: those of the write that each cell saw last."""

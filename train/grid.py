@@ -99,8 +99,10 @@ def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
     noise = Noise(adc=cell.adc_noise, weight=cell.weight_noise)
     if cell.task != "har":
         return language.protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
-    floating = cell.post_training or cell.weight_bits == FLOAT
-    return replace(PROTOCOLS["har"], seed=cell.seed, floating=floating, train_noise=noise, eval_noise=noise)
+    return replace(
+        PROTOCOLS["har"], quantiser="sawb" if cell.weight_bits < 4 else "absmax", seed=cell.seed,
+        floating=cell.post_training or cell.weight_bits == FLOAT, train_noise=noise, eval_noise=noise,
+    )  # fmt: skip
 
 
 def identity(cell: Cell) -> dict:
@@ -174,7 +176,8 @@ _LANGUAGE = {
 def _har(cell: Cell, folder):
     config, design = protocol(cell), har_design(cell.weight_bits)
     data, checksum = _har_data(folder)
-    result = _floating(config, folder) if config.floating else train(design, data, config)
+    plain = replace(config, quantiser="absmax")  # a float run has no use for it
+    result = _floating(plain, folder) if config.floating else train(design, data, config)
     accuracy = result.accuracy
     if cell.post_training:
         with single_thread():

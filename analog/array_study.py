@@ -22,10 +22,10 @@ INPUTS = 500  #: random inputs on which readings are compared
 
 @dataclass(frozen=True, eq=False)
 class ArrayStudy:
-    """A programmed array with cells, its gain (mult, shift) and the seed of its chip and of random inputs."""
+    """A programmed array with cells, its gains (gates, 2) as mult and shift, the seed of its chip and of inputs."""
 
     array: Array
-    gain: tuple[int, int]
+    gains: np.ndarray
     seed: int
 
     @property
@@ -55,7 +55,7 @@ class ArrayStudy:
     @cached_property
     def budget(self) -> Budget:
         """Noise budget with the array's own weights on random inputs."""
-        return noise_budget(self.layer, self.array.config, self.gain, self.array.levels, seed=self.seed)
+        return noise_budget(self.layer, self.array.config, self.gains, self.array.levels, seed=self.seed)
 
     @cached_property
     def cures(self) -> list[Outcome]:
@@ -113,15 +113,16 @@ def study(design: Design, network: Network | None, layer: int, config: ArrayConf
         raise DesignError("the array must have cells, not ideal weights")
     if network is not None:
         data = network.layers[layer]
-        return ArrayStudy(build_arrays(network, config, seed)[layer], (int(data.mult[0]), int(data.shift[0])), seed)
+        gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
+        return ArrayStudy(build_arrays(network, config, seed)[layer], gains, seed)
     shape = design.layers[layer]
     rng = np.random.default_rng(seed)
     array = Array(shape, config, seed)
     array.program(rng.choice(symmetric_codes(shape.weight_bits), (shape.rows, shape.columns)))
-    gain = 1, fitting_shift(shape)
-    for gate in range(shape.gates):
-        array.set_gain(gate, *gain)
-    return ArrayStudy(array, gain, seed)
+    gains = np.tile([1, fitting_shift(shape)], (shape.gates, 1))
+    for gate, (mult, shift) in enumerate(gains.tolist()):
+        array.set_gain(gate, mult, shift)
+    return ArrayStudy(array, gains, seed)
 
 
 def fitting_shift(layer: Layer, power: float | None = None) -> int:

@@ -58,7 +58,7 @@ def enob(bits: int, lsb: float) -> float:
 def noise_budget(
     layer: Layer,
     config: ArrayConfig,
-    gain: tuple[int, int],
+    gain: tuple[int, int] | np.ndarray,
     levels: np.ndarray | None = None,
     drives: np.ndarray | None = None,
     volts: tuple[float, float] = (-1.0, 1.0),
@@ -66,10 +66,10 @@ def noise_budget(
 ) -> Budget:
     """The budget of a layer, each source measured with all others off.
 
-    ``gain`` is (mult, shift), ``levels`` (rows, columns) weight codes in physical order and ``drives`` (B, rows)
-    DAC codes; both are random codes if they are None. ``volts`` is the range of the converter's input, which the
-    paper takes as +-1 V. Errors are taken over all columns and drives; ADC errors over levels spread evenly over
-    the range.
+    ``gain`` is (mult, shift), or one for each gate (gates, 2); ``levels`` (rows, columns) are weight codes in
+    physical order and ``drives`` (B, rows) DAC codes, both random codes if they are None. ``volts`` is the range of
+    the converter's input, which the paper takes as +-1 V. Errors are taken over all columns and drives; ADC errors
+    over levels spread evenly over the range.
     """
     rng = np.random.default_rng(seed)
     if levels is None:
@@ -77,15 +77,15 @@ def noise_budget(
     if drives is None:
         top = full_scale(layer.dac_bits)
         drives = rng.integers(-top, top, (200, layer.rows), endpoint=True)
-    exact = drives @ levels * (gain[0] * 2.0 ** -gain[1])
+    sums = drives @ levels
     rms = {"quantisation": QUANTISATION_SIGMA}
     for source in present(config):
         array = Array(layer, isolated(config, source), seed)
         array.program(levels)
-        for gate in range(layer.gates):
-            array.set_gain(gate, *gain)
+        for gate, (mult, shift) in enumerate(np.broadcast_to(gain, (layer.gates, 2)).tolist()):
+            array.set_gain(gate, mult, shift)
         array.new_sequence(np.ones(len(drives), dtype=bool))
-        rms[source] = _code_error(array) if array.adcs and _is_adc(source) else _error(array, drives, exact)
+        rms[source] = _code_error(array) if array.adcs and _is_adc(source) else _error(array, drives, sums)
     squares = {source: value**2 for source, value in rms.items() if value}
     total = sum(squares.values())
     low, high = volts
@@ -106,8 +106,8 @@ def _is_adc(source: str) -> bool:
     return source.startswith("ADC") or source == "comparator"
 
 
-def _error(array: Array, drives: np.ndarray, exact: np.ndarray) -> float:
-    return float(np.sqrt(((array.analog(drives) - exact) ** 2).mean()))
+def _error(array: Array, drives: np.ndarray, sums: np.ndarray) -> float:
+    return float(np.sqrt(((array.analog(drives) - sums * array.scale) ** 2).mean()))
 
 
 def _code_error(array: Array) -> float:

@@ -58,10 +58,10 @@ def write_report(
 
 
 def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> dict:
-    """Budget of a layer with its own weights and gain, and pictures of its cells on the first chip."""
+    """Budget of a layer with its own weights and gains, and pictures of its cells on the first chip."""
     data = study.network.layers[index]
-    gain = int(data.mult[0]), int(data.shift[0])
-    budget = noise_budget(array.layer, study.config, gain, array.levels, seed=study.seed)
+    gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
+    budget = noise_budget(array.layer, study.config, gains, array.levels, seed=study.seed)
     pictures = {f"budget {index}": folder / f"budget-{index}.png"}
     budget.plot(pictures[f"budget {index}"])
     if array.chip:

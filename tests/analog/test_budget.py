@@ -1,21 +1,27 @@
 """The noise budget: the paper's numbers, formulas of each source, names and plots."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ohmgate.analog import devices, noise
+from ohmgate.analog import devices, montecarlo, noise
+from ohmgate.analog.array_study import study
 from ohmgate.analog.budget import enob, noise_budget
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.programming import WriteVerify
+from ohmgate.analog.report import write_report
 from ohmgate.analog.sources import SOURCES, isolated, present, without
 from ohmgate.analog.wires import WireConfig
-from ohmgate.model.design import DenseLayer, LstmLayer
+from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.formats import DesignError
 
+from ..designs import random_inputs, random_network
+
 LAYER = LstmLayer(inputs=12, hidden=32, adcs=16)
+HEAD = DenseLayer(inputs=32, outputs=4, adcs=4, output="argmax", emit="end")
 GAIN = (12, 9)
 
 
@@ -55,6 +61,32 @@ def test_shares_follow_their_formulas():
     assert found["thermal"].lsb == pytest.approx(thermal * scale, rel=0.02)
     assert found["comparator"].lsb == pytest.approx(0.1, rel=0.03)
     assert found["ADC mismatch"].lsb < 0.2
+
+
+def test_each_gate_is_measured_with_its_own_gain():
+    """The error of a layer is the mean square over its gates; 4 times the gain is 4 times the error."""
+    config = ArrayConfig(weight_noise=0.1)
+    gains = np.array([[12, 9], [12, 9], [12, 9], [12, 7]])
+    found = noise_budget(LAYER, config, gains).shares
+    alone = noise_budget(LAYER, config, GAIN).shares
+    expected = alone[0].lsb * np.sqrt((3 + 16) / 4)
+    assert [found[0].source, alone[0].source] == ["weight noise"] * 2
+    assert found[0].lsb == pytest.approx(expected, rel=0.03)
+
+
+def test_the_budget_of_a_network_has_the_gains_of_its_gates(tmp_path):
+    network = random_network(Design("one", (LAYER, HEAD)), np.random.default_rng(0))
+    data = replace(network.layers[0], mult=np.array([12, 12, 12, 12]), shift=np.array([9, 9, 9, 7]))
+    network = replace(network, layers=(data, network.layers[1]))
+    config = PRESETS["paper_cells"]
+    looked = study(network.design, network, 0, config)
+    expected = noise_budget(LAYER, config, [[12, 9], [12, 9], [12, 9], [12, 7]], looked.array.levels)
+    assert looked.budget == expected
+    codes, lengths = random_inputs(network.design, np.random.default_rng(1), 2, 3)
+    made = montecarlo.Study(network, codes, lengths, np.zeros(2, int), config)
+    write_report(tmp_path, made, montecarlo.run(made, 1))
+    told = json.loads((tmp_path / "montecarlo.json").read_text())["budgets"][0]["lsb"]
+    assert told == {share.source: share.lsb for share in expected.shares}
 
 
 def test_powers_add_up_and_bits_are_lost():

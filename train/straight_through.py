@@ -1,8 +1,8 @@
 """Rounding with straight-through gradients: what the forward pass rounds, the backward pass lets through.
 
 Gradients are passed where the value lies inside the range of its format and are 0 where it clips, but for weights
-whose range is measured (:meth:`ArrayModule.weight_codes` says why). Every function works on whatever floating type it
-gets; integers are held in it exactly.
+whose range is measured (:meth:`.ranges.RangedWeights.weight_codes` says why). Every function works on whatever
+floating type it gets; integers are held in it exactly.
 """
 
 import torch

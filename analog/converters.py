@@ -173,17 +173,21 @@ class DacErrors:
     """Spread of the row DACs, each drawn once for a chip, in LSB (one DAC code) and relative.
 
     The code 0 grounds its row and has no error; nor has a row that is not driven. ``bow_sigma`` is a cubic
-    non-linearity, its peak in LSB, that is 0 at both ends.
+    non-linearity, its peak in LSB, that is 0 at both ends. ``mismatch`` is the relative error of each step from code
+    to code, as of a string of resistors: its differential non-linearity, which adds up to an integral one between
+    the ends.
     """
 
     offset_sigma: float = 0.0
     gain_sigma: float = 0.0
     bow_sigma: float = 0.0
+    mismatch: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("DAC offset sigma", self.offset_sigma, 0.0, 1024.0)
         check_number("DAC gain sigma", self.gain_sigma, 0.0, 0.25)
         check_number("DAC bow sigma", self.bow_sigma, 0.0, 1024.0)
+        check_number("DAC mismatch", self.mismatch, 0.0, 0.25)
 
 
 class DacBank:
@@ -196,10 +200,18 @@ class DacBank:
         self.offset = errors.offset_sigma * rng.standard_normal(layer.rows)
         self.gain = 1 + errors.gain_sigma * rng.standard_normal(layer.rows)
         self.bow = errors.bow_sigma * rng.standard_normal(layer.rows)
+        self.string: np.ndarray | None = None  #: LSB, error of each code by mismatch: (rows, 2L + 1)
+        if errors.mismatch:
+            steps = 1 + errors.mismatch * rng.standard_normal((layer.rows, 2 * self._top))
+            ends = steps.cumsum(axis=1) * (2 * self._top / steps.sum(axis=1, keepdims=True))
+            self.string = np.pad(ends, ((0, 0), (1, 0))) - np.arange(2 * self._top + 1)
 
     def levels(self, drive: np.ndarray) -> np.ndarray:
         """Levels in codes (B, rows), float64, of DAC codes (B, rows)."""
         u = drive / self._top
         bow = self.bow * (u - u**3) * (1.5 * 3**0.5)
-        level = np.where(drive == 0, 0.0, drive * self.gain + self.offset + bow)
+        level = drive * self.gain + self.offset + bow
+        if self.string is not None:
+            level += self.string[np.arange(len(self.string)), drive + self._top]
+        level = np.where(drive == 0, 0.0, level)
         return np.round(level * self.GRID) / self.GRID

@@ -119,10 +119,22 @@ def test_dac_errors_are_those_drawn_and_zero_is_exact():
     assert np.allclose(np.abs(error).max(axis=0), np.abs(dacs.bow), atol=1e-3)
 
 
+def test_dac_mismatch_is_the_spread_of_its_steps():
+    """DNL of each step as drawn; INL that of a random walk tied at both ends, largest in the middle."""
+    design = replace(layer(), inputs=799, dac_bits=6)
+    dacs = DacBank(design, DacErrors(mismatch=0.05), np.random.default_rng(0))
+    levels = dacs.levels(np.arange(-31, 32)[:, None].repeat(design.rows, axis=1))
+    assert np.array_equal(levels[[0, 31, -1]], np.array([-31, 0, 31])[:, None].repeat(design.rows, axis=1))
+    step = np.diff(np.delete(levels, 31, axis=0), axis=0)
+    assert np.delete(step, 30, axis=0).std() == pytest.approx(0.05, rel=0.03)
+    error = levels - np.arange(-31, 32)[:, None]
+    assert error[[30, 32]].std() == pytest.approx(0.05 * np.sqrt(62) / 2, rel=0.1)
+    assert error[[6, 56]].std() == pytest.approx(0.05 * np.sqrt(6 * 56 / 62), rel=0.1)
+
+
 def test_an_array_reads_through_its_converters():
-    config = ArrayConfig(
-        adc=AdcErrors(kind="sar", offset_sigma=0.3, mismatch=0.02), dac=DacErrors(gain_sigma=0.05, offset_sigma=0.1)
-    )
+    dac = DacErrors(gain_sigma=0.05, offset_sigma=0.1, mismatch=0.02)
+    config = ArrayConfig(adc=AdcErrors(kind="sar", offset_sigma=0.3, mismatch=0.02), dac=dac)
     design = layer(bits=6)
     array = Array(design, config, 3)
     rng = np.random.default_rng(0)
@@ -152,6 +164,7 @@ def test_an_array_reads_through_its_converters():
         (lambda: DacErrors(offset_sigma=-1), "DAC offset sigma must be a number from 0 to 1024, not -1"),
         (lambda: DacErrors(gain_sigma=1), "DAC gain sigma must be a number from 0 to 0.25, not 1"),
         (lambda: DacErrors(bow_sigma=-1), "DAC bow sigma must be a number from 0 to 1024, not -1"),
+        (lambda: DacErrors(mismatch=1), "DAC mismatch must be a number from 0 to 0.25, not 1"),
     ],
 )
 def test_errors_are_one_clear_sentence(act, sentence):

@@ -45,6 +45,11 @@ class ArrayModule(RangedWeights):
         self._loaded: LayerData | None = None
         self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
 
+    def __call__(self, *arguments, **fields):
+        """As every module's, but never in autocast's types, in which sums of codes are not exact."""
+        with torch.autocast("cpu", enabled=False):
+            return super().__call__(*arguments, **fields)
+
     # -- what the hardware gets -----------------------------------------------------------------------------
 
     def layer_data(self) -> LayerData:
@@ -75,6 +80,7 @@ class ArrayModule(RangedWeights):
         """DAC codes (as floats) of inputs within +-full_scale; the inputs themselves without DACs."""
         scale = float(self.full_scale)
         if self.training or self.config.is_float:
+            values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
             scaled = values if scale == 1 else values / scale
             return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
         scaled = values.detach().double() / scale
@@ -90,6 +96,11 @@ class ArrayModule(RangedWeights):
         Scaled by the gain once, column sums come out in ADC steps: all partial sums stay multiples of 2^-shift,
         so nothing is lost.
         """
+        if self.cells.dtype not in (torch.float32, torch.float64) or not self.cells.is_cpu:
+            raise DesignError(
+                f"an array's weights must be float32 or float64 on the CPU, not {self.cells.dtype} on "
+                f"{self.cells.device.type}"
+            )
         noise = self.noise
         deviation = noise.weight * self._code_span()
         if self.training or self.config.is_float:

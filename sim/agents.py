@@ -22,11 +22,15 @@ class ArrayAgent:
     """Answers one macro's array port from the Python array model, and keeps every reading.
 
     ``drives`` has the rows of each time step's first conversion, ``codes`` the ADC codes of every conversion,
-    ``starts`` the clock cycle in which each conversion began.
+    ``starts`` the clock cycle in which each conversion began. ``firsts`` (of :class:`StreamSource`) tells dense
+    layers where sequences begin, which their ports do not.
     """
 
-    def __init__(self, view, layer: Layer, array: Array, rng: np.random.Generator, cycles, program_cycles, period):
-        self.view, self.layer, self.array, self.rng = view, layer, array, rng
+    def __init__(
+        self, view, layer: Layer, array: Array, firsts: list[bool], rng: np.random.Generator, cycles, program_cycles,
+        period,
+    ):  # fmt: skip
+        self.view, self.layer, self.array, self.firsts, self.rng = view, layer, array, firsts, rng
         self.cycles, self.program_cycles, self.period = cycles, program_cycles, period
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
         self.drives, self.codes, self.starts = [], [], []
@@ -45,7 +49,7 @@ class ArrayAgent:
                 drive[layer.inputs :] = 0
             drive = np.concatenate([drive, self.bias])
             if step == 0:
-                if fresh:
+                if fresh or (not layer.hidden and self.begins()):
                     self.array.new_sequence()
                 self.array.new_step()
                 self.drive = drive
@@ -58,6 +62,10 @@ class ArrayAgent:
             view.agent_codes.value = pack(codes, layer.adc_bits)
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))
+
+    def begins(self) -> bool:
+        """Does a sequence of a dense layer begin with the next reading? One on last steps has one a sequence."""
+        return self.layer.emit == "end" or self.firsts[len(self.drives)]
 
     async def serve_programming(self):
         """Forever: wait for a cell to be written, put its level into the array model."""
@@ -123,15 +131,17 @@ class RegisterBusDriver:
 
 
 class StreamSource:
-    """Sends time steps, with up to ``gaps`` idle cycles before each."""
+    """Sends time steps, with up to ``gaps`` idle cycles before each; ``firsts`` has the first-mark of each."""
 
     def __init__(self, ports, clk, layer: Layer, rng: np.random.Generator, gaps: int):
         self.ports, self.clk, self.layer, self.rng, self.gaps = ports, clk, layer, rng, gaps
+        self.firsts: list[bool] = []
         ports["x__valid"].value = 0
         ports["x__payload"].value = 0
 
     async def send(self, patterns: np.ndarray, first: bool, last: bool) -> None:
         ports, layer = self.ports, self.layer
+        self.firsts.append(first)
         await FallingEdge(self.clk)
         for _ in range(int(self.rng.integers(0, self.gaps + 1)) if self.gaps else 0):
             await FallingEdge(self.clk)

@@ -29,17 +29,18 @@ class Device:
         rng = np.random.default_rng([job.seed, 1])
         timing, layers = job.timing, job.network.design.layers
         self.agents, self.monitors = [], {}
+        self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         for index, layer in enumerate(layers):
             view = getattr(chip, f"array_{index}").macro
             array = Array(layer, job.array, seed=np.random.SeedSequence(job.seed, spawn_key=(index,)))
-            self.agents.append(ArrayAgent(view, layer, array, rng, timing.conversion, timing.programming, PERIOD))
+            waits = timing.conversion, timing.programming, PERIOD
+            self.agents.append(ArrayAgent(view, layer, array, self.source.firsts, rng, *waits))
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = timing.conversion[0]
             view.agent_program_cycles.value = timing.programming[0]
             if trace and layer.kind == "lstm":
                 self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer)
         self.bus = RegisterBusDriver(self.ports, self.clk)
-        self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps)
         self.ports["rst"].value = 1
 
@@ -83,7 +84,7 @@ class Device:
 
     def recordings(self) -> list[list]:
         """All lists that grow while the chip runs."""
-        lists = [self.sink.results]
+        lists = [self.sink.results, self.source.firsts]
         for agent in self.agents:
             lists += [agent.drives, agent.codes, agent.starts]
         for monitor in self.monitors.values():

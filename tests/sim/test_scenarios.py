@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ohmgate.analog.config import PRESETS
+from ohmgate.analog.inference import build_arrays
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.reference import run
 from ohmgate.sim.compare import compare
@@ -89,6 +90,21 @@ def test_physical_arrays_are_compared_as_strictly(chips, name):
         assert result.comparison.mismatches == 0, str(result.comparison)
         ideal = compare(replace(one, array=PRESETS["ideal"]), result.record)
         assert ideal.mismatches > 0, "the cells changed no code at all"
+
+
+def test_a_simulated_chip_reads_as_the_array_model_does(chips):
+    """Same seed, same drives, same codes: noise of a sequence is new in the next one, in every kind of layer."""
+    jobs = [job(d, seed=7, array=PRESETS["paper"]) for d in (two_layers(), stack())]
+    for one, result in zip(jobs, simulate(chips, jobs)):
+        arrays = build_arrays(one.network, one.array, one.seed)
+        for layer, array, seen in zip(one.network.design.layers, arrays, result.record.layers):
+            ends = getattr(layer, "emit", "") == "end"
+            begins = [ends or step == 0 for length in one.lengths for step in range(1 if ends else length)]
+            assert len(seen.drive) == len(begins)
+            for first, drive, codes in zip(begins, seen.drive, seen.adc.reshape(-1, layer.steps, layer.adcs)):
+                if first:
+                    array.new_sequence()
+                assert np.array_equal(array.convert_all(drive), codes.T.reshape(-1))
 
 
 def test_counters(chips):

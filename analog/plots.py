@@ -69,8 +69,8 @@ def tornado(path, names: list[str], alone: list[float], without: list[float], id
 
 
 def conductance_histogram(path, array) -> None:
-    """Conductances of an array with cells, one colour for each level that they were meant to have."""
-    digits = array.chip.plan(array.levels).digits
+    """Conductances of an array with cells, one colour for the level that each was meant to have or be nearest to."""
+    digits = np.rint(array.chip.plan(array.levels).digits)
     conductances = 1e6 * array.conductances
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()

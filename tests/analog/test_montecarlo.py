@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from ohmgate.analog import inference, montecarlo, plots, report
 from ohmgate.analog.array import Array
@@ -133,6 +134,21 @@ def test_plots_are_the_same_bytes(tmp_path):
         assert one == two
         assert mark in one
     assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_histogram_shows_every_cell(tmp_path, monkeypatch, scaled):
+    shown, hist = [], Axes.hist
+    monkeypatch.setattr(
+        Axes, "hist", lambda axes, values, **options: shown.append(len(values)) or hist(axes, values, **options)
+    )
+    config = preset("reram")
+    array = Array(
+        LstmLayer(inputs=4, hidden=8, adcs=8), replace(config, cells=replace(config.cells, column_scaling=scaled))
+    )
+    array.program(np.random.default_rng(0).integers(-3, 4, (13, 32)))
+    plots.conductance_histogram(tmp_path / "cells.png", array)
+    assert sum(shown) == array.conductances.size
 
 
 @pytest.mark.parametrize("name", ["paper_wires", "paper_adc"])

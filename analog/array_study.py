@@ -45,7 +45,8 @@ class ArrayStudy:
     @cached_property
     def effective(self) -> np.ndarray:
         """:attr:`conductances` as sensed through the wires, (planes, rows, width) in siemens."""
-        return np.array([sensed_matrix(plane, self.wires) for plane in self.conductances])
+        tile = self.array.chip.cells.tile
+        return np.array([sensed_matrix(plane, self.wires, tile) for plane in self.conductances])
 
     @cached_property
     def losses(self) -> np.ndarray:

@@ -32,6 +32,8 @@ class Cells:
     writer: WriteVerify | None = None  #: closed-loop programming; the device's programming error comes on top
     repair: Repair | None = None  #: places weights around stuck cells
     wires: WireConfig | None = None  #: resistances of rows and columns, in every plane
+    tile: int = 0  #: rows and columns, at most, of arrays with wires of their own that make up a plane; 0: one array
+    compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
 
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
@@ -44,3 +46,8 @@ class Cells:
         check_number("stuck-off share", self.stuck_off, 0.0, 1.0 - self.stuck_on)
         check_number("bandwidth", self.bandwidth, 1.0, 1e12)
         check_number("seconds of a step", self.step_seconds, 1e-12, 1e6)
+        check_integer("rows and columns of a tile", self.tile, 0, 65536)
+        if not isinstance(self.compensate, bool):
+            raise DesignError(f"compensation of wires must be true or false, not {self.compensate!r}")
+        if self.wires is None and (self.tile or self.compensate):
+            raise DesignError("tiles and compensation of wires need cells with wires")

@@ -1,17 +1,22 @@
 """The cells of one chip: everything random about them that stays, from one seed."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..model.design import Layer
 from ..model.formats import full_scale
 from . import repair
 from .cells import Cells
+from .compensate import compensate_pair
 from .mapping import Mapping
 from .noise import BOLTZMANN, ELECTRON
 from .programming import ProgramReport, write_verify
-from .wires import effective_matrix
+from .tiles import tiled_matrix
+from .wires import WireConfig, effective_matrix
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
+STEPS = 3  #: of the compensation of wires
 
 
 class Chip:
@@ -39,13 +44,25 @@ class Chip:
     def _normal(self, key: int) -> np.ndarray:
         return self.stream(key).standard_normal(self.mapping.shape)
 
-    def plan(self, levels: np.ndarray) -> repair.Plan:
+    def place(self, levels: np.ndarray) -> repair.Plan:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
         return repair.plan(self.mapping, levels, self.stuck, self.cells.repair or NO_REPAIR)
 
+    def plan(self, levels: np.ndarray) -> repair.Plan:
+        """:meth:`place`, with digits that make good for the wires if the configuration says so."""
+        placed, device = self.place(levels), self.cells.device
+        if not self.cells.compensate:
+            return placed
+        cells = self.mapping.conductances(placed.digits)
+        pair = compensate_pair(
+            *cells, self.cells.wires, device.g_min, device.g_max, steps=STEPS, solve=self._through_wires
+        )
+        digits = (np.stack([pair.positive, pair.negative]) - device.g_min) / self.mapping.unit
+        return replace(placed, digits=digits, gain=placed.gain / pair.scale)
+
     def reach(self, levels: np.ndarray) -> np.ndarray:
         """Codes lowest and highest that weights can have where :meth:`plan` puts them: (2, rows, columns)."""
-        return repair.reach(self.mapping, self.plan(levels), self.stuck, self.cells.repair)
+        return repair.reach(self.mapping, self.place(levels), self.stuck, self.cells.repair)
 
     def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
@@ -70,8 +87,12 @@ class Chip:
     def weights(self, conductances: np.ndarray, plan: repair.Plan) -> np.ndarray:
         """Weight codes (rows, columns), as read through the wires."""
         if self.cells.wires:
-            conductances = np.array([effective_matrix(plane, self.cells.wires) for plane in conductances])
+            conductances = np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
         return self.gather(self.mapping.weigh(conductances), plan)
+
+    def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
+        tile = self.cells.tile
+        return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
     def weigh_traps(self, changes: np.ndarray, conductances: np.ndarray) -> np.ndarray:
         """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .array import Array
+from .chip import STEPS
 from .compensate import compensate_pair, pair_error
 from .tiles import tiled_matrix
 from .wires import WireConfig, approximate_matrix, column_loss, effective_matrix
 
 EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
 TILE = 64  #: rows and columns of a tile, at most
-STEPS = 3  #: of the compensation
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     Compensated weights need a pair of cells with more than two levels and a lowest conductance above 0; they are
     left out for other cells.
     """
-    chip, plan = array.chip, array.chip.plan(array.levels)
+    chip, plan = array.chip, array.chip.place(array.levels)
     cells = chip.mapping.conductances(plan.digits)
     wanted = chip.gather(chip.mapping.weigh(cells), plan)
     found = []
@@ -44,8 +44,13 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     return found
 
 
-def sensed_matrix(conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
-    """The effective matrix: exact, or to 1e-4 of the largest conductance for more than ``EXACT_CELLS`` cells."""
+def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> np.ndarray:
+    """The effective matrix: exact, or to 1e-4 of the largest conductance for more than ``EXACT_CELLS`` cells.
+
+    ``tile`` is that of :class:`.cells.Cells`; tiles are solved exactly.
+    """
+    if tile:
+        return tiled_matrix(conductance, wires, tile, tile)
     if conductance.size <= EXACT_CELLS:
         return effective_matrix(conductance, wires)
     return approximate_matrix(conductance, wires, 1e-4)
@@ -58,8 +63,8 @@ def _solved(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> It
     yield "drivers at both ends", cells, [sensed_matrix(plane, both_ends) for plane in cells]
     tiles = [tiled_matrix(plane, wires, tile, tile) for plane in cells]
     yield f"tiles of {tile} x {tile}", cells, tiles
-    device, mapping = array.chip.cells.device, array.chip.mapping
-    if mapping.paired and mapping.slices == 1 and device.levels > 2 and device.g_min > 0:
+    device = array.chip.cells.device
+    if array.chip.mapping.compensable:
         pair = compensate_pair(*cells, wires, device.g_min, device.g_max, steps=STEPS, solve=sensed_matrix)
         programmed = pair.positive, pair.negative
         yield "weights compensated", programmed, [sensed_matrix(plane, wires) for plane in programmed]

@@ -39,10 +39,21 @@ class Mapping:
             raise DesignError(
                 f"column scaling needs scheme 'pair' with 1 slice, not {cells.scheme!r} with {self.slices}"
             )
+        if cells.compensate and not self.compensable:
+            raise DesignError(
+                f"compensation of wires needs pairs of one cell a polarity that never turn off and have more than 2 "
+                f"levels, not {self.slices} of {levels} levels from {cells.device.g_min:g} S by {cells.scheme!r}"
+            )
         self.base = next(b for b in range(2, self.largest + 2) if b**self.slices > self.largest)
         self.spares = cells.repair.spares if cells.repair else 0
         width = layer.columns + self.spares + (0 if self.paired else 1)
         self.shape = (self.slices * (2 if self.paired else 1), layer.rows, width)  #: planes, rows, width
+
+    @property
+    def compensable(self) -> bool:
+        """Can conductances make good for what wires take from each?"""
+        device = self.cells.device
+        return self.paired and self.slices == 1 and device.levels > 2 and device.g_min > 0
 
     @cached_property
     def unit(self) -> float:

@@ -12,7 +12,7 @@ from . import montecarlo, plots
 from .array import Array
 from .budget import noise_budget
 from .inference import build_arrays
-from .irdrop import ir_drop
+from .tiles import tiled_ir_drop
 
 PAGE, DATA = "montecarlo.html", "montecarlo.json"
 
@@ -70,7 +70,8 @@ def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> d
         if array.chip.cells.wires:
             pictures[f"drop {index}"] = folder / f"ir-drop-{index}.png"
             volts = np.full(array.layer.rows, array.chip.cells.device.read_voltage)
-            drop = ir_drop(array.conductances[0], array.chip.cells.wires, volts)
+            cells = array.chip.cells
+            drop = tiled_ir_drop(array.conductances[0], cells.wires, volts, cells.tile)
             plots.ir_drop_map(pictures[f"drop {index}"], drop, volts)
     return {"layer": array.layer, "budget": budget, "pictures": pictures, "index": index}
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..model.formats import check_integer
+from .irdrop import IrDrop, ir_drop
 from .wires import WireConfig, approximate_matrix, check_conductance, effective_matrix
 
 
@@ -36,6 +37,20 @@ def tiled_matrix(
     for tile in tile_slices(*conductance.shape, tile_rows, tile_columns):
         result[tile] = solve(conductance[tile], wires)
     return result
+
+
+def tiled_ir_drop(conductance, wires: WireConfig, volts, tile: int) -> IrDrop:
+    """Node voltages of all tiles for driver voltages ``volts`` (rows,), as of one array; ``tile`` 0 is one array."""
+    if not tile:
+        return ir_drop(conductance, wires, volts)
+    conductance, volts = check_conductance(conductance), np.asarray(volts, dtype=np.float64)
+    row, column, current = (np.empty_like(conductance) for _ in range(3))
+    residual = 0.0
+    for part in tile_slices(*conductance.shape, tile, tile):
+        solved = ir_drop(conductance[part], wires, volts[part[0]])
+        row[part], column[part], current[part] = solved.row, solved.column, solved.current
+        residual = max(residual, solved.residual)
+    return IrDrop(row, column, current, residual)
 
 
 def _cuts(length: int, longest: int) -> Iterator[tuple[int, int]]:

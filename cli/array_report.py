@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analog import plots
 from ..analog.array_study import ArrayStudy
-from ..analog.irdrop import ir_drop
+from ..analog.tiles import tiled_ir_drop
 from ..analog.wires import WireConfig
 from . import runs
 
@@ -18,7 +18,7 @@ def write_report(path: Path, looked: ArrayStudy, title: str, preset: str, facts:
     """Write the page; it opens without a network. ``facts`` are lines by name, as the command prints them."""
     device = looked.array.chip.cells.device
     volts = np.full(looked.layer.rows, device.read_voltage)
-    drop = ir_drop(looked.conductances[0], looked.wires, volts)
+    drop = tiled_ir_drop(looked.conductances[0], looked.wires, volts, looked.array.chip.cells.tile)
     missing = float((volts[:, None] - (drop.row - drop.column)).max())
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ohmgate.cli", "."), autoescape=True, undefined=jinja2.StrictUndefined,

@@ -9,6 +9,8 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.cures import outcomes, sensed_matrix
 from ohmgate.analog.devices import mram, paper
+from ohmgate.analog.irdrop import ir_drop
+from ohmgate.analog.tiles import tiled_ir_drop, tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import DenseLayer, Design
 from ohmgate.model.formats import DesignError
@@ -51,6 +53,64 @@ def test_each_cure_helps():
 def test_cells_that_cannot_be_compensated_are_not():
     assert len(outcomes(programmed(device=mram()), WIRES)) == 3
     assert len(outcomes(programmed(scheme="offset"), WIRES)) == 3
+
+
+def test_an_array_of_tiles_is_read_through_their_wires():
+    array = programmed(wires=WIRES, tile=16)
+    planes = [tiled_matrix(plane, WIRES, 16, 16) for plane in array.conductances]
+    assert np.allclose(array.effective(), (planes[0] - planes[1]) / array.chip.mapping.unit, rtol=0, atol=1e-9)
+    worst = [np.abs(made.effective() - made.levels).max() for made in (array, programmed(wires=WIRES))]
+    assert worst[0] < 0.7 * worst[1]
+    assert np.array_equal(programmed(wires=WIRES, tile=40).effective(), programmed(wires=WIRES).effective())
+
+
+@pytest.mark.parametrize("tile", [0, 16])
+def test_a_compensated_array_holds_its_weights_behind_wires(tile):
+    """... as far as cells can be programmed: an error of programming weighs more by what the cure costs."""
+    array, bare = programmed(wires=WIRES, tile=tile, compensate=True), programmed(wires=WIRES, tile=tile)
+    assert np.abs(array.effective() - array.levels).max() < 1e-3
+    assert np.abs(bare.effective() - bare.levels).max() > 0.05
+    gain = array.chip.plan(array.levels).gain
+    assert (gain == gain[0]).all()
+    assert 1.005 < gain[0] < 1.2
+    assert np.abs(array.conductances).max() <= paper().g_max * (1 + 1e-12)
+    noise = [made.fresh_variance()[2].mean() for made in (array, bare)]
+    assert noise[0] > noise[1]
+
+
+def test_compensation_and_cures_start_from_the_same_weights():
+    array = programmed(wires=WIRES, compensate=True)
+    for one, other in zip(outcomes(array, WIRES), outcomes(programmed(), WIRES)):
+        assert np.array_equal(one.weights, other.weights)
+
+
+def test_the_map_of_tiles_has_their_currents():
+    conductance = np.random.default_rng(1).uniform(0, 2e-6, (20, 30))
+    volts = np.random.default_rng(2).uniform(-1, 1, 20)
+    drop = tiled_ir_drop(conductance, WIRES, volts, 7)
+    assert np.allclose(drop.column_current, volts @ tiled_matrix(conductance, WIRES, 7, 7), rtol=1e-9, atol=0)
+    assert np.allclose(drop.current, conductance * (drop.row - drop.column), rtol=1e-9, atol=1e-18)
+    assert drop.residual < 1e-9
+    whole = tiled_ir_drop(conductance, WIRES, volts, 0)
+    assert np.array_equal(whole.current, ir_drop(conductance, WIRES, volts).current)
+
+
+@pytest.mark.parametrize(
+    "act, sentence",
+    [
+        (lambda: Cells(device=paper(), tile=-1), "rows and columns of a tile must be an integer from 0 to 65536, not -1"),
+        (lambda: Cells(device=paper(), compensate=1), "compensation of wires must be true or false, not 1"),
+        (lambda: Cells(device=paper(), tile=8), "tiles and compensation of wires need cells with wires"),
+        (lambda: Cells(device=paper(), compensate=True), "tiles and compensation of wires need cells with wires"),
+        (lambda: programmed(device=mram(), wires=WIRES, compensate=True),
+         "compensation of wires needs pairs of one cell a polarity that never turn off and have more than 2 levels, "
+         "not 3 of 2 levels from 5e-05 S by 'pair'"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_clear_sentence(act, sentence):
+    with pytest.raises(DesignError) as error:
+        act()
+    assert str(error.value) == sentence
 
 
 def test_large_arrays_are_solved_to_the_stated_error():

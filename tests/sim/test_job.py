@@ -64,7 +64,7 @@ def test_jobs_round_trip(tmp_path):
 
 FULL = ArrayConfig(cells=Cells(
     device=reram(), slices=1, column_scaling=True, stuck_on=0.01, writer=WriteVerify(pulse=PulseModel(set_step=0.5)),
-    repair=Repair(spares=2), wires=WireConfig(row_segment=1.5, driver_ends=2),
+    repair=Repair(spares=2), wires=WireConfig(row_segment=1.5, driver_ends=2), tile=64, compensate=True,
 ))  # fmt: skip
 
 

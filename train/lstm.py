@@ -66,8 +66,9 @@ class LstmArray(ArrayModule):
             voltages = column_sums(codes, weights) + bias
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
-        state = None if state is None else (self.drive(state[0]).to(dtype), state[1])
         exact = not (self.training or self.config.is_float)
+        if state is not None:
+            state = (self.drive(state[0]).to(dtype), state[1].to(torch.float64 if exact else dtype))
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
         noise = self._step_noise(array.spread, codes, state is not None)
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)

@@ -45,7 +45,10 @@ class QuantLSTM(nn.Module):
                 self.arrays[-1].input_dropout = dropout
 
     def forward(self, inputs, state=None):
-        """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed."""
+        """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed.
+
+        Of the weights' type; c_n of an evaluation is float64, which holds all bits of a cell.
+        """
         if isinstance(inputs, PackedSequence):
             return self._packed(inputs, state)
         if inputs.dim() not in (2, 3) or inputs.shape[-1] != self.input_size:
@@ -96,7 +99,8 @@ class QuantLSTM(nn.Module):
                 cells.append(cell[last, rows])
                 outputs.append(hidden if direction == 0 else _gather(hidden, back))
             values = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-        return values, torch.stack(hiddens), torch.stack(cells)
+        dtype = self.arrays[0].cells.dtype
+        return values.to(dtype), torch.stack(hiddens).to(dtype), torch.stack(cells)
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         if prefix + "weight_ih_l0" in state_dict:
@@ -136,6 +140,10 @@ class QuantLinear(LinearArray):
         fast: bool = True, **fields,
     ) -> None:  # fmt: skip
         super().__init__(in_features, out_features, _config(config, fields, bias), fast)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """``inputs`` (..., m) to (..., outputs), of the weights' type."""
+        return super().forward(inputs).to(self.cells.dtype)
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         if prefix + "weight" in state_dict:

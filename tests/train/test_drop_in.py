@@ -35,3 +35,26 @@ def test_half_weights_are_refused(dtype):
         with pytest.raises(DesignError) as error:
             QuantLinear(3, 2).to(dtype).train(training)(torch.zeros(1, 3, dtype=dtype))
         assert str(error.value) == f"an array's weights must be float32 or float64 on the CPU, not {dtype} on cpu"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bits", [4, 16])  # 16: sums in float64
+def test_outputs_have_the_type_of_the_weights_in_both_modes(dtype, bits):
+    lstm, linear = (
+        make(5, 6, weight_bits=bits, dac_bits=bits, adc_bits=4).to(dtype) for make in (QuantLSTM, QuantLinear)
+    )
+    x = inputs(4, 3, 5).to(dtype)
+    for training in (True, False):
+        out, (hidden, cell) = lstm.train(training)(x)
+        assert {out.dtype, hidden.dtype, linear.train(training)(x).dtype} == {dtype}
+        assert training or cell.dtype == torch.float64
+        assert torch.nn.Linear(6, 2).to(dtype)(out).shape == (4, 3, 2)
+
+
+def test_a_state_goes_from_evaluation_to_training_and_back():
+    torch.manual_seed(0)
+    module, x = QuantLSTM(5, 6, 2), inputs(4, 3, 5)
+    _, state = module.eval()(x)
+    _, state = module.train()(x, state)
+    out, _ = module.eval()(x, tuple(part.detach() for part in state))
+    assert out.shape == (4, 3, 6)

@@ -18,6 +18,7 @@ from .config import FLOAT, QuantConfig, code_scale
 from .gain import TOP_MULT
 from .kernel import kernel
 from .noise import Noise, NoiseSource
+from .quantisers import LEARNED
 from .ranges import RangedWeights
 from .straight_through import symmetric_code
 
@@ -108,7 +109,7 @@ class ArrayModule(RangedWeights):
                 raise DesignError("a layer that holds the integers of a network can only be evaluated")
             alpha = self.alpha()
             gain, step = self._gain_and_step(alpha)
-            if self._fusible(noise, alpha, gain):
+            if self._fusible(noise, gain):
                 columns, divisor = self.by_column(gain), self.by_column(alpha)
                 fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
                 return Prepared(_Weights.apply(kernel(), self.cells, divisor, columns, *fields), step, None)
@@ -128,14 +129,19 @@ class ArrayModule(RangedWeights):
         if noise.drop:
             connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
             weights = weights * connected / (1 - noise.drop if self.training else 1)
-        if alpha is not None and self.config.quantiser == "pact" and gain.requires_grad:
+        if alpha is not None and self.config.quantiser == "pact" and alpha.requires_grad:
             clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
-            return Prepared(torch.where(clipped, weights * gain, weights * gain.detach()), step, spread)
+            other = self.by_column(self._gain_and_step(alpha.detach())[0])  # the same, without alpha's gradient
+            return Prepared(torch.where(clipped, weights * gain, weights * other), step, spread)
         return Prepared(weights * gain, step, spread)
 
-    def _fusible(self, noise: Noise, alpha: torch.Tensor, gain: torch.Tensor) -> bool:
-        """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?"""
-        plain = not (alpha.requires_grad or gain.requires_grad) and self.config.weight_bits != FLOAT
+    def _fusible(self, noise: Noise, gain: torch.Tensor) -> bool:
+        """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?
+
+        A learned range that is frozen still blocks the gradient of weights that clip, which the kernel lets through.
+        """
+        measured = self.config.quantiser not in LEARNED and not gain.requires_grad
+        plain = measured and self.config.weight_bits != FLOAT
         drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
         free = self._reach is None and self.fast
         return free and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None

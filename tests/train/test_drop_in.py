@@ -29,6 +29,20 @@ def test_inputs_of_a_half_type_get_the_codes_of_their_values():
     assert torch.equal(module(x), module(x.float()))
 
 
+def test_a_frozen_range_of_weights_still_blocks_gradients():
+    grads = []
+    for fast in (True, False):
+        torch.manual_seed(0)
+        module = QuantLSTM(5, 6, quantiser="lsq", weight_bits=2, fast=fast)
+        module.arrays[0].log_alpha.requires_grad_(False)
+        module(inputs(4, 3, 5))[0].sum().backward()
+        grads.append(module.arrays[0].cells.grad)
+    clipped = module.arrays[0].cells.abs() > module.arrays[0].alpha()[0]
+    assert clipped.any()
+    assert not grads[0][clipped].any()
+    assert torch.allclose(*grads, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_weights_are_refused(dtype):
     for training in (False, True):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..model.design import Layer
-from ..model.formats import full_scale, signed_range, symmetric_codes
+from ..model.formats import signed_range, symmetric_codes
 from .array import Array
 from .config import QUANTISATION_SIGMA, ArrayConfig
 from .plots import bars
@@ -75,8 +75,7 @@ def noise_budget(
     if levels is None:
         levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
     if drives is None:
-        top = full_scale(layer.dac_bits)
-        drives = rng.integers(-top, top, (200, layer.rows), endpoint=True)
+        drives = rng.choice(symmetric_codes(layer.dac_bits), (200, layer.rows))
     sums = drives @ levels
     rms = {"quantisation": QUANTISATION_SIGMA}
     for source in present(config):

@@ -84,7 +84,11 @@ class Telegraph:
 
 
 class TelegraphProcess:
-    """``count`` independent traps for each sequence, sampled every ``seconds``."""
+    """``count`` independent traps for each sequence, sampled every ``seconds``.
+
+    Probabilities to switch are rounded up to multiples of 2^-24, so no trap stays for longer than 17 million samples
+    on average.
+    """
 
     def __init__(self, law: Telegraph, count: int, seconds: float, rng: np.random.Generator) -> None:
         self._rng, self._low_probability = rng, law.low_probability

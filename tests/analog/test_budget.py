@@ -63,6 +63,13 @@ def test_shares_follow_their_formulas():
     assert found["ADC mismatch"].lsb < 0.2
 
 
+def test_one_bit_rows_are_always_driven():
+    """There is no code 0: every row carries +1 or -1."""
+    layer = replace(LAYER, dac_bits=1)
+    found = shares(ArrayConfig(weight_noise=0.1), layer)
+    assert found["weight noise"].lsb == pytest.approx(1.4 * np.sqrt(layer.rows) * 12 / 2**9, rel=0.03)
+
+
 def test_each_gate_is_measured_with_its_own_gain():
     """The error of a layer is the mean square over its gates; 4 times the gain is 4 times the error."""
     config = ArrayConfig(weight_noise=0.1)

@@ -10,6 +10,7 @@ from ..model.network import Network
 from .array import ArrayModule
 from .lstm import LstmArray
 from .modules import QuantLSTM
+from .whole_model import arrays_of
 
 
 def export(model: nn.Module | Sequence[ArrayModule], name: str = "exported", **network) -> Network:
@@ -22,7 +23,7 @@ def export(model: nn.Module | Sequence[ArrayModule], name: str = "exported", **n
         for module in model.modules():
             if isinstance(module, QuantLSTM) and module.bidirectional:
                 raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
-        arrays = [module for module in model.modules() if isinstance(module, ArrayModule)]
+        arrays = arrays_of(model)
     else:
         arrays = list(model)
     if not arrays:

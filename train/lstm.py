@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..model.formats import DesignError, check_integer
+from ..model.formats import check_integer
 from ..model.tables import cell_tanh_table, gate_tables
 from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, code_scale
@@ -50,9 +50,7 @@ class LstmArray(ArrayModule):
         Returns h and c of all steps, each (T, B, n).
         """
         if self.recorder is not None:
-            if state is not None:
-                raise DesignError("only sequences without an initial state can be verified: the hardware has none")
-            trace = Trace()
+            trace = Trace(given_state=state is not None)
         batch, m = inputs.shape[1:]
         array = self.prepare(batch)
         weights, dtype = array.weights, array.weights.dtype

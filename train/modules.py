@@ -12,6 +12,7 @@ from ..model.formats import DesignError, check_integer
 from .config import QuantConfig
 from .linear import LinearArray
 from .lstm import LstmArray
+from .whole_model import set_noise
 
 GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
 
@@ -43,6 +44,7 @@ class QuantLSTM(nn.Module):
             self.arrays.append(LstmArray(inputs, hidden_size, config, fast))
             if index >= self.directions:
                 self.arrays[-1].input_dropout = dropout
+        set_noise(self)  # none, from one stream for all
 
     def forward(self, inputs, state=None):
         """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed.

@@ -11,8 +11,9 @@ from .array import ArrayModule
 from .config import FLOAT, QuantConfig
 from .linear import LinearArray
 from .lstm import LstmArray
-from .noise import Noise, NoiseSource
+from .noise import Noise
 from .sequence import Trace
+from .whole_model import set_noise
 
 
 class DesignNetwork(nn.Module):
@@ -36,18 +37,11 @@ class DesignNetwork(nn.Module):
             _module(layer, floating, fast, ranges | {"learn_range": learn_range and layer.tables == "loaded"})
             for layer in design.layers
         )
-        self.source = NoiseSource()
-        for module in self.layers:
-            module.source = self.source
+        set_noise(self)  # none, from one stream for all
 
     def set_noise(self, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None):
-        """Noise of training and of evaluation, set apart; ``seed`` starts the noise again. Arrays count as new."""
-        for module in self.layers:
-            module.train_noise = module.train_noise if train is None else train
-            module.eval_noise = module.eval_noise if evaluate is None else evaluate
-            module.program()
-        if seed is not None:
-            self.source.seed(seed)
+        """As :func:`.whole_model.set_noise`."""
+        set_noise(self, train=train, evaluate=evaluate, seed=seed)
 
     def forward(self, inputs: torch.Tensor, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
         values = inputs.transpose(0, 1)

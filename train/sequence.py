@@ -56,6 +56,7 @@ class Trace:
     gates: list[torch.Tensor] = field(default_factory=list)
     cell: list[torch.Tensor] = field(default_factory=list)
     out: list[torch.Tensor] = field(default_factory=list)
+    given_state: bool = False  #: did the sequences begin with a state, which the hardware does not have?
 
 
 def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise, trace):

@@ -11,6 +11,7 @@ from ..model.formats import full_scale, signed_range
 from .array import ArrayModule
 from .datasets import Sequences
 from .network import DesignNetwork
+from .whole_model import listening
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +42,12 @@ def code_usage(model: nn.Module, run: Callable[[], object]) -> list[CodeUsage]:
         module.register_forward_pre_hook(lambda module, arguments: counters[module].see_inputs(arguments[0]))
         for module in counters
     ]
-    training = model.training
-    model.eval()
     try:
-        for module in counters:
-            module.recorder = lambda module, codes, trace: counters[module].see(codes, trace)
-        with torch.no_grad():
+        with listening(model, list(counters), lambda array, *call: counters[array].see(*call)):
             run()
     finally:
-        for module, hook in zip(counters, hooks):
-            module.recorder = None
+        for hook in hooks:
             hook.remove()
-        model.train(training)
     return [counters[module].usage(name) for name, module in arrays.items()]
 
 

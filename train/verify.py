@@ -9,10 +9,10 @@ from torch import nn
 from ..model import reference
 from ..model.formats import DesignError
 from ..model.network import Network
-from .array import ArrayModule
 from .export import export
 from .network import DesignNetwork, evaluate_codes
 from .sequence import Trace
+from .whole_model import arrays_of, listening
 
 STAGES = ("adc", "gates", "cell", "hidden", "out")
 
@@ -74,18 +74,13 @@ def verify_modules(model: nn.Module, *inputs) -> Report:
     whatever lies between arrays are covered. ``layer`` of a difference counts the arrays' calls.
     """
     calls = []
-    arrays = [module for module in model.modules() if isinstance(module, ArrayModule)]
+    arrays = arrays_of(model)
     if not arrays:
         raise DesignError("a model to verify must have at least one quantised layer, but it has none")
-    model.eval()
-    try:
-        for array in arrays:
-            array.recorder = lambda *call: calls.append(call)
-        with torch.no_grad():
-            model(*inputs)
-    finally:
-        for array in arrays:
-            array.recorder = None
+    with listening(model, arrays, lambda *call: calls.append(call)):
+        model(*inputs)
+    if any(trace.given_state for _, _, trace in calls):
+        raise DesignError("only sequences without an initial state can be verified: the hardware has none")
     reports = []
     for index, (array, codes, trace) in enumerate(calls):
         network = export([array])

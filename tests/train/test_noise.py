@@ -10,9 +10,11 @@ from ohmgate.model.formats import DesignError
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
+from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.noise import PAPER_ADC, Noise, adc_of_snr, dac_of_snr, weight_of_snr
 from ohmgate.train.sequence import Trace
+from ohmgate.train.whole_model import set_noise
 
 ROWS = 20
 
@@ -199,6 +201,30 @@ def test_per_step_noise_of_an_lstm_counts_only_driven_rows():
         assert torch.equal(module(zeros)[0], clean(zeros)[0])
         ones = torch.ones(1, 2, 4)
         assert not torch.equal(module(ones)[0], clean(ones)[0])
+
+
+def test_noise_of_any_model_comes_from_one_stream():
+    """Two directions with the same weights must not have the same noise."""
+    model = torch.nn.ModuleDict({"lstm": QuantLSTM(4, 4, bidirectional=True), "head": QuantLinear(8, 2)})
+    forward, backward = model["lstm"].arrays
+    backward.load_state_dict(forward.state_dict())
+    forward.train_noise = backward.train_noise = Noise(weight=0.1)
+    assert not torch.equal(forward.prepare(1).weights, backward.prepare(1).weights)
+    noise = Noise(weight=0.2, redraw="per_programming")
+    drawn = []
+    for seed in (1, 1, 2):
+        set_noise(model, evaluate=noise, seed=seed)
+        with torch.no_grad():
+            drawn.append(model["head"].eval()(model["lstm"].eval()(torch.ones(3, 1, 4))[0]))
+    assert forward.train_noise == Noise(weight=0.1)
+    assert forward.eval_noise == model["head"].eval_noise == noise
+    assert forward.source is model["head"].source
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    with pytest.raises(
+        DesignError, match=r"^a model with noise must have at least one quantised layer, but it has none$"
+    ):
+        set_noise(torch.nn.Linear(2, 2))
 
 
 def test_training_and_evaluation_noise_are_apart():

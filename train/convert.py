@@ -3,7 +3,6 @@
 import copy
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from .config import FLOAT, QuantConfig
 from .linear import LinearArray
 from .modules import QuantLinear, QuantLSTM
 from .sequence import Trace
+from .whole_model import arrays_of, evaluating, listening, set_noise
 
 
 @dataclass(frozen=True)
@@ -39,46 +39,61 @@ def convert(
 ) -> tuple[nn.Module, ConversionReport]:
     """A copy of ``model`` with arrays for its ``nn.LSTM`` and ``nn.Linear`` layers, and a report.
 
-    ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names layers to leave float.
-    Every module with parameters that stays float is in the report and in a warning. Calibrate afterwards
-    (:func:`calibrate`): inputs of linear layers may leave [-1, 1].
+    ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
+    all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
+    stays float is in the report and in a warning. Calibrate afterwards (:func:`calibrate`): inputs of linear layers
+    may leave [-1, 1].
     """
     config, layers = config or QuantConfig(), dict(layers or {})
-    names = {name for name, _ in model.named_modules()}
+    modules = dict(model.named_modules(remove_duplicate=False))
     for name in (*skip, *layers):
-        if name not in names:
+        if name not in modules:
             raise DesignError(f"the model must have a layer {name!r} to treat apart, but it has none")
-    converted, stays, made = [], [], {}
-    for name, module in model.named_modules():
-        if any(name == done or name.startswith(done + ".") for done in made if done):
+    converted, stays, made = [], {}, {}
+    arrays: dict[nn.Module, nn.Module] = {}  # of a layer that is used under several names there is one
+    for name, module in modules.items():
+        if any(_within(name, done) for done in made):
             continue
-        why = _obstacle(module, name in skip)
+        why = _obstacle(module, any(_within(name, outer) for outer in skip))
         if why is None:
-            made[name] = _array(module, layers.get(name, config))
+            if module not in arrays:
+                arrays[module] = _array(module, layers.get(name, config))
+            made[name] = arrays[module]
             converted.append((name or "(the model)", type(module).__name__))
-        elif why and any(True for _ in module.parameters(recurse=False)):
-            stays.append((name or "(the model)", why))
-    report = ConversionReport(tuple(converted), tuple(stays))
+        elif any(True for _ in module.parameters(recurse=False)):
+            stays.setdefault(module, (name or "(the model)", why))
+    for name in layers:
+        if name not in made:
+            raise DesignError(
+                f"layer {name!r} must be an LSTM or a Linear that is converted to have a configuration of its own, "
+                f"not {type(modules[name]).__name__}"
+            )
+    report = ConversionReport(tuple(converted), tuple(stays.values()))
     if stays:
         warnings.warn(str(report), stacklevel=2)
-    if "" in made:
-        return made[""], report
-    result = copy.deepcopy(model)
+    result = made[""] if "" in made else copy.deepcopy(model)
     for name, module in made.items():
-        parent, _, child = name.rpartition(".")
-        setattr(result.get_submodule(parent), child, module)
+        if name:
+            parent, _, child = name.rpartition(".")
+            setattr(result.get_submodule(parent), child, module)
+    if made:
+        set_noise(result)  # none, from one stream for all
     return result, report
+
+
+def _within(name: str, outer: str) -> bool:
+    return not outer or name == outer or name.startswith(outer + ".")
 
 
 def _obstacle(module: nn.Module, skipped: bool) -> str | None:
     """None where ``module`` can be converted, else why not."""
     if skipped:
         return "skipped as asked"
-    if type(module) is nn.LSTM:
-        return "its projection (proj_size) has no array" if module.proj_size else None
-    if type(module) is nn.Linear:
-        return None
-    return f"{type(module).__name__} has no array"
+    if type(module) not in (nn.LSTM, nn.Linear):
+        return f"{type(module).__name__} has no array"
+    if getattr(module, "proj_size", 0):
+        return "its projection (proj_size) has no array"
+    return None
 
 
 def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
@@ -89,7 +104,12 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
             module.input_size, module.hidden_size, module.num_layers, bias=module.bias,
             batch_first=module.batch_first, dropout=module.dropout, bidirectional=module.bidirectional, config=config,
         )  # fmt: skip
+    parameter = next(module.parameters())
+    if parameter.dtype != torch.get_default_dtype():
+        array.to(parameter.dtype)
     array.load_state_dict(module.state_dict())
+    if not any(each.requires_grad for each in module.parameters()):
+        array.requires_grad_(False)
     return array.train(module.training)
 
 
@@ -102,10 +122,12 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")
-    arrays = [module for module in model.modules() if isinstance(module, ArrayModule)]
+    arrays, calls = arrays_of(model), []
     for _ in range(passes):
-        _set_full_scale([array for array in arrays if isinstance(array, LinearArray)], run)
-        with _recorded(model, arrays) as calls, torch.no_grad():
+        with evaluating(model):
+            _set_full_scale([array for array in arrays if isinstance(array, LinearArray)], run)
+        calls.clear()
+        with listening(model, arrays, lambda *call: calls.append(call)):
             run()
         for array in arrays:
             traces = [trace for module, _, trace in calls if module is array]
@@ -124,16 +146,14 @@ def _set_full_scale(arrays: list[LinearArray], run) -> None:
         for array in arrays
     ]
     try:
-        with torch.no_grad():
-            run()
+        run()
     finally:
         for hook in hooks:
             hook.remove()
     for array, largest in seen.items():
-        with torch.no_grad():
-            if array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
-                array.cells[-array.config.bias_rows :] *= float(array.full_scale) / largest
-            array.full_scale.fill_(largest)
+        if array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
+            array.cells[-array.config.bias_rows :] *= float(array.full_scale) / largest
+        array.full_scale.fill_(largest)
 
 
 def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -> None:
@@ -149,18 +169,3 @@ def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -
             array.log_step.copy_(step.log())
         else:
             array.nominal_step.copy_(step)
-
-
-@contextmanager
-def _recorded(model: nn.Module, arrays: list[ArrayModule]):
-    """The model in evaluation, its arrays' calls collected."""
-    calls, training = [], model.training
-    model.eval()
-    try:
-        for array in arrays:
-            array.recorder = lambda *call: calls.append(call)
-        yield calls
-    finally:
-        for array in arrays:
-            array.recorder = None
-        model.train(training)

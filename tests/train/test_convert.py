@@ -71,6 +71,65 @@ def test_projections_stay_float():
     assert report.converted == ()
 
 
+class Shared(nn.Module):
+    """One layer under three names, and a part of several layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.again = nn.Linear(4, 4)
+        self.part = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), self.first)
+
+    def forward(self, x):
+        return self.again(self.part(self.first(x)))
+
+
+def test_a_layer_with_several_names_stays_one():
+    torch.manual_seed(0)
+    original = Shared()
+    with pytest.warns(UserWarning, match=r"STAYS FLOAT: part\.1: BatchNorm1d has no array$"):
+        converted, report = convert(original, QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32))
+    assert [name for name, _ in report.converted] == ["first", "again", "part.0", "part.2"]
+    assert isinstance(converted.first, QuantLinear)
+    assert converted.first is converted.again is converted.part[2]
+    x = torch.rand(5, 4)
+    assert torch.allclose(converted(x), original(x), atol=1e-6)
+
+
+def test_skipping_a_part_skips_all_that_is_in_it():
+    with pytest.warns(UserWarning, match=r"part\.0: skipped as asked"):
+        converted, report = convert(Shared(), skip=("part",))
+    assert [name for name, _ in report.converted] == ["first", "again"]
+    assert type(converted.part[0]) is nn.Linear
+
+
+def test_type_and_frozen_weights_are_kept():
+    layer = nn.Linear(3, 2).double().requires_grad_(False)
+    array, _ = convert(layer)
+    assert array.cells.dtype == torch.float64
+    assert torch.equal(array.cells[:3].T, layer.weight)
+    assert not any(parameter.requires_grad for parameter in array.parameters())
+
+
+def test_calibration_leaves_every_module_in_its_mode():
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, _ = convert(Shared())
+    converted.train().part[1].eval()
+    calibrate(converted, lambda: converted(torch.rand(8, 4)))
+    assert converted.training
+    assert converted.first.training
+    assert not converted.part[1].training
+    converted.train()
+    calibrate(converted, lambda: converted(torch.rand(8, 4)))
+    assert int(converted.part[1].num_batches_tracked) == 0
+
+
+def test_a_model_that_gives_its_own_state_calibrates():
+    module = QuantLSTM(3, 4, adc_range=100.0)
+    state = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
+    calibrate(module, lambda: module(torch.rand(5, 2, 3), state), percentile=100)
+    assert (module.arrays[0].steps() < 10 * 2 / 2**4).all()
+
+
 def test_a_layer_alone_converts():
     converted, report = convert(nn.Linear(3, 2))
     assert isinstance(converted, QuantLinear)
@@ -179,5 +238,11 @@ def test_every_quantiser_trains(quantiser):
 def test_sentences():
     with pytest.raises(DesignError, match=r"^the model must have a layer 'gru' to treat apart, but it has none$"):
         convert(nn.Linear(2, 2), skip=("gru",))
+    sentence = (
+        r"^layer '0' must be an LSTM or a Linear that is converted to have a configuration of its own, "
+        r"not Sequential$"
+    )
+    with pytest.raises(DesignError, match=sentence):
+        convert(nn.Sequential(nn.Sequential(nn.Linear(2, 2))), layers={"0": QuantConfig(adc_bits=7)})
     with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 0$"):
         calibrate(nn.Linear(2, 2), lambda: None, percentile=0)

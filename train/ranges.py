@@ -48,6 +48,13 @@ class RangedWeights(nn.Module):
             self.log_alpha = nn.Parameter(torch.zeros(groups if config.per_gate else 1))
         self._reach: torch.Tensor | None = None  # (2, rows, columns): lowest and highest code of each weight
 
+    def _apply(self, *arguments):
+        """Types change for the weights alone: ranges that are measured stay float64, as the hardware has them."""
+        ranges = dict(self._buffers)
+        super()._apply(*arguments)
+        self._buffers.update(ranges)
+        return self
+
     def start_ranges(self) -> None:
         """Set a learned weight range from the weights as they are."""
         if hasattr(self, "log_alpha"):

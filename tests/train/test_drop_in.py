@@ -65,6 +65,15 @@ def test_outputs_have_the_type_of_the_weights_in_both_modes(dtype, bits):
         assert torch.nn.Linear(6, 2).to(dtype)(out).shape == (4, 3, 2)
 
 
+def test_a_change_of_type_leaves_measured_ranges():
+    module = QuantLinear(3, 2, adc_range=1.1, adc_bits=8)
+    step = module.nominal_step.clone()
+    for change in (lambda: module.float(), lambda: module.double(), lambda: module.to(torch.float32)):
+        change()
+        assert module.nominal_step.dtype == module.full_scale.dtype == torch.float64
+        assert torch.equal(module.nominal_step, step)
+
+
 def test_a_state_goes_from_evaluation_to_training_and_back():
     torch.manual_seed(0)
     module, x = QuantLSTM(5, 6, 2), inputs(4, 3, 5)

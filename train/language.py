@@ -39,7 +39,7 @@ class LanguageConfig:
     window: int = 32  #: steps of truncated backpropagation
     learning_rate: float = 0.004  #: of Adam: highest, falls to 0 by a cosine
     clip_norm: float = 1.0
-    dropout: float = 0.0  #: between LSTM and softmax; ahead of a coarse ADC it would be noise that evaluation lacks
+    dropout: float = 0.0  #: of the LSTM's inputs and outputs
     cutoffs: tuple[int, ...] = ()  #: of an adaptive softmax (Grave et al., 2017); none: a plain one
     noise: Noise = field(default_factory=Noise)  #: in training and in evaluation
 
@@ -89,6 +89,7 @@ class LanguageModel(nn.Module):
         self.source = NoiseSource()
         for array in self.lstm.arrays:
             array.source, array.train_noise, array.eval_noise = self.source, config.noise, config.noise
+            array.input_dropout = config.dropout  # after the DAC, whose codes are those of evaluation then
 
     def forward(self, tokens: torch.Tensor, state=None):
         if self.config.embedding:
@@ -268,5 +269,5 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
         return LanguageConfig(quant=quant, seed=seed, noise=noise, epochs=16, epoch_steps=500, batch=8)
     return LanguageConfig(
         quant=quant, seed=seed, noise=noise, hidden=300, embedding=300, epochs=10, batch=20, window=35,
-        learning_rate=0.003, clip_norm=0.25, dropout=0.3, cutoffs=(1000, 4000),
+        learning_rate=0.003, clip_norm=0.25, dropout=0.2, cutoffs=(1000, 4000),
     )  # fmt: skip

@@ -75,6 +75,17 @@ def test_one_hot_inputs_are_driven_or_not_and_signs_for_one_bit():
         assert seen[0].flatten().tolist() == [float(top if k == 3 else rest) for k in range(100)]
 
 
+def test_dropout_leaves_rows_undriven_and_does_not_move_the_codes_of_others():
+    model = LanguageModel(50, replace(protocol("ptb", (4, 2), 0, Noise()), cutoffs=())).train()
+    tokens, seen = torch.zeros(4, 1, dtype=torch.long), []
+    model.lstm.arrays[0].recorder = lambda array, codes, trace: seen.append(codes.unique().tolist())
+    for value in (0.45, 0.9):  # codes 0 and 1; 0.45 would be a 1 if it were scaled ahead of the DAC
+        with torch.no_grad():
+            model.embedding.weight.fill_(value)
+            model(tokens)
+    assert seen == [[0.0], [0.0, 1.25]]
+
+
 def test_a_models_perplexities_are_those_of_its_probabilities(tmp_path):
     data = names(write_names(tmp_path))
     model = LanguageModel(100, small((32, 32)))

@@ -6,8 +6,6 @@ give the same codes on every machine: weights are rounded to a binary grid so fi
 coarse that every column sum is exact in float64, in whatever order it is added up.
 """
 
-import math
-
 import numpy as np
 
 from ..model.design import Layer
@@ -17,6 +15,7 @@ from ..model.network import MULT_BITS, SHIFT_BITS
 from .chip import Chip
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
+from .grid import on_grid
 from .noise import FlickerProcess, TelegraphProcess, resized
 
 
@@ -122,10 +121,8 @@ class Array:
         """
         check_integer("step", step, 0, self.layer.steps - 1)
         if self._drive is None or step in self._served or not np.array_equal(drive, self._drive):
-            drive = np.array(drive)
             self._codes = self.convert_all(drive)
-            self._drive = drive
-            self._served = set()
+            self._drive, self._served = np.array(drive), set()
         self._served.add(step)
         return self._codes[..., step :: self.layer.steps]
 
@@ -212,9 +209,11 @@ class Array:
     def _on_grid(self, weights: np.ndarray, top: float = 0.0) -> np.ndarray:
         """Weights in codes, rounded so that sums are exact in float64; ``top`` bounds them where they vary."""
         top = full_scale(self.layer.weight_bits) + max(top, float(np.abs(weights).max(initial=0.0)))
-        bits = 52 - math.ceil(math.log2(2 * self.layer.rows * full_scale(self.layer.dac_bits) * top))
-        grid = 2.0**bits / (DacBank.GRID if self.dacs else 1)
-        return np.round(weights * grid) / grid
+        return on_grid(weights, self._largest_sum(1) * top)
+
+    def _largest_sum(self, power: int) -> float:
+        """Bound of the sum of ``power``-th powers of the rows, in the unit of their own grid."""
+        return self.layer.rows * (2.0 * full_scale(self.layer.dac_bits)) ** power * (DacBank.GRID if self.dacs else 1)
 
     def _make_slow(self) -> None:
         """Telegraph noise cell by cell; 1/f weight by weight, as the cells of one add up to one such process."""
@@ -259,8 +258,7 @@ class Array:
         """
         self.effective()
         if not self.chip:
-            nothing = np.zeros(self.levels.shape)
-            parts = nothing[0], nothing, nothing
+            parts = np.zeros(self.layer.columns), *np.zeros((2, *self.levels.shape))
         else:
             columns, gain = self._plan.place, self._plan.gain
             if not self.chip.mapping.paired:
@@ -270,7 +268,7 @@ class Array:
             squared = parts[2].copy()
             squared[:, : self.layer.columns] += self._weight_sigma**2
             parts = (*parts[:2], squared)
-        return parts
+        return parts[0], *(on_grid(p, self._largest_sum(n) * p.max(axis=0)) for n, p in enumerate(parts[1:], 1))
 
     def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
@@ -284,7 +282,8 @@ class Array:
         if absolute is not None:
             variance = variance + np.abs(rows) @ absolute
         if squared is not None:
-            variance = variance + (rows * rows) @ squared
+            squares = np.round(rows * rows * DacBank.GRID) / DacBank.GRID if self.dacs else rows * rows
+            variance = variance + squares @ squared
         columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
         columns = columns * self.scale**2 + self.config.conversion_sigma**2
         return tuple(np.sqrt(part) if part.any() else None for part in (columns, reference))

@@ -23,6 +23,7 @@ from ..model.design import check_choice
 from ..model.formats import DesignError, full_scale, signed_range
 from ..model.layout import logical_order
 from .array import Array
+from .grid import on_grid
 
 BLOCK = 256  #: reads at once: drive, sums and noise of a 64 x 128 array fit into 1 MiB
 NORMALS = ("table", "exact")
@@ -79,16 +80,24 @@ class FastReader:
         self._normals = Normals(normals, seed)
         weights, scale = array.effective()[:, self._order], array.scale[self._order]
         self._weights, self.dtype = _rounded(weights, layer, scale)
-        self._scale = scale.astype(self.dtype)
         constant, absolute, squared = array.fresh_variance()
+        top = full_scale(layer.dac_bits)
+        if squared.any() and layer.rows * top**2 > 2**17:  # 24 bits leave too few for the variances
+            self._weights, self.dtype = self._weights.astype(np.float64), np.float64
+        self._scale = scale.astype(self.dtype)
         self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)
-        self._absolute = (absolute[:, self._order] * scale**2).astype(self.dtype) if absolute.any() else None
-        self._squared = (squared[:, self._order] * scale**2).astype(self.dtype) if squared.any() else None
+        self._absolute = self._variance(absolute, scale, layer.rows * top)
+        self._squared = self._variance(squared, scale, layer.rows * top**2)
         self._uniform = self._squared is not None and self._absolute is None and np.ptp(squared) == 0
         fixed = self._absolute is None and self._squared is None
         self._sigma = float(np.sqrt(self._constant[0])) if fixed and np.ptp(self._constant) == 0 else None
         shape = (BLOCK, layer.columns)
         self._noise, self._level = np.empty(shape, np.float32), np.empty(shape, self.dtype)
+
+    def _variance(self, part: np.ndarray, scale: np.ndarray, largest: int) -> np.ndarray | None:
+        """Variances in LSB^2 for each cell, rounded so that their sums are exact; None if there are none."""
+        part = part[:, self._order] * scale**2
+        return on_grid(part, 2 * largest * part.max(axis=0), self.dtype) if part.any() else None
 
     def offset_codes(self, drive: np.ndarray) -> np.ndarray:
         """Codes less the lowest code, 0..2^N - 1, as floats (B, columns), B at most ``BLOCK``.
@@ -151,7 +160,6 @@ def _rounded(weights: np.ndarray, layer, scale: np.ndarray) -> tuple[np.ndarray,
     if (weights == np.round(weights)).all():  # no noise in them: codes are the reference's, gain included
         mult = np.max([value / 2.0 ** math.floor(math.log2(value)) for value in scale]) * 128
         return (weights.astype(np.float32), np.float32) if largest * mult < 2**24 else (weights, np.float64)
-    bits = 23 - math.ceil(math.log2(largest))
-    if bits < 6:
+    if largest > 2**17:
         return weights, np.float64
-    return (np.round(weights * 2.0**bits) / 2.0**bits).astype(np.float32), np.float32
+    return on_grid(weights, largest, np.float32), np.float32

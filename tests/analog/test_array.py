@@ -1,5 +1,7 @@
 """The array model: exact without noise, one cell at a time like all at once, clear errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.converters import DacErrors
 from ohmgate.analog.inference import build_arrays, convert_through
 from ohmgate.model import reference
 from ohmgate.model.design import DenseLayer, LstmLayer
@@ -116,6 +119,23 @@ def test_noise_does_not_depend_on_the_order_of_summation():
     weights = array.effective()
     order = np.random.default_rng(0).permutation(LSTM.rows)
     assert np.array_equal(drive @ weights, drive[:, order] @ weights[order])
+
+
+@pytest.mark.parametrize("dac", [None, DacErrors(offset_sigma=0.1, gain_sigma=0.05)])
+def test_variances_of_noise_do_not_depend_on_the_order_of_summation(dac):
+    """Nor are they rounded so much that it matters."""
+    config = replace(preset("paper_cells"), dac=dac, weight_noise=0.1, redraw="per_step")
+    array = programmed(LSTM, config)
+    array.effective()
+    drive = random_drive(LSTM, 20)
+    rows = array.dacs.levels(drive) if dac else drive.astype(float)
+    expected = array._read_sigma(rows)[0]
+    order = np.random.default_rng(0).permutation(LSTM.rows)
+    array._fresh = (array._fresh[0], *(part[order] for part in array._fresh[1:]))
+    assert np.array_equal(array._read_sigma(rows[:, order])[0], expected)
+    constant, absolute, squared = array.chip.read_variances(array.conductances)
+    variance = constant + np.abs(rows) @ absolute + rows**2 @ (squared + (0.1 * 14) ** 2)
+    assert np.allclose(np.sqrt(variance * array.scale**2 + 1 / 12), expected, rtol=1e-6, atol=0)
 
 
 @settings(max_examples=40, deadline=None)

@@ -139,6 +139,22 @@ def test_noise_follows_the_law_of_the_array_model(kind, gains):
             assert p_of_codes(slow[:, columns], level, sigma) > 0.001
 
 
+def test_variances_do_not_depend_on_the_order_of_summation():
+    """Nor are they rounded so much that it matters: no BLAS library and no machine changes a code."""
+    gains = ((12, 9), (20, 9), (7, 9), (15, 9))
+    made = array(preset("paper_cells"), gains=gains)
+    reader, order = FastReader(made), np.random.default_rng(0).permutation(65)
+    assert reader.dtype is np.float32
+    drive = DRIVE[:256].astype(np.float32)
+    variance = reader._spread(drive) ** 2
+    exact = made.fresh_variance()
+    expected = exact[0] + np.abs(drive) @ exact[1] + drive.astype(float) ** 2 @ exact[2]
+    expected = expected[:, logical_order(LAYER)] * made.scale[logical_order(LAYER)] ** 2 + 1 / 12
+    assert np.abs(variance / expected - 1).max() < 2e-3
+    reader._squared, reader._absolute = reader._squared[order], reader._absolute[order]
+    assert np.array_equal(reader._spread(np.ascontiguousarray(drive[:, order])) ** 2, variance)
+
+
 @pytest.mark.parametrize("kind", NORMALS)
 def test_the_same_seed_gives_the_same_codes(kind):
     made = array(preset("paper_adc"))

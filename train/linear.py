@@ -18,7 +18,7 @@ FUNCTIONS = {"identity": lambda z: z, "relu": torch.relu, "tanh": torch.tanh}
 
 class LinearArray(ArrayModule):
     """Rows [x, bias]. ``function`` None: the output is the ADC codes' pre-activations, as of a head; else a table
-    from ADC codes to DAC codes of ``output_bits`` of that function.
+    from ADC codes to DAC codes of ``output_bits`` of that function, which is float without any.
 
     Input (..., m) within +-full_scale, output (..., outputs).
     """
@@ -41,7 +41,7 @@ class LinearArray(ArrayModule):
         self.start_ranges()
 
     def tables_of(self, steps) -> np.ndarray | None:
-        if self.function is None:
+        if self.function is None or self.output_bits == FLOAT:
             return None
         return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits)[None]
 
@@ -52,7 +52,8 @@ class LinearArray(ArrayModule):
         shape = inputs.shape[:-1]
         batch = shape[-1] if shape else 1
         array = self.prepare(batch)
-        codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(-1, batch, self.inputs)
+        rows = (math.prod(shape[:-1]), batch, self.inputs)
+        codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(rows)
         weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
         v = column_sums(codes, weights) + bias * code_scale(self.config.dac_bits)
         if self.row_noise:
@@ -81,7 +82,7 @@ class LinearArray(ArrayModule):
             z = (adc + 0.5) * step
         if self.function is None:
             return z
-        if self.training or self.config.is_float:
+        if self.training or self.config.is_float or self.output_bits == FLOAT:
             y = FUNCTIONS[self.function](z)
             if self.output_bits == FLOAT:
                 return y

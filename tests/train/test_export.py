@@ -67,6 +67,15 @@ def test_a_stack_with_a_head_exports_as_one_network():
     assert out.detach().numpy() == pytest.approx((result.out + 0.5) * step)
 
 
+def test_an_output_function_without_bits_stays_float():
+    torch.manual_seed(0)
+    array = LinearArray(4, 3, QuantConfig(weight_bits=8, dac_bits=8, adc_bits=8), function="tanh")
+    x = torch.rand(5, 4) * 2 - 1
+    assert torch.allclose(array.eval()(x).float(), array.train()(x), atol=1e-6)
+    with pytest.raises(DesignError, match=r"^layer 0: output bits must be an integer from 1 to 16, not 32$"):
+        export([array])
+
+
 def test_noise_shows_in_verification():
     model = Tagger((4, 4, 4), 1, False)
     model.lstm.arrays[0].eval_noise = Noise(adc=1.0)

@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ..model.formats import DesignError, quantise_symmetric
@@ -207,6 +208,7 @@ class _Weights(torch.autograd.Function):
         return built.weights_forward(cells, divisor, gain, bits, key, deviation)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         divisor, gain = ctx.saved_tensors
         return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5

@@ -118,6 +118,7 @@ _gate_tables = lru_cache(maxsize=64)(gate_tables)
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # or a training after an inference could not use it
 def _cell_values(form: LstmFormat, dtype: torch.dtype) -> torch.Tensor:
     table = cell_tanh_table(form.tanh_bits, form.tanh_fraction, form.activation_bits)
     return torch.from_numpy(table).to(dtype) * 2.0 ** (1 - form.activation_bits)

@@ -58,6 +58,8 @@ class QuantLSTM(nn.Module):
                 f"inputs must have 2 or 3 axes, the last of {self.input_size}, not shape {tuple(inputs.shape)}"
             )
         single = inputs.dim() == 2
+        if inputs.shape[1 if self.batch_first and not single else 0] == 0:
+            raise DesignError("a sequence must have at least 1 step, but it has none")
         values = inputs[:, None] if single else inputs.transpose(0, 1) if self.batch_first else inputs
         if single and state is not None:
             state = tuple(s[:, None] for s in state)
@@ -120,12 +122,16 @@ class QuantLSTM(nn.Module):
             biases = [state_dict.pop(prefix + name + suffix, None) for name in ("bias_ih", "bias_hh")]
             biases = [b for b in biases if b is not None]
             bias = sum(biases) if biases else w_ih.new_zeros(len(w_ih))
-            if bias.shape[0] != array.cells.shape[1] or w_ih.shape[1] != array.inputs:
-                raise DesignError(f"weight_ih{suffix} must have shape {(array.cells.shape[1], array.inputs)}, "
-                                  f"not {tuple(w_ih.shape)}")  # fmt: skip
+            for name, weight, rows in (("ih", w_ih, array.inputs), ("hh", w_hh, self.hidden_size)):
+                if weight.shape != (4 * self.hidden_size, rows):
+                    raise DesignError(f"weight_{name}{suffix} must have shape {(4 * self.hidden_size, rows)}, "
+                                      f"not {tuple(weight.shape)}")  # fmt: skip
             order = torch.cat([torch.arange(self.hidden_size) + k * self.hidden_size for k in GATE_ORDER])
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
             _complete(state_dict, f"{prefix}arrays.{index}.", array, rows)
+
+    def flatten_parameters(self) -> None:
+        """Nothing: ``nn.LSTM``'s layout of weights, which models ask for in their forward."""
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, {_bits(self.config)}"
@@ -142,6 +148,7 @@ class QuantLinear(LinearArray):
         fast: bool = True, **fields,
     ) -> None:  # fmt: skip
         super().__init__(in_features, out_features, _config(config, fields, bias), fast)
+        self.in_features, self.out_features = in_features, out_features
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``inputs`` (..., m) to (..., outputs), of the weights' type."""

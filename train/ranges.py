@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..model.formats import DesignError
 from .config import FLOAT, QuantConfig, code_scale
 from .gain import nearest_gain
 from .quantisers import LEARNED, lsq_gradient_scale, scale_gradient, weight_range
@@ -91,6 +92,8 @@ class RangedWeights(nn.Module):
         """The hardware's gains for these alphas, and the steps that follow."""
         with torch.no_grad():
             ideal, steps = self.ideal_gain(alpha).tolist(), self.steps().tolist()
+        if not np.isfinite(ideal).all():
+            raise DesignError("weights and their ranges must be finite numbers, but some are not")
         gains = [nearest_gain(g) for g in ideal]
         if self.config.tables == "loaded":
             steps = [s * g / (m * 2.0**-k) for s, g, (m, k) in zip(steps, ideal, gains)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from .config import FLOAT
 from .gaussian import normals
@@ -119,6 +120,7 @@ class _Kernel(Function):
         return hiddens, cells
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_hidden, grad_cells):
         voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
         grads = [None if g is None else g.contiguous() for g in (grad_hidden, grad_cells)]

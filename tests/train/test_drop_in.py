@@ -1,9 +1,15 @@
 """What PyTorch's users do with modules: other types, autocast, states, modes, gradients."""
 
+import copy
+import io
+import pickle
+
 import pytest
 import torch
 
 from ohmgate.model.formats import DesignError
+from ohmgate.train import lstm
+from ohmgate.train.kernel import kernel
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 
 
@@ -43,6 +49,65 @@ def test_a_frozen_range_of_weights_still_blocks_gradients():
     assert torch.allclose(*grads, atol=1e-6)
 
 
+def test_training_after_an_inference():
+    lstm._cell_values.cache_clear()  # as in a new process
+    module, x = QuantLSTM(5, 6, weight_bits=32), inputs(4, 3, 5)
+    with torch.inference_mode():
+        module.eval()(x)
+    module.train()(x)[0].sum().backward()
+    assert module.arrays[0].cells.grad.abs().sum() > 0
+
+
+@pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
+def test_second_derivatives_of_the_kernel_are_refused_not_wrong():
+    module, x = QuantLSTM(5, 6), inputs(4, 3, 5).requires_grad_()
+    (grad,) = torch.autograd.grad(module(x)[0].square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_empty_batches_have_empty_outputs():
+    for training in (True, False):
+        assert QuantLSTM(5, 6).train(training)(torch.zeros(4, 0, 5))[0].shape == (4, 0, 6)
+        linear = QuantLinear(5, 6).train(training)
+        assert [tuple(linear(torch.zeros(*shape, 5)).shape) for shape in ((0,), (3, 0), (0, 3), ())] == [
+            (0, 6), (3, 0, 6), (0, 3, 6), (6,),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape, batch_first", [((0, 2, 5), False), ((2, 0, 5), True), ((0, 5), True)])
+def test_sequences_without_steps_are_refused(shape, batch_first):
+    with pytest.raises(DesignError, match=r"^a sequence must have at least 1 step, but it has none$"):
+        QuantLSTM(5, 6, batch_first=batch_first)(torch.zeros(shape))
+
+
+def test_names_that_models_use():
+    assert QuantLSTM(5, 6).flatten_parameters() is None
+    linear = QuantLinear(5, 6)
+    assert (linear.in_features, linear.out_features) == (5, 6)
+
+
+def test_copies_compute_the_same():
+    torch.manual_seed(0)
+    module, x = QuantLSTM(5, 6, 2, quantiser="lsq", learn_range=True).eval(), inputs(4, 3, 5)
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    for made in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), torch.load(file, weights_only=False)):
+        assert torch.equal(made(x)[0], module(x)[0])
+        assert made.arrays[0].source is made.arrays[1].source is not module.arrays[0].source
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    module = QuantLSTM(5, 6)
+    with torch.no_grad():
+        module.arrays[0].cells[0, 0] = float("nan")
+    for training in (True, False):
+        with pytest.raises(DesignError) as error:
+            module.train(training)(inputs(4, 3, 5))
+        assert str(error.value) == "weights and their ranges must be finite numbers, but some are not"
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_weights_are_refused(dtype):
     for training in (False, True):
@@ -54,12 +119,12 @@ def test_half_weights_are_refused(dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("bits", [4, 16])  # 16: sums in float64
 def test_outputs_have_the_type_of_the_weights_in_both_modes(dtype, bits):
-    lstm, linear = (
+    recurrent, linear = (
         make(5, 6, weight_bits=bits, dac_bits=bits, adc_bits=4).to(dtype) for make in (QuantLSTM, QuantLinear)
     )
     x = inputs(4, 3, 5).to(dtype)
     for training in (True, False):
-        out, (hidden, cell) = lstm.train(training)(x)
+        out, (hidden, cell) = recurrent.train(training)(x)
         assert {out.dtype, hidden.dtype, linear.train(training)(x).dtype} == {dtype}
         assert training or cell.dtype == torch.float64
         assert torch.nn.Linear(6, 2).to(dtype)(out).shape == (4, 3, 2)

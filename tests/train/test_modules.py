@@ -169,6 +169,10 @@ def test_own_state_dict_loads_back():
             "weight_ih_l0 must have shape (16, 3), not (16, 2)",
         ),
         (
+            lambda: QuantLSTM(3, 4).load_state_dict(torch.nn.LSTM(3, 4, proj_size=2).state_dict()),
+            "weight_hh_l0 must have shape (16, 4), not (16, 2)",
+        ),
+        (
             lambda: QuantLinear(3, 4).load_state_dict(torch.nn.Linear(2, 4).state_dict()),
             "weight must have shape (4, 3), not (4, 2)",
         ),

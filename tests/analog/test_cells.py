@@ -15,19 +15,9 @@ from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.mapping import Mapping
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import DenseLayer
-from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
+from ohmgate.model.formats import DesignError
 
-IDEAL = devices.Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)
-LAYER = DenseLayer(inputs=19, outputs=400, adcs=40, adc_bits=16)
-
-
-def programmed(device, layer=LAYER, seed=0, data_seed=1, levels=None, **cells):
-    array = Array(layer, ArrayConfig(cells=Cells(device=device, **cells)), seed)
-    if levels is None:
-        rng = np.random.default_rng(data_seed)
-        levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
-    array.program(levels)
-    return array
+from .arrays import IDEAL, LAYER, programmed
 
 
 @settings(max_examples=80, deadline=None)
@@ -63,24 +53,6 @@ def test_planes_of_a_four_bit_weight():
     assert array.conductances[0, 0] == pytest.approx([1e-6 + 2 * step / 2, 1e-6 + 7 * step / 2])
 
 
-def test_programming_error_is_drawn_with_every_write_and_device_error_once():
-    device = replace(IDEAL, program_sigma=(0.02, 0.03, 0.0))
-    array = programmed(device, levels=np.full((20, 400), 7), seed=2)
-    first = array.conductances.copy()
-    sigma = device.programming_sigma(50e-6)
-    assert sigma == pytest.approx(0.05 * 50e-6)
-    positive = first[0].ravel() - 50e-6
-    assert stats.kstest(positive, stats.norm(0, sigma).cdf).pvalue > 0.001
-    array.program(array.levels)
-    assert abs(np.corrcoef(first[0].ravel(), array.conductances[0].ravel())[0, 1]) < 0.05
-
-    array = programmed(replace(IDEAL, device_sigma=0.05), levels=np.full((20, 400), 7), seed=2)
-    first = array.conductances.copy()
-    assert stats.kstest(first[0].ravel() / 50e-6 - 1, stats.norm(0, 0.05).cdf).pvalue > 0.001
-    array.program(array.levels)
-    assert np.array_equal(array.conductances, first)
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_cell_by_cell_is_the_same_chip(scheme):
     layer = DenseLayer(inputs=5, outputs=6, adcs=3)
@@ -91,41 +63,6 @@ def test_cell_by_cell_is_the_same_chip(scheme):
     for row, column in np.random.default_rng(1).permutation(np.argwhere(np.ones((6, 6)))):
         cells.program_cell(int(row), int(column), int(levels[row, column]))
     assert np.array_equal(whole.effective(), cells.effective())
-
-
-def test_drift_is_a_power_of_time():
-    device = replace(IDEAL, g_min=0.0, drift_mean=(0.0, 0.05, 0.0, 1.0), drift_start=20.0)
-    fresh, aged = (programmed(device, seconds=s) for s in (20.0, 20e4))
-    assert np.allclose(aged.effective(), fresh.effective() * 10**-0.2, rtol=1e-6)
-    assert np.array_equal(fresh.effective(), fresh.levels)
-
-
-def test_drift_exponents_spread_from_cell_to_cell_and_depend_on_the_level():
-    """PCM: mean max(0.049, ...) at full scale; at 1/7 of it -0.0155 ln(1/7) + 0.0244 = 0.0546."""
-    device = replace(devices.pcm(), program_sigma=(0.0, 0.0, 0.0), temperature_coefficient=0.0)
-    for level, mean, sigma in ((7, 0.049, 0.008), (1, 0.0546, 0.0184)):
-        array = programmed(device, levels=np.full((20, 400), level), seconds=20.0 * np.e)
-        exponent = -np.log(array.conductances[0].ravel() / (25e-6 * level / 7))
-        assert stats.kstest(exponent, stats.norm(mean, sigma).cdf).pvalue > (0.001 if level == 7 else 1e-6)
-        assert exponent.mean() == pytest.approx(mean, abs=0.001)
-        assert exponent.std() == pytest.approx(sigma, rel=0.03)
-
-
-def test_retention_is_thermally_activated():
-    device = replace(IDEAL, retention=1e8, activation_energy=1.1)
-    at_room = programmed(device, seconds=1e8)
-    assert np.allclose(at_room.effective(), at_room.levels * np.exp(-1), atol=1e-6)
-    factor = np.exp(1.1 / 8.617333e-5 * (1 / 300 - 1 / 358))
-    assert 900 < factor < 1200  # a thousand times faster at 85 C
-    hot = programmed(device, seconds=1e8 / factor, kelvin=358.0)
-    assert np.allclose(hot.effective(), at_room.effective(), atol=1e-6)
-    cold = programmed(device, seconds=1e12, kelvin=4.0)
-    assert np.array_equal(cold.effective(), cold.levels)
-
-
-def test_temperature_scales_conductances():
-    array = programmed(replace(IDEAL, temperature_coefficient=1e-3), kelvin=350.0)
-    assert np.allclose(array.effective(), array.levels * 1.05, atol=1e-6)
 
 
 def test_stuck_cells_stay_at_their_rail():
@@ -304,24 +241,6 @@ def test_every_preset_reads_the_embedded_weights_within_reason():
         (lambda: Cells(device=IDEAL, bandwidth=0), "bandwidth must be a number from 1 to 1e+12, not 0"),
         (lambda: Cells(device=IDEAL, step_seconds=0),
          "seconds of a step must be a number from 1e-12 to 1e+06, not 0"),
-        (lambda: replace(IDEAL, g_min=1.0), "ideal: g_min must be from 0 to below g_max 5e-05, not 1.0"),
-        (lambda: replace(IDEAL, g_max=0), "ideal: g_max must be a number from 1e-12 to 1, not 0"),
-        (lambda: replace(IDEAL, levels=1), "ideal: levels must be an integer from 2 to 65536, not 1"),
-        (lambda: replace(IDEAL, read_voltage=0), "ideal: read voltage must be a number from 0.001 to 10, not 0"),
-        (lambda: replace(IDEAL, program_sigma=(0.1, 0.0)), "ideal: program_sigma must be 3 numbers, not (0.1, 0.0)"),
-        (lambda: replace(IDEAL, drift_mean=0.1), "ideal: drift_mean must be 4 numbers, not 0.1"),
-        (lambda: replace(IDEAL, drift_sigma=(0.0, 0.0, 0.0, "x")),
-         "ideal: drift_sigma must be a number from -1e+06 to 1e+06, not 'x'"),
-        (lambda: replace(IDEAL, device_sigma=-0.1), "ideal: device_sigma must be a number from 0 to 1, not -0.1"),
-        (lambda: replace(IDEAL, read_sigma=-1), "ideal: read_sigma must be a number from 0 to 10, not -1"),
-        (lambda: replace(IDEAL, read_exponent=-1), "ideal: read_exponent must be a number from 0 to 10, not -1"),
-        (lambda: replace(IDEAL, read_limit=11), "ideal: read_limit must be a number from 0 to 10, not 11"),
-        (lambda: replace(IDEAL, drift_start=0), "ideal: drift_start must be a number from 1e-12 to 1e+12, not 0"),
-        (lambda: replace(IDEAL, retention=0), "ideal: retention must be a number from 1e-12 to inf, not 0"),
-        (lambda: replace(IDEAL, activation_energy=-1),
-         "ideal: activation_energy must be a number from 0 to 10, not -1"),
-        (lambda: replace(IDEAL, temperature_coefficient=1),
-         "ideal: temperature_coefficient must be a number from -0.1 to 0.1, not 1"),
         (lambda: Array(LAYER, share=0), "sequences that share noise must be an integer from 1 to 1000000, not 0"),
         (lambda: Array(LAYER, share=2).new_sequence([True, False]),
          "a batch of 2 sequences that share noise must begin as a whole"),
@@ -333,8 +252,3 @@ def test_errors_are_one_clear_sentence(act, sentence):
     with pytest.raises(DesignError) as error:
         act()
     assert str(error.value) == sentence
-
-
-def test_every_device_has_a_preset_of_its_name():
-    assert [make().name for make in devices.DEVICES.values()] == list(devices.DEVICES)
-    assert full_scale(4) < devices.paper().levels

@@ -9,8 +9,7 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.cures import outcomes, sensed_matrix
 from ohmgate.analog.devices import mram, paper
-from ohmgate.analog.irdrop import ir_drop
-from ohmgate.analog.tiles import tiled_ir_drop, tiled_matrix
+from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import DenseLayer, Design
 from ohmgate.model.formats import DesignError
@@ -82,17 +81,6 @@ def test_compensation_and_cures_start_from_the_same_weights():
     array = programmed(wires=WIRES, compensate=True)
     for one, other in zip(outcomes(array, WIRES), outcomes(programmed(), WIRES)):
         assert np.array_equal(one.weights, other.weights)
-
-
-def test_the_map_of_tiles_has_their_currents():
-    conductance = np.random.default_rng(1).uniform(0, 2e-6, (20, 30))
-    volts = np.random.default_rng(2).uniform(-1, 1, 20)
-    drop = tiled_ir_drop(conductance, WIRES, volts, 7)
-    assert np.allclose(drop.column_current, volts @ tiled_matrix(conductance, WIRES, 7, 7), rtol=1e-9, atol=0)
-    assert np.allclose(drop.current, conductance * (drop.row - drop.column), rtol=1e-9, atol=1e-18)
-    assert drop.residual < 1e-9
-    whole = tiled_ir_drop(conductance, WIRES, volts, 0)
-    assert np.array_equal(whole.current, ir_drop(conductance, WIRES, volts).current)
 
 
 @pytest.mark.parametrize(

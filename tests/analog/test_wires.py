@@ -1,4 +1,4 @@
-"""The exact solver against exact fractions, an independent solution and badcrossbar; approximations, tiles, cures."""
+"""The exact solver against exact fractions, an independent solution and badcrossbar; approximations."""
 
 import time
 from fractions import Fraction
@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohmgate.analog.compensate import compensate_pair, pair_error
 from ohmgate.analog.irdrop import ir_drop
-from ohmgate.analog.tiles import tile_slices, tiled_matrix
 from ohmgate.analog.wires import (
     WireConfig,
     approximate_matrix,
@@ -251,68 +249,6 @@ def test_separable_approximation_at_one_megohm():
     assert separable_matrix(conductance, ONE_OHM)[3, 4] == 0
 
 
-def test_tiles_cover_a_matrix_once():
-    count = np.zeros((70, 130), dtype=int)
-    sizes = []
-    for tile in tile_slices(70, 130, 32, 64):
-        count[tile] += 1
-        sizes.append(count[tile].shape)
-    assert (count == 1).all()
-    assert len(sizes) == 9
-    assert {rows for rows, _ in sizes} == {23, 24}
-    assert {columns for _, columns in sizes} == {43, 44}
-
-
-def test_tiled_matrix_is_its_tiles_and_loses_less():
-    conductance = random_cells(60, 200, 1e5)
-    tiled = tiled_matrix(conductance, ONE_OHM, 30, 50)
-    assert np.array_equal(tiled[30:, 50:100], effective_matrix(conductance[30:, 50:100], ONE_OHM))
-    whole = effective_matrix(conductance, ONE_OHM)
-    assert np.array_equal(tiled_matrix(conductance, ONE_OHM, 60, 200), whole)
-    assert column_loss(conductance, tiled).max() < 0.2 * column_loss(conductance, whole).max()
-    fast = tiled_matrix(conductance, ONE_OHM, 30, 50, error=1e-3)
-    assert 0 < np.abs(fast - tiled).max() < 1e-3 * conductance.max()
-
-
-@pytest.mark.parametrize("wires", [ONE_OHM, BOTH_ENDS])
-def test_compensated_pair_computes_the_difference(wires):
-    low, high = 1e-6, 1e-4  # 10 kohm cells: without the cure entries are wrong by more than a tenth
-    codes = np.random.default_rng(5).integers(-7, 8, (48, 96))
-    positive, negative = (low + (high - low) * np.maximum(sign * codes, 0) / 7 for sign in (1, -1))
-    difference = positive - negative
-    _, before = pair_error(difference, effective_matrix(positive, wires) - effective_matrix(negative, wires))
-    cured = compensate_pair(positive, negative, wires, low, high)
-    sensed = effective_matrix(cured.positive, wires) - effective_matrix(cured.negative, wires)
-    scale, after = pair_error(difference, sensed)
-    assert before > 0.04
-    assert after < 1e-4
-    assert cured.error < 1e-4
-    assert scale == pytest.approx(cured.scale, rel=1e-4)
-    assert 0.5 < cured.scale < 1
-    for plane in (cured.positive, cured.negative):
-        assert plane.min() >= low
-        assert plane.max() <= high
-    assert max(cured.positive.max(), cured.negative.max()) > 0.999 * high  # the range is used up
-
-
-def test_compensation_by_the_fast_matrix():
-    low, high = 1e-8, 1e-6
-    positive = np.random.default_rng(6).uniform(low, high, (64, 128))
-    cured = compensate_pair(
-        positive, np.full_like(positive, low), ONE_OHM, low, high, steps=3, solve=separable_matrix
-    )
-    sensed = effective_matrix(cured.positive, ONE_OHM) - effective_matrix(cured.negative, ONE_OHM)
-    assert pair_error(positive - low, sensed)[1] < 1e-5
-
-
-def test_compensation_of_a_pair_without_difference():
-    plane = np.full((3, 4), 2e-6)
-    cured = compensate_pair(plane, plane, ONE_OHM, 1e-6, 2e-6)
-    assert (cured.positive == 1e-6).all()
-    assert (cured.negative == 1e-6).all()
-    assert cured.error == 0
-
-
 CELL = np.full((2, 3), 1e-6)
 
 
@@ -343,18 +279,6 @@ CELL = np.full((2, 3), 1e-6)
         (lambda: approximate_matrix(CELL, ONE_OHM, 1.0), "error must be a number from 1e-12 to 0.1, not 1.0"),
         (lambda: ir_drop(CELL, ONE_OHM, np.ones(3)), r"volts must be 2 finite numbers, one a row, not shape \(3,\)"),
         (lambda: ir_drop(CELL, ONE_OHM, [1.0, np.inf]), "volts must be 2 finite numbers, one a row"),
-        (lambda: tiled_matrix(CELL, ONE_OHM, 0, 5), "tile rows must be an integer from 1 to 2147483648, not 0"),
-        (
-            lambda: tiled_matrix(CELL, ONE_OHM, 5, 2.5),
-            "tile columns must be an integer from 1 to 2147483648, not 2.5",
-        ),
-        (lambda: pair_error(CELL * 0, CELL), "differences of a pair must not all be zero"),
-        (lambda: compensate_pair(CELL, CELL[:1], ONE_OHM, 1e-7, 1e-6), "both arrays of a pair must have one shape"),
-        (lambda: compensate_pair(CELL, CELL, ONE_OHM, 1e-6, 1e-6), "lowest conductance must be below the highest"),
-        (lambda: compensate_pair(CELL, CELL, ONE_OHM, 0.0, 1e-6), "lowest conductance in siemens must be a number"),
-        (lambda: compensate_pair(CELL, CELL, ONE_OHM, 1e-7, -1.0), "highest conductance in siemens must be a number"),
-        (lambda: compensate_pair(3 * CELL, CELL, ONE_OHM, 1e-7, 1e-6), "differences of a pair must be within"),
-        (lambda: compensate_pair(CELL, CELL, ONE_OHM, 1e-7, 1e-6, steps=0), "compensation steps must be an integer"),
     ],
 )
 def test_error_sentences(call, sentence):

@@ -18,6 +18,9 @@ EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper'
 The same command again goes on where it was stopped: a finished cell is not repeated."""
 
 
+NETWORKS = "networks"  #: folder of the networks within the output folder
+
+
 def command(
     experiment: Annotated[str, typer.Argument(help="fig4, fig5, fig6, table1, fig7 or fig8 of Ma et al.")],
     seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0.")] = 1,
@@ -46,6 +49,10 @@ def command(
             Steps() as steps,
             steps.step(f"Running {experiment}", len(cells)) as step,
         ):
-            work = partial(grid.run_cell, networks=out.absolute() / "networks") if keep else grid.run_cell
+            work = partial(grid.run_cell, networks=out.absolute() / NETWORKS) if keep else grid.run_cell
             sweep.run_sweep(cells, out, pool, data=data, progress=step.update, work=work)
     say(write_report(experiment, cells, out))
+    kept = {path.stem for path in (out / NETWORKS).glob("*.safetensors")}
+    lacking = [cell.name for cell in cells if keep and cell.task != "har" and cell.name not in kept]
+    if lacking:
+        say(f"results without a network, from a sweep without --keep or on another machine: {', '.join(lacking)}")

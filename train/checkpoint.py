@@ -40,7 +40,7 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
     path = Path(path)
     if not path.exists():
         return 0
-    content, tensors = read(path)
+    content, tensors = _read(path)
     if content["run"] != json.loads(json.dumps(run)):
         raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
     with torch.no_grad():
@@ -56,8 +56,16 @@ def read_run(path: str | Path) -> tuple[dict, int]:
 
     Raises :class:`DesignError` for a file that is no checkpoint.
     """
-    content, _ = read(path)
+    content, _ = _read(path)
     return content["run"], content["epoch"]
+
+
+def _read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """:func:`read` of a training's state, which is not the only such file."""
+    content, tensors = read(path)
+    if set(content) != {"run", "epoch"}:
+        raise DesignError(f"checkpoint {Path(path).name!r} must be of a training, but is something else")
+    return content, tensors
 
 
 def read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:

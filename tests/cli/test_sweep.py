@@ -1,12 +1,14 @@
 """``ohmgate sweep``: reports from JSON alone, what is missing, the whole way on tiny data."""
 
 import json
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train import language
+from ohmgate.train import grid, language, sweep
 from ohmgate.train.grid import EXPERIMENTS, experiment, record
 from ohmgate.train.sweep import read_result, result_path
 
@@ -89,6 +91,33 @@ def test_an_unknown_executor(ohmgate, tmp_path):
     result = ohmgate("sweep", "table1", "--executor", "slurm", "--out", tmp_path)
     assert result.exit_code == 2
     assert result.stderr == "ohmgate: error: executor must be local or dask:ADDRESS, not 'slurm'\n"
+
+
+def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypatch):
+    cells = experiment("table1")[:2]
+    monkeypatch.setitem(EXPERIMENTS, "table1", cells)
+    write_result(tmp_path, cells[0], names_final(0.8, 1.6))
+    (tmp_path / "networks").mkdir()
+
+    def work(cell, folder, networks):
+        (networks / f"{cell.name}.safetensors").touch()
+        return record(cell, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
+
+    class Inline(Executor):
+        def submit(self, function, *arguments):
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    monkeypatch.setattr(grid, "run_cell", work)
+    monkeypatch.setattr(sweep, "executor_for", lambda *given: nullcontext(Inline()))
+    result = ohmgate("sweep", "table1", "--keep", "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == (
+        "results without a network, from a sweep without --keep or on another machine: names_w32_a32_seed0"
+    )
+    (tmp_path / "networks" / "names_w32_a32_seed0.safetensors").touch()
+    assert "without a network" not in ohmgate("sweep", "table1", "--keep", "--out", tmp_path).stdout
 
 
 def test_a_result_of_another_protocol_is_refused(tmp_path, monkeypatch):

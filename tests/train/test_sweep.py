@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train import grid
+from ohmgate.train import grid, language
+from ohmgate.train.corpora import names
 from ohmgate.train.grid import EXPERIMENTS, Cell, experiment, har_design, identity, run_cell
 from ohmgate.train.sweep import executor_for, read_result, result_path, run_sweep
 from ohmgate.train.training import PROTOCOLS
+from tests.train.test_language import write_names
 
 CELLS = experiment("table1")
 
@@ -63,6 +65,35 @@ def test_a_finished_cell_is_not_repeated(tmp_path):
     assert calls == CELLS
     assert read_result(tmp_path, CELLS[0])["final"] == {"folder": "there"}
     assert run_sweep(CELLS, tmp_path, Inline(), work=work) == 0
+
+
+def test_a_record_of_another_protocol_is_refused_before_any_work(tmp_path):
+    stale = identity(CELLS[-1])
+    stale["protocol"]["clip_norm"] = 99.0
+    path = result_path(tmp_path, CELLS[-1])
+    path.parent.mkdir()
+    path.write_text(json.dumps(stale))
+    calls = []
+    with pytest.raises(DesignError, match="has another; move it away$"):
+        run_sweep(CELLS, tmp_path, Inline(), work=lambda *call: calls.append(call))
+    assert calls == []
+
+
+def test_a_kept_network_is_there_before_its_record_and_is_what_was_evaluated(tmp_path, monkeypatch):
+    data, cell, out = names(write_names(tmp_path)), CELLS[1], tmp_path / "out"
+    usual = language.protocol
+    small = {"hidden": 8, "epochs": 1, "epoch_steps": 5}
+    monkeypatch.setattr(language, "protocol", lambda *given: replace(usual(*given), **small))
+    network = out / "networks" / f"{cell.name}.safetensors"
+
+    def work(cell, folder):
+        record = run_cell(cell, folder, out / "networks")
+        assert network.exists()
+        assert read_result(out, cell) is None
+        return record
+
+    assert run_sweep([cell], out, Inline(), data=tmp_path, work=work) == 1
+    assert language.evaluate_names(language.load(network), data) == read_result(out, cell)["final"]
 
 
 def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):

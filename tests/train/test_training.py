@@ -8,6 +8,7 @@ import pytest
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.train import checkpoint
 from ohmgate.train.datasets import DATASETS, SequenceDataset, load_dataset
 from ohmgate.train.noise import PAPER_ADC, Noise
 from ohmgate.train.seeds import train_seeds
@@ -153,6 +154,12 @@ def test_checkpoint_sentences(tmp_path):
     sentence = r"^checkpoint 'run.safetensors' must belong to this run, but its configuration differs$"
     with pytest.raises(DesignError, match=sentence):
         train(DESIGN, SMALL, replace(CONFIG, epochs=2), checkpoint=path)
+    other = tmp_path / "network.safetensors"
+    checkpoint.write(other, {}, {"tokens": 3, "config": {}})
+    sentence = r"^checkpoint 'network.safetensors' must be of a training, but is something else$"
+    for reading in (checkpoint.read_run, lambda path: train(DESIGN, SMALL, CONFIG, checkpoint=path)):
+        with pytest.raises(DesignError, match=sentence):
+            reading(other)
     path.write_bytes(path.read_bytes()[:100])
     sentence = r"^checkpoint 'run.safetensors' must be a checkpoint of ohmgate, but cannot be read$"
     with pytest.raises(DesignError, match=sentence):

@@ -16,21 +16,44 @@ from .whole_model import arrays_of
 def export(model: nn.Module | Sequence[ArrayModule], name: str = "exported", **network) -> Network:
     """The description of a model whose arrays form one chain, in the order of its modules.
 
-    ``network`` are further fields of :class:`Network`. Raises :class:`DesignError` where a part is float, layers
-    do not fit or a layer is bidirectional: its two directions are two networks, exported array by array.
+    ``network`` are further fields of :class:`Network`; ``input_scale`` is by default what brings the first array's
+    full-scale input to 1. Raises :class:`DesignError` where a part is float, layers do not fit or a layer is
+    bidirectional: its two directions are two networks, exported array by array. Layers before the first array and
+    behind the last one are the host's; those without parameters are not seen, wherever they are.
     """
     if isinstance(model, nn.Module):
         for module in model.modules():
             if isinstance(module, QuantLSTM) and module.bidirectional:
                 raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
         arrays = arrays_of(model)
+        _check_between(model)
     else:
         arrays = list(model)
     if not arrays:
         raise DesignError("a model to export must have at least one quantised layer, but it has none")
+    for index, array in enumerate(arrays[1:], 1):
+        if float(array.full_scale) != 1:
+            raise DesignError(
+                f"array {index} must have inputs within -1 to 1 to follow another, not {float(array.full_scale):g}"
+            )
+    scale = float(arrays[0].full_scale)
+    if scale != 1:
+        network.setdefault("input_scale", (1 / scale,) * arrays[0].inputs)
     data = tuple(array.layer_data() for array in arrays)
     layers = tuple(_layer(array, following) for array, following in zip(arrays, [*arrays[1:], None]))
     return Network(Design(name, layers), data, **network)
+
+
+def _check_between(model: nn.Module) -> None:
+    """Raise :class:`DesignError` for a layer with parameters between two arrays."""
+    found, between = False, None
+    for name, module in model.named_modules():
+        if isinstance(module, ArrayModule):
+            if found and between is not None:
+                raise DesignError(f"a layer between two arrays must be an array, but {between} is float")
+            found = True
+        elif found and any(True for _ in module.parameters(recurse=False)):
+            between = f"{name!r} ({type(module).__name__})"
 
 
 def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:

@@ -67,6 +67,36 @@ def test_a_stack_with_a_head_exports_as_one_network():
     assert out.detach().numpy() == pytest.approx((result.out + 0.5) * step)
 
 
+def test_the_input_scale_is_the_first_arrays():
+    """What the module computes of real inputs beyond 1, host and reference compute of the same inputs."""
+    torch.manual_seed(0)
+    linear = QuantLinear(4, 3, adc_bits=8)
+    x = torch.rand(20, 4) * 16 - 8
+    with torch.no_grad():
+        linear.full_scale.fill_(8.0)
+    network = export(linear)
+    assert network.input_scale == (0.125,) * 4
+    out = reference.run(network, network.encode(x.double().numpy())[:, None]).out[:, 0]
+    step = linear.converter(linear.alpha()).step[0]
+    assert linear.eval()(x).numpy() == pytest.approx((out + 0.5) * step)
+    assert export(linear, input_scale=(1.0,) * 4).input_scale == (1.0,) * 4
+
+
+def test_what_is_no_chain_of_arrays_is_refused():
+    lstm = QuantLSTM(4, 6)
+    chain = nn.Sequential(nn.Embedding(5, 4), lstm, QuantLSTM(6, 6), nn.Linear(6, 2))
+    assert len(export(chain).layers) == 2  # embedding and softmax are the host's
+    sentence = r"^a layer between two arrays must be an array, but '1' \(Linear\) is float$"
+    with pytest.raises(DesignError, match=sentence):
+        export(nn.Sequential(lstm, nn.Linear(6, 6), QuantLSTM(6, 6)))
+    head = QuantLinear(6, 2)
+    with torch.no_grad():
+        head.full_scale.fill_(3.5)
+    sentence = r"^array 1 must have inputs within -1 to 1 to follow another, not 3.5$"
+    with pytest.raises(DesignError, match=sentence):
+        export(nn.Sequential(lstm, head))
+
+
 def test_an_output_function_without_bits_stays_float():
     torch.manual_seed(0)
     array = LinearArray(4, 3, QuantConfig(weight_bits=8, dac_bits=8, adc_bits=8), function="tanh")

@@ -5,8 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ohmgate.analog.config import PRESETS
+from ohmgate.analog.cells import Cells
+from ohmgate.analog.config import PRESETS, ArrayConfig
+from ohmgate.analog.converters import AdcErrors, DacErrors
+from ohmgate.analog.devices import reram
 from ohmgate.analog.inference import build_arrays
+from ohmgate.analog.programming import WriteVerify
+from ohmgate.analog.repair import Repair
+from ohmgate.analog.wires import WireConfig
 from ohmgate.model.design import DenseLayer, Design, LstmLayer
 from ohmgate.model.reference import run
 from ohmgate.sim.compare import compare
@@ -14,6 +20,17 @@ from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
 from ohmgate.sim.simulators import SIMULATORS, WAVE_FILES, missing_tools
 from tests.designs import random_inputs, random_network
+
+EVERYTHING = ArrayConfig(
+    weight_noise=0.02, redraw="per_step", adc_noise="physical", adc_sigma=0.2,
+    adc=AdcErrors(kind="sar", offset_sigma=0.2, gain_sigma=0.02, mismatch=0.01, comparator_sigma=0.1, calibrate=True),
+    dac=DacErrors(offset_sigma=0.02, gain_sigma=0.01, bow_sigma=0.02, mismatch=0.02),
+    cells=Cells(
+        device=replace(reram(), device_sigma=0.05), column_scaling=True, seconds=1e6, kelvin=330.0, stuck_on=0.02,
+        stuck_off=0.02, thermal=True, shot=True, writer=WriteVerify(), repair=Repair(spares=2), tile=8,
+        wires=WireConfig(row_segment=10.0, column_segment=10.0, driver=100.0, driver_ends=2), compensate=True,
+    ),
+)  # fmt: skip
 
 
 def two_layers() -> Design:
@@ -92,9 +109,10 @@ def test_physical_arrays_are_compared_as_strictly(chips, name):
         assert ideal.mismatches > 0, "the cells changed no code at all"
 
 
-def test_a_simulated_chip_reads_as_the_array_model_does(chips):
+@pytest.mark.parametrize("array", [PRESETS["paper"], EVERYTHING], ids=["paper", "everything"])
+def test_a_simulated_chip_reads_as_the_array_model_does(chips, array):
     """Same seed, same drives, same codes: noise of a sequence is new in the next one, in every kind of layer."""
-    jobs = [job(d, seed=7, array=PRESETS["paper"]) for d in (two_layers(), stack())]
+    jobs = [job(d, seed=7, array=array) for d in (two_layers(), stack())]
     for one, result in zip(jobs, simulate(chips, jobs)):
         arrays = build_arrays(one.network, one.array, one.seed)
         for layer, array, seen in zip(one.network.design.layers, arrays, result.record.layers):

@@ -46,11 +46,12 @@ class QuantLSTM(nn.Module):
                 self.arrays[-1].input_dropout = dropout
         set_noise(self)  # none, from one stream for all
 
-    def forward(self, inputs, state=None):
+    def forward(self, input, hx=None):
         """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed.
 
         Of the weights' type; c_n of an evaluation is float64, which holds all bits of a cell.
         """
+        inputs, state = input, hx  # nn.LSTM's names
         if isinstance(inputs, PackedSequence):
             return self._packed(inputs, state)
         if inputs.dim() not in (2, 3) or inputs.shape[-1] != self.input_size:

@@ -82,7 +82,10 @@ def test_sequences_without_steps_are_refused(shape, batch_first):
 
 
 def test_names_that_models_use():
-    assert QuantLSTM(5, 6).flatten_parameters() is None
+    module, x = QuantLSTM(5, 6), inputs(4, 3, 5)
+    assert module.flatten_parameters() is None
+    state = (inputs(1, 3, 6), inputs(1, 3, 6))
+    assert torch.equal(module(input=x, hx=state)[0], module(x, state)[0])
     linear = QuantLinear(5, 6)
     assert (linear.in_features, linear.out_features) == (5, 6)
 

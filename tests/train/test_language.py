@@ -45,7 +45,7 @@ def write_words(folder, train="the cat sat on the mat \n" * 60, valid="the cat s
 
 def small(bits, **fields):
     config = protocol("names", bits, 0, Noise())
-    return replace(config, hidden=16, epochs=2, epoch_steps=20, learning_rate=0.02, **fields)
+    return replace(config, hidden=16, epochs=2, epoch_steps=20, batch=32, learning_rate=0.02, **fields)
 
 
 def test_names_are_folded_and_padded(tmp_path):

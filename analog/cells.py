@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..model.design import check_choice
 from ..model.formats import DesignError, check_integer
 from .devices import Device
-from .noise import check_number
+from .noise import check_boolean, check_number
 from .programming import WriteVerify
 from .repair import Repair
 from .wires import WireConfig
@@ -38,16 +38,16 @@ class Cells:
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
         check_integer("slices", self.slices, 0, 16)
-        if not isinstance(self.column_scaling, bool):
-            raise DesignError(f"column scaling must be true or false, not {self.column_scaling!r}")
+        check_boolean("column scaling", self.column_scaling)
         check_number("seconds since programming", self.seconds, 0.0, 1e12)
         check_number("temperature in kelvin", self.kelvin, 1.0, 1000.0)
         check_number("stuck-on share", self.stuck_on, 0.0, 1.0)
         check_number("stuck-off share", self.stuck_off, 0.0, 1.0 - self.stuck_on)
+        check_boolean("thermal noise", self.thermal)
+        check_boolean("shot noise", self.shot)
         check_number("bandwidth", self.bandwidth, 1.0, 1e12)
         check_number("seconds of a step", self.step_seconds, 1e-12, 1e6)
         check_integer("rows and columns of a tile", self.tile, 0, 65536)
-        if not isinstance(self.compensate, bool):
-            raise DesignError(f"compensation of wires must be true or false, not {self.compensate!r}")
+        check_boolean("compensation of wires", self.compensate)
         if self.wires is None and (self.tile or self.compensate):
             raise DesignError("tiles and compensation of wires need cells with wires")

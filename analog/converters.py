@@ -10,7 +10,7 @@ import numpy as np
 
 from ..model.design import Layer, check_choice
 from ..model.formats import full_scale, signed_range
-from .noise import check_number
+from .noise import check_boolean, check_number
 
 KINDS = ("ideal", "flash", "sar")
 
@@ -40,6 +40,7 @@ class AdcErrors:
         check_number("ADC gain sigma", self.gain_sigma, 0.0, 0.25)
         check_number("ADC mismatch", self.mismatch, 0.0, 16.0)
         check_number("comparator sigma", self.comparator_sigma, 0.0, 1024.0)
+        check_boolean("ADC calibration", self.calibrate)
         check_number("offset trim step", self.offset_trim, 1e-6, 16.0)
         check_number("gain trim step", self.gain_trim, 1e-9, 0.5)
 

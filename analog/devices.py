@@ -48,8 +48,11 @@ class Device:
     flicker: Flicker | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise DesignError(f"the device's name must be text, not {self.name!r}")
         check_number(f"{self.name}: g_max", self.g_max, 1e-12, 1.0)
-        if not 0 <= self.g_min < self.g_max:
+        number = isinstance(self.g_min, (int, float)) and not isinstance(self.g_min, bool)
+        if not number or not 0 <= self.g_min < self.g_max:
             raise DesignError(f"{self.name}: g_min must be from 0 to below g_max {self.g_max:g}, not {self.g_min!r}")
         check_integer(f"{self.name}: levels", self.levels, 2, 65536)
         check_number(f"{self.name}: read voltage", self.read_voltage, 1e-3, 10.0)

@@ -22,6 +22,12 @@ def check_number(name: str, value, low: float, high: float) -> None:
         raise DesignError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
 
 
+def check_boolean(name: str, value) -> None:
+    """Raise :class:`DesignError` unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise DesignError(f"{name} must be true or false, not {value!r}")
+
+
 def thermal_voltage(resistance, kelvin: float, bandwidth):
     """Johnson-Nyquist noise of a resistor, V rms: sqrt(4 k T R B).
 

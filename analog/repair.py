@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.formats import DesignError, check_integer
+from .noise import check_boolean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,7 @@ class Repair:
 
     def __post_init__(self) -> None:
         for name in ("partner", "flip"):
-            if not isinstance(getattr(self, name), bool):
-                raise DesignError(f"repair by {name} must be true or false, not {getattr(self, name)!r}")
+            check_boolean(f"repair by {name}", getattr(self, name))
         check_integer("spare columns", self.spares, 0, 4096)
 
 

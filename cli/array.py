@@ -8,10 +8,10 @@ import numpy as np
 import typer
 
 from ..analog.array_study import PHYSICAL, ArrayStudy, study
-from ..analog.config import preset as preset_of
+from ..analog.config_file import load_config
 from ..analog.netlist import write_netlist
 from ..analog.wires import WireConfig
-from ..model.design import check_choice, presets
+from ..model.design import presets
 from ..model.formats import DesignError, check_integer
 from . import runs
 from .array_report import write_report
@@ -36,7 +36,9 @@ def command(
         ),
     ],
     layer: Annotated[int, typer.Option(help="Which layer's array, counted from 0.")] = 0,
-    preset: Annotated[str, typer.Option(help=f"What it is made of: {', '.join(PHYSICAL)}.")] = "paper_wires",
+    preset: Annotated[
+        str, typer.Option(help=f"What it is made of: {', '.join(PHYSICAL)}, or a .toml file (docs/array.md).")
+    ] = "paper_wires",
     wire: Annotated[
         float | None,
         typer.Option(help="Ohm of wire from one cell to the next, in rows and columns.", show_default="the preset's"),
@@ -50,9 +52,11 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the chip, of random weights and of a random input.")] = 0,
 ) -> None:
     """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report."""
-    check_choice("array preset with cells", preset, PHYSICAL)
     check_integer("seed", seed, 0, 2**31 - 1)
-    config = preset_of(preset)
+    config = load_config(preset, "array preset with cells", PHYSICAL)
+    if config.cells is None:
+        raise DesignError(f"{preset!r} must have [cells], which this command looks at")
+    preset = Path(preset).name
     if wire is not None:
         wires = WireConfig(row_segment=wire, column_segment=wire)
         config = replace(config, cells=replace(config.cells, wires=wires))

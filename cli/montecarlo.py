@@ -8,6 +8,7 @@ import typer
 
 from ..analog import montecarlo
 from ..analog.config import PRESETS
+from ..analog.config_file import SUFFIX
 from ..model.design import Design
 from ..model.formats import check_integer
 from . import pack, runs, train
@@ -17,6 +18,8 @@ from .simulate import noise_of
 EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chips with the paper's noise;
 
 `ohmgate montecarlo runs/demo --preset reram --sensitivity 20` also takes one source of error at a time, on 20 chips;
+
+`ohmgate montecarlo runs/demo --preset my.toml` draws chips of the arrays that my.toml describes;
 
 `ohmgate montecarlo vowels --draws 20` trains the preset *vowels* in runs/vowels first.
 
@@ -37,7 +40,10 @@ def command(
     draws: Annotated[int, typer.Option(help="Chips to draw.")] = 100,
     preset: Annotated[
         str,
-        typer.Option(help=f"The arrays: {', '.join(PRESETS)}, or beta of weight noise per programming."),
+        typer.Option(
+            help=f"The arrays: {', '.join(PRESETS)}, a .toml file (docs/array.md), or beta of weight noise per "
+            "programming."
+        ),
     ] = "paper",
     share: Annotated[
         int,
@@ -74,7 +80,8 @@ def command(
         dataset = runs.read_config(path)["dataset"] if path.is_dir() else network.design.name
     test = load_dataset(dataset, data).test
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
-    folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / preset
+    name = Path(preset).name
+    folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / name.removesuffix(SUFFIX)
     folder.mkdir(parents=True, exist_ok=True)
     with Steps() as steps:
         with steps.step(f"Drawing {draws} chips", draws) as step:
@@ -86,7 +93,7 @@ def command(
     say(montecarlo.summary(made).text())
     for entry in found:
         say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
-    say(f"report: {write_report(folder, study, made, found, preset)}")
+    say(f"report: {write_report(folder, study, made, found, name)}")
 
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:

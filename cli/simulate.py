@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..analog.config import PRESETS, ArrayConfig, preset
+from ..analog.config import PRESETS, ArrayConfig
+from ..analog.config_file import load_config
 from ..model.design import Design, check_choice
 from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.network import Network
@@ -40,7 +41,11 @@ def command(
     ] = None,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     noise: Annotated[
-        str, typer.Option(help=f"Of the array: {', '.join(PRESETS)}, or a number, beta of the weight noise.")
+        str,
+        typer.Option(
+            help=f"Of the array: {', '.join(PRESETS)}, a .toml file (docs/array.md), or a number, beta of the weight "
+            "noise."
+        ),
     ] = "ideal",
     sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
     dataset: Annotated[
@@ -90,13 +95,11 @@ def command(
 
 
 def noise_of(name: str, option: str = "noise") -> ArrayConfig:
-    """The array of an option: a preset's name, or beta of the weight noise."""
-    if name in PRESETS:
-        return preset(name)
+    """The array of an option: a preset's name, a configuration file, or beta of the weight noise."""
     try:
         beta = float(name)
     except ValueError:
-        raise DesignError(f"{option} must be one of {', '.join(PRESETS)} or a number, not {name!r}") from None
+        return load_config(name, f"{option}, unless a number,")
     return ArrayConfig(weight_noise=beta)
 
 

@@ -29,6 +29,17 @@ def test_the_array_of_an_image_is_described(ohmgate, run_folder):
         assert f"| {name} |" in result.stdout
 
 
+def test_a_file_is_looked_at_as_the_preset_it_copies(ohmgate, tmp_path):
+    texts = []
+    (tmp_path / "my.toml").write_text('preset = "reram"\n[cells.wires]\nrow_segment = 2\ncolumn_segment = 2\n')
+    for options in (("reram", "--wire", 2), (tmp_path / "my.toml",)):
+        result = ohmgate("array", "vowels", "--layer", 1, "--preset", *options)
+        assert result.exit_code == 0, result.stderr
+        texts.append(result.stdout)
+    assert "preset reram\n" in texts[0]
+    assert texts[1] == texts[0].replace("preset reram\n", "preset my.toml\n")
+
+
 @pytest.mark.parametrize("plane, drive", [(0, "random"), (1, "full"), (1, "file")])
 def test_ngspice_reads_the_netlist_alike(ohmgate, run_folder, tmp_path, plane, drive):
     netlist = tmp_path / "made" / "array.cir"
@@ -86,7 +97,11 @@ def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
 
 CHOICES = ", ".join(PHYSICAL)
 ERRORS = [
-    (("--preset", "paper"), f"array preset with cells must be one of {CHOICES}, not 'paper'"),
+    (
+        ("--preset", "paper"),
+        f"array preset with cells must be one of {CHOICES} or a path to a .toml file, not 'paper'",
+    ),
+    (("--preset", "IDEAL.toml", "--wire", 1), "IDEAL.toml must have [cells], which this command looks at"),
     (("--layer", 2), "layer must be an integer from 0 to 1, not 2"),
     (("--seed", -1), "seed must be an integer from 0 to 2147483647, not -1"),
     (("--plane", 2), "plane must be an integer from 0 to 1, not 2"),
@@ -100,7 +115,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("options, sentence", ERRORS, ids=[sentence for _, sentence in ERRORS])
 def test_errors_are_one_sentence(ohmgate, tmp_path, options, sentence):
-    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45}
+    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45, "IDEAL.toml": ""}
     for name, text in inputs.items():
         (tmp_path / name).write_text(text)
     names = {*inputs, "SPICE", "NONE"}

@@ -62,8 +62,12 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("simulate", "none.image", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
         (
             ("simulate", "x", "--noise", "loud"),
-            "noise must be one of ideal, paper, paper_adc, paper_cells, paper_wires, reram, pcm, mram, nor_flash or a number, "
-            "not 'loud'",
+            "noise, unless a number, must be one of ideal, paper, paper_adc, paper_cells, paper_wires, reram, pcm, mram, "
+            "nor_flash or a path to a .toml file, not 'loud'",
+        ),
+        (
+            ("simulate", "x", "--noise", "a.toml"),
+            "cannot read array configuration 'a.toml': No such file or directory",
         ),
         (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0 to 1, not 7.0"),
         (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, and 'None' is none"),

@@ -26,11 +26,37 @@ def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
 def test_errors_are_one_clear_sentence(ohmgate, run_folder):
     wrong = ohmgate("montecarlo", run_folder, "--preset", "x")
     assert wrong.exit_code == 2
-    assert wrong.stderr.startswith("ohmgate: error: preset must be one of ideal, paper, ")
-    assert wrong.stderr.endswith("nor_flash or a number, not 'x'\n")
+    assert wrong.stderr.startswith("ohmgate: error: preset, unless a number, must be one of ideal, paper, ")
+    assert wrong.stderr.endswith("nor_flash or a path to a .toml file, not 'x'\n")
     wrong = ohmgate("montecarlo", run_folder, "--sensitivity", -1)
     assert wrong.exit_code == 2
     assert wrong.stderr == "ohmgate: error: sensitivity must be an integer from 0 to 1000000, not -1\n"
+
+
+def test_a_file_gives_the_draws_of_the_preset_it_copies(ohmgate, run_folder, tmp_path):
+    file, options = tmp_path / "my.toml", ("--draws", 2, "--workers", 1)
+    file.write_text('weight_noise = 0.1\nredraw = "per_sequence"\nadc_noise = "paper"\n')
+    by_name = ohmgate("montecarlo", run_folder, "--preset", "paper", *options, "--out", tmp_path / "draws")
+    assert by_name.exit_code == 0
+    draws = tmp_path / "draws/draws.jsonl"
+    kept = draws.read_bytes()
+    by_file = ohmgate("montecarlo", run_folder, "--preset", file, *options)
+    assert by_file.exit_code == 0, by_file.stderr
+    folder = run_folder / "montecarlo/my"
+    assert (folder / "draws.jsonl").read_bytes() == kept
+    assert json.loads((folder / "montecarlo.json").read_text())["preset"] == "my.toml"
+    assert str(tmp_path) not in (folder / "montecarlo.html").read_text()
+    more = ohmgate(
+        "montecarlo", run_folder, "--preset", file, "--draws", 3, *options[2:], "--out", tmp_path / "draws"
+    )
+    assert more.exit_code == 0, "the file's draws are the preset's, wherever it lies"
+    assert draws.read_bytes().startswith(kept)
+    file.write_text('weight_noise = 0.2\nredraw = "per_sequence"\nadc_noise = "paper"\n')
+    changed = ohmgate("montecarlo", run_folder, "--preset", file, *options)
+    assert changed.exit_code == 2
+    assert changed.stderr.endswith(
+        "ohmgate: error: " + repr(str(folder / "draws.jsonl")) + " holds the draws of another study\n"
+    )
 
 
 def test_the_same_bytes_with_any_number_of_workers(ohmgate, run_folder, tmp_path):

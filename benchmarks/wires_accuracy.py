@@ -191,7 +191,9 @@ def main() -> None:
             "scipy": scipy.__version__,
             "torch": torch.__version__,
         }
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary = arguments.json.with_name(f".{arguments.json.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(arguments.json)
 
 
 def judged(entry: dict) -> str:

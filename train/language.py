@@ -58,7 +58,7 @@ class LanguageConfig:
     def from_dict(cls, content: dict) -> "LanguageConfig":
         """The inverse of :func:`dataclasses.asdict`, also after a turn through JSON."""
         parts = {"quant": QuantConfig(**content["quant"]), "noise": Noise(**content["noise"])}
-        return cls(**(content | parts | {"cutoffs": tuple(content["cutoffs"])}))
+        return cls(**(content | parts | {"cutoffs": tuple(content.get("cutoffs", ()))}))
 
 
 class LanguageModel(nn.Module):
@@ -147,7 +147,7 @@ def train_names(data: Names, config: LanguageConfig, progress: Progress | None =
     if config.window + 1 != data.windows.shape[1]:
         raise DesignError(f"a window of names must have {data.windows.shape[1] - 1} steps, not {config.window}")
     windows = torch.from_numpy(data.windows.astype(np.int64))
-    with single_thread():
+    with single_thread(), torch.random.fork_rng(devices=[]):
         model, optimiser, generator = _begin(len(CHARACTERS), config)
         total, epochs = config.epochs * config.epoch_steps, []
         for epoch in range(config.epochs):
@@ -194,7 +194,7 @@ def train_words(
     """
     stream = _streams(data.train, config.batch)
     starts = range(0, len(stream) - 1, config.window)[:steps]
-    with single_thread():
+    with single_thread(), torch.random.fork_rng(devices=[]):
         model, optimiser, _ = _begin(len(data.vocabulary), config)
         epochs = []
         for epoch in range(config.epochs):
@@ -262,8 +262,8 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
     weight, converter = bits
     floating = FLOAT in bits
     quant = QuantConfig(
-        weight_bits=weight, dac_bits=converter, adc_bits=converter, bias_rows=4, quantiser="sawb",
-        learn_range=not floating,
+        weight_bits=weight, dac_bits=converter, adc_bits=converter, bias_rows=4, learn_range=not floating,
+        quantiser="lsq" if noise.weight else "sawb",  # noise grows with the range: let training weigh it
     )  # fmt: skip
     if task == "names":
         return LanguageConfig(quant=quant, seed=seed, noise=noise, epochs=16, epoch_steps=500, batch=8)

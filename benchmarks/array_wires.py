@@ -7,7 +7,6 @@ the exact matrix gives, relative to the largest of them.
 """
 
 import argparse
-import json
 import logging
 import os
 import platform
@@ -23,6 +22,7 @@ from ohmgate.analog.compensate import compensate_pair, pair_error
 from ohmgate.analog.irdrop import ir_drop
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, approximate_matrix, column_loss, effective_matrix, separable_matrix
+from ohmgate.cli.runs import write_json
 
 READS = 1024
 
@@ -192,10 +192,7 @@ def main() -> None:
                     print(f"  {result['method']:34} {result['seconds']:10.4f} s   {error}")
                     results.append(result)
     if options.json:
-        text = json.dumps({"provenance": provenance(options), "results": results}, indent=1) + "\n"
-        temporary = options.json.with_name(options.json.name + ".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(options.json)
+        write_json(options.json, {"provenance": provenance(options), "results": results})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ its faults, on top of remapping.
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 from pathlib import Path
@@ -25,6 +24,7 @@ from ohmgate.analog.devices import Device
 from ohmgate.analog.inference import build_arrays, reachable
 from ohmgate.analog.montecarlo import Study
 from ohmgate.analog.repair import Repair
+from ohmgate.cli.runs import write_json
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.train.datasets import SequenceDataset, load_dataset
@@ -110,9 +110,7 @@ def write(path: Path, arguments: argparse.Namespace, results: dict) -> None:
     command = {key: value for key, value in vars(arguments).items() if key not in ("data", "folder", "json")}
     versions = {"Python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
     content = {"command": command, "results": results, "versions": versions}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_json(path, content)
 
 
 if __name__ == "__main__":

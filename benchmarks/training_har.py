@@ -5,12 +5,12 @@ Each run is kept in RUNS and not repeated; widths other than 4 set weights, DACs
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from ohmgate.cli.runs import write_json
 from ohmgate.model.design import Design
 from ohmgate.train.datasets import load_dataset
 from ohmgate.train.network import DesignNetwork
@@ -56,7 +56,7 @@ def main() -> None:
                 text += f"; {verify(model, codes, dataset.test.lengths, result.network)}"
             print(text, flush=True)
             if arguments.json:
-                arguments.json.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+                write_json(arguments.json, results)
     for name, values in results.items():
         print(f"{name}: mean {100 * sum(values) / len(values):.2f} %")
 

@@ -6,7 +6,6 @@ of Brevitas and aihwkit, at 4 bits; both compute step by step in Python.
 """
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from ohmgate.cli.runs import write_json
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.kernel import kernel
 from ohmgate.train.lstm import LstmArray
@@ -110,7 +110,7 @@ def main() -> None:
         cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
         print(f"{shape} {SHAPES[shape]}: {cells}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(medians, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_json(arguments.json, medians)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ the code; converters here have an offset of half the finest step of such a sum, 
 
 import argparse
 import hashlib
-import json
 import math
 import os
 import platform
@@ -31,6 +30,7 @@ from ohmgate.analog.config import preset
 from ohmgate.analog.cures import Outcome, outcomes
 from ohmgate.analog.inference import build_arrays, predictions
 from ohmgate.analog.wires import WireConfig
+from ohmgate.cli.runs import write_json
 from ohmgate.firmware import image
 from ohmgate.model import reference
 from ohmgate.model.design import Design
@@ -191,9 +191,7 @@ def main() -> None:
             "scipy": scipy.__version__,
             "torch": torch.__version__,
         }
-        temporary = arguments.json.with_name(f".{arguments.json.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(arguments.json)
+        write_json(arguments.json, content)
 
 
 def judged(entry: dict) -> str:

@@ -13,6 +13,8 @@ import platform
 import time
 from pathlib import Path
 
+BLAS_THREADS = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or "all"
+
 import numpy as np
 import scipy
 from scipy import sparse
@@ -22,7 +24,7 @@ from ohmgate.analog.compensate import compensate_pair, pair_error
 from ohmgate.analog.irdrop import ir_drop
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, approximate_matrix, column_loss, effective_matrix, separable_matrix
-from ohmgate.cli.runs import write_json
+from ohmgate.cli.runs import write_json  # numpy, loaded above, has its threads already
 
 READS = 1024
 
@@ -148,12 +150,11 @@ def effects(rows: int, columns: int, ohm: float, options: argparse.Namespace) ->
 
 
 def provenance(options: argparse.Namespace) -> dict:
-    threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or "all"
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {threads}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {BLAS_THREADS}",
         "options": {name: value for name, value in vars(options).items() if name != "json"},
     }
 

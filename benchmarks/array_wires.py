@@ -13,8 +13,6 @@ import platform
 import time
 from pathlib import Path
 
-BLAS_THREADS = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or "all"
-
 import numpy as np
 import scipy
 from scipy import sparse
@@ -24,7 +22,6 @@ from ohmgate.analog.compensate import compensate_pair, pair_error
 from ohmgate.analog.irdrop import ir_drop
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, approximate_matrix, column_loss, effective_matrix, separable_matrix
-from ohmgate.cli.runs import write_json  # numpy, loaded above, has its threads already
 
 READS = 1024
 
@@ -150,11 +147,12 @@ def effects(rows: int, columns: int, ohm: float, options: argparse.Namespace) ->
 
 
 def provenance(options: argparse.Namespace) -> dict:
+    threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or "all"
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {BLAS_THREADS}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, BLAS threads: {threads}",
         "options": {name: value for name, value in vars(options).items() if name != "json"},
     }
 
@@ -193,7 +191,10 @@ def main() -> None:
                     print(f"  {result['method']:34} {result['seconds']:10.4f} s   {error}")
                     results.append(result)
     if options.json:
-        write_json(options.json, {"provenance": provenance(options), "results": results})
+        content = {"provenance": provenance(options), "results": results}
+        from ohmgate.cli.runs import write_json  # late, for the command line sets the number of BLAS threads
+
+        write_json(options.json, content)
 
 
 if __name__ == "__main__":

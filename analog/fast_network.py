@@ -99,7 +99,7 @@ class _FastLstm:
         product = round_shift(tables[1][:, None] * tables[3][None, :], 2 * a - 1 - fraction)
         self._ig = product.astype(np.float64).reshape(-1)
         tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)
-        hidden = reference.hidden_code(tables[2][:, None] * tanh[None, :], 2 * a - 1, layer.dac_bits)
+        hidden = reference.hidden_code(layer, tables[2][:, None] * tanh[None, :])
         self._h = hidden.astype(reader.dtype).reshape(-1)
         self._hidden = self._drive.rows[:, layer.inputs : layer.inputs + n]
         self._cell = np.zeros((BLOCK, n))

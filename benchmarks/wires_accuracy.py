@@ -92,13 +92,15 @@ def of_language(path: Path, data: Path | None, ohm: float, tile: int, names: int
     targets = tokens[1:]
     read = torch.arange(len(targets))[:, None] < torch.from_numpy(lengths)
 
+    network = export([lstm])
+
     def judge(result: reference.Result) -> dict[str, float]:
-        hidden = torch.from_numpy(result.out).transpose(0, 1).float() / full_scale(lstm.config.dac_bits)
+        hidden = torch.from_numpy(result.out).transpose(0, 1).float() * network.design.layers[0].output_unit
         with torch.no_grad():
             losses, hits = model.losses(hidden, targets)[read].double(), model.predict(hidden)[read] == targets[read]
         return {"accuracy": float(hits.double().mean()), "perplexity": math.exp(losses.mean())}
 
-    return of_network(path, export([lstm]), codes[0], lengths, judge, ohm, tile)
+    return of_network(path, network, codes[0], lengths, judge, ohm, tile)
 
 
 def of_network(path: Path, network: Network, codes, lengths, judge: Callable, ohm: float, tile: int) -> dict:

@@ -16,8 +16,8 @@ class ElementWiseLane(wiring.Component):
     """Ma et al., equations 5 and 6, for one hidden unit at a time, in the integers of docs/numerics.md.
 
     Stages (each ends in a register): 1 multiply f*c and i*g; 2 round, add, saturate; 3 tanh table. ``cell``
-    and ``saturated`` follow the operands by two cycles, ``hidden`` by three (``latency``); its multiplication
-    and rounding are not registered here but in the hidden state behind it.
+    and ``saturated`` follow the operands by two cycles, ``hidden`` and ``value`` by three (``latency``); their
+    multiplication and rounding are not registered here but in the banks behind them.
     """
 
     cell_latency = 2
@@ -26,7 +26,7 @@ class ElementWiseLane(wiring.Component):
     def __init__(self, layer: LstmLayer):
         self.layer = layer
         a = layer.activation_bits
-        super().__init__({
+        members = {
             "f": In(unsigned(a)),
             "i": In(unsigned(a)),
             "o": In(unsigned(a)),
@@ -35,10 +35,13 @@ class ElementWiseLane(wiring.Component):
             "cell": Out(signed(layer.cell_bits)),
             "saturated": Out(1),
             "hidden": Out(layer.dac_bits),
-        })  # fmt: skip
+        }
+        if layer.output == "value":
+            members["value"] = Out(signed(a))
+        super().__init__(members)
 
     def model(self, f, i, o, g, c):
-        """New cell states, hidden codes (as numbers) and saturation flags; arrays of equal shape (n,)."""
+        """New cell states, hidden codes and outputs (as numbers), saturation flags; arrays of equal shape (n,)."""
         return cell_update(self.layer, np.stack([f, i, o, g]), np.asarray(c))
 
     def elaborate(self, platform):
@@ -81,4 +84,6 @@ class ElementWiseLane(wiring.Component):
             top = full_scale(layer.dac_bits)
             rounded = round_shift(product * top, 2 * a - 1)
             m.d.comb += self.hidden.eq(clip(rounded, -top, top, signed(layer.dac_bits)))
+        if layer.output == "value":
+            m.d.comb += self.value.eq(round_shift(product, a))
         return m

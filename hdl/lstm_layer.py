@@ -29,7 +29,8 @@ class LstmLayerCore(LayerTwin, wiring.Component):
     """Ma et al., equations 1 to 6, around one array.
 
     Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
-    3 they look up tanh (and the cell memory is written), in 4 the hidden codes go to the bank. The next time
+    3 they look up tanh (and the cell memory is written), in 4 the hidden codes go to the bank (and values, where
+    these are the output, to one of their own). The next time
     step's first conversion can start in cycle 5 after the last conversion's cycle 0: ``tail`` is 4, and a time
     step takes ``M * conversion + 4`` cycles. With ``trace`` the intermediate results are ports.
     """
@@ -54,6 +55,10 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail)
         m.submodules.tables = tables = ActivationTables(layer)
         m.submodules.hidden = hidden = ResultBank(layer.steps, lanes * layer.dac_bits)
+        banks = [hidden]
+        if layer.output == "value":
+            m.submodules.values = values = ResultBank(layer.steps, lanes * layer.output_bits)
+            banks.append(values)
         m.submodules.cells = cells = memory.Memory(
             shape=data.ArrayLayout(signed(layer.cell_bits), lanes),
             depth=max(layer.steps, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
@@ -107,6 +112,8 @@ class LstmLayerCore(LayerTwin, wiring.Component):
                 write.data[number].eq(lane.cell),
                 hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
             ]  # fmt: skip
+            if layer.output == "value":
+                m.d.comb += values.word.word_select(number, layer.output_bits).eq(lane.value)
             saturated.append(lane.saturated)
 
         # Cycle 3: the cell memory; cycle 4: the hidden state.
@@ -114,13 +121,13 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         m.d.comb += [
             write.en.eq(taken[cell_stage]),
             write.addr.eq(step[cell_stage]),
-            hidden.write.eq(taken[self.tail]),
-            hidden.index.eq(step[self.tail]),
         ]
+        for bank in banks:
+            m.d.comb += [bank.write.eq(taken[self.tail]), bank.index.eq(step[self.tail])]
 
-        # Output: the bank itself; the sequencer keeps it unchanged until it is taken.
+        # Output: the last bank itself; the sequencer keeps it unchanged until it is taken.
         finished = taken[self.tail] & (step[self.tail] == layer.steps - 1)
-        m.d.comb += self.y.payload.values.as_value().eq(hidden.whole)
+        m.d.comb += self.y.payload.values.as_value().eq(banks[-1].whole)
         with m.If(finished):
             m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
         with m.Elif(self.y.ready):

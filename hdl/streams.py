@@ -4,7 +4,7 @@ from amaranth.hdl import signed
 from amaranth.lib import data, stream
 from amaranth.utils import bits_for
 
-from ..model.design import Layer
+from ..model.design import INNER_OUTPUTS, Layer
 
 
 def step_layout(values) -> data.StructLayout:
@@ -18,9 +18,11 @@ def input_layout(layer: Layer) -> data.StructLayout:
 
 
 def output_layout(layer: Layer) -> data.StructLayout:
-    """What a layer hands on: DAC codes, ADC codes (``codes``) or a label (``argmax``)."""
-    if layer.kind == "lstm" or layer.output == "table":
+    """What a layer hands on: DAC codes; hidden values, ADC codes or a label of a last layer."""
+    if layer.output == INNER_OUTPUTS[layer.kind]:
         return step_layout(data.ArrayLayout(layer.output_bits, layer.outputs))
+    if layer.output == "value":
+        return step_layout(data.ArrayLayout(signed(layer.output_bits), layer.outputs))
     if layer.output == "codes":
         return step_layout(data.ArrayLayout(signed(layer.adc_bits), layer.outputs))
     return step_layout(bits_for(max(layer.outputs - 1, 1)))

@@ -14,10 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar
 
-from .formats import DesignError, check_integer
+from .formats import DesignError, check_integer, full_scale
 from .tables import DENSE_FUNCTIONS
 
-CONTRACT_VERSION = 1  #: of docs/numerics.md; part of every fingerprint
+CONTRACT_VERSION = 2  #: of docs/numerics.md; part of every fingerprint
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 
 
@@ -91,6 +91,7 @@ class LstmLayer(ArrayLayer):
     cell_fraction: int = 24  #: F
     tanh_bits: int = 8  #: T, of the index into tanh(c)
     tanh_fraction: int = 5  #: Ft
+    output: str = "codes"  #: "codes" of the DACs, or the "value" of h to A bits, for a host
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""
@@ -105,6 +106,7 @@ class LstmLayer(ArrayLayer):
         check_integer(f"{where}: cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)
         check_integer(f"{where}: tanh index bits", self.tanh_bits, 1, 12)
         check_integer(f"{where}: tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
+        check_choice(f"{where}: output", self.output, LSTM_OUTPUTS)
 
     @property
     def rows(self) -> int:
@@ -125,8 +127,13 @@ class LstmLayer(ArrayLayer):
 
     @property
     def output_bits(self) -> int:
-        """Bits of the hidden codes, which share the DACs of the input."""
-        return self.dac_bits
+        """Bits of what is handed on; the hidden codes share the DACs of the input."""
+        return self.activation_bits if self.output == "value" else self.dac_bits
+
+    @property
+    def output_unit(self) -> float:
+        """The hidden value that 1 stands for in what is handed on."""
+        return 2.0 ** (1 - self.activation_bits) if self.output == "value" else 1 / full_scale(self.dac_bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +175,10 @@ class DenseLayer(ArrayLayer):
 
 
 Layer = LstmLayer | DenseLayer
+INNER_OUTPUTS = {"lstm": "codes", "dense": "table"}  #: DAC codes, which another layer takes
 KINDS = {"lstm": LstmLayer, "dense": DenseLayer}
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
+LSTM_OUTPUTS = ("codes", "value")
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 
@@ -194,9 +203,10 @@ class Design:
         for index, layer in enumerate(self.layers):
             layer.check(f"layer {index}")
             last = index == len(self.layers) - 1
-            if layer.kind == "dense" and not last and layer.output != "table":
+            inner = INNER_OUTPUTS[layer.kind]
+            if not last and layer.output != inner:
                 raise DesignError(
-                    f"layer {index}: output must be table unless the layer is the last, not {layer.output!r}"
+                    f"layer {index}: output must be {inner} unless the layer is the last, not {layer.output!r}"
                 )
             if ended:
                 raise DesignError(f"layer {index}: no layer can follow layer {index - 1}, whose emit is 'end'")

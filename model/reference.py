@@ -70,7 +70,7 @@ def exact_codes(network: Network) -> Convert:
 def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):
     """One element-wise step: ``gates`` (..., 4, n) entries f, i, o, g and ``cell`` (..., n).
 
-    Returns the new cell state, the hidden codes and the mask of saturated cells.
+    Returns the new cell state, the hidden codes, what is handed on and the mask of saturated cells.
     """
     f, i, o, g = (gates[..., k, :] for k in range(4))
     a, fraction = layer.activation_bits, layer.cell_fraction
@@ -78,15 +78,17 @@ def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):
     new = saturate(exact, layer.cell_bits)
     index = saturate(new >> (fraction - layer.tanh_fraction), layer.tanh_bits)
     tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)[index + 2 ** (layer.tanh_bits - 1)]
-    return new, hidden_code(o * tanh, 2 * a - 1, layer.dac_bits), new != exact
+    hidden = hidden_code(layer, o * tanh)
+    out = round_shift(o * tanh, a) if layer.output == "value" else hidden
+    return new, hidden, out, new != exact
 
 
-def hidden_code(product: np.ndarray, fraction: int, bits: int) -> np.ndarray:
-    """DAC code of ``o*tanh(c)`` with ``fraction`` fraction bits: round half up; the sign for one bit."""
-    if bits == 1:
+def hidden_code(layer: LstmLayer, product: np.ndarray) -> np.ndarray:
+    """DAC code of ``o*tanh(c)`` with 2A - 1 fraction bits: round half up; the sign for one bit."""
+    if layer.dac_bits == 1:
         return np.where(product >= 0, 1, -1)
-    top = full_scale(bits)
-    return np.clip(round_shift(product * top, fraction), -top, top)
+    top = full_scale(layer.dac_bits)
+    return np.clip(round_shift(product * top, 2 * layer.activation_bits - 1), -top, top)
 
 
 def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | None = None) -> Result:
@@ -145,6 +147,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, conve
     gates = np.zeros((batch, steps, 4, n), dtype=np.int64)
     cell = np.zeros((batch, steps, n), dtype=np.int64)
     hidden = np.zeros((batch, steps, n), dtype=np.int64)
+    out = np.zeros((batch, steps, n), dtype=np.int64)
     h = np.zeros((batch, n), dtype=np.int64)  # 0: on the first step the hidden rows are not driven
     c = np.zeros((batch, n), dtype=np.int64)
     saturations = 0
@@ -153,10 +156,10 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, conve
         drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
         gates[live, t] = _look_up(layer, data.tables, adc[:, t])[live]
-        c, h, saturated = cell_update(layer, gates[:, t], c)
-        cell[live, t], hidden[live, t] = c[live], h[live]
+        c, h, value, saturated = cell_update(layer, gates[:, t], c)
+        cell[live, t], hidden[live, t], out[live, t] = c[live], h[live], value[live]
         saturations += int(saturated[live].sum())
-    return LayerTrace(drive, adc, hidden, gates, cell, hidden, saturations)
+    return LayerTrace(drive, adc, out, gates, cell, hidden, saturations)
 
 
 def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, valid, convert: Convert) -> LayerTrace:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..analog.config import PRESETS
 from ..hdl.streams import output_layout
-from ..model.design import Layer
+from ..model.design import INNER_OUTPUTS, Layer
 from ..model.formats import from_wire
 from ..model.layout import logical_columns
 from ..model.reference import Result, run
@@ -143,12 +143,12 @@ def output_numbers(layer: Layer, payload: int) -> np.ndarray:
     width = output_layout(layer).size - 2
     marks = [payload >> width & 1, payload >> width + 1 & 1]
     value = payload & ((1 << width) - 1)
-    if layer.kind == "dense" and layer.output == "argmax":
+    if layer.output == "argmax":
         return np.array([value, *marks], dtype=np.int64)
     bits = width // layer.outputs
     patterns = unpack(value, bits, layer.outputs)
-    is_adc = layer.kind == "dense" and layer.output == "codes"
-    return np.concatenate([signed(patterns, bits) if is_adc else from_wire(patterns, bits), marks])
+    decode = from_wire if layer.output == INNER_OUTPUTS[layer.kind] else signed
+    return np.concatenate([decode(patterns, bits), marks])
 
 
 def _difference(index, stage, at, expected, got, sequences) -> tuple[int, int, Mismatch | None]:

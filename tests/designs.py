@@ -12,7 +12,7 @@ With hypothesis, draw the seed: ``@given(seeds)``.
 import numpy as np
 from hypothesis import strategies as st
 
-from ohmgate.model.design import DenseLayer, Design, Layer, LstmLayer
+from ohmgate.model.design import LSTM_OUTPUTS, DenseLayer, Design, Layer, LstmLayer
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.network import MULT_BITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ohmgate.model.tables import DENSE_FUNCTIONS
@@ -105,6 +105,7 @@ def _lstm(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed)
         "cell_fraction": fraction,
         "tanh_bits": tanh_bits,
         "tanh_fraction": tanh_fraction,
+        "output": str(rng.choice(LSTM_OUTPUTS)) if last else "codes",
     }
     return LstmLayer(**_override(LstmLayer, values, fixed))
 

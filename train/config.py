@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..model.design import check_choice
+from ..model.design import LSTM_OUTPUTS, check_choice
 from ..model.formats import DesignError, check_integer, full_scale
 from .quantisers import QUANTISERS
 
@@ -42,6 +42,7 @@ class QuantConfig:
     cell_fraction: int = 24
     tanh_bits: int = 8
     tanh_fraction: int = 5
+    output: str = "codes"  #: what an LSTM hands on: DAC "codes" of h, or its "value" for what follows on the host
 
     def __post_init__(self) -> None:
         check_bits("weight bits", self.weight_bits)
@@ -57,6 +58,7 @@ class QuantConfig:
         check_integer("cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)
         check_integer("tanh index bits", self.tanh_bits, 1, 12)
         check_integer("tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
+        check_choice("LSTM output", self.output, LSTM_OUTPUTS)
         if self.learn_range and self.tables == "constant":
             raise DesignError("an ADC range can be learned only where tables are loaded, not constant")
 

@@ -65,7 +65,7 @@ def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:
         "adc_range": float(config.adc_range), "tables": config.tables,
     }  # fmt: skip
     if isinstance(array, LstmArray):
-        names = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
+        names = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output")
         return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in names})
     if array.function is None:
         if following is not None:

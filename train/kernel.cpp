@@ -47,9 +47,10 @@ inline void hidden_codes(const float* __restrict p, float* __restrict h, int cou
     for (int j = 0; j < count; ++j) h[j] = least(most(std::floor(p[j] * top + 0.5f), -top), top);
 }
 
+// `values`: o * tanh(c) as it is, unless it is null.
 template <bool TABLES>
 void forward_step(const float* v, const float* __restrict before, float* __restrict after, float* __restrict h,
-                  int64_t n, const Gates<TABLES>& gates, const Cell<TABLES> cell, int64_t dac_bits) {
+                  float* values, int64_t n, const Gates<TABLES>& gates, const Cell<TABLES> cell, int64_t dac_bits) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
   for (int64_t at = 0; at < n; at += CHUNK) {
     const int count = static_cast<int>(std::min<int64_t>(CHUNK, n - at));
@@ -61,18 +62,21 @@ void forward_step(const float* v, const float* __restrict before, float* __restr
     cell.tanh(after + at, th, count);
     for (int j = 0; j < count; ++j) o[j] = o[j] * th[j];
     hidden_codes(o, h + at, count, dac_bits);
+    if (values) std::copy(o, o + count, values + at);
   }
 }
 
 // `voltages` (T, B, 4n) are consumed: they hold the full voltages afterwards, which backward takes.
 template <bool TABLES>
-std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent, const Tensor& step,
+std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent, const Tensor& step,
                                        const Tensor& tables, const Tensor& cell_table, const Form& form,
                                        const MaybeTensor& h0, const MaybeTensor& c0, const std::vector<int64_t>& key,
                                        double deviation, const std::vector<int64_t>& spread_key,
-                                       const MaybeTensor& spread, const MaybeTensor& squares, bool exact) {
+                                       const MaybeTensor& spread, const MaybeTensor& squares, bool exact,
+                                       bool with_values) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
+  Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
   Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
   Tensor sum = at::empty({batch, columns}, voltages.options());
   Product product(recurrent, exact);
@@ -116,16 +120,18 @@ std::tuple<Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent
     const float* before = t > 0 ? cells.data_ptr<float>() + (t - 1) * batch * n : start.data_ptr<float>();
     float* after = cells.data_ptr<float>() + t * batch * n;
     float* h = hidden.data_ptr<float>() + t * batch * n;
+    float* value = with_values ? values.data_ptr<float>() + t * batch * n : nullptr;
     for (int64_t b = 0; b < batch; ++b)
-      forward_step<TABLES>(v + b * columns, before + b * n, after + b * n, h + b * n, n, gates, cell, form.dac_bits);
+      forward_step<TABLES>(v + b * columns, before + b * n, after + b * n, h + b * n, value ? value + b * n : nullptr,
+                           n, gates, cell, form.dac_bits);
   }
-  return {hidden, cells};
+  return {hidden, cells, values};
 }
 
 template <bool TABLES, bool STEPS>
 void backward_step(const float* v, const float* __restrict before, const float* __restrict after,
                    const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, int64_t n,
-                   const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
+                   const Gates<TABLES> gates, const Cell<TABLES> cell) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
   const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
   for (int64_t at = 0; at < n; at += CHUNK) {
@@ -141,7 +147,7 @@ void backward_step(const float* v, const float* __restrict before, const float* 
     cell.tanh(after + at, th, count);
     for (int j = 0; j < count; ++j) {  // the buffers become the gradients of the pre-activations
       const int64_t k = at + j;
-      float dp = dh[k] * top;
+      float dp = dh[k];
       float dcell = dc[k] + dp * o[j] * (1.0f - th[j] * th[j]) * cell.tanh_inside(after[k]);
       dcell = dcell * cell.inside(cell.sum(f[j], before[k], i[j], g[j]));
       dc[k] = dcell * f[j];
@@ -170,7 +176,8 @@ template <bool TABLES, bool STEPS>
 std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent, const Tensor& step,
                                  const Tensor& tables, const Tensor& cell_table, const Form& form,
                                  const MaybeTensor& h0, const MaybeTensor& c0, const Tensor& hidden,
-                                 const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells) {
+                                 const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
+                                 const MaybeTensor& grad_values) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
@@ -200,9 +207,11 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
     const float* after = cells.data_ptr<float>() + t * batch * n;
     const float* v = voltages.data_ptr<float>() + t * batch * columns;
     float* out = dv.data_ptr<float>() + t * batch * columns;
+    const float* p = grad_values ? grad_values->data_ptr<float>() + t * batch * n : nullptr;
+    for (int64_t k = 0; k < batch * n; ++k) h[k] = h[k] * top + (p ? p[k] : 0.0f);
     for (int64_t b = 0; b < batch; ++b)
       backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
-                                   out + b * columns, dstep, n, gates, cell, top);
+                                   out + b * columns, dstep, n, gates, cell);
   }
   if (h0) product.run(dv.select(0, 0), dh);
   Tensor grad_step = at::empty({4}, voltages.options());
@@ -256,27 +265,27 @@ const Tensor& checked(const Tensor& t) {
   return t;
 }
 
-std::tuple<Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
+std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                                    MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                                    at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
-                                   MaybeTensor spread, MaybeTensor squares, bool exact) {
+                                   MaybeTensor spread, MaybeTensor squares, bool exact, bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
   checked(voltages), checked(step);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
              form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares,
-             exact);
+             exact, values);
 }
 
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                              Tensor hidden, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells,
-                             bool steps) {
+                             MaybeTensor grad_values, bool steps) {
   at::AutoDispatchBelowADInplaceOrView guard;
   auto run = form[1] == FLOAT ? (steps ? run_backward<false, true> : run_backward<false, false>)
                               : (steps ? run_backward<true, true> : run_backward<true, false>);
   return run(voltages, recurrent, step, tables ? *tables : step, cell_table ? *cell_table : step, form_of(form), h0,
-             c0, hidden, cells, grad_hidden, grad_cells);
+             c0, hidden, cells, grad_hidden, grad_cells, grad_values);
 }
 
 }  // namespace
@@ -290,11 +299,11 @@ TORCH_LIBRARY(ohmgate, m) {
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
       "int[] form, Tensor? h0, Tensor? c0, int[] key, float deviation, int[] spread_key, Tensor? spread, "
-      "Tensor? squares, bool exact) -> (Tensor, Tensor)",
+      "Tensor? squares, bool exact, bool values) -> (Tensor, Tensor, Tensor)",
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
       "int[] form, Tensor? h0, Tensor? c0, Tensor hidden, Tensor cells, Tensor? grad_hidden, Tensor? grad_cells, "
-      "bool steps) -> Tensor[]",
+      "Tensor? grad_values, bool steps) -> Tensor[]",
       &backward);
 }

@@ -13,12 +13,14 @@ from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .kernel import kernel
 from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
+from .straight_through import rounded
 
 
 class LstmArray(ArrayModule):
     """Rows [x, h, bias], columns f, i, o, g of ``hidden`` units (docs/numerics.md).
 
-    Input (T, B, m) in [-1, 1], output (T, B, n) in [-1, 1]. With ``fast``, training runs in the C++ kernel.
+    Input (T, B, m) in [-1, 1], output (T, B, n) in [-1, 1], by ``config.output``. With ``fast``, training runs in
+    the C++ kernel.
     """
 
     def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
@@ -28,7 +30,7 @@ class LstmArray(ArrayModule):
         self.inputs, self.hidden = inputs, hidden
         self.form = LstmFormat(
             config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
-            config.tanh_bits, config.tanh_fraction,
+            config.tanh_bits, config.tanh_fraction, config.output,
         )  # fmt: skip
         self.reset_parameters()
 
@@ -47,7 +49,7 @@ class LstmArray(ArrayModule):
     def forward(self, inputs: torch.Tensor, state=None, trace: Trace | None = None):
         """``inputs`` (T, B, m), ``state`` (h, c) each (B, n) or None: hidden rows not driven at first.
 
-        Returns h and c of all steps, each (T, B, n).
+        Returns the outputs of all steps, h of all steps as its DAC codes have it, and c: each (T, B, n).
         """
         if self.recorder is not None:
             trace = Trace(given_state=state is not None)
@@ -72,11 +74,20 @@ class LstmArray(ArrayModule):
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
         built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
         if built is not None:
-            hidden, cells = kernel_sequence(built, self.sums_are_exact, *arguments)
+            hidden, cells, values = kernel_sequence(built, self.sums_are_exact, *arguments)
         else:
-            hidden, cells = eager_sequence(*arguments, trace)
+            hidden, cells, values = eager_sequence(*arguments, trace)
+        hidden = hidden / code_scale(self.config.dac_bits)
+        outputs = hidden
+        if self.config.output == "value":
+            scale = 2.0 ** (self.config.activation_bits - 1)
+            outputs = values if self.config.adc_bits == FLOAT else rounded(values * scale) / scale
+            if trace is not None:
+                trace.out.extend((outputs.detach() * scale).unbind(0))
+        elif trace is not None:
+            trace.out = trace.hidden
         self.record(codes, trace)
-        return hidden / code_scale(self.config.dac_bits), cells
+        return outputs, hidden, cells
 
     def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool) -> torch.Tensor:
         """What the rows' noise adds to the voltages: sums are linear, so that of the hidden rows needs no loop.

@@ -4,6 +4,8 @@ Same shapes, same state handling, same packed sequences; state dicts of the floa
 made of the arrays that a design's network is made of.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
@@ -20,9 +22,10 @@ GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
 class QuantLSTM(nn.Module):
     """``nn.LSTM`` whose layers are arrays; further keywords are those of :class:`QuantConfig`.
 
-    Values in and out lie in [-1, 1]. Without an initial state the hidden rows are not driven on the first step,
-    which is nn.LSTM's zero state, also for one bit, which has no zero code. Dropout between layers leaves rows of
-    the next array undriven.
+    Values in and out lie in [-1, 1]. With ``output="value"`` the last layer's outputs are h to activation bits, while
+    h_n, as every hidden row, has its DAC codes. Without an initial state the hidden rows are not driven on the first
+    step, which is nn.LSTM's zero state, also for one bit, which has no zero code. Dropout between layers leaves rows
+    of the next array undriven.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class QuantLSTM(nn.Module):
         self.arrays = nn.ModuleList()  #: layer after layer, forward before reverse
         for index in range(num_layers * self.directions):
             inputs = input_size if index < self.directions else hidden_size * self.directions
-            self.arrays.append(LstmArray(inputs, hidden_size, config, fast))
+            inner = index < (num_layers - 1) * self.directions  # its outputs go to DACs
+            own = replace(config, output="codes") if inner else config
+            self.arrays.append(LstmArray(inputs, hidden_size, own, fast))
             if index >= self.directions:
                 self.arrays[-1].input_dropout = dropout
         set_noise(self)  # none, from one stream for all
@@ -98,11 +103,11 @@ class QuantLSTM(nn.Module):
                 index = first + direction
                 given = values if direction == 0 else _gather(values, back)
                 start = None if state is None else (state[0][index], state[1][index])
-                hidden, cell = self.arrays[index](given, start)
+                out, hidden, cell = self.arrays[index](given, start)
                 rows = torch.arange(batch)
                 hiddens.append(hidden[last, rows])
                 cells.append(cell[last, rows])
-                outputs.append(hidden if direction == 0 else _gather(hidden, back))
+                outputs.append(out if direction == 0 else _gather(out, back))
             values = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
         dtype = self.arrays[0].cells.dtype
         return values.to(dtype), torch.stack(hiddens).to(dtype), torch.stack(cells)

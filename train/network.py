@@ -51,7 +51,7 @@ class DesignNetwork(nn.Module):
                 trace = Trace()
                 traces.append(trace)
             if layer.kind == "lstm":
-                values, _ = module(values, trace=trace)
+                values = module(values, trace=trace)[0]
                 continue
             if layer.emit == "end":
                 values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
@@ -92,7 +92,7 @@ def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModu
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
     shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits, **ranges}
     if layer.kind == "lstm":
-        formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")
+        formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output")
         config = QuantConfig(**shared, **{name: getattr(layer, name) for name in formats})
         return LstmArray(layer.inputs, layer.hidden, config, fast)
     if not layer.has_table:

@@ -28,6 +28,7 @@ class LstmFormat:
     cell_fraction: int
     tanh_bits: int
     tanh_fraction: int
+    output: str
 
     @property
     def for_kernel(self) -> list[int]:
@@ -56,12 +57,13 @@ class Trace:
     adc: list[torch.Tensor] = field(default_factory=list)
     gates: list[torch.Tensor] = field(default_factory=list)
     cell: list[torch.Tensor] = field(default_factory=list)
+    hidden: list[torch.Tensor] = field(default_factory=list)
     out: list[torch.Tensor] = field(default_factory=list)
     given_state: bool = False  #: did the sequences begin with a state, which the hardware does not have?
 
 
 def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise, trace):
-    """Hidden codes and cell values of all steps, each (T, B, n).
+    """Hidden codes, cell values and hidden values before their rounding, of all steps: each (T, B, n).
 
     ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; ``recurrent`` (n, 4n), or
     (B, n, 4n) where every sequence has its own, from hidden code to voltage; ``step`` (4,); ``tables``
@@ -79,7 +81,7 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
     if noise.spread is not None:
         spread = normals(list(noise.spread_key), steps, batch * columns, loaded_kernel()).view_as(voltages)
         spread = spread * noise.spread
-    hiddens, cells = [], []
+    hiddens, cells, values = [], [], []
     for t, v in enumerate(voltages.unbind(0)):
         if hidden is not None:
             v = v + _product(hidden.to(recurrent.dtype), recurrent)
@@ -88,16 +90,18 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
             if hidden is not None:
                 energy = energy + hidden.detach().square().sum(1).to(v.dtype)
             v = v + spread[t] * energy.sqrt()[:, None]
-        hidden, cell = _step(v, cell, step, tables, cell_table, form, trace)
+        hidden, cell, value = _step(v, cell, step, tables, cell_table, form, trace)
         hiddens.append(hidden)
         cells.append(cell)
-    return torch.stack(hiddens), torch.stack(cells)
+        values.append(value)
+    return torch.stack(hiddens), torch.stack(cells), torch.stack(values)
 
 
 def kernel_sequence(
     kernel, exact: bool, voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise
 ):
     """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
+    Values are there where they are the output.
 
     ``exact`` says that products with the hidden codes are exact in float32, so in any order.
     """
@@ -110,20 +114,20 @@ class _Kernel(Function):
     def forward(ctx, kernel, exact, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise):
         hidden = None if hidden is None else hidden.contiguous()
         voltages = voltages.contiguous()
-        hiddens, cells = kernel.lstm_forward(
+        hiddens, cells, values = kernel.lstm_forward(
             voltages, recurrent, step, tables, cell_table, form.for_kernel, hidden, cell, noise.adc_key, noise.adc,
-            noise.spread_key, noise.spread, noise.squares, exact,
+            noise.spread_key, noise.spread, noise.squares, exact, form.output == "value",
         )  # fmt: skip
         ctx.save_for_backward(voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells)
         ctx.kernel, ctx.form = kernel, form
         ctx.set_materialize_grads(False)
-        return hiddens, cells
+        return hiddens, cells, values
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_hidden, grad_cells):
+    def backward(ctx, *grads):
         voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
-        grads = [None if g is None else g.contiguous() for g in (grad_hidden, grad_cells)]
+        grads = [None if g is None else g.contiguous() for g in grads]
         needs = ctx.needs_input_grad
         dv, dstep, dhidden, dcell = ctx.kernel.lstm_backward(
             voltages, recurrent, step, tables, cell_table, ctx.form.for_kernel, hidden, cell, hiddens, cells, *grads,
@@ -152,7 +156,7 @@ def _product(hidden, recurrent):
 
 
 def _step(v, cell, step, tables, cell_table, form: LstmFormat, trace):
-    """Element-wise part of one step: voltages (B, 4n) and cell (B, n) to the hidden codes and the new cell."""
+    """Element-wise part of one step: voltages (B, 4n), cell (B, n) to hidden codes, new cell and hidden values."""
     if form.adc_bits == FLOAT:
         f, i, o, g = (v * step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
@@ -170,5 +174,5 @@ def _step(v, cell, step, tables, cell_table, form: LstmFormat, trace):
     hidden = product if form.dac_bits == FLOAT else symmetric_code(product, form.dac_bits)
     if trace is not None:
         trace.voltage.append(v)
-        trace.out.append(hidden)
-    return hidden, cell
+        trace.hidden.append(hidden)
+    return hidden, cell, product

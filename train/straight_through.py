@@ -37,6 +37,21 @@ def symmetric_code(values: torch.Tensor, bits: int, passing: bool = False) -> to
     return _Symmetric.apply(values, bits, passing)
 
 
+class _Rounded(Function):
+    @staticmethod
+    def forward(ctx, values):
+        return (values + 0.5).floor_()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def rounded(values: torch.Tensor) -> torch.Tensor:
+    """``floor(v + 1/2)``."""
+    return _Rounded.apply(values)
+
+
 class _Adc(Function):
     @staticmethod
     def forward(ctx, v, bits):

@@ -84,7 +84,7 @@ class _Counter:
     def see(self, codes: torch.Tensor, trace) -> None:
         self.inputs += _count(codes, -self.top, len(self.inputs))
         if self.array.groups > 1:
-            self.hidden += _count(torch.stack(trace.out), -self.top, len(self.hidden))
+            self.hidden += _count(torch.stack(trace.hidden), -self.top, len(self.hidden))
         for voltage in trace.voltage:
             steps = voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
             clipped = steps.clamp(self.low, self.high)

@@ -132,8 +132,10 @@ def _integers(layer, trace: Trace) -> dict[str, np.ndarray]:
             "adc": adc,
             "gates": (torch.stack(trace.gates).double() * scale).flatten(2),
             "cell": torch.stack(trace.cell).double() * 2.0**layer.cell_fraction,
-            "hidden": torch.stack(trace.out),
+            "hidden": torch.stack(trace.hidden),
         }
+        if layer.output == "value":
+            stages["out"] = torch.stack(trace.out)
     else:
         stages = {"adc": adc}
         if layer.output == "argmax":

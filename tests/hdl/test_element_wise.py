@@ -14,8 +14,8 @@ from tests.hdl.simulate import simulate
 def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
     """One set of operands (n, 5: f, i, o, g, c) a cycle; returns the cell states, all compared with the model."""
     dut = ElementWiseLane(layer)
-    cells, hidden, saturated = (np.asarray(v) for v in dut.model(*operands.T))
-    got = {"cell": [], "hidden": [], "saturated": []}
+    cells, hidden, out, saturated = (np.asarray(v) for v in dut.model(*operands.T))
+    got = {"cell": [], "hidden": [], "value": [], "saturated": []}
 
     async def testbench(ctx):
         for cycle in range(len(operands) + dut.latency):
@@ -27,6 +27,8 @@ def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
                 got["saturated"].append(ctx.get(dut.saturated))
             if cycle >= dut.latency:
                 got["hidden"].append(ctx.get(dut.hidden))
+                if layer.output == "value":
+                    got["value"].append(ctx.get(dut.value))
             await ctx.tick()
 
     simulate(dut, testbench)
@@ -34,6 +36,7 @@ def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
     assert got["cell"][:count] == cells.tolist()
     assert got["saturated"][:count] == saturated.astype(int).tolist()
     assert from_wire(np.array(got["hidden"]), layer.dac_bits).tolist() == hidden.tolist()
+    assert got["value"] == (out.tolist() if layer.output == "value" else [])
     return cells
 
 

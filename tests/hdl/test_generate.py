@@ -63,7 +63,7 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     files = generated(design, trace=True)
     side_car = json.loads(files["har.json"])
     assert (side_car["fingerprint"], side_car["trace"]) == (design.fingerprint, True)
-    assert side_car["versions"]["contract"] == 1
+    assert side_car["versions"]["contract"] == 2
     assert side_car["versions"]["register_map"] == "1.0.0"
     module = files["har.v"].split("endmodule")[0]
     for port in side_car["ports"]:

@@ -43,7 +43,7 @@ def lstm(layer, data, weights, steps):
     hidden, cell, out = [0] * n, [0] * n, []
     for x in steps:
         drive = x + hidden + [top] * layer.bias_rows
-        new_hidden = []
+        new_hidden, new_values = [], []
         for unit in range(n):
             code = [
                 adc(column_sum(weights, gate * n + unit, drive), int(data.mult[gate]), int(data.shift[gate]),
@@ -62,8 +62,9 @@ def lstm(layer, data, weights, steps):
                 new_hidden.append(1 if value >= 0 else -1)
             else:
                 new_hidden.append(clip(math.floor(value * top + HALF), -top, top))
+            new_values.append(math.floor(value * 2 ** (a - 1) + HALF))
         hidden = new_hidden
-        out.append(hidden)
+        out.append(new_values if layer.output == "value" else hidden)
     return out
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from ohmgate.model import reference
-from ohmgate.model.formats import DesignError, quantise_symmetric
+from ohmgate.model.formats import DesignError, full_scale, quantise_symmetric
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.export import export
 from ohmgate.train.linear import LinearArray
@@ -65,6 +65,30 @@ def test_a_stack_with_a_head_exports_as_one_network():
     out = model(x.transpose(0, 1)).transpose(0, 1)
     step = model.head.converter(model.head.alpha()).step[0]
     assert out.detach().numpy() == pytest.approx((result.out + 0.5) * step)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_values_of_a_last_layer_are_the_references(seed):
+    """Outputs are finer than the codes that are fed back, and both are the reference's; so is the state."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    bits = int(rng.integers(1, 5))
+    config = QuantConfig(dac_bits=bits, activation_bits=int(rng.integers(4, 13)), output="value")
+    model = QuantLSTM(3, 5, 2, config=config).eval()
+    assert [array.config.output for array in model.arrays] == ["codes", "value"]
+    x = torch.rand(6, 4, 3) * 2 - 1
+    report = verify_modules(model, x)
+    assert report.mismatches == 0, str(report)
+    assert report.compared == 6 * 4 * (2 * (4 * 5 * 2 + 2 * 5) + 5)
+    network = export(model)
+    result = reference.run(network, quantise_symmetric(x.transpose(0, 1).numpy(), bits))
+    outputs, (hidden, _) = model(x)
+    last = network.design.layers[1]
+    assert last.output_unit == 2.0 ** (1 - config.activation_bits)
+    assert torch.equal(outputs.transpose(0, 1).double(), torch.from_numpy(result.out) * last.output_unit)
+    codes = torch.from_numpy(result.layers[1].hidden[:, -1])
+    assert torch.equal(hidden[1], (codes / full_scale(bits)).float())
 
 
 def test_the_input_scale_is_the_first_arrays():

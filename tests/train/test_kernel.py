@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from scipy import stats
 
+from ohmgate.model.design import LSTM_OUTPUTS
 from ohmgate.train import kernel as kernels
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.gaussian import normals, stream_key
@@ -36,6 +37,7 @@ def random_pair(seed: int):
         cell_bits=int(rng.integers(fraction + 1, 33)),
         cell_fraction=fraction,
         tanh_fraction=min(int(rng.integers(3, 7)), fraction),
+        output=str(rng.choice(LSTM_OUTPUTS)),
         quantiser=str(rng.choice(["absmax", "lsq", "pact"])),
     )
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
@@ -65,18 +67,18 @@ def test_codes_are_identical_and_gradients_agree(seed):
     for layer in layers:
         given_x = x.clone().requires_grad_()
         given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
-        hidden, cells = layer(given_x, given_state)
+        outputs, hidden, cells = layer(given_x, given_state)
         weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
-        (hidden * weights).sum().add((cells * weights).sum()).backward()
+        sum(
+            (part * w).sum() for part, w in ((outputs, weights), (hidden, weights.flip(0)), (cells, weights))
+        ).backward()
         leaves = [given_x, *(given_state or ()), *layer.parameters()]
-        results.append((hidden.detach(), cells.detach(), [leaf.grad for leaf in leaves]))
-    (h, c, grads), (h_eager, c_eager, grads_eager) = results
+        results.append((torch.stack([outputs, hidden, cells]).detach(), [leaf.grad for leaf in leaves]))
+    (values, grads), (values_eager, grads_eager) = results
     if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
-        assert torch.allclose(h, h_eager, atol=1e-5)
-        assert torch.allclose(c, c_eager, atol=1e-5)
+        assert torch.allclose(values, values_eager, atol=1e-5)
     else:
-        assert torch.equal(h, h_eager)
-        assert torch.equal(c, c_eager)
+        assert torch.equal(values, values_eager)
     whole, whole_eager = (torch.cat([g.flatten() for g in part]) for part in (grads, grads_eager))
     assert (whole - whole_eager).norm() <= 1e-5 * whole_eager.norm()
     for ours, theirs in zip(grads, grads_eager):  # a learned range's is a sum that cancels

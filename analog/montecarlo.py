@@ -9,7 +9,6 @@ imported, as the ``ohmgate`` command does.
 import hashlib
 import json
 import multiprocessing
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..model import reference
+from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from ..model.layout import logical_order
 from ..model.network import Network
@@ -253,6 +253,5 @@ def _read(file: Path, header: str) -> list[Draw]:
 
 
 def _replace(file: Path, lines: list[str]) -> None:
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    with whole(file) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")

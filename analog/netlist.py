@@ -7,12 +7,11 @@ of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of 0 
 so that they read back as the same float64; the text depends on the arguments alone.
 """
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
+from ..model.files import whole
 from ..model.formats import DesignError
 from .elimination import Line
 from .wires import WireConfig, check_conductance
@@ -36,13 +35,8 @@ def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point arr
 def write_netlist(path, conductance, wires: WireConfig, volts, title: str = "Cross-point array") -> None:
     """Write :func:`netlist` to ``path``, whole or not at all."""
     text = netlist(conductance, wires, volts, title)
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title: str) -> Iterator[str]:

@@ -1,23 +1,22 @@
 """Plots of the analog studies; each writes an image of its path's type, the same bytes for the same data."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..model.files import whole
+
 BLUE, RED, GREY = "#4878a8", "#c44e52", "#8c8c8c"
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write to a temporary name, then rename; without the time stamps and versions of the image formats."""
+    """Write ``path`` whole, without the time stamps and versions of the image formats."""
     path = Path(path)
     metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    with rc_context({"svg.hashsalt": "ohmgate"}):
-        figure.savefig(temporary, dpi=120, metadata=metadata)
-    temporary.replace(path)
+    with rc_context({"svg.hashsalt": "ohmgate"}), whole(path) as part:
+        figure.savefig(part, dpi=120, metadata=metadata)
 
 
 def bars(path, names: list[str], values: list[float], label: str, line: tuple[float, str] | None = None) -> None:

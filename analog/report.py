@@ -2,12 +2,12 @@
 
 import base64
 import json
-import os
 from pathlib import Path
 
 import jinja2
 import numpy as np
 
+from ..model.files import whole
 from . import montecarlo, plots
 from .array import Array
 from .budget import noise_budget
@@ -43,7 +43,9 @@ def write_report(
     layers = [_layer(folder, index, study, array) for index, array in enumerate(arrays)]
     for layer in layers:
         pictures |= layer["pictures"]
-    _write(folder / DATA, json.dumps(_data(study, found, ideal, sensitivity, layers, preset), indent=1) + "\n")
+    with whole(folder / DATA) as part:
+        data = _data(study, found, ideal, sensitivity, layers, preset)
+        part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ohmgate.analog", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -53,7 +55,8 @@ def write_report(
         preset=preset, percent=lambda value: f"{100 * value:.2f} %",
         pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in pictures.items()},
     )  # fmt: skip
-    _write(folder / PAGE, page)
+    with whole(folder / PAGE) as part:
+        part.write_text(page, encoding="utf-8")
     return folder / PAGE
 
 
@@ -99,9 +102,3 @@ def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
             for layer in layers
         ],
     }
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..model.design import GATES
+from ..model.files import whole
 from ..model.formats import full_scale
 from ..model.network import Network
 from ..model.reference import Result
@@ -23,8 +24,8 @@ GATE_NAMES = {"f": "forget gate f", "i": "input gate i", "o": "output gate o", "
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a picture; no date or version goes into it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    with whole(path) as part:
+        figure.savefig(part, dpi=130, metadata={"Software": None})
     return path
 
 

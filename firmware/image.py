@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from ..model.design import Design, Layer
+from ..model.files import whole
 from ..model.network import LayerData, Network, nominal_tables
 from . import sections as codec
 from .format import (
@@ -103,14 +104,10 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 def write(path: str | os.PathLike, network: Network) -> None:
     """Write the image of ``network``; the file is whole or not there."""
-    data, path = pack(network), Path(path)
-    part = path.with_name(path.name + ".part")
+    data = pack(network)
     try:
-        try:
+        with whole(path) as part:
             part.write_bytes(data)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise ImageError(f"cannot write image {str(path)!r}: {error.strerror}") from None
 

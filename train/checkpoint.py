@@ -1,13 +1,14 @@
 """Training state in one safetensors file, replaced whole, so that a run killed at any moment can go on."""
 
+import errno
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..model.files import whole
 from ..model.formats import DesignError
 
 KEY = "ohmgate"  #: one metadata entry, so that the file's bytes do not depend on a map's order
@@ -24,12 +25,12 @@ def save(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
 
 def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> None:
     """Write ``tensors`` and ``content``, which must be JSON, to a safetensors file, whole or not at all."""
-    path = Path(path)
     metadata = {KEY: json.dumps(content, sort_keys=True)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, metadata)
-    temporary.replace(path)
+    with whole(path) as part:
+        try:
+            save_file(tensors, part, metadata)
+        except SafetensorError as error:
+            raise OSError(errno.EIO, str(error)) from None
 
 
 def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict) -> int:

@@ -5,7 +5,6 @@ Every original has its SHA-256 here: what is fetched is the same for all, or it 
 
 import gzip
 import io
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pooch
 
+from ..model.files import whole
 from ..model.formats import DesignError
 
 DATA_VARIABLE = "OHMGATE_DATA"  #: environment variable that names the data folder
@@ -109,10 +109,8 @@ def fetch(name: str) -> Path:
     path = cache / name
     if not path.exists():
         content = original.convert(_download(name, original, cache / "originals").read_bytes())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_bytes(content)
-        part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(content)
     return path
 
 

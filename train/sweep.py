@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from .grid import Cell, belongs, run_cell
 
@@ -57,7 +58,8 @@ def run_sweep(
             if future.exception() is not None:
                 failure = failure or future.exception()
                 continue
-            _write(result_path(out, cell), future.result())
+            with whole(result_path(out, cell)) as part:
+                part.write_text(json.dumps(future.result(), indent=1) + "\n", encoding="utf-8")
             if progress is not None:
                 done = sum(result_path(out, other).exists() for other in cells)
                 progress(done, len(cells), cell.name)
@@ -102,10 +104,3 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)

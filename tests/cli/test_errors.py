@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -144,6 +145,22 @@ def test_differing_integers_are_counted_and_named(run_folder):
     assert mismatches == 1
     assert integers == 5 * (45 + 128 + 128 + 32 + 32 + 32) + 5 * (33 + 9 + 1)
     assert first == f"layer 0, sequence 1, step 1, unit 4, cell: expected {value}, got {value + 5}"
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_one_sentence_and_nothing_half_written(tmp_path):
+    """A limit on a file's size stands for it: as with a full disk, a write fails half-way."""
+    command = [sys.executable, "-m", "ohmgate.cli.main", "train", "vowels", "--epochs", "1", "--out", "run"]
+    child = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )  # fmt: skip
+    assert child.returncode == 2
+    sentence = child.stderr.splitlines()[-1]
+    assert sentence.startswith("ohmgate: error: cannot use 'run/checkpoints/quantised_0.safetensors': ")
+    assert "File too large" in sentence
+    assert "Traceback" not in child.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["config.json"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,43 @@
+"""Files are whole or not there, and an error names the file."""
+
+import errno
+
+import pytest
+
+from ohmgate.model.files import whole
+
+
+def test_a_file_gets_its_name_when_it_is_written_and_its_folder_is_made(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with whole(path) as part:
+        part.write_text("all of it")
+        assert not path.exists()
+        assert part.suffix == ".txt"
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+    assert path.read_text() == "all of it"
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
+def test_what_is_broken_off_leaves_the_old_file_and_nothing_else(tmp_path, raised):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def break_off(part):
+        part.write_text("half")
+        raise raised
+
+    with pytest.raises(raised), whole(path) as part:
+        break_off(part)
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_names_the_file_and_other_files_keep_their_name(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError, match="No space left") as caught, whole(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write() has it
+    assert caught.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as caught, whole(path):
+        (tmp_path / "other").read_text()
+    assert caught.value.filename == str(tmp_path / "other")
+    assert list(tmp_path.iterdir()) == []

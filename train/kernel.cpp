@@ -131,7 +131,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& r
 template <bool TABLES, bool STEPS>
 void backward_step(const float* v, const float* __restrict before, const float* __restrict after,
                    const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, int64_t n,
-                   const Gates<TABLES> gates, const Cell<TABLES> cell) {
+                   const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
   const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
   for (int64_t at = 0; at < n; at += CHUNK) {
@@ -147,7 +147,7 @@ void backward_step(const float* v, const float* __restrict before, const float* 
     cell.tanh(after + at, th, count);
     for (int j = 0; j < count; ++j) {  // the buffers become the gradients of the pre-activations
       const int64_t k = at + j;
-      float dp = dh[k];
+      float dp = dh[k] * top;
       float dcell = dc[k] + dp * o[j] * (1.0f - th[j] * th[j]) * cell.tanh_inside(after[k]);
       dcell = dcell * cell.inside(cell.sum(f[j], before[k], i[j], g[j]));
       dc[k] = dcell * f[j];
@@ -207,11 +207,13 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
     const float* after = cells.data_ptr<float>() + t * batch * n;
     const float* v = voltages.data_ptr<float>() + t * batch * columns;
     float* out = dv.data_ptr<float>() + t * batch * columns;
-    const float* p = grad_values ? grad_values->data_ptr<float>() + t * batch * n : nullptr;
-    for (int64_t k = 0; k < batch * n; ++k) h[k] = h[k] * top + (p ? p[k] : 0.0f);
+    if (grad_values) {  // of o * tanh(c), as the codes' is after the multiplication by top
+      const float* from = grad_values->data_ptr<float>() + t * batch * n;
+      for (int64_t k = 0; k < batch * n; ++k) h[k] += from[k] / top;
+    }
     for (int64_t b = 0; b < batch; ++b)
       backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
-                                   out + b * columns, dstep, n, gates, cell);
+                                   out + b * columns, dstep, n, gates, cell, top);
   }
   if (h0) product.run(dv.select(0, 0), dh);
   Tensor grad_step = at::empty({4}, voltages.options());

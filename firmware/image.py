@@ -7,7 +7,7 @@ stands for one network, and ``pack(unpack(data)) == data``.
 import os
 from pathlib import Path
 
-from ..model.design import Design, Layer
+from ..model.design import CONTRACT_VERSION, Design, Layer
 from ..model.files import whole
 from ..model.network import LayerData, Network, nominal_tables
 from . import sections as codec
@@ -65,7 +65,8 @@ def decode(frame: Frame) -> Network:
     _check_bits(design, "section META")
     if design.fingerprint != frame.fingerprint:
         raise ImageError(
-            f"header: the fingerprint must be {design.fingerprint} of the design in META, not {frame.fingerprint}"
+            f"header: the fingerprint must be {design.fingerprint} of the design in META by version "
+            f"{CONTRACT_VERSION} of the numeric contract, not {frame.fingerprint}"
         )
     expected = section_order(design.layers)
     for position, (tag, layer) in enumerate(expected):

@@ -175,7 +175,8 @@ def test_sentences_of_the_header_and_the_digest():
     )
     assert sentence(forge(sections, sections=10)) == "section 9: 0 bytes are left, too few for a section"
     assert sentence(forge(sections, fingerprint=1)) == (
-        f"header: the fingerprint must be {DESIGN.fingerprint} of the design in META, not 0000000000000001"
+        f"header: the fingerprint must be {DESIGN.fingerprint} of the design in META by version 2 of the numeric "
+        "contract, not 0000000000000001"
     )
     assert image.unpack(forge(sections, fingerprint=fingerprint)) == example()
     flipped = data[:-1] + bytes([data[-1] ^ 1])

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..model.design import Layer
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
-from ..model.layout import gate_of_column, physical_order
+from ..model.layout import gate_of_column, physical_order, row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
 from .chip import Chip
 from .config import ArrayConfig
@@ -49,6 +49,7 @@ class Array:
         self._weight_sigma = self.config.weight_noise * 2 * full_scale(layer.weight_bits)  # codes
         self._generations: dict[int, np.ndarray] = {}  # weight noise by number of writes
         self._gate = gate_of_column(layer)[physical_order(layer)]
+        self._row_drive = row_drive(layer)
         self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
         self._sequence_noise = np.zeros((0, *self.levels.shape))  # (B, rows, columns), redraw per sequence
         self._changed()
@@ -139,7 +140,7 @@ class Array:
 
     def analog(self, drive: np.ndarray) -> np.ndarray:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
-        rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        rows = (self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)) * self._row_drive
         sums = rows @ self.effective() + self._slow_sums(rows)
         sigma, reference = self._read_sigma(rows)
         level = sums * self.scale
@@ -213,7 +214,8 @@ class Array:
 
     def _largest_sum(self, power: int) -> float:
         """Bound of the sum of ``power``-th powers of the rows, in the unit of their own grid."""
-        return self.layer.rows * (2.0 * full_scale(self.layer.dac_bits)) ** power * (DacBank.GRID if self.dacs else 1)
+        largest = 2.0 * full_scale(self.layer.dac_bits) * self.layer.input_drive
+        return self.layer.rows * largest**power * (DacBank.GRID if self.dacs else 1)
 
     def _make_slow(self) -> None:
         """Telegraph noise cell by cell; 1/f weight by weight, as the cells of one add up to one such process."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..model.design import Layer
 from ..model.formats import signed_range, symmetric_codes
+from ..model.layout import row_drive
 from .array import Array
 from .config import QUANTISATION_SIGMA, ArrayConfig
 from .plots import bars
@@ -76,7 +77,7 @@ def noise_budget(
         levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
     if drives is None:
         drives = rng.choice(symmetric_codes(layer.dac_bits), (200, layer.rows))
-    sums = drives @ levels
+    sums = (drives * row_drive(layer)) @ levels
     rms = {"quantisation": QUANTISATION_SIGMA}
     for source in present(config):
         array = Array(layer, isolated(config, source), seed)

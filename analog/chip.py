@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from ..model.design import Layer
-from ..model.formats import full_scale
 from . import repair
 from .cells import Cells
 from .compensate import compensate_pair
@@ -157,7 +156,6 @@ class Chip:
         weighted = mapping.weigh_squares(conductances) * mapping.unit**2  # S, mirrors squared
         none = np.zeros_like(weighted)
         thermal = 4 * BOLTZMANN * cells.kelvin * cells.bandwidth / square_unit * weighted.sum(axis=0)
-        code_voltage = cells.device.read_voltage / full_scale(mapping.layer.dac_bits)
-        shot = 2 * ELECTRON * cells.bandwidth * code_voltage / square_unit * weighted
+        shot = 2 * ELECTRON * cells.bandwidth * mapping.code_voltage / square_unit * weighted
         read = mapping.weigh_squares(cells.device.read_noise(conductances) ** 2)
         return (thermal if cells.thermal else none[0]), (shot if cells.shot else none), read

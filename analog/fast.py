@@ -21,7 +21,7 @@ import numpy as np
 
 from ..model.design import check_choice
 from ..model.formats import DesignError, full_scale, signed_range
-from ..model.layout import logical_order
+from ..model.layout import logical_order, row_drive
 from .array import Array
 from .grid import on_grid
 
@@ -78,9 +78,11 @@ class FastReader:
         self._low, self._high = signed_range(layer.adc_bits)
         seed = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         self._normals = Normals(normals, seed)
-        weights, scale = array.effective()[:, self._order], array.scale[self._order]
+        drive = row_drive(layer)[:, None]  # into weights and variances: the drive stays in codes
+        weights, scale = array.effective()[:, self._order] * drive, array.scale[self._order]
         self._weights, self.dtype = _rounded(weights, layer, scale)
         constant, absolute, squared = array.fresh_variance()
+        absolute, squared = absolute * drive, squared * drive**2
         top = full_scale(layer.dac_bits)
         if squared.any() and layer.rows * top**2 > 2**17:  # 24 bits leave too few for the variances
             self._weights, self.dtype = self._weights.astype(np.float64), np.float64

@@ -68,8 +68,13 @@ class Mapping:
 
     @property
     def unit_current(self) -> float:
-        """Current (A) that stands for 1 in the column sum: one DAC code over one weight code."""
-        return self.cells.device.read_voltage / full_scale(self.layer.dac_bits) * self.unit
+        """Current (A) that stands for 1 in the column sum: one DAC code of a hidden row over one weight code."""
+        return self.code_voltage * self.unit
+
+    @property
+    def code_voltage(self) -> float:
+        """Volts of one DAC code on a hidden or bias row. The read voltage is the largest, at full scale of inputs."""
+        return self.cells.device.read_voltage / (full_scale(self.layer.dac_bits) * self.layer.input_drive)
 
     def column_scale(self, levels: np.ndarray) -> np.ndarray:
         """What each column's weight codes (rows, columns) are multiplied by, to use all of the range: (columns,)."""

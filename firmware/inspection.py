@@ -54,15 +54,17 @@ def diff(a: bytes | Network, b: bytes | Network) -> str:
 
 
 def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
+    inputs = "inputs" if layer.input_drive == 1 else f"inputs at {layer.input_drive} times the voltage"
     rows = " + ".join(
         f"{count} {name}"
-        for count, name in ((layer.inputs, "inputs"), (layer.hidden, "hidden"), (layer.bias_rows, "bias"))
+        for count, name in ((layer.inputs, inputs), (layer.hidden, "hidden"), (layer.bias_rows, "bias"))
         if count
     )
     lines = [
         f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
         f"{layer.adcs} ADCs x {layer.steps} conversions",
         f"  bits     DAC {layer.dac_bits}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
+        f"  output   {_output(layer)}",
     ]
     names = GATE_ORDER[layer.kind].decode().rstrip("\0")
     for gate, name in enumerate(names):
@@ -72,6 +74,24 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
         origin = "loaded" if table_bits(layer) else "constant"
         lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}")
     return lines + _histogram(layer, data)
+
+
+HANDED_ON = {
+    ("lstm", "codes"): "hidden DAC codes",
+    ("lstm", "value"): "hidden values",
+    ("dense", "table"): "DAC codes",
+    ("dense", "codes"): "ADC codes",
+}
+
+
+def _output(layer: Layer) -> str:
+    """What the layer hands on."""
+    when = "at a sequence's end" if layer.kind == "dense" and layer.emit == "end" else "on every step"
+    if layer.output == "argmax":
+        return f"number of the largest of {layer.outputs} ADC codes, {when}"
+    what = HANDED_ON[layer.kind, layer.output]
+    bits = layer.adc_bits if what == "ADC codes" else layer.output_bits
+    return f"{layer.outputs} {what} of {bits} bits, {when}"
 
 
 def _ends(entries: np.ndarray) -> str:

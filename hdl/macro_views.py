@@ -44,6 +44,7 @@ def behavioural(layer: Layer) -> str:
     low, high = signed_range(layer.adc_bits)
     handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
     decode_dac = "row_codes[row] ? -1 : 1" if layer.dac_bits == 1 else "$signed(row_codes[row * D +: D])"
+    boost = f"{20 * ' '}if (row < INPUTS) drive = drive * {layer.input_drive};\n" if layer.input_drive > 1 else ""
     decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
     return f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
@@ -94,7 +95,7 @@ def behavioural(layer: Layer) -> str:
                     weight = {decode_level};
                     drive = FULL_SCALE;
                     if (row < DRIVEN) drive = {decode_dac};
-                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
+{boost}                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
                 end
                 scaled = (sum * $signed({{1'b0, mult[gate * {MULT_BITS} +: {MULT_BITS}]}}))
                     >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];

@@ -17,7 +17,7 @@ from typing import ClassVar
 from .formats import DesignError, check_integer, full_scale
 from .tables import DENSE_FUNCTIONS
 
-CONTRACT_VERSION = 2  #: of docs/numerics.md; part of every fingerprint
+CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 
 
@@ -71,7 +71,8 @@ class ArrayLayer:
     def macro_name(self) -> str:
         """Name of the array macro; it holds every parameter, so two macros never share a name."""
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
-        split = f"{self.inputs}p{self.hidden}" if self.hidden else f"{self.inputs}"
+        drive = f"v{self.input_drive}" if self.input_drive > 1 else ""
+        split = f"{self.inputs}{drive}p{self.hidden}" if self.hidden else f"{self.inputs}"
         return (
             f"ohmgate_array_{split}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"
@@ -92,6 +93,7 @@ class LstmLayer(ArrayLayer):
     tanh_bits: int = 8  #: T, of the index into tanh(c)
     tanh_fraction: int = 5  #: Ft
     output: str = "codes"  #: "codes" of the DACs, or the "value" of h to A bits, for a host
+    input_drive: int = 1  #: V: the inputs' DACs have V times the other rows' reference voltage
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""
@@ -107,6 +109,7 @@ class LstmLayer(ArrayLayer):
         check_integer(f"{where}: tanh index bits", self.tanh_bits, 1, 12)
         check_integer(f"{where}: tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
         check_choice(f"{where}: output", self.output, LSTM_OUTPUTS)
+        check_integer(f"{where}: input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
 
     @property
     def rows(self) -> int:
@@ -143,6 +146,7 @@ class DenseLayer(ArrayLayer):
     kind: ClassVar[str] = "dense"
     gates: ClassVar[int] = 1
     hidden: ClassVar[int] = 0
+    input_drive: ClassVar[int] = 1
 
     outputs: int
     output: str = "table"  #: "table" to DAC codes, "codes" of the ADC, or "argmax" (lowest index wins)
@@ -179,6 +183,7 @@ INNER_OUTPUTS = {"lstm": "codes", "dense": "table"}  #: DAC codes, which another
 KINDS = {"lstm": LstmLayer, "dense": DenseLayer}
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
 LSTM_OUTPUTS = ("codes", "value")
+MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 

@@ -31,6 +31,13 @@ def logical_order(layer: Layer) -> np.ndarray:
     return np.argsort(physical_order(layer))
 
 
+def row_drive(layer: Layer) -> np.ndarray:
+    """Weight of each row's DAC code in the column sums: (rows,) int64, V on the inputs of an LSTM and 1 elsewhere."""
+    drive = np.ones(layer.rows, dtype=np.int64)
+    drive[: layer.inputs] = layer.input_drive
+    return drive
+
+
 def gate_of_column(layer: Layer) -> np.ndarray:
     """Gate (gain group) of each logical column: shape (columns,)."""
     return np.repeat(np.arange(layer.gates), layer.columns // layer.gates)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .design import DenseLayer, LstmLayer
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate, signed_range
-from .layout import gate_of_column
+from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
 from .tables import cell_tanh_table
 
@@ -56,7 +56,7 @@ def exact_codes(network: Network) -> Convert:
     prepared = []
     for layer, data in zip(network.design.layers, network.layers):
         gate = gate_of_column(layer)
-        weights = np.asarray(data.weights, dtype=np.float64)
+        weights = np.asarray(data.weights, dtype=np.float64) * row_drive(layer)[:, None]
         prepared.append((weights, data.mult.astype(np.int64)[gate], data.shift.astype(np.int64)[gate], layer))
 
     def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ohmgate.model.design import LSTM_OUTPUTS, DenseLayer, Design, Layer, LstmLayer
 from ohmgate.model.formats import symmetric_codes
+from ohmgate.model.layout import row_drive
 from ohmgate.model.network import MULT_BITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ohmgate.model.tables import DENSE_FUNCTIONS
 
@@ -106,6 +107,7 @@ def _lstm(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed)
         "tanh_bits": tanh_bits,
         "tanh_fraction": tanh_fraction,
         "output": str(rng.choice(LSTM_OUTPUTS)) if last else "codes",
+        "input_drive": int(rng.integers(2, 17)) if rng.random() < 0.5 else 1,
     }
     return LstmLayer(**_override(LstmLayer, values, fixed))
 
@@ -139,7 +141,7 @@ def _data(rng: np.random.Generator, layer: Layer) -> LayerData:
 def _gain(rng: np.random.Generator, layer: Layer) -> tuple[int, int]:
     """mult, shift that bring the standard deviation of the column sum to a third to all of the ADC's half range."""
     drive, weight = symmetric_codes(layer.dac_bits), symmetric_codes(layer.weight_bits)
-    deviation = np.sqrt(layer.rows * np.mean(drive**2.0) * np.mean(weight**2.0))
+    deviation = np.sqrt((row_drive(layer) ** 2).sum() * np.mean(drive**2.0) * np.mean(weight**2.0))
     gain = rng.uniform(0.35, 1.0) * 2 ** (layer.adc_bits - 1) / deviation
     top = 2**MULT_BITS - 1
     shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))

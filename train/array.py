@@ -162,7 +162,8 @@ class ArrayModule(RangedWeights):
     def _sum_type(self) -> torch.dtype:
         """float32 where it is exact for every sum times mult, else float64."""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
-        return torch.float32 if scale * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32 else torch.float64
+        largest = scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT
+        return torch.float32 if largest < EXACT_FLOAT32 else torch.float64
 
     def _weight_normals(self, purpose: str, batch: int) -> torch.Tensor:
         """One for each cell, or (B, rows, columns) where each sequence has its own."""

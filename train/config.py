@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from ..model.design import LSTM_OUTPUTS, check_choice
+from ..model.design import LSTM_OUTPUTS, MAX_INPUT_DRIVE, check_choice
 from ..model.formats import DesignError, check_integer, full_scale
 from .quantisers import QUANTISERS
 
 FLOAT = 32  #: bits that switch a quantiser off
+LSTM_FIELDS = (
+    "activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output", "input_drive",
+)  #: of :class:`QuantConfig` and of a description's LSTM layer alike  # fmt: skip
 
 
 def check_bits(name: str, bits) -> int:
@@ -43,6 +46,7 @@ class QuantConfig:
     tanh_bits: int = 8
     tanh_fraction: int = 5
     output: str = "codes"  #: what an LSTM hands on: DAC "codes" of h, or its "value" for what follows on the host
+    input_drive: int = 1  #: of an LSTM: how many times as hard as the hidden rows its inputs' rows are driven
 
     def __post_init__(self) -> None:
         check_bits("weight bits", self.weight_bits)
@@ -59,6 +63,7 @@ class QuantConfig:
         check_integer("tanh index bits", self.tanh_bits, 1, 12)
         check_integer("tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
         check_choice("LSTM output", self.output, LSTM_OUTPUTS)
+        check_integer("input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         if self.learn_range and self.tables == "constant":
             raise DesignError("an ADC range can be learned only where tables are loaded, not constant")
 

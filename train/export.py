@@ -8,6 +8,7 @@ from ..model.design import DenseLayer, Design, Layer, LstmLayer
 from ..model.formats import DesignError
 from ..model.network import Network
 from .array import ArrayModule
+from .config import LSTM_FIELDS
 from .lstm import LstmArray
 from .modules import QuantLSTM
 from .whole_model import arrays_of
@@ -65,8 +66,7 @@ def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:
         "adc_range": float(config.adc_range), "tables": config.tables,
     }  # fmt: skip
     if isinstance(array, LstmArray):
-        names = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output")
-        return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in names})
+        return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in LSTM_FIELDS})
     if array.function is None:
         if following is not None:
             raise DesignError("a linear layer before another array must have an output function, but it has none")

@@ -59,6 +59,8 @@ class LstmArray(ArrayModule):
         codes = self.drive_inputs(inputs).to(dtype)
         parts = weights.split((m, self.hidden, self.config.bias_rows), dim=-2)
         weights, recurrent = parts[:2]
+        if self.config.input_drive > 1:
+            weights = weights * self.config.input_drive
         bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
         if weights.dim() == 2:
             voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
@@ -95,6 +97,7 @@ class LstmArray(ArrayModule):
         ``driven``: are the hidden rows driven on the first step?
         """
         noise = self.drive_noise(*shape).to(weights.dtype)
+        noise[..., : self.inputs] *= self.config.input_drive
         if not driven:
             noise[0, :, self.inputs : self.inputs + self.hidden] = 0
         return column_sums(noise, weights)
@@ -106,7 +109,9 @@ class LstmArray(ArrayModule):
             fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
         if spread is not None:
             bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
-            squares = codes.detach().square().sum(2) + bias + self.row_noise**2 * self.cells.shape[0]
+            boost = self.config.input_drive**2  # of the inputs' power over the other rows'
+            noisy = boost * self.inputs + len(self.cells) - self.inputs
+            squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy
             if not driven:
                 squares[0] -= self.row_noise**2 * self.hidden
             fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}

@@ -133,6 +133,7 @@ class QuantLSTM(nn.Module):
                     raise DesignError(f"weight_{name}{suffix} must have shape {(4 * self.hidden_size, rows)}, "
                                       f"not {tuple(weight.shape)}")  # fmt: skip
             order = torch.cat([torch.arange(self.hidden_size) + k * self.hidden_size for k in GATE_ORDER])
+            w_ih = w_ih / array.config.input_drive
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
             _complete(state_dict, f"{prefix}arrays.{index}.", array, rows)
 

@@ -8,7 +8,7 @@ from ..model.design import Design, Layer
 from ..model.formats import DesignError, full_scale
 from ..model.network import Network
 from .array import ArrayModule
-from .config import FLOAT, QuantConfig
+from .config import FLOAT, LSTM_FIELDS, QuantConfig
 from .linear import LinearArray
 from .lstm import LstmArray
 from .noise import Noise
@@ -92,8 +92,7 @@ def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModu
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
     shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits, **ranges}
     if layer.kind == "lstm":
-        formats = ("activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output")
-        config = QuantConfig(**shared, **{name: getattr(layer, name) for name in formats})
+        config = QuantConfig(**shared, **{name: getattr(layer, name) for name in LSTM_FIELDS})
         return LstmArray(layer.inputs, layer.hidden, config, fast)
     if not layer.has_table:
         return LinearArray(layer.inputs, layer.outputs, QuantConfig(**shared | {"tables": "loaded"}), fast)

@@ -14,7 +14,7 @@ from ohmgate.analog.cells import SCHEMES, Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.mapping import Mapping
 from ohmgate.analog.wires import WireConfig, effective_matrix
-from ohmgate.model.design import DenseLayer
+from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError
 
 from .arrays import IDEAL, LAYER, programmed
@@ -123,6 +123,19 @@ def test_thermal_and_shot_noise_have_their_variance_within_a_percent(scheme):
             error = (error - error.mean(axis=1, keepdims=True)) * np.sqrt(400 / 399)
             expected = wide[0]
         assert error.var() == pytest.approx(expected / unit**2, rel=0.01)
+
+
+def test_the_read_voltage_is_the_inputs():
+    """Hidden rows have a share of it, so a current's noise is larger in their codes: as often as inputs' are driven."""
+    deviations = []
+    for drive in (1, 4):
+        layer = LstmLayer(inputs=5, hidden=4, adcs=4, input_drive=drive)
+        array = programmed(IDEAL, layer, thermal=True, bandwidth=5e6)
+        unit = IDEAL.read_voltage / (7 * drive) * (IDEAL.g_max - IDEAL.g_min) / 7
+        assert array.chip.mapping.unit_current == pytest.approx(unit)
+        deviations.append(np.sqrt(array.fresh_variance()[0]))
+    assert np.array_equal(array.effective(), array.levels)
+    assert deviations[1] == pytest.approx(4 * deviations[0])
 
 
 @pytest.mark.parametrize("source", ["telegraph", "flicker"])

@@ -11,7 +11,7 @@ from scipy import stats
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import KINDS, AdcBank, AdcErrors, DacBank, DacErrors
-from ohmgate.model.design import DenseLayer
+from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError, signed_range
 
 from ..designs import seeds
@@ -130,6 +130,17 @@ def test_dac_mismatch_is_the_spread_of_its_steps():
     error = levels - np.arange(-31, 32)[:, None]
     assert error[[30, 32]].std() == pytest.approx(0.05 * np.sqrt(62) / 2, rel=0.1)
     assert error[[6, 56]].std() == pytest.approx(0.05 * np.sqrt(6 * 56 / 62), rel=0.1)
+
+
+def test_errors_of_a_dac_grow_with_its_reference():
+    """They are in LSB of the converter, and an input's LSB is ``input_drive`` times a hidden row's."""
+    design = LstmLayer(inputs=4, hidden=6, adcs=4, input_drive=5)
+    array = Array(design, ArrayConfig(dac=DacErrors(gain_sigma=0.05, offset_sigma=0.1, bow_sigma=0.1)), 3)
+    rng = np.random.default_rng(0)
+    levels, drive = rng.integers(-7, 8, (11, 24)), rng.integers(-7, 8, (30, 11))
+    array.program(levels)
+    sums = array.dacs.levels(drive) @ (levels * np.array([5] * 4 + [1] * 7)[:, None])
+    assert np.array_equal(array.analog(drive), sums)
 
 
 def test_an_array_reads_through_its_converters():

@@ -1,5 +1,7 @@
 """Fast reads against the array model: the same integers without noise, the same law with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,7 +117,8 @@ def p_of_codes(codes, level, sigma):
 
 @pytest.mark.parametrize("kind", NORMALS)
 @pytest.mark.parametrize("gains", [((12, 9),) * 4, ((12, 9), (20, 9), (7, 9), (15, 9))])
-def test_noise_follows_the_law_of_the_array_model(kind, gains):
+@pytest.mark.parametrize("input_drive", [1, 3])
+def test_noise_follows_the_law_of_the_array_model(kind, gains, input_drive):
     """Paper's ADC noise, alone and with weight noise fresh in every step, and the paper's cells."""
     repeats = SAMPLES // 32
     configs = {
@@ -125,14 +128,16 @@ def test_noise_follows_the_law_of_the_array_model(kind, gains):
     }
     drive = np.tile(DRIVE[0], (repeats, 1))
     order = logical_order(LAYER)
+    gains = tuple((mult, shift + 2 * (input_drive > 1)) for mult, shift in gains)
     for config in configs.values():
-        made = array(config, levels=np.repeat(LEVELS[:, :1], 128, axis=1), gains=gains)
+        made = array(config, replace(LAYER, input_drive=input_drive), np.repeat(LEVELS[:, :1], 128, axis=1), gains)
         constant, absolute, squared = (part[..., 0] for part in made.fresh_variance())
-        variance = constant + np.abs(DRIVE[0]) @ absolute + DRIVE[0] ** 2 @ squared
-        quick, slow = FastReader(made, kind, 4).read(drive), made.convert_all(drive)[:, order]
+        rows = DRIVE[0] * np.where(np.arange(65) < 32, input_drive, 1)
+        variance = constant + np.abs(rows) @ absolute + rows**2 @ squared
+        quick, slow = FastReader(made, kind, 3 + input_drive).read(drive), made.convert_all(drive)[:, order]
         for gate, (mult, shift) in enumerate(gains):
             gain = mult / 2**shift
-            level, sigma = DRIVE[0] @ LEVELS[:, 0] * gain, np.sqrt(variance * gain**2 + 1 / 12)
+            level, sigma = rows @ LEVELS[:, 0] * gain, np.sqrt(variance * gain**2 + 1 / 12)
             columns = slice(gate * 32, gate * 32 + 32)
             assert p_of_codes(quick[:, columns], level, sigma) > 0.001
             assert p_of_codes(quick[:, columns], level, 1.05 * sigma) < 0.001

@@ -13,7 +13,7 @@ from ohmgate.firmware.bits import pack_bits, packed_size, unpack_bits
 from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order, table_bits
 from ohmgate.firmware.frame import Section, split
 from ohmgate.firmware.image import ImageError
-from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import CONTRACT_VERSION, DenseLayer, Design, LstmLayer, presets
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.damage import forge, replaced
@@ -175,8 +175,8 @@ def test_sentences_of_the_header_and_the_digest():
     )
     assert sentence(forge(sections, sections=10)) == "section 9: 0 bytes are left, too few for a section"
     assert sentence(forge(sections, fingerprint=1)) == (
-        f"header: the fingerprint must be {DESIGN.fingerprint} of the design in META by version 2 of the numeric "
-        "contract, not 0000000000000001"
+        f"header: the fingerprint must be {DESIGN.fingerprint} of the design in META by version {CONTRACT_VERSION} of the "
+        "numeric contract, not 0000000000000001"
     )
     assert image.unpack(forge(sections, fingerprint=fingerprint)) == example()
     flipped = data[:-1] + bytes([data[-1] ^ 1])

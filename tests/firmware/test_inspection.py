@@ -50,6 +50,7 @@ TABL of layer 0        32  {crc[4]}
 
 layer 0: dense, 2 rows (1 inputs + 1 bias) x 4 columns, 2 ADCs x 2 conversions
   bits     DAC 4, weight 2, ADC 4
+  output   4 DAC codes of 3 bits, on every step
   gain z   9 / 2^8 = 0.0351562
   table z  loaded, 16 entries: 0 1 2 3 ... 0 1 2 3
   weights  8 cells
@@ -58,6 +59,25 @@ layer 0: dense, 2 rows (1 inputs + 1 bias) x 4 columns, 2 ADCs x 2 conversions
            1        4 ########################################
 """
     )
+
+
+@pytest.mark.parametrize(
+    "layer, rows, output",
+    [
+        (LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2), "3 inputs + 2 hidden + 1 bias",
+         "2 hidden DAC codes of 2 bits, on every step"),
+        (LstmLayer(inputs=3, hidden=2, adcs=4, activation_bits=9, output="value", input_drive=4),
+         "3 inputs at 4 times the voltage + 2 hidden + 1 bias", "2 hidden values of 9 bits, on every step"),
+        (DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=7, output="codes", emit="end", bias_rows=0), "3 inputs",
+         "6 ADC codes of 7 bits, at a sequence's end"),
+        (DenseLayer(inputs=3, outputs=6, adcs=2, output="argmax"), "3 inputs + 1 bias",
+         "number of the largest of 6 ADC codes, on every step"),
+    ],
+)  # fmt: skip
+def test_inspect_says_what_drives_a_layer_and_what_it_hands_on(layer, rows, output):
+    text = inspect(image.pack(random_network(Design("one", (layer,)), np.random.default_rng(0))))
+    assert f"rows ({rows}) x" in text
+    assert f"\n  output   {output}\n" in text
 
 
 def test_wide_weights_are_grouped_and_all_counted():

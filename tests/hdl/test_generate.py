@@ -13,7 +13,7 @@ import pytest
 from ohmgate.hdl.array_macro import macro_ports
 from ohmgate.hdl.generate import generate, generated
 from ohmgate.hdl.streams import input_layout, output_layout
-from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import CONTRACT_VERSION, DenseLayer, Design, LstmLayer, presets
 from ohmgate.model.formats import DesignError
 from tests.designs import random_design
 
@@ -63,7 +63,7 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     files = generated(design, trace=True)
     side_car = json.loads(files["har.json"])
     assert (side_car["fingerprint"], side_car["trace"]) == (design.fingerprint, True)
-    assert side_car["versions"]["contract"] == 2
+    assert side_car["versions"]["contract"] == CONTRACT_VERSION
     assert side_car["versions"]["register_map"] == "1.0.0"
     module = files["har.v"].split("endmodule")[0]
     for port in side_car["ports"]:

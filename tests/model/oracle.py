@@ -42,7 +42,7 @@ def lstm(layer, data, weights, steps):
     top = top_code(layer.dac_bits)
     hidden, cell, out = [0] * n, [0] * n, []
     for x in steps:
-        drive = x + hidden + [top] * layer.bias_rows
+        drive = [layer.input_drive * code for code in x] + hidden + [top] * layer.bias_rows
         new_hidden, new_values = [], []
         for unit in range(n):
             code = [

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ohmgate.model.design import Design, presets
-from ohmgate.model.layout import gate_of_column, logical_columns, logical_order, physical_order
+from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.layout import gate_of_column, logical_columns, logical_order, physical_order, row_drive
 
 
 @pytest.mark.parametrize("layer", [x for p in presets() for x in Design.load(p).layers], ids=lambda x: x.macro_name)
@@ -23,3 +23,9 @@ def test_each_step_delivers_what_the_periphery_expects(layer):
         assert neighbours.tolist() == columns[:, adc].tolist(), "an ADC serves neighbouring columns"
     assert np.array_equal(order[logical_order(layer)], np.arange(layer.columns))
     assert np.bincount(gate_of_column(layer)).tolist() == [layer.columns // layer.gates] * layer.gates
+
+
+def test_inputs_are_driven_harder_and_nothing_else_is():
+    lstm = LstmLayer(inputs=2, hidden=3, adcs=4, bias_rows=2, input_drive=5)
+    assert row_drive(lstm).tolist() == [5, 5, 1, 1, 1, 1, 1]
+    assert row_drive(DenseLayer(inputs=2, outputs=1, adcs=1)).tolist() == [1, 1, 1]

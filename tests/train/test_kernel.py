@@ -38,6 +38,7 @@ def random_pair(seed: int):
         cell_fraction=fraction,
         tanh_fraction=min(int(rng.integers(3, 7)), fraction),
         output=str(rng.choice(LSTM_OUTPUTS)),
+        input_drive=int(rng.choice([1, 3, 8])),
         quantiser=str(rng.choice(["absmax", "lsq", "pact"])),
     )
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))

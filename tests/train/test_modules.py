@@ -11,10 +11,10 @@ from ohmgate.train.modules import QuantLinear, QuantLSTM
 FLOAT = {"weight_bits": 32, "dac_bits": 32, "adc_bits": 32}
 
 
-def pair(layers=2, bidirectional=True, **options):
+def pair(layers=2, bidirectional=True, input_drive=1, **options):
     torch.manual_seed(1)
     theirs = torch.nn.LSTM(5, 7, layers, bidirectional=bidirectional, **options)
-    ours = QuantLSTM(5, 7, layers, bidirectional=bidirectional, **options, **FLOAT)
+    ours = QuantLSTM(5, 7, layers, bidirectional=bidirectional, input_drive=input_drive, **options, **FLOAT)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
 
@@ -40,8 +40,10 @@ def test_outputs_states_and_shapes(layers, bidirectional, batch_first, bias):
         assert close(ca, cb)
 
 
-def test_single_sequence():
-    ours, theirs = pair()
+@pytest.mark.parametrize("input_drive", [1, 8])
+def test_single_sequence(input_drive):
+    """Weights that are loaded stay what they are in the network, however hard their rows are driven."""
+    ours, theirs = pair(input_drive=input_drive)
     x, state = torch.rand(6, 5), (torch.rand(4, 7), torch.rand(4, 7))
     for given in ((x,), (x, state)):
         a, (ha, ca) = ours(*given)

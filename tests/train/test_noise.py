@@ -94,11 +94,29 @@ def test_dac_noise_is_new_on_every_step_and_not_on_rows_that_are_not_driven():
 
 def test_dac_noise_adds_to_the_deviation_of_weights_drawn_per_step():
     """With rows at 0 the product of both noises is left, dac * beta * range * sqrt(rows)."""
-    module = LstmArray(4, 8, QuantConfig(bias_rows=1, dac_bits=8))
-    module.train_noise = Noise(weight=0.1, dac=0.5, redraw="per_step")
-    noise = module._step_noise(torch.ones(32), torch.zeros(2, 3, 4), False)
     bias = 127**2
-    assert noise.squares.tolist() == [[bias + 0.25 * 5] * 3, [bias + 0.25 * 13] * 3]
+    for drive in (1, 3):  # that of the inputs counts squared
+        module = LstmArray(4, 8, QuantConfig(bias_rows=1, dac_bits=8, input_drive=drive))
+        module.train_noise = Noise(weight=0.1, dac=0.5, redraw="per_step")
+        noise = module._step_noise(torch.ones(32), torch.zeros(2, 3, 4), False)
+        inputs = 4 * drive**2
+        assert noise.squares.tolist() == [[bias + 0.25 * (inputs + 1)] * 3, [bias + 0.25 * (inputs + 9)] * 3]
+        noise = module._step_noise(torch.ones(32), torch.full((1, 3, 4), 5.0), True)
+        assert noise.squares.tolist() == [[25 * inputs + bias + 0.25 * (inputs + 9)] * 3]
+
+
+def test_noise_of_an_inputs_dac_grows_with_its_reference():
+    torch.manual_seed(4)
+    deviations = {}
+    for drive in (1, 4):
+        module = LstmArray(4, 8, QuantConfig(bias_rows=0, dac_bits=4, input_drive=drive)).train()
+        module.train_noise = Noise(dac=0.5)
+        module.source.seed(1)
+        weights = torch.zeros(12, 32)
+        weights[:4], weights[4:] = 1.0, 0.0
+        deviations[drive] = module._row_voltages((500, 3), weights, True)
+    assert torch.equal(deviations[4], 4 * deviations[1])
+    assert float(deviations[1].std()) == pytest.approx(0.5 * 2, rel=0.05)
 
 
 def test_noise_on_rows_is_in_the_weights_gradient():

@@ -78,9 +78,8 @@ class ArrayModule(RangedWeights):
 
     # -- forward --------------------------------------------------------------------------------------------
 
-    def drive(self, values: torch.Tensor) -> torch.Tensor:
-        """DAC codes (as floats) of inputs within +-full_scale; the inputs themselves without DACs."""
-        scale = float(self.full_scale)
+    def drive(self, values: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        """DAC codes (as floats) of values within +-scale; values / scale themselves without DACs."""
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
             scaled = values if scale == 1 else values / scale
@@ -89,8 +88,8 @@ class ArrayModule(RangedWeights):
         return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
 
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
-        """:meth:`drive` of a layer's inputs: in training some rows may be dropped."""
-        return functional.dropout(self.drive(values), self.input_dropout, self.training)
+        """:meth:`drive` of a layer's inputs, within +-full_scale: in training some rows may be dropped."""
+        return functional.dropout(self.drive(values, float(self.full_scale)), self.input_dropout, self.training)
 
     def prepare(self, batch: int) -> Prepared:
         """Weights scaled to ADC steps, with noise.

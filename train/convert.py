@@ -11,7 +11,7 @@ from torch import nn
 from ..model.formats import DesignError
 from .array import ArrayModule
 from .config import FLOAT, QuantConfig
-from .linear import LinearArray
+from .lstm import LstmArray
 from .modules import QuantLinear, QuantLSTM
 from .sequence import Trace
 from .whole_model import arrays_of, evaluating, listening, set_noise
@@ -41,8 +41,8 @@ def convert(
 
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
-    stays float is in the report and in a warning. Calibrate afterwards (:func:`calibrate`): inputs of linear layers
-    may leave [-1, 1].
+    stays float is in the report and in a warning. Calibrate afterwards (:func:`calibrate`): inputs may
+    leave [-1, 1].
     """
     config, layers = config or QuantConfig(), dict(layers or {})
     modules = dict(model.named_modules(remove_duplicate=False))
@@ -116,16 +116,17 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
 def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float = 99.9, passes: int = 2) -> None:
     """Set every array's ranges from what it sees in ``run()``, which must call the model on typical inputs.
 
-    A linear layer's full-scale input becomes the largest input, but at least 1; an ADC's range, one for each gate,
-    the ``percentile`` of its voltages' absolute values. A range feeds back on what follows, so it is measured
-    ``passes`` times.
+    A layer's full-scale input becomes the largest input, but at least 1. In an LSTM the input weights in the cells
+    grow by it, as hidden rows keep their scale; an ``input_drive`` near the full scale leaves them as they are. An
+    ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on
+    what follows, so it is measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")
     arrays, calls = arrays_of(model), []
     for _ in range(passes):
         with evaluating(model):
-            _set_full_scale([array for array in arrays if isinstance(array, LinearArray)], run)
+            _set_full_scale(arrays, run)
         calls.clear()
         with listening(model, arrays, lambda *call: calls.append(call)):
             run()
@@ -135,7 +136,7 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
                 _set_adc_range(array, traces, percentile)
 
 
-def _set_full_scale(arrays: list[LinearArray], run) -> None:
+def _set_full_scale(arrays: list[ArrayModule], run) -> None:
     seen = {}
     hooks = [
         array.register_forward_pre_hook(
@@ -151,7 +152,11 @@ def _set_full_scale(arrays: list[LinearArray], run) -> None:
         for hook in hooks:
             hook.remove()
     for array, largest in seen.items():
-        if array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
+        if isinstance(array, LstmArray):
+            if largest != float(array.full_scale):
+                array.cells[: array.inputs] *= largest / float(array.full_scale)
+                array.start_ranges()
+        elif array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
             array.cells[-array.config.bias_rows :] *= float(array.full_scale) / largest
         array.full_scale.fill_(largest)
 

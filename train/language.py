@@ -6,7 +6,7 @@ float, and the embedding's values become DAC codes. Protocols: docs/sweeps.md.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -267,7 +267,8 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
         quantiser="lsq" if noise.weight else "sawb",  # noise grows with the range: let training weigh it
     )  # fmt: skip
     if task == "names":
-        return LanguageConfig(quant=quant, seed=seed, noise=noise, epochs=16, epoch_steps=500, batch=8)
+        quant = replace(quant, input_drive=8)  # one row of a one-hot input stands against all hidden rows
+        return LanguageConfig(quant=quant, seed=seed, noise=noise, epochs=16, epoch_steps=500, batch=2)
     return LanguageConfig(
         quant=quant, seed=seed, noise=noise, hidden=300, embedding=300, epochs=10, batch=20, window=35,
         learning_rate=0.003, clip_norm=0.25, dropout=0.2, cutoffs=(1000, 4000),

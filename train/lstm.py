@@ -19,8 +19,8 @@ from .straight_through import rounded
 class LstmArray(ArrayModule):
     """Rows [x, h, bias], columns f, i, o, g of ``hidden`` units (docs/numerics.md).
 
-    Input (T, B, m) in [-1, 1], output (T, B, n) in [-1, 1], by ``config.output``. With ``fast``, training runs in
-    the C++ kernel.
+    Input (T, B, m) within +-full_scale, output (T, B, n) in [-1, 1], by ``config.output``. With ``fast``, training
+    runs in the C++ kernel.
     """
 
     def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
@@ -33,6 +33,11 @@ class LstmArray(ArrayModule):
             config.tanh_bits, config.tanh_fraction, config.output,
         )  # fmt: skip
         self.reset_parameters()
+
+    @property
+    def row_scale(self) -> torch.Tensor:
+        """1, as hidden rows have no other: the inputs' full scale is in their cells."""
+        return torch.ones_like(self.full_scale)
 
     def reset_parameters(self) -> None:
         """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""

@@ -22,10 +22,10 @@ GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
 class QuantLSTM(nn.Module):
     """``nn.LSTM`` whose layers are arrays; further keywords are those of :class:`QuantConfig`.
 
-    Values in and out lie in [-1, 1]. With ``output="value"`` the last layer's outputs are h to activation bits, while
-    h_n, as every hidden row, has its DAC codes. Without an initial state the hidden rows are not driven on the first
-    step, which is nn.LSTM's zero state, also for one bit, which has no zero code. Dropout between layers leaves rows
-    of the next array undriven.
+    Inputs lie within +-full_scale (1 until calibrated), outputs in [-1, 1]. With ``output="value"`` the last layer's
+    outputs are h to activation bits, while h_n, as every hidden row, has its DAC codes. Without an initial state the
+    hidden rows are not driven on the first step, which is nn.LSTM's zero state, also for one bit, which has no zero
+    code. Dropout between layers leaves rows of the next array undriven.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class QuantLSTM(nn.Module):
                     raise DesignError(f"weight_{name}{suffix} must have shape {(4 * self.hidden_size, rows)}, "
                                       f"not {tuple(weight.shape)}")  # fmt: skip
             order = torch.cat([torch.arange(self.hidden_size) + k * self.hidden_size for k in GATE_ORDER])
-            w_ih = w_ih / array.config.input_drive
+            w_ih = w_ih * (float(array.full_scale) / array.config.input_drive)
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
             _complete(state_dict, f"{prefix}arrays.{index}.", array, rows)
 
@@ -193,7 +193,7 @@ def _bias_rows(array, bias: torch.Tensor) -> torch.Tensor:
         if bias.abs().max() > 0:
             raise DesignError("a layer without bias rows must be given no bias, but the state dict has one")
         return bias.new_zeros(0, len(bias))
-    return (bias / (rows * float(array.full_scale))).expand(rows, -1)
+    return (bias / (rows * float(array.row_scale))).expand(rows, -1)
 
 
 def _complete(state_dict, prefix: str, array, cells: torch.Tensor) -> None:

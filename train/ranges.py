@@ -83,10 +83,15 @@ class RangedWeights(nn.Module):
             return torch.ones(self.groups, dtype=torch.float64)
         return self.log_step.double().exp() if hasattr(self, "log_step") else self.nominal_step
 
+    @property
+    def row_scale(self) -> torch.Tensor:
+        """What a row's largest code contributes to the pre-activation, for a cell of 1."""
+        return self.full_scale
+
     def ideal_gain(self, alpha: torch.Tensor) -> torch.Tensor:
-        """ADC steps per unit of the column sum (groups,) float64: alpha * full_scale / (L_dac * L_weight * step)."""
+        """ADC steps per unit of the column sum (groups,) float64: alpha * row_scale / (L_dac * L_weight * step)."""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
-        return alpha.double() * self.full_scale / (scale * self.steps())
+        return alpha.double() * self.row_scale / (scale * self.steps())
 
     def converter(self, alpha: torch.Tensor) -> Converter:
         """The hardware's gains for these alphas, and the steps that follow."""

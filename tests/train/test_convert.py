@@ -7,9 +7,11 @@ import torch
 from scipy import stats
 from torch import nn
 
+from ohmgate.model import reference
 from ohmgate.model.formats import DesignError
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import calibrate, convert
+from ohmgate.train.export import export
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.quantisers import QUANTISERS, SAWB, weight_range
 from ohmgate.train.straight_through import symmetric_code
@@ -157,6 +159,56 @@ def test_full_scale_input_is_the_largest():
     calibrate(linear, lambda: linear(x), percentile=100)
     assert float(linear.full_scale) == 4
     assert torch.allclose(linear.eval()(x).float(), theirs(x), atol=0.05)
+
+
+@pytest.mark.parametrize("quantiser", ["absmax", "lsq"])
+def test_inputs_of_an_lstm_may_be_standardised_features(quantiser):
+    """Without calibration they clip at 1; with it host, module and reference agree on the scale."""
+    torch.manual_seed(0)
+    theirs = nn.LSTM(3, 6, 2, bidirectional=True)
+    x = 2 * torch.randn(12, 20, 3)
+    config = QuantConfig(
+        weight_bits=12,
+        dac_bits=12,
+        adc_bits=12,
+        activation_bits=16,
+        tanh_bits=12,
+        tanh_fraction=9,
+        quantiser=quantiser,
+    )
+    ours, _ = convert(theirs, config)
+    expected = theirs(x)[0].detach()
+    clipped = (ours.eval()(x)[0] - expected).abs().mean()
+    calibrate(ours, lambda: ours(x), percentile=100)
+    assert [float(array.full_scale) for array in ours.arrays] == [float(x.abs().max())] * 2 + [1.0] * 2
+    error = (ours(x)[0] - expected).abs().mean()
+    assert error < 0.003
+    assert error < clipped / 20
+    assert verify_modules(ours, x).mismatches == 0
+    network = export(ours.arrays[:1])
+    assert network.input_scale == (1 / float(x.abs().max()),) * 3
+    codes = network.encode(x.transpose(0, 1).double().numpy())
+    hidden = torch.from_numpy(reference.run(network, codes).out / 2047).float()
+    assert torch.equal(ours(x)[1][0][0], hidden[:, -1])
+    again = convert(theirs, config)[0]
+    again.load_state_dict(ours.state_dict())
+    assert torch.equal(again.eval()(x)[0], ours(x)[0])
+    again.load_state_dict(theirs.state_dict())  # the full scale stays as calibrated
+    assert torch.allclose(again.arrays[0].cells, ours.arrays[0].cells)
+
+
+def test_an_input_drive_keeps_the_range_of_weights_for_hidden_rows():
+    """Full scale 8 makes the input weights 8 times as large, unless their rows are driven 8 times as hard."""
+    torch.manual_seed(0)
+    theirs, x = nn.LSTM(3, 64), torch.rand(40, 50, 3) * 0.4 - 0.2
+    x[0, 0, 0] = 8.0
+
+    def error(drive: int) -> float:
+        ours, _ = convert(theirs, QuantConfig(dac_bits=8, adc_bits=8, input_drive=drive))
+        calibrate(ours, lambda: ours(x), percentile=100)
+        return float((ours.eval()(x)[0] - theirs(x)[0]).detach().abs().mean())
+
+    assert error(8) < 0.7 * error(1)
 
 
 @pytest.mark.parametrize("method", QUANTISERS)

@@ -8,8 +8,8 @@ coarse that every column sum is exact in float64, in whatever order it is added 
 
 import numpy as np
 
-from ..model.design import Layer
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
+from ..model.layers import Layer
 from ..model.layout import gate_of_column, physical_order, row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
 from .chip import Chip

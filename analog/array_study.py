@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import DesignError, check_integer, full_scale, symmetric_codes
+from ..model.layers import Layer
 from ..model.network import Network
 from .array import Array
 from .budget import Budget, noise_budget

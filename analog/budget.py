@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model.design import Layer
 from ..model.formats import signed_range, symmetric_codes
+from ..model.layers import Layer
 from ..model.layout import row_drive
 from .array import Array
 from .config import QUANTISATION_SIGMA, ArrayConfig

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..model.design import check_choice
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_choice, check_integer
 from .devices import Device
 from .noise import check_boolean, check_number
 from .programming import WriteVerify

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model.design import Layer
+from ..model.layers import Layer
 from . import repair
 from .cells import Cells
 from .compensate import compensate_pair

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..model.design import check_choice
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_choice
 from . import devices
 from .cells import Cells
 from .converters import AdcErrors, DacErrors

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.design import Layer, check_choice
-from ..model.formats import full_scale, signed_range
+from ..model.formats import check_choice, full_scale, signed_range
+from ..model.layers import Layer
 from .noise import check_boolean, check_number
 
 KINDS = ("ideal", "flash", "sar")

@@ -19,8 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..model.design import check_choice
-from ..model.formats import DesignError, full_scale, signed_range
+from ..model.formats import DesignError, check_choice, full_scale, signed_range
 from ..model.layout import logical_order, row_drive
 from .array import Array
 from .grid import on_grid

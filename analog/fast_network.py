@@ -8,8 +8,8 @@ exact for every legal cell: its products stay below 2^53.
 import numpy as np
 
 from ..model import reference
-from ..model.design import DenseLayer, LstmLayer
 from ..model.formats import DesignError, full_scale, round_shift, signed_range
+from ..model.layers import DenseLayer, LstmLayer
 from ..model.network import LayerData, Network
 from ..model.tables import cell_tanh_table
 from .array import Array

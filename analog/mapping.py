@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..model.design import Layer
 from ..model.formats import DesignError, full_scale
+from ..model.layers import Layer
 from .cells import Cells
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..model.design import check_choice
+from ..model.formats import check_choice
 from .config import ArrayConfig
 from .devices import REFERENCE_KELVIN
 

@@ -23,7 +23,8 @@ from ohmgate.analog.fast import BLOCK, NORMALS, FastReader
 from ohmgate.analog.fast_network import FastNetwork
 from ohmgate.analog.inference import build_arrays
 from ohmgate.firmware import image
-from ohmgate.model.design import Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from ohmgate.train.datasets import load_dataset
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..model.design import GATES
 from ..model.files import whole
 from ..model.formats import full_scale
+from ..model.layers import GATES
 from ..model.network import Network
 from ..model.reference import Result
 

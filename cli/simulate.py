@@ -9,8 +9,8 @@ import typer
 
 from ..analog.config import PRESETS, ArrayConfig
 from ..analog.config_file import load_config
-from ..model.design import Design, check_choice
-from ..model.formats import DesignError, check_integer, symmetric_codes
+from ..model.design import Design
+from ..model.formats import DesignError, check_choice, check_integer, symmetric_codes
 from ..model.network import Network
 from . import runs
 from .console import Steps, say

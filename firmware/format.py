@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..model.design import Layer
+from ..model.layers import Layer
 
 MAGIC = b"OHMGATE\n"
 FORMAT_VERSION = 1

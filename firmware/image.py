@@ -7,8 +7,9 @@ stands for one network, and ``pack(unpack(data)) == data``.
 import os
 from pathlib import Path
 
-from ..model.design import CONTRACT_VERSION, Design, Layer
+from ..model.design import CONTRACT_VERSION, Design
 from ..model.files import whole
+from ..model.layers import Layer
 from ..model.network import LayerData, Network, nominal_tables
 from . import sections as codec
 from .format import (

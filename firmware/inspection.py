@@ -4,8 +4,9 @@ import zlib
 
 import numpy as np
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import symmetric_codes
+from ..model.layers import Layer
 from ..model.network import LayerData, Network
 from .format import GATE_ORDER, section_name, table_bits
 from .frame import split

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..model.design import Layer
+from ..model.layers import Layer
 from ..model.network import LayerData, Network
 from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register
 from .format import table_bits

@@ -8,8 +8,9 @@ import json
 
 import numpy as np
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import from_wire, is_symmetric, to_wire
+from ..model.layers import Layer
 from ..model.layout import logical_order, physical_order
 from ..model.network import MULT_BITS, SHIFT_BITS, LayerData, Network
 from .bits import pack_bits, packed_size, unpack_bits

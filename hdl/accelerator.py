@@ -6,8 +6,9 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import check_integer
+from ..model.layers import Layer
 from ..model.registers import ADDRESS_BITS
 from .activation_tables import has_loaded_tables
 from .array_port import ArraySignature

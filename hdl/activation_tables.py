@@ -5,8 +5,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import Layer
 from ..model.formats import to_wire
+from ..model.layers import Layer
 from ..model.network import nominal_tables
 
 

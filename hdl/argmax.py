@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..model.design import DenseLayer
+from ..model.layers import DenseLayer
 
 
 class Argmax(wiring.Component):

@@ -4,7 +4,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In
 
-from ..model.design import Layer
+from ..model.layers import Layer
 from .array_port import ArraySignature
 from .ports import Port, clock_and_reset, ports_of
 

@@ -3,7 +3,7 @@
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
-from ..model.design import Layer
+from ..model.layers import Layer
 from ..model.network import MULT_BITS, SHIFT_BITS
 
 

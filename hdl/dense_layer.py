@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
-from ..model.design import DenseLayer
+from ..model.layers import DenseLayer
 from .activation_tables import ActivationTables
 from .argmax import Argmax
 from .layer_port import LayerTwin, layer_members, saturated_codes

@@ -5,8 +5,8 @@ from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import LstmLayer
 from ..model.formats import full_scale
+from ..model.layers import LstmLayer
 from ..model.reference import cell_update
 from ..model.tables import cell_tanh_table
 from .arithmetic import clip, round_shift, saturate

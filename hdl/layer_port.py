@@ -3,8 +3,9 @@
 import numpy as np
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import signed_range
+from ..model.layers import Layer
 from ..model.network import LayerData, Network
 from ..model.reference import LayerTrace, run
 from .activation_tables import TableWriteSignature, has_loaded_tables

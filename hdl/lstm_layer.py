@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import Out
 
-from ..model.design import LstmLayer
+from ..model.layers import LstmLayer
 from .activation_tables import ActivationTables
 from .element_wise import ElementWiseLane
 from .layer_port import LayerTwin, count_ones, layer_members, saturated_codes

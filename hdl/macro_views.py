@@ -4,8 +4,9 @@ Plain Verilog-2005, so that every flow and both simulators read them. Parameters
 in Verilog parameters: a flow could match the wrong hardened block.
 """
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import full_scale, signed_range
+from ..model.layers import Layer
 from ..model.network import MULT_BITS, SHIFT_BITS
 from .array_macro import macro_ports
 

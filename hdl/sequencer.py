@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..model.design import Layer
 from ..model.formats import check_integer
+from ..model.layers import Layer
 
 
 def time_step_cycles(steps: int, conversion: int, tail: int) -> int:

@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 import amaranth
 
-from ..model.design import CONTRACT_VERSION, Design, Layer
+from ..model.design import CONTRACT_VERSION, Design
+from ..model.layers import Layer
 from ..model.registers import BY_NAME, VERSION_VALUE, describe
 from .accelerator import CORES
 from .array_macro import macro_ports

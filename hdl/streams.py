@@ -4,7 +4,7 @@ from amaranth.hdl import signed
 from amaranth.lib import data, stream
 from amaranth.utils import bits_for
 
-from ..model.design import INNER_OUTPUTS, Layer
+from ..model.layers import INNER_OUTPUTS, Layer
 
 
 def step_layout(values) -> data.StructLayout:

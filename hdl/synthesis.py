@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.design import Design, check_choice
-from ..model.formats import DesignError
+from ..model.design import Design
+from ..model.formats import DesignError, check_choice
 from .accelerator import Accelerator
 from .chip import Chip
 from .emit import emit

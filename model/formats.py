@@ -22,6 +22,11 @@ def check_integer(name: str, value, low: int, high: int) -> int:
     return int(value)
 
 
+def check_choice(name: str, value, choices) -> None:
+    if value not in choices:
+        raise DesignError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
 def full_scale(bits: int) -> int:
     """Largest symmetric code L of a DAC or weight: 2^(bits-1) - 1, and 1 for one bit."""
     return max(1, 2 ** (bits - 1) - 1)

@@ -9,7 +9,7 @@ layer step s delivers the outputs ``s*K .. s*K + K-1``.
 
 import numpy as np
 
-from .design import Layer
+from .layers import Layer
 
 
 def logical_columns(layer: Layer) -> np.ndarray:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .design import Design, Layer, LstmLayer
+from .design import Design
 from .formats import DesignError, is_symmetric, quantise_symmetric, signed_range
+from .layers import Layer, LstmLayer
 from .tables import dense_table, gate_tables
 
 MULT_BITS, SHIFT_BITS = 8, 6  #: of a gain, mult / 2^shift

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .design import DenseLayer, LstmLayer
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate, signed_range
+from .layers import DenseLayer, LstmLayer
 from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
 from .tables import cell_tanh_table

@@ -2,7 +2,7 @@
 
 from ..hdl.array_macro import macro_ports
 from ..hdl.macro_views import module_header
-from ..model.design import Layer
+from ..model.layers import Layer
 from .wrapper import PUBLIC
 
 

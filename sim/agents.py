@@ -9,8 +9,8 @@ from cocotb.utils import get_sim_time
 
 from ..analog.array import Array
 from ..firmware.loader import Read, Transactions
-from ..model.design import Layer
 from ..model.formats import from_wire, full_scale
+from ..model.layers import Layer
 from .bit_fields import pack, signed, unpack
 
 

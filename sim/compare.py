@@ -6,8 +6,8 @@ import numpy as np
 
 from ..analog.config import PRESETS
 from ..hdl.streams import output_layout
-from ..model.design import INNER_OUTPUTS, Layer
 from ..model.formats import from_wire
+from ..model.layers import INNER_OUTPUTS, Layer
 from ..model.layout import logical_columns
 from ..model.reference import Result, run
 from .bit_fields import signed, unpack

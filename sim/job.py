@@ -9,8 +9,7 @@ import numpy as np
 
 from ..analog.config import ArrayConfig
 from ..firmware.image import pack, unpack
-from ..model.design import check_choice
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
 from ..model.reference import check_inputs
 

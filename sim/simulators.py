@@ -4,8 +4,7 @@ import shutil
 import subprocess
 
 from ..hdl.verilator import tool_path
-from ..model.design import check_choice
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_choice
 
 SIMULATORS = ("verilator", "icarus")
 

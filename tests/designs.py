@@ -12,8 +12,9 @@ With hypothesis, draw the seed: ``@given(seeds)``.
 import numpy as np
 from hypothesis import strategies as st
 
-from ohmgate.model.design import LSTM_OUTPUTS, DenseLayer, Design, Layer, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import symmetric_codes
+from ohmgate.model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
 from ohmgate.model.layout import row_drive
 from ohmgate.model.network import MULT_BITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ohmgate.model.tables import DENSE_FUNCTIONS

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..model.design import LSTM_OUTPUTS, MAX_INPUT_DRIVE, check_choice
-from ..model.formats import DesignError, check_integer, full_scale
+from ..model.formats import DesignError, check_choice, check_integer, full_scale
+from ..model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
 from .quantisers import QUANTISERS
 
 FLOAT = 32  #: bits that switch a quantiser off

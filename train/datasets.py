@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model.design import check_choice
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_choice
 from .fetch import DATA_VARIABLE, fetch
 
 

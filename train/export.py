@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..model.design import DenseLayer, Design, Layer, LstmLayer
+from ..model.design import Design
 from ..model.formats import DesignError
+from ..model.layers import DenseLayer, Layer, LstmLayer
 from ..model.network import Network
 from .array import ArrayModule
 from .config import LSTM_FIELDS

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..model.design import Design, check_choice
-from ..model.formats import DesignError, check_integer
+from ..model.design import Design
+from ..model.formats import DesignError, check_choice, check_integer
 from . import corpora, language
 from .array import ArrayModule
 from .config import FLOAT, check_bits

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..model.design import Design, Layer
+from ..model.design import Design
 from ..model.formats import DesignError, full_scale
+from ..model.layers import Layer
 from ..model.network import Network
 from .array import ArrayModule
 from .config import FLOAT, LSTM_FIELDS, QuantConfig

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..model.design import check_choice
-from ..model.formats import DesignError, check_integer, full_scale
+from ..model.formats import DesignError, check_choice, check_integer, full_scale
 from .gaussian import normals, stream_key
 from .kernel import loaded_kernel
 

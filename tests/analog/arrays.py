@@ -6,8 +6,8 @@ from ohmgate.analog import devices
 from ohmgate.analog.array import Array
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig
-from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import symmetric_codes
+from ohmgate.model.layers import DenseLayer
 
 IDEAL = devices.Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)
 LAYER = DenseLayer(inputs=19, outputs=400, adcs=40, adc_bits=16)

@@ -12,8 +12,8 @@ from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.converters import DacErrors
 from ohmgate.analog.inference import build_arrays, convert_through
 from ohmgate.model import reference
-from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import gate_of_column, physical_order
 
 from ..designs import random_design, random_inputs, random_network, seeds

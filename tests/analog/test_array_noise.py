@@ -6,8 +6,8 @@ from scipy import stats
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
-from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import signed_range
+from ohmgate.model.layers import DenseLayer
 
 SAMPLES = 100_000
 LAYER = DenseLayer(inputs=15, outputs=500, adcs=50, bias_rows=1)

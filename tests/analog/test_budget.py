@@ -15,8 +15,9 @@ from ohmgate.analog.programming import WriteVerify
 from ohmgate.analog.report import write_report
 from ohmgate.analog.sources import SOURCES, isolated, present, without
 from ohmgate.analog.wires import WireConfig
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 from ..designs import random_inputs, random_network
 

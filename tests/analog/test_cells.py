@@ -14,8 +14,8 @@ from ohmgate.analog.cells import SCHEMES, Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.mapping import Mapping
 from ohmgate.analog.wires import WireConfig, effective_matrix
-from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 from .arrays import IDEAL, LAYER, programmed
 

@@ -11,8 +11,8 @@ from scipy import stats
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import KINDS, AdcBank, AdcErrors, DacBank, DacErrors
-from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import DesignError, signed_range
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 from ..designs import seeds
 

@@ -11,8 +11,9 @@ from ohmgate.analog.cures import outcomes, sensed_matrix
 from ohmgate.analog.devices import mram, paper
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
-from ohmgate.model.design import DenseLayer, Design
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 
 LAYER = DenseLayer(inputs=29, outputs=40, adcs=8)
 WIRES = WireConfig(row_segment=50.0, column_segment=50.0)

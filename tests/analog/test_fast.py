@@ -14,8 +14,9 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.fast import NORMALS, FastReader, Normals, quantile_table
 from ohmgate.analog.fast_network import FastNetwork, why_not_network
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_order
 
 from ..designs import random_design, random_inputs, random_network, seeds

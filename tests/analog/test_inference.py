@@ -6,8 +6,9 @@ import pytest
 from ohmgate.analog import inference
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.model import reference
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_order
 
 from ..designs import random_inputs, random_network

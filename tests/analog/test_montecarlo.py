@@ -11,8 +11,9 @@ from ohmgate.analog import inference, montecarlo, plots, report
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.montecarlo import Draw, Study
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 from ..designs import random_inputs, random_network
 

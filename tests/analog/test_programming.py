@@ -11,8 +11,8 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.chip import Chip
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.programming import PulseModel, WriteVerify, write_verify
-from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 
 LAYER = DenseLayer(inputs=63, outputs=128, adcs=16)  # 64 x 128
 LEVELS = np.random.default_rng(0).integers(-7, 8, (64, 128))

@@ -13,8 +13,9 @@ from ohmgate.analog.cells import SCHEMES, Cells
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.mapping import Mapping
 from ohmgate.analog.repair import Repair, fit, plan
-from ohmgate.model.design import DenseLayer, Design
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 from ohmgate.train.datasets import vowels
 from ohmgate.train.training import TrainConfig, train
 

@@ -17,7 +17,8 @@ from ohmgate.firmware.format import (
     SECTION,
     SECTIONS,
 )
-from ohmgate.model.design import Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import LstmLayer
 from tests.designs import random_network
 
 TEXT = (Path(__file__).parents[2] / "docs" / "image.md").read_text(encoding="utf-8")

@@ -13,7 +13,8 @@ from ohmgate.firmware.bits import pack_bits, packed_size, unpack_bits
 from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order, table_bits
 from ohmgate.firmware.frame import Section, split
 from ohmgate.firmware.image import ImageError
-from ohmgate.model.design import CONTRACT_VERSION, DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import CONTRACT_VERSION, Design, presets
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.damage import forge, replaced

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from ohmgate.firmware import image
 from ohmgate.firmware.frame import split
 from ohmgate.firmware.inspection import diff, inspect
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import LayerData, Network
 from tests.designs import random_design, random_network, seeds
 

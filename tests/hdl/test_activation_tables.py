@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ohmgate.hdl.activation_tables import ActivationTables, entry_patterns
-from ohmgate.model.design import DenseLayer, LstmLayer
 from ohmgate.model.formats import signed_range
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import nominal_tables
 from tests.hdl.simulate import simulate
 

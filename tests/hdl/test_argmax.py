@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ohmgate.hdl.argmax import Argmax
-from ohmgate.model.design import DenseLayer
+from ohmgate.model.layers import DenseLayer
 from tests.hdl.simulate import simulate
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 
 from ohmgate.hdl.element_wise import ElementWiseLane
-from ohmgate.model.design import LstmLayer
 from ohmgate.model.formats import from_wire, signed_range
+from ohmgate.model.layers import LstmLayer
 from tests.designs import random_design, seeds
 from tests.hdl.simulate import simulate
 

@@ -13,8 +13,9 @@ import pytest
 from ohmgate.hdl.array_macro import macro_ports
 from ohmgate.hdl.generate import generate, generated
 from ohmgate.hdl.streams import input_layout, output_layout
-from ohmgate.model.design import CONTRACT_VERSION, DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import CONTRACT_VERSION, Design, presets
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.designs import random_design
 
 IN_PROCESS = """

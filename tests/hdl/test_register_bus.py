@@ -3,7 +3,8 @@
 import pytest
 
 from ohmgate.hdl.register_bus import RegisterBus
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
 from tests.hdl.simulate import simulate
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ohmgate.hdl.sequencer import AdcSequencer
-from ohmgate.model.design import DenseLayer
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 from tests.hdl.simulate import simulate
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ohmgate.hdl.accelerator import CORES
-from ohmgate.model.design import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.hdl.simulate import simulate
 
 LAYERS = {

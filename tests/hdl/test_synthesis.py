@@ -9,8 +9,9 @@ import pytest
 from ohmgate.hdl.place import nextpnr
 from ohmgate.hdl.synthesis import Source, synthesise, synthesise_verilog
 from ohmgate.hdl.yosys import SynthesisError
-from ohmgate.model.design import Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import LstmLayer
 
 
 def tiny() -> Design:

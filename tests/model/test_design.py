@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 
 def design(*layers, name="test"):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ohmgate.model.design import DenseLayer, Design, LstmLayer, presets
+from ohmgate.model.design import Design, presets
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import gate_of_column, logical_columns, logical_order, physical_order, row_drive
 
 

@@ -13,7 +13,8 @@ from ohmgate.analog.inference import build_arrays
 from ohmgate.analog.programming import WriteVerify
 from ohmgate.analog.repair import Repair
 from ohmgate.analog.wires import WireConfig
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.reference import run
 from ohmgate.sim.compare import compare
 from ohmgate.sim.cosim import build, simulate

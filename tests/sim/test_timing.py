@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ohmgate.hdl.accelerator import layer_core
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
 from ohmgate.sim.simulators import missing_tools

@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError, full_scale, quantise_symmetric
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import Network
 from ohmgate.train.gain import nearest_gain
 from ohmgate.train.network import DesignNetwork, evaluate_codes

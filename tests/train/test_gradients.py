@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.tables import gate_tables
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.lstm import LstmArray

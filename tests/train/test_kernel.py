@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from scipy import stats
 
-from ohmgate.model.design import LSTM_OUTPUTS
+from ohmgate.model.layers import LSTM_OUTPUTS
 from ohmgate.train import kernel as kernels
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.gaussian import normals, stream_key

@@ -5,8 +5,9 @@ import pytest
 import torch
 from scipy import stats
 
-from ohmgate.model.design import Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import LstmLayer
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray

@@ -11,8 +11,9 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.devices import Device
 from ohmgate.analog.repair import Repair
-from ohmgate.model.design import DenseLayer, Design
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 from ohmgate.train.datasets import load_dataset
 from ohmgate.train.retrain import gentle, retrain
 from ohmgate.train.training import PROTOCOLS, TrainConfig, train

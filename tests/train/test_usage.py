@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 
 from ohmgate.model import reference
-from ohmgate.model.design import DenseLayer, Design, LstmLayer
+from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, quantise_symmetric, signed_range
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.train.datasets import Sequences
 from ohmgate.train.modules import QuantLSTM
 from ohmgate.train.network import DesignNetwork

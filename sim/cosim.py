@@ -72,7 +72,8 @@ def build(
                 timescale=TIMESCALE, waves=waves and simulator == "verilator", log_file=folder / "build.log",
             )  # fmt: skip
         except (RuntimeError, SystemExit) as error:
-            raise DesignError(f"{simulator} could not build the simulation; see {folder / 'build.log'}") from error
+            reason = _reason(folder / "build.log", "it does not say why", 0)
+            raise DesignError(f"{simulator} could not build the simulation: {reason}") from error
     return Build(folder, simulator, tuple(named), trace, waves)
 
 
@@ -104,19 +105,23 @@ def simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
                 log_file=build.folder / "simulation.log",
             )  # fmt: skip
         except SystemExit as error:
-            raise DesignError(_failure(build)) from error
+            raise _failure(build) from error
     if not results.exists() or (counts := get_results(results))[1] or not counts[0]:
-        raise DesignError(_failure(build))
+        raise _failure(build)
     records = [read_record(build.folder, k, len(d.layers)) for k, d in enumerate(build.designs)]
     return [DeviceResult(record, compare(job, record)) for job, record in zip(jobs, records)]
 
 
-def _failure(build: Build) -> str:
-    log = build.folder / "simulation.log"
+def _failure(build: Build) -> DesignError:
+    reason = _reason(build.folder / "simulation.log", "it ended without a result", -1)
+    return DesignError(f"the simulation failed: {reason}")
+
+
+def _reason(log: Path, otherwise: str, which: int) -> str:
+    """The line of ``log`` that says what went wrong, and where the log is."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    errors = [line.strip() for line in lines if "Error" in line]
-    reason = errors[-1] if errors else "it ended without a result"
-    return f"the simulation failed: {reason} (log: {os.path.relpath(log)})"
+    errors = [line.strip() for line in lines if "error" in line.lower()]
+    return f"{errors[which] if errors else otherwise} (log: {os.path.relpath(log)})"
 
 
 def _write(path: Path, text: str) -> Path:

@@ -1,5 +1,7 @@
 """Jobs, bit fields and simulators: round trips and error sentences."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -121,10 +123,16 @@ def test_missing_tools_are_named(monkeypatch):
         simulators.require("icarus")
 
 
-def test_a_broken_build_is_reported(tmp_path, monkeypatch):
-    problem = simulators.missing_tools("icarus")
+@pytest.mark.parametrize(
+    "simulator, reason",
+    [("icarus", r"\S+\.v:\d+: syntax error"), ("verilator", r"%Error: \S+\.v:\d+:\d+: syntax error.*")],
+)
+def test_a_broken_build_is_reported(simulator, reason, tmp_path, monkeypatch):
+    problem = simulators.missing_tools(simulator)
     if problem:
         pytest.skip(problem)
-    monkeypatch.setattr("ohmgate.sim.cosim.agent_view", lambda layer: "module broken (")
-    with pytest.raises(DesignError, match="^icarus could not build the simulation; see .*build.log$"):
-        build([Design.load("vowels")], tmp_path, "icarus")
+    monkeypatch.setattr("ohmgate.sim.cosim.agent_view", lambda layer: "module broken (\n")
+    with pytest.raises(DesignError) as error:
+        build([Design.load("vowels")], tmp_path, simulator)
+    pattern = rf"{simulator} could not build the simulation: {reason} \(log: \S*build\.log\)"
+    assert re.fullmatch(pattern, str(error.value)), str(error.value)

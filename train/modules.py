@@ -77,14 +77,12 @@ class QuantLSTM(nn.Module):
     def _packed(self, inputs: PackedSequence, state):
         values, lengths = pad_packed_sequence(inputs)
         values, hidden, cell = self._run(values, state, lengths)
-        packed = pack_padded_sequence(values, lengths, enforce_sorted=False)
-        same = PackedSequence(packed.data, inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
-        if inputs.sorted_indices is not None and not torch.equal(packed.sorted_indices, inputs.sorted_indices):
-            order = pack_padded_sequence(
-                values.index_select(1, inputs.sorted_indices), lengths[inputs.sorted_indices], enforce_sorted=True
-            )
-            same = PackedSequence(order.data, inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
-        return same, (hidden, cell)
+        if inputs.sorted_indices is not None:  # else the sequences came sorted, and must not be sorted again
+            values = values.index_select(1, inputs.sorted_indices)
+            lengths = lengths.index_select(0, inputs.sorted_indices.to(lengths.device))
+        packed = pack_padded_sequence(values, lengths, enforce_sorted=True)
+        indices = inputs.sorted_indices, inputs.unsorted_indices
+        return PackedSequence(packed.data, inputs.batch_sizes, *indices), (hidden, cell)
 
     def _run(self, values, state, lengths):
         """(T, B, m) through all layers: outputs (T, B, directions * n), h_n and c_n (arrays, B, n)."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..model.design import Design
 from ..model.formats import DesignError, check_integer, full_scale, symmetric_codes
 from ..model.layers import Layer
+from ..model.layout import row_drive
 from ..model.network import Network
 from .array import Array
 from .budget import Budget, noise_budget
@@ -73,7 +74,8 @@ class ArrayStudy:
         rng = np.random.default_rng(self.seed)
         drives = rng.choice(symmetric_codes(self.layer.dac_bits), (INPUTS, self.layer.rows))
         factor = outcome.factor if outcome is not self.cures[0] else 1.0
-        error = drives @ (outcome.weights / factor - self.array.levels) * self.array.scale
+        rows = drives * row_drive(self.layer)
+        error = rows @ (outcome.weights / factor - self.array.levels) * self.array.scale
         return float(np.sqrt((error**2).mean()))
 
     def plane_names(self) -> list[str]:
@@ -102,7 +104,7 @@ class ArrayStudy:
             raise DesignError(f"an input must have {rows} DAC codes, one a row, not shape {codes.shape}")
         if np.abs(codes).max() > top:
             raise DesignError(f"DAC codes must be from {-top} to {top}, not {int(codes[np.abs(codes).argmax()])}")
-        return codes * (self.array.chip.cells.device.read_voltage / top)
+        return self.array.chip.mapping.volts(codes)
 
 
 def study(design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0) -> ArrayStudy:
@@ -132,7 +134,7 @@ def fitting_shift(layer: Layer, power: float | None = None) -> int:
 
     ``power`` is the mean square of codes and of weights as a share of full scale's; None: all codes alike.
     """
-    spread = 3 * math.sqrt(layer.rows)
+    spread = 3 * math.sqrt((row_drive(layer) ** 2).sum())
     for bits in (layer.dac_bits, layer.weight_bits):
         codes = symmetric_codes(bits).astype(float)
         spread *= math.sqrt((codes**2).mean() if power is None else power * codes.max() ** 2)

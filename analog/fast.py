@@ -83,7 +83,9 @@ class FastReader:
         constant, absolute, squared = array.fresh_variance()
         absolute, squared = absolute * drive, squared * drive**2
         top = full_scale(layer.dac_bits)
-        if squared.any() and layer.rows * top**2 > 2**17:  # 24 bits leave too few for the variances
+        reach = top * layer.input_drive  # of a row, in codes of the rows that are driven least
+        if (squared.any() and layer.rows * reach**2 > 2**17) or (absolute.any() and layer.rows * reach > 2**17):
+            # 24 bits leave too few for the variances
             self._weights, self.dtype = self._weights.astype(np.float64), np.float64
         self._scale = scale.astype(self.dtype)
         self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)

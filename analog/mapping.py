@@ -16,6 +16,7 @@ import numpy as np
 
 from ..model.formats import DesignError, full_scale
 from ..model.layers import Layer
+from ..model.layout import row_drive
 from .cells import Cells
 
 
@@ -75,6 +76,10 @@ class Mapping:
     def code_voltage(self) -> float:
         """Volts of one DAC code on a hidden or bias row. The read voltage is the largest, at full scale of inputs."""
         return self.cells.device.read_voltage / (full_scale(self.layer.dac_bits) * self.layer.input_drive)
+
+    def volts(self, codes: np.ndarray) -> np.ndarray:
+        """Voltages on the rows (..., rows) for DAC codes."""
+        return codes * row_drive(self.layer) * self.code_voltage
 
     def column_scale(self, levels: np.ndarray) -> np.ndarray:
         """What each column's weight codes (rows, columns) are multiplied by, to use all of the range: (columns,)."""

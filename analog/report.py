@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 
 from ..model.files import whole
+from ..model.formats import full_scale
 from . import montecarlo, plots
 from .array import Array
 from .budget import noise_budget
@@ -72,7 +73,7 @@ def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> d
         plots.conductance_histogram(pictures[f"cells {index}"], array)
         if array.chip.cells.wires:
             pictures[f"drop {index}"] = folder / f"ir-drop-{index}.png"
-            volts = np.full(array.layer.rows, array.chip.cells.device.read_voltage)
+            volts = array.chip.mapping.volts(np.full(array.layer.rows, full_scale(array.layer.dac_bits)))
             cells = array.chip.cells
             drop = tiled_ir_drop(array.conductances[0], cells.wires, volts, cells.tile)
             plots.ir_drop_map(pictures[f"drop {index}"], drop, volts)

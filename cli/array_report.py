@@ -16,8 +16,7 @@ from . import runs
 
 def write_report(path: Path, looked: ArrayStudy, title: str, preset: str, facts: dict[str, str]) -> None:
     """Write the page; it opens without a network. ``facts`` are lines by name, as the command prints them."""
-    device = looked.array.chip.cells.device
-    volts = np.full(looked.layer.rows, device.read_voltage)
+    device, volts = looked.array.chip.cells.device, looked.volts(looked.drive("full"))
     drop = tiled_ir_drop(looked.conductances[0], looked.wires, volts, looked.array.chip.cells.tile)
     missing = float((volts[:, None] - (drop.row - drop.column)).max())
     environment = jinja2.Environment(

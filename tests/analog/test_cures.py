@@ -13,7 +13,7 @@ from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 LAYER = DenseLayer(inputs=29, outputs=40, adcs=8)
 WIRES = WireConfig(row_segment=50.0, column_segment=50.0)
@@ -121,6 +121,22 @@ def test_a_study_sees_the_array_that_is_read():
     errors = [looked.reading_error(cure) for cure in cured]
     assert all(error < looked.reading_error(bare) / 2 for error in errors)
     assert looked.volts(looked.drive("full")).tolist() == [1.0] * LAYER.rows
+
+
+def test_a_study_knows_which_rows_are_driven_harder():
+    """Inputs get the read voltage, the other rows a share of it, and the budget and the cures see one array."""
+    layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2, input_drive=8)
+    looked = study(Design("one", (layer,)), None, 0, preset("paper_wires"), seed=2)
+    assert looked.volts(looked.drive("full")) == pytest.approx([1.0] * 30 + [0.125] * 34)
+    wires = next(share for share in looked.budget.shares if share.source == "wires")
+    assert looked.reading_error(looked.cures[0]) == pytest.approx(wires.lsb, rel=0.2)
+    drives = np.random.default_rng(0).integers(-7, 8, (2000, layer.rows))
+    level = Array(layer).analog(drives)
+    assert not level.any()  # nothing is programmed yet
+    ideal = Array(layer)
+    ideal.program(looked.array.levels)
+    ideal.scale[:] = looked.array.scale
+    assert 8 / 6 < ideal.analog(drives).std() <= 8 / 3 * 1.1  # three deviations just fit
 
 
 def test_planes_have_names():

@@ -145,6 +145,24 @@ def test_noise_follows_the_law_of_the_array_model(kind, gains, input_drive):
             assert p_of_codes(slow[:, columns], level, sigma) > 0.001
 
 
+@pytest.mark.parametrize("bits, inputs, hidden, drive", [(4, 200, 380, 16), (6, 20, 100, 8), (5, 50, 200, 8)])
+def test_noise_of_hidden_rows_is_there_beside_inputs_that_are_driven_harder(bits, inputs, hidden, drive):
+    """Its variances are small beside those of the inputs, which here are 0."""
+    layer = LstmLayer(
+        inputs=inputs, hidden=hidden, adcs=4, dac_bits=bits, weight_bits=2, adc_bits=8, input_drive=drive
+    )
+    rng = np.random.default_rng(0)
+    levels = rng.integers(-1, 2, (layer.rows, layer.columns))
+    made = array(ArrayConfig(weight_noise=0.1, redraw="per_step"), layer, levels, ((1, 0),) * 4)
+    codes = rng.integers(-1, 2, layer.rows)
+    codes[:inputs] = 0
+    sums = (codes @ levels)[logical_order(layer)]
+    inside = np.abs(sums) < 60
+    errors = (FastReader(made, "exact", 1).read(np.tile(codes, (200, 1))) + 0.5 - sums)[:, inside]
+    expected = 0.2 * np.sqrt(np.count_nonzero(codes))
+    assert np.sqrt(errors.var() - 1 / 12) == pytest.approx(expected, rel=0.02)
+
+
 def test_variances_do_not_depend_on_the_order_of_summation():
     """Nor are they rounded so much that it matters: no BLAS library and no machine changes a code."""
     gains = ((12, 9), (20, 9), (7, 9), (15, 9))

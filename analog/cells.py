@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..model.formats import DesignError, check_choice, check_integer
+from ..model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from .devices import Device
-from .noise import check_boolean, check_number
 from .programming import WriteVerify
 from .repair import Repair
 from .wires import WireConfig

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import DesignError, check_integer
-from .noise import check_number
+from ..model.formats import DesignError, check_integer, check_number
 from .wires import WireConfig, check_conductance, effective_matrix
 
 

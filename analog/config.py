@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..model.formats import DesignError, check_choice
+from ..model.formats import DesignError, check_choice, check_number
 from . import devices
 from .cells import Cells
 from .converters import AdcErrors, DacErrors
-from .noise import check_number
 from .wires import WireConfig
 
 REDRAW = ("per_programming", "per_sequence", "per_step")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import check_choice, full_scale, signed_range
+from ..model.formats import check_boolean, check_choice, check_number, full_scale, signed_range
 from ..model.layers import Layer
-from .noise import check_boolean, check_number
 
 KINDS = ("ideal", "flash", "sar")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import DesignError, check_integer
-from .noise import Flicker, Telegraph, check_number
+from ..model.formats import DesignError, check_integer, check_number
+from .noise import Flicker, Telegraph
 
 REFERENCE_KELVIN = 300.0
 BOLTZMANN_EV = 8.617333e-5  #: eV/K

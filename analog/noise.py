@@ -9,23 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_number
 
 BOLTZMANN = 1.380649e-23  #: J/K
 ELECTRON = 1.602176634e-19  #: C
-
-
-def check_number(name: str, value, low: float, high: float) -> None:
-    """Raise :class:`DesignError` unless ``value`` is a number within ``low..high``."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        raise DesignError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-
-
-def check_boolean(name: str, value) -> None:
-    """Raise :class:`DesignError` unless ``value`` is True or False."""
-    if not isinstance(value, bool):
-        raise DesignError(f"{name} must be true or false, not {value!r}")
 
 
 def thermal_voltage(resistance, kelvin: float, bandwidth):

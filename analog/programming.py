@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import check_integer
-from .noise import check_number
+from ..model.formats import check_integer, check_number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import DesignError, check_integer
-from .noise import check_boolean
+from ..model.formats import DesignError, check_boolean, check_integer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_integer, check_number
 from . import elimination
-from .noise import check_number
 
 
 @dataclass(frozen=True, kw_only=True)

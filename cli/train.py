@@ -53,12 +53,13 @@ def command(
     What is not given follows the data set's protocol (docs/training.md).
     """
     from ..train.datasets import load_dataset
-    from ..train.training import PROTOCOLS, TrainConfig, train
+    from ..train.training import PROTOCOLS, TrainConfig, check_fit, train
     from ..train.usage import usage_of_sequences
     from .figures import code_histograms, save
 
     loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
+    check_fit(loaded, learned)
     protocol = PROTOCOLS.get(learned.name, TrainConfig())
     options = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
     noise = replace(protocol.train_noise, **options)

@@ -22,6 +22,19 @@ def check_integer(name: str, value, low: int, high: int) -> int:
     return int(value)
 
 
+def check_number(name: str, value, low: float, high: float) -> None:
+    """Raise :class:`DesignError` unless ``value`` is a number within ``low..high``."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        raise DesignError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+
+
+def check_boolean(name: str, value) -> None:
+    """Raise :class:`DesignError` unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise DesignError(f"{name} must be true or false, not {value!r}")
+
+
 def check_choice(name: str, value, choices) -> None:
     if value not in choices:
         raise DesignError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

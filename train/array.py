@@ -5,6 +5,7 @@ evaluation it computes with the integers that :meth:`ArrayModule.layer_data` giv
 image, so what is evaluated is what the hardware runs.
 """
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -62,6 +63,7 @@ class ArrayModule(RangedWeights):
                 raise DesignError(f"a layer whose {name} are float cannot be exported")
         if self._loaded is not None:
             return self._loaded
+        self._check_weights()
         with torch.no_grad():
             alpha = self.alpha()
             converter = self.converter(alpha)
@@ -83,6 +85,7 @@ class ArrayModule(RangedWeights):
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
             scaled = values if scale == 1 else values / scale
+            _check_finite("inputs of an array", scaled)
             return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
         scaled = values.detach().double() / scale
         return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
@@ -107,6 +110,7 @@ class ArrayModule(RangedWeights):
         if self.training or self.config.is_float:
             if self._loaded is not None:
                 raise DesignError("a layer that holds the integers of a network can only be evaluated")
+            self._check_weights()
             alpha = self.alpha()
             gain, step = self._gain_and_step(alpha)
             if self._fusible(noise, gain):
@@ -140,11 +144,20 @@ class ArrayModule(RangedWeights):
 
         A learned range that is frozen still blocks the gradient of weights that clip, which the kernel lets through.
         """
-        measured = self.config.quantiser not in LEARNED and not gain.requires_grad
-        plain = measured and self.config.weight_bits != FLOAT
+        plain = self._ranges_are_measured and not gain.requires_grad
         drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
         free = self._reach is None and self.fast
         return free and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
+
+    def _check_weights(self) -> None:
+        """Raise :class:`DesignError` for weights that are no numbers; in measured ranges they show in any case."""
+        if not self._ranges_are_measured:
+            _check_finite("weights and their ranges", self.cells)
+
+    @property
+    def _ranges_are_measured(self) -> bool:
+        """Do the codes' ranges follow from the weights as they are?"""
+        return self.config.quantiser not in LEARNED and self.config.weight_bits != FLOAT
 
     @property
     def noise(self) -> Noise:
@@ -191,6 +204,12 @@ class ArrayModule(RangedWeights):
         """Hand an evaluation's codes and trace to a verifier that listens."""
         if self.recorder is not None:
             self.recorder(self, codes, trace)
+
+
+def _check_finite(name: str, values: torch.Tensor) -> None:
+    """Raise :class:`DesignError` for numbers that have no code. (A sum is one pass, and not finite if one is not.)"""
+    if not math.isfinite(values.detach().sum()):
+        raise DesignError(f"{name} must be finite numbers, but some are not")
 
 
 def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..model.formats import DesignError, check_choice, check_integer, full_scale
+from ..model.formats import DesignError, check_boolean, check_choice, check_integer, full_scale
 from ..model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
 from .quantisers import QUANTISERS
 
@@ -25,6 +25,13 @@ def check_bits(name: str, bits) -> int:
 def code_scale(bits: int) -> int:
     """L of a format, and 1 for float: a value times it is its code."""
     return 1 if bits == FLOAT else full_scale(bits)
+
+
+def check_config(config):
+    """``config`` if it is a :class:`QuantConfig` or None; else :class:`DesignError`."""
+    if config is not None and not isinstance(config, QuantConfig):
+        raise DesignError(f"a layer's configuration must be a QuantConfig, not {config!r}")
+    return config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,8 @@ class QuantConfig:
             raise DesignError(f"ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
         check_choice("tables", self.tables, ("loaded", "constant"))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        check_boolean("a range per gate", self.per_gate)
+        check_boolean("learning of ADC ranges", self.learn_range)
         check_integer("activation bits", self.activation_bits, 2, 16)
         check_integer("cell bits", self.cell_bits, 4, 32)
         check_integer("cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)

@@ -1,6 +1,7 @@
 """Any PyTorch model with its LSTM and Linear layers replaced by arrays, and a loud report of what was not."""
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_integer
 from .array import ArrayModule
-from .config import FLOAT, QuantConfig
+from .config import FLOAT, QuantConfig, check_config
 from .lstm import LstmArray
 from .modules import QuantLinear, QuantLSTM
 from .sequence import Trace
-from .whole_model import arrays_of, evaluating, listening, set_noise
+from .whole_model import arrays_of, evaluating, listen_to_inputs, listening, set_noise
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class ConversionReport:
 
     converted: tuple[tuple[str, str], ...]  #: name and kind
     float_layers: tuple[tuple[str, str], ...]  #: modules with parameters that stay float: name and why
+    untied: tuple[tuple[str, str], ...] = ()  #: parameters of converted layers that had been another layer's, too
 
     def __str__(self) -> str:
         lines = [f"converted {len(self.converted)} layers: {', '.join(n for n, _ in self.converted) or 'none'}"]
         lines += [f"STAYS FLOAT: {name}: {why}" for name, why in self.float_layers]
+        lines += [f"NO LONGER TIED: {name} and {other}" for name, other in self.untied]
         return "\n".join(lines)
 
 
@@ -41,19 +44,28 @@ def convert(
 
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
-    stays float is in the report and in a warning. Calibrate afterwards (:func:`calibrate`): inputs may
-    leave [-1, 1].
+    stays float is in the report and in a warning, as are weights that were tied to another layer's: a copy has its
+    own.
+    Calibrate afterwards (:func:`calibrate`): inputs may leave [-1, 1].
     """
-    config, layers = config or QuantConfig(), dict(layers or {})
+    config, layers = check_config(config) or QuantConfig(), dict(layers or {})
+    for each in layers.values():
+        check_config(each)
+    if isinstance(skip, str):
+        raise DesignError(f"skip must be a tuple of layers' names, not {skip!r}")
     modules = dict(model.named_modules(remove_duplicate=False))
     for name in (*skip, *layers):
         if name not in modules:
             raise DesignError(f"the model must have a layer {name!r} to treat apart, but it has none")
-    converted, stays, made = [], {}, {}
+    converted, stays, made, arrays_before = [], {}, {}, []
     arrays: dict[nn.Module, nn.Module] = {}  # of a layer that is used under several names there is one
     for name, module in modules.items():
-        if any(_within(name, done) for done in made):
+        if any(_within(name, done) for done in (*made, *arrays_before)):
             continue
+        if isinstance(module, ArrayModule | QuantLSTM):  # it is one already
+            arrays_before.append(name)
+            continue
+        _check_plain(name, module)
         why = _obstacle(module, any(_within(name, outer) for outer in skip))
         if why is None:
             if module not in arrays:
@@ -68,8 +80,8 @@ def convert(
                 f"layer {name!r} must be an LSTM or a Linear that is converted to have a configuration of its own, "
                 f"not {type(modules[name]).__name__}"
             )
-    report = ConversionReport(tuple(converted), tuple(stays.values()))
-    if stays:
+    report = ConversionReport(tuple(converted), tuple(stays.values()), _untied(model, arrays))
+    if stays or report.untied:
         warnings.warn(str(report), stacklevel=2)
     result = made[""] if "" in made else copy.deepcopy(model)
     for name, module in made.items():
@@ -83,6 +95,30 @@ def convert(
 
 def _within(name: str, outer: str) -> bool:
     return not outer or name == outer or name.startswith(outer + ".")
+
+
+def _untied(model: nn.Module, converted) -> tuple[tuple[str, str], ...]:
+    """Pairs of names of one parameter in different modules, one of which is ``converted``: a copy has its own."""
+    owners: dict[nn.Parameter, tuple[str, nn.Module]] = {}
+    pairs = []
+    for path, module in model.named_modules():  # a module that is used twice comes once
+        for name, parameter in module.named_parameters(path, recurse=False, remove_duplicate=False):
+            first, owner = owners.setdefault(parameter, (name, module))
+            if owner is not module and (owner in converted or module in converted):
+                pairs.append((first, name))
+    return tuple(pairs)
+
+
+def _check_plain(name: str, module: nn.Module) -> None:
+    """Raise :class:`DesignError` for a layer whose weights follow from other tensors: not even torch can copy it."""
+    if type(module) not in (nn.LSTM, nn.Linear):
+        return
+    plain = module._flat_weights_names if type(module) is nn.LSTM else ("weight", "bias")
+    if not set(module.state_dict()) <= set(plain):
+        raise DesignError(
+            f"layer {name!r} must have weights of its own: make its pruning or weight norm permanent first "
+            "(torch.nn.utils.prune.remove, remove_weight_norm)"
+        )
 
 
 def _obstacle(module: nn.Module, skipped: bool) -> str | None:
@@ -123,13 +159,18 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")
+    check_integer("calibration passes", passes, 1, 100)
     arrays, calls = arrays_of(model), []
+    if not arrays:
+        raise DesignError("a model to calibrate must have at least one quantised layer, but it has none")
     for _ in range(passes):
         with evaluating(model):
             _set_full_scale(arrays, run)
         calls.clear()
         with listening(model, arrays, lambda *call: calls.append(call)):
             run()
+        if not calls:
+            raise DesignError("the run of a calibration must call the model, but it reached no array")
         for array in arrays:
             traces = [trace for module, _, trace in calls if module is array]
             if traces and array.config.adc_bits != FLOAT:
@@ -137,27 +178,29 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
 
 
 def _set_full_scale(arrays: list[ArrayModule], run) -> None:
+    """Full scale of every array with DACs that ``run`` reaches."""
     seen = {}
-    hooks = [
-        array.register_forward_pre_hook(
-            lambda module, args: seen.update(
-                {module: max(seen.get(module, 1.0), float(args[0].detach().abs().max()))}
-            )
-        )
-        for array in arrays
-    ]
+
+    def see(array: ArrayModule, values: torch.Tensor) -> None:
+        largest = float(values.detach().abs().max()) if values.numel() else 0.0
+        if not math.isfinite(largest):
+            raise DesignError("inputs of a calibration must be finite numbers, but some are not")
+        seen[array] = max(seen.get(array, 1.0), largest)
+
+    hooks = [listen_to_inputs(array, see) for array in arrays if array.config.dac_bits != FLOAT]
     try:
         run()
     finally:
         for hook in hooks:
             hook.remove()
     for array, largest in seen.items():
+        before = float(array.full_scale)
         if isinstance(array, LstmArray):
-            if largest != float(array.full_scale):
-                array.cells[: array.inputs] *= largest / float(array.full_scale)
+            array.cells[: array.inputs] *= largest / before
+            if before == 1 != largest:  # later on a learned range goes its own way
                 array.start_ranges()
         elif array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
-            array.cells[-array.config.bias_rows :] *= float(array.full_scale) / largest
+            array.cells[-array.config.bias_rows :] *= before / largest
         array.full_scale.fill_(largest)
 
 

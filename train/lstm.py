@@ -28,11 +28,23 @@ class LstmArray(ArrayModule):
         check_integer("hidden units", hidden, 1, 2**20)
         super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
         self.inputs, self.hidden = inputs, hidden
+        self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
         self.form = LstmFormat(
             config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
             config.tanh_bits, config.tanh_fraction, config.output,
         )  # fmt: skip
         self.reset_parameters()
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        """Cells that belong to another input drive are scaled, so that the network stays what it is."""
+        given, own = state_dict.get(prefix + "input_drive", self.input_drive), self.input_drive
+        cells = state_dict.get(prefix + "cells")
+        if cells is not None and float(given) != float(own):
+            cells = cells.clone()
+            cells[: self.inputs] *= float(given / own)
+            state_dict[prefix + "cells"] = cells
+        state_dict[prefix + "input_drive"] = own
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     @property
     def row_scale(self) -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ..model.formats import DesignError, check_integer
-from .config import QuantConfig
+from .config import QuantConfig, check_config
 from .linear import LinearArray
 from .lstm import LstmArray
 from .whole_model import set_noise
@@ -44,8 +44,11 @@ class QuantLSTM(nn.Module):
         self.arrays = nn.ModuleList()  #: layer after layer, forward before reverse
         for index in range(num_layers * self.directions):
             inputs = input_size if index < self.directions else hidden_size * self.directions
-            inner = index < (num_layers - 1) * self.directions  # its outputs go to DACs
-            own = replace(config, output="codes") if inner else config
+            own = config
+            if index < (num_layers - 1) * self.directions:  # its outputs go to DACs
+                own = replace(own, output="codes")
+            if index >= self.directions:  # its inputs are hidden codes as those that are fed back
+                own = replace(own, input_drive=1)
             self.arrays.append(LstmArray(inputs, hidden_size, own, fast))
             if index >= self.directions:
                 self.arrays[-1].input_dropout = dropout
@@ -89,6 +92,8 @@ class QuantLSTM(nn.Module):
         steps, batch = values.shape[:2]
         if state is not None:
             expected = (len(self.arrays), batch, self.hidden_size)
+            if len(state) != 2:
+                raise DesignError(f"the initial state must be (h_0, c_0), not {len(state)} tensors")
             for part in state:
                 if tuple(part.shape) != expected:
                     raise DesignError(f"the initial state must have shape {expected}, not {tuple(part.shape)}")
@@ -120,11 +125,14 @@ class QuantLSTM(nn.Module):
         for index, array in enumerate(self.arrays):
             layer, direction = divmod(index, self.directions)
             suffix = f"_l{layer}" + ("_reverse" if direction else "")
-            if prefix + "weight_ih" + suffix not in state_dict:
-                raise DesignError(f"the state dict must have weight_ih{suffix}, but it is missing")
+            for name in ("weight_ih", "weight_hh"):
+                if prefix + name + suffix not in state_dict:
+                    raise DesignError(f"the state dict must have {name}{suffix}, but it is missing")
             w_ih, w_hh = (state_dict.pop(prefix + name + suffix) for name in ("weight_ih", "weight_hh"))
             biases = [state_dict.pop(prefix + name + suffix, None) for name in ("bias_ih", "bias_hh")]
             biases = [b for b in biases if b is not None]
+            if any(b.shape != (4 * self.hidden_size,) for b in biases):
+                raise DesignError(f"bias_ih{suffix} and bias_hh{suffix} must have {4 * self.hidden_size} numbers")
             bias = sum(biases) if biases else w_ih.new_zeros(len(w_ih))
             for name, weight, rows in (("ih", w_ih, array.inputs), ("hh", w_hh, self.hidden_size)):
                 if weight.shape != (4 * self.hidden_size, rows):
@@ -155,9 +163,11 @@ class QuantLinear(LinearArray):
         super().__init__(in_features, out_features, _config(config, fields, bias), fast)
         self.in_features, self.out_features = in_features, out_features
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """``inputs`` (..., m) to (..., outputs), of the weights' type."""
-        return super().forward(inputs).to(self.cells.dtype)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """``input`` (..., m) to (..., outputs), of the weights' type."""
+        if input.shape[-1:] != (self.inputs,):
+            raise DesignError(f"inputs must have a last axis of {self.inputs}, not shape {tuple(input.shape)}")
+        return super().forward(input).to(self.cells.dtype)
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         if prefix + "weight" in state_dict:
@@ -176,7 +186,7 @@ class QuantLinear(LinearArray):
 def _config(config: QuantConfig | None, fields: dict, bias: bool) -> QuantConfig:
     if config is not None and fields:
         raise DesignError(f"give either config or its fields, not both: {min(fields)}")
-    config = config or QuantConfig(**fields)
+    config = check_config(config) or QuantConfig(**fields)
     return config if bias else QuantConfig(**{**vars(config), "bias_rows": 0})
 
 

@@ -7,6 +7,7 @@ coefficients fitted for this contract's symmetric formats. ``pact``: learned fro
 2020).
 """
 
+import numpy as np
 import torch
 
 from ..model.formats import full_scale
@@ -31,7 +32,7 @@ def weight_range(weights: torch.Tensor, method: str, bits: int) -> torch.Tensor:
     size = weights.detach().abs()
     largest = size.amax(1)
     if method == "percentile":
-        alpha = torch.quantile(size, PERCENTILE, dim=1)
+        alpha = torch.from_numpy(np.quantile(size.numpy(), PERCENTILE, axis=1)).to(size.dtype)  # of any size
     elif method == "absmax" or bits not in SAWB:
         alpha = largest
     else:

@@ -10,12 +10,13 @@ import torch
 from torch.nn import functional
 
 from ..model.design import Design
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
 from . import checkpoint as checkpoints
 from .datasets import SequenceDataset, Sequences
 from .network import DesignNetwork, evaluate_codes
 from .noise import PAPER_ADC, Noise
+from .quantisers import QUANTISERS
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
 
@@ -44,6 +45,7 @@ class TrainConfig:
         check_integer("seed", self.seed, 0, 2**31 - 1)
         check_integer("epochs", self.epochs, 1, 100000)
         check_integer("batch", self.batch, 1, 100000)
+        check_choice("weight quantiser", self.quantiser, QUANTISERS)
         for name, low, high in (
             ("learning_rate", 0, 10), ("label_smoothing", 0, 0.9), ("input_noise", 0, 100),
             ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100),
@@ -92,7 +94,7 @@ def train(
     ``checkpoint`` is a file, written after every epoch; a run that finds its own goes on from there. Raises
     :class:`DesignError` where data and design do not fit or the checkpoint is another run's.
     """
-    _check(design, dataset)
+    check_fit(design, dataset)
     with single_thread():
         model = _initial(design, config)
     return fit(model, dataset, config, checkpoint=checkpoint, progress=progress)
@@ -159,7 +161,8 @@ def single_thread():
         torch.set_num_threads(threads)
 
 
-def _check(design: Design, dataset: SequenceDataset) -> None:
+def check_fit(design: Design, dataset: SequenceDataset) -> None:
+    """Raise :class:`DesignError` where the design is not for such data."""
     first, last = design.layers[0], design.layers[-1]
     channels = dataset.train.features.shape[2]
     if first.inputs != channels:

@@ -11,7 +11,7 @@ from ..model.formats import full_scale, signed_range
 from .array import ArrayModule
 from .datasets import Sequences
 from .network import DesignNetwork
-from .whole_model import listening
+from .whole_model import listen_to_inputs, listening
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,7 @@ def code_usage(model: nn.Module, run: Callable[[], object]) -> list[CodeUsage]:
     }
     counters = {module: _Counter(module) for module in arrays.values()}
     hooks = [
-        module.register_forward_pre_hook(lambda module, arguments: counters[module].see_inputs(arguments[0]))
-        for module in counters
+        listen_to_inputs(module, lambda module, values: counters[module].see_inputs(values)) for module in counters
     ]
     try:
         with listening(model, list(counters), lambda array, *call: counters[array].see(*call)):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_integer
 from .array import ArrayModule
 from .noise import Noise
 from .sequence import Trace
@@ -27,17 +27,29 @@ def set_noise(
     All arrays draw from one stream from now on, so that no two have the same noise; ``seed`` starts it again. Raises
     :class:`DesignError` for a model without arrays.
     """
+    for noise in (train, evaluate):
+        if noise is not None and not isinstance(noise, Noise):
+            raise DesignError(f"noise must be a Noise, not {noise!r}")
     arrays = arrays_of(model)
     if not arrays:
         raise DesignError("a model with noise must have at least one quantised layer, but it has none")
     source = arrays[0].source
     if seed is not None:
-        source.seed(seed)
+        source.seed(check_integer("noise seed", seed, 0, 2**63 - 1))
     for array in arrays:
         array.source = source
         array.train_noise = array.train_noise if train is None else train
         array.eval_noise = array.eval_noise if evaluate is None else evaluate
         array.program()
+
+
+def listen_to_inputs(array: ArrayModule, listener: Callable[[ArrayModule, torch.Tensor], None]):
+    """Tell ``listener`` of an array's real inputs, given by place or by name, until the handle is removed."""
+
+    def see(array, arguments, named):
+        listener(array, arguments[0] if arguments else next(iter(named.values())))
+
+    return array.register_forward_pre_hook(see, with_kwargs=True)
 
 
 @contextmanager

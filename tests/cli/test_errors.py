@@ -36,6 +36,7 @@ def refused(result) -> str:
         (("train", "vowels", "--dataset", "cats"), "data set must be one of"),
         (("train", "har", "--dataset", "har", "--data", "."), "the data folder must have the file 'har.npz'"),
         (("train", "har"), "a design for vowels must have 12 inputs, not 9"),
+        (("train", "vowels", "--quantiser", "best"), "weight quantiser must be one of absmax, percentile, sawb"),
         (("train", "vowels", "--weight-noise", -1), "weight noise must be a number from 0 to 1000, not -1.0"),
         (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
         (("train", "vowels", "--dac-noise", -1), "DAC noise must be a number from 0 to 1000, not -1.0"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import stats
 from torch import nn
+from torch.nn.utils import prune
 
 from ohmgate.model import reference
 from ohmgate.model.formats import DesignError
@@ -13,7 +14,7 @@ from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import calibrate, convert
 from ohmgate.train.export import export
 from ohmgate.train.modules import QuantLinear, QuantLSTM
-from ohmgate.train.quantisers import QUANTISERS, SAWB, weight_range
+from ohmgate.train.quantisers import PERCENTILE, QUANTISERS, SAWB, weight_range
 from ohmgate.train.straight_through import symmetric_code
 from ohmgate.train.verify import verify_modules
 
@@ -97,6 +98,48 @@ def test_a_layer_with_several_names_stays_one():
     assert torch.allclose(converted(x), original(x), atol=1e-6)
 
 
+class Tied(nn.Module):
+    """A decoder with the embedding's weights, and two layers with one weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.decoder = nn.Embedding(20, 4), nn.Linear(4, 20)
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.decoder.weight, self.other.weight = self.embedding.weight, self.one.weight
+
+
+def test_weights_that_were_tied_are_reported():
+    with pytest.warns(UserWarning, match="NO LONGER TIED: embedding.weight and decoder.weight"):
+        _, report = convert(Tied())
+    assert report.untied == (("embedding.weight", "decoder.weight"), ("one.weight", "other.weight"))
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        _, report = convert(Tied(), skip=("decoder", "one", "other"))
+    assert report.untied == ()
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("change", [lambda x: prune.l1_unstructured(x, "weight", 0.5), nn.utils.weight_norm])
+def test_weights_that_are_computed_are_refused(change):
+    """torch itself cannot copy such a layer."""
+    layer = nn.Linear(6, 5)
+    change(layer)
+    sentence = (
+        "layer '0' must have weights of its own: make its pruning or weight norm permanent first "
+        "(torch.nn.utils.prune.remove, remove_weight_norm)"
+    )
+    with pytest.raises(DesignError) as error:
+        convert(nn.Sequential(layer))
+    assert str(error.value) == sentence
+
+
+def test_arrays_stay_what_they_are():
+    model = nn.Sequential(QuantLSTM(3, 4, weight_bits=2), nn.Linear(4, 2))
+    converted, report = convert(model, QuantConfig(weight_bits=3))
+    assert report.converted == (("1", "Linear"),)
+    assert report.float_layers == ()
+    assert (converted[0].config.weight_bits, converted[1].config.weight_bits) == (2, 3)
+
+
 def test_skipping_a_part_skips_all_that_is_in_it():
     with pytest.warns(UserWarning, match=r"part\.0: skipped as asked"):
         converted, report = convert(Shared(), skip=("part",))
@@ -130,6 +173,38 @@ def test_a_model_that_gives_its_own_state_calibrates():
     state = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
     calibrate(module, lambda: module(torch.rand(5, 2, 3), state), percentile=100)
     assert (module.arrays[0].steps() < 10 * 2 / 2**4).all()
+
+
+def test_calibration_leaves_alone_what_has_no_dacs_and_what_was_learned():
+    lstm = QuantLSTM(3, 4, dac_bits=32)
+    cells = lstm.arrays[0].cells.detach().clone()
+    calibrate(lstm, lambda: lstm(6 * torch.ones(2, 1, 3)))
+    assert torch.equal(lstm.arrays[0].cells, cells)
+    lstm = QuantLSTM(3, 4, quantiser="lsq")
+    calibrate(lstm, lambda: lstm(6 * torch.ones(2, 1, 3)))
+    with torch.no_grad():
+        lstm.arrays[0].log_alpha.fill_(2.0)
+    calibrate(lstm, lambda: lstm(5 * torch.ones(2, 1, 3)))
+    assert float(lstm.arrays[0].full_scale) == 5
+    assert lstm.arrays[0].log_alpha.tolist() == [2.0]
+
+
+def test_inputs_by_name_calibrate_as_those_by_place():
+    linear = QuantLinear(2, 3)
+    calibrate(linear, lambda: linear(input=torch.full((4, 2), 3.0)))
+    assert float(linear.full_scale) == 3
+
+
+def test_a_calibration_that_is_refused_changes_nothing():
+    lstm = QuantLSTM(3, 4)
+    before = {name: value.clone() for name, value in lstm.state_dict().items()}
+    with pytest.raises(DesignError, match=r"^inputs of a calibration must be finite numbers, but some are not$"):
+        calibrate(lstm, lambda: lstm(torch.full((2, 1, 3), math.inf)))
+    with pytest.raises(DesignError, match=r"^the run of a calibration must call the model, but it reached no array$"):
+        calibrate(lstm, lambda: None)
+    for name, value in lstm.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert lstm.training
 
 
 def test_a_layer_alone_converts():
@@ -222,6 +297,12 @@ def test_ranges_are_positive_and_within_the_weights(method, bits):
     assert alpha[0] / alpha[1] == pytest.approx(100, rel=0.3)
 
 
+def test_a_percentile_of_many_weights():
+    """torch.quantile takes 16 million at most."""
+    weights = torch.arange(17_000_001, dtype=torch.float32)[None]
+    assert float(weight_range(weights, "percentile", 4)) == pytest.approx(PERCENTILE * 17e6, rel=1e-6)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_sawb_is_near_the_least_squared_error(bits):
     weights = torch.from_numpy(stats.norm.ppf((torch.arange(20001).numpy() + 0.5) / 20001))
@@ -298,3 +379,17 @@ def test_sentences():
         convert(nn.Sequential(nn.Sequential(nn.Linear(2, 2))), layers={"0": QuantConfig(adc_bits=7)})
     with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 0$"):
         calibrate(nn.Linear(2, 2), lambda: None, percentile=0)
+    with pytest.raises(DesignError, match=r"^calibration passes must be an integer from 1 to 100, not 0$"):
+        calibrate(QuantLinear(2, 2), lambda: None, passes=0)
+    sentence = r"^a model to calibrate must have at least one quantised layer, but it has none$"
+    with pytest.raises(DesignError, match=sentence):
+        calibrate(nn.Linear(2, 2), lambda: None)
+    sentence = r"^a layer's configuration must be a QuantConfig, not 4$"
+    for act in (
+        lambda: convert(nn.Linear(2, 2), 4),
+        lambda: convert(nn.Sequential(nn.Linear(2, 2)), layers={"0": 4}),
+    ):
+        with pytest.raises(DesignError, match=sentence):
+            act()
+    with pytest.raises(DesignError, match=r"^skip must be a tuple of layers' names, not 'lstm'$"):
+        convert(model(), skip="lstm")

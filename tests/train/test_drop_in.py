@@ -101,14 +101,26 @@ def test_copies_compute_the_same():
         assert made.arrays[0].source is made.arrays[1].source is not module.arrays[0].source
 
 
-def test_weights_that_are_no_numbers_are_refused():
-    module = QuantLSTM(5, 6)
+@pytest.mark.parametrize("options", [{}, {"quantiser": "lsq"}, {"weight_bits": 32}, {"fast": False}])
+def test_weights_that_are_no_numbers_are_refused(options):
+    module = QuantLSTM(5, 6, **options)
     with torch.no_grad():
         module.arrays[0].cells[0, 0] = float("nan")
     for training in (True, False):
         with pytest.raises(DesignError) as error:
             module.train(training)(inputs(4, 3, 5))
         assert str(error.value) == "weights and their ranges must be finite numbers, but some are not"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", [QuantLSTM, QuantLinear])
+@pytest.mark.parametrize("options", [{}, {"fast": False}, {"weight_bits": 32, "dac_bits": 32, "adc_bits": 32}])
+def test_inputs_that_are_no_numbers_are_refused_in_training(value, kind, options):
+    """They have no code; what a kernel makes of them would look like one."""
+    x = inputs(4, 3, 5)
+    x[2, 1, 0] = value
+    with pytest.raises(DesignError, match=r"^inputs of an array must be finite numbers, but some are not$"):
+        kind(5, 6, **options)(x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

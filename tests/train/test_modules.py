@@ -7,6 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_s
 from ohmgate.model.formats import DesignError
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.whole_model import set_noise
 
 FLOAT = {"weight_bits": 32, "dac_bits": 32, "adc_bits": 32}
 
@@ -118,6 +119,11 @@ def test_dropout_lies_between_layers_in_training_only():
     assert torch.equal(module(x)[0], module(x)[0])
 
 
+def test_linear_takes_its_input_by_name():
+    x, layer = torch.rand(2, 3), QuantLinear(3, 4)
+    assert torch.equal(layer(input=x), layer(x))
+
+
 def test_linear_loads_and_computes_nn_linear():
     torch.manual_seed(0)
     theirs = torch.nn.Linear(4, 3)
@@ -166,6 +172,29 @@ def test_own_state_dict_loads_back():
             "the initial state must have shape (1, 2, 4), not (1, 1, 4)",
         ),
         (
+            lambda: QuantLSTM(3, 4)(torch.zeros(2, 2, 3), (torch.zeros(1, 2, 4),)),
+            "the initial state must be (h_0, c_0), not 1 tensors",
+        ),
+        (lambda: QuantLinear(3, 4)(torch.zeros(2, 5)), "inputs must have a last axis of 3, not shape (2, 5)"),
+        (lambda: QuantLSTM(3, 4, per_gate="yes"), "a range per gate must be true or false, not 'yes'"),
+        (lambda: QuantLSTM(3, 4, learn_range="no"), "learning of ADC ranges must be true or false, not 'no'"),
+        (lambda: QuantLSTM(3, 4, config=4), "a layer's configuration must be a QuantConfig, not 4"),
+        (lambda: set_noise(QuantLSTM(3, 4), train=0.1), "noise must be a Noise, not 0.1"),
+        (
+            lambda: set_noise(QuantLSTM(3, 4), seed=1.5),
+            "noise seed must be an integer from 0 to 9223372036854775807, not 1.5",
+        ),
+        (
+            lambda: QuantLSTM(3, 4).load_state_dict({"weight_ih_l0": torch.zeros(16, 3)}),
+            "the state dict must have weight_hh_l0, but it is missing",
+        ),
+        (
+            lambda: QuantLSTM(3, 4).load_state_dict(
+                torch.nn.LSTM(3, 4).state_dict() | {"bias_hh_l0": torch.zeros(15)}
+            ),
+            "bias_ih_l0 and bias_hh_l0 must have 16 numbers",
+        ),
+        (
             lambda: QuantLSTM(3, 4, 2).load_state_dict(torch.nn.LSTM(3, 4).state_dict()),
             "the state dict must have weight_ih_l1, but it is missing",
         ),
@@ -191,6 +220,27 @@ def test_sentences(make, sentence):
     with pytest.raises(DesignError) as error:
         make()
     assert str(error.value) == sentence
+
+
+def test_an_input_drive_is_for_inputs_not_for_inner_layers():
+    """Hidden codes of the layer before are as large as those that are fed back."""
+    module = QuantLSTM(3, 4, 2, bidirectional=True, input_drive=8)
+    assert [array.config.input_drive for array in module.arrays] == [8, 8, 1, 1]
+
+
+@pytest.mark.parametrize("drives", [(1, 8), (8, 1), (8, 8)])
+def test_a_state_dict_of_another_input_drive_is_the_same_network(drives):
+    torch.manual_seed(0)
+    theirs, ours = (QuantLSTM(3, 4, input_drive=drive, **FLOAT) for drive in drives)
+    state = theirs.state_dict()
+    ours.load_state_dict(state)
+    x = torch.rand(5, 2, 3)
+    assert close(ours(x)[0], theirs(x)[0])
+    assert float(ours.arrays[0].input_drive) == drives[1]
+    assert torch.equal(state["arrays.0.cells"], theirs.arrays[0].cells)
+    del state["arrays.0.input_drive"]  # as files of before have it
+    ours.load_state_dict(state)
+    assert torch.equal(ours.arrays[0].cells, theirs.arrays[0].cells)
 
 
 def test_config_or_fields():

@@ -12,7 +12,7 @@ from ..model.layers import Layer
 from ..model.layout import row_drive
 from ..model.network import Network
 from .array import Array
-from .budget import Budget, noise_budget
+from .budget import Budget, noise_budget, random_drives
 from .config import PRESETS, ArrayConfig
 from .cures import TILE, Outcome, outcomes, sensed_matrix
 from .inference import build_arrays
@@ -72,7 +72,7 @@ class ArrayStudy:
         cure.
         """
         rng = np.random.default_rng(self.seed)
-        drives = rng.choice(symmetric_codes(self.layer.dac_bits), (INPUTS, self.layer.rows))
+        drives = random_drives(self.layer, INPUTS, rng)
         factor = outcome.factor if outcome is not self.cures[0] else 1.0
         rows = drives * row_drive(self.layer)
         error = rows @ (outcome.weights / factor - self.array.levels) * self.array.scale
@@ -90,11 +90,11 @@ class ArrayStudy:
         return [f"{name}, digit {digit} of base {mapping.base}" for digit in range(mapping.slices) for name in names]
 
     def drive(self, kind: str) -> np.ndarray:
-        """DAC codes (rows,): "full" is full scale on every row, "random" is drawn from the seed."""
+        """DAC codes (rows,): "full" is full scale on every row, "random" drawn from the seed but for bias rows."""
         top, rows = full_scale(self.layer.dac_bits), self.layer.rows
         if kind == "full":
             return np.full(rows, top)
-        return np.random.default_rng(self.seed).choice(symmetric_codes(self.layer.dac_bits), rows)
+        return random_drives(self.layer, 1, np.random.default_rng(self.seed))[0]
 
     def volts(self, codes: np.ndarray) -> np.ndarray:
         """Voltages (rows,) on the rows for DAC codes; raises :class:`DesignError` for codes that do not fit."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model.formats import signed_range, symmetric_codes
+from ..model.formats import full_scale, signed_range, symmetric_codes
 from ..model.layers import Layer
 from ..model.layout import row_drive
 from .array import Array
@@ -76,7 +76,7 @@ def noise_budget(
     if levels is None:
         levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
     if drives is None:
-        drives = rng.choice(symmetric_codes(layer.dac_bits), (200, layer.rows))
+        drives = random_drives(layer, 200, rng)
     sums = (drives * row_drive(layer)) @ levels
     rms = {"quantisation": QUANTISATION_SIGMA}
     for source in present(config):
@@ -100,6 +100,13 @@ def noise_budget(
     shares.sort(key=lambda share: -share.lsb)
     everything = float(enob(layer.adc_bits, np.sqrt(total - QUANTISATION_SIGMA**2)))
     return Budget(layer.adc_bits, tuple(shares), everything)
+
+
+def random_drives(layer: Layer, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Random DAC codes (count, rows); bias rows at full scale, as ever."""
+    drives = rng.choice(symmetric_codes(layer.dac_bits), (count, layer.rows))
+    drives[:, layer.rows - layer.bias_rows :] = full_scale(layer.dac_bits)
+    return drives
 
 
 def _is_adc(source: str) -> bool:

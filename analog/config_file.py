@@ -46,7 +46,7 @@ def read_config(path: str | Path) -> ArrayConfig:
         raise DesignError(f"cannot read array configuration {name!r}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DesignError(f"cannot read array configuration {name!r}: it is not UTF-8 text") from None
-    except ValueError as error:  # TOMLDecodeError, or a number too long for Python
+    except (ValueError, RecursionError) as error:  # also a number too long, or tables too deep, for Python
         raise DesignError(f"array configuration {name!r} is not valid TOML: {error}") from None
     try:
         base = preset(content.pop("preset")) if "preset" in content else ArrayConfig()

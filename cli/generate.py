@@ -31,5 +31,4 @@ def write(design: Design, folder: Path, trace: bool = False) -> list[Path]:
     """Everything that a chip's user needs, in ``folder``: byte-identical on every run."""
     from ..hdl.generate import generate
 
-    folder.mkdir(parents=True, exist_ok=True)
     return [*generate(design, folder, trace), *c_header.write(folder)]

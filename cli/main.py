@@ -1,5 +1,9 @@
 """Entry point of ``ohmgate``. What a command needs is imported when it runs, so that ``--help`` answers at once."""
 
+import errno
+import signal
+import sys
+
 import typer
 from typer.core import TyperGroup
 
@@ -9,6 +13,12 @@ from ..model.formats import DesignError
 from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train
 
 SENTENCES = (DesignError, ImageError, LoadError)  #: their messages are one sentence for the user
+KEPT = {
+    "train": "finished epochs of a training run",
+    "demo": "finished epochs of a training run",
+    "sweep": "finished cells",
+    "montecarlo": "finished draws",
+}  #: by command
 
 
 class Commands(TyperGroup):
@@ -20,11 +30,13 @@ class Commands(TyperGroup):
         except SENTENCES as error:
             sentence = str(error)
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and error.errno != errno.ENOSPC:
                 raise
-            sentence = f"cannot use {str(error.filename)!r}: {error.strerror}"
+            name = "what is to be written" if error.filename is None else repr(str(error.filename))
+            sentence = f"cannot use {name}: {error.strerror}"
         except KeyboardInterrupt:
-            typer.echo("ohmgate: interrupted; finished epochs of a training run are kept", err=True)
+            kept = KEPT.get(ctx.invoked_subcommand)
+            typer.echo(f"ohmgate: interrupted{f'; {kept} are kept' if kept else ''}", err=True)
             raise typer.Exit(130) from None
         typer.echo(f"ohmgate: error: {sentence}", err=True)
         raise typer.Exit(2)
@@ -49,7 +61,8 @@ for command in (demo, train, pack, inspect, diff, generate, simulate, array, mon
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. SIGTERM ends it as an exit does, so that a simulator it has started ends with it."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     app(prog_name="ohmgate")
 
 

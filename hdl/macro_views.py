@@ -27,7 +27,13 @@ def module_header(layer: Layer, mark: str = "") -> str:
 
 def black_box(layer: Layer) -> str:
     """Ports only, for synthesis: the hardened macro takes its place."""
-    return f"(* blackbox *)\n{module_header(layer)}endmodule\n"
+    return _once(layer, "BLACKBOX", f"(* blackbox *)\n{module_header(layer)}endmodule\n")
+
+
+def _once(layer: Layer, view: str, module: str) -> str:
+    """``module`` guarded, as two chips can have the same macro."""
+    guard = f"{layer.macro_name}_{view}".upper()
+    return f"`ifndef {guard}\n`define {guard}\n{module}`endif\n"
 
 
 def conversion_cycles(layer: Layer) -> int:
@@ -44,10 +50,11 @@ def behavioural(layer: Layer) -> str:
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
     handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
-    decode_dac = "row_codes[row] ? -1 : 1" if layer.dac_bits == 1 else "$signed(row_codes[row * D +: D])"
+    row_bit = "row_codes[row]" if layer.inputs + layer.hidden > 1 else "row_codes"  # a scalar has no bits
+    decode_dac = f"{row_bit} ? -1 : 1" if layer.dac_bits == 1 else "$signed(row_codes[row * D +: D])"
     boost = f"{20 * ' '}if (row < INPUTS) drive = drive * {layer.input_drive};\n" if layer.input_drive > 1 else ""
     decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
-    return f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
+    module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
     localparam ADCS = {layer.adcs}, STEPS = {layer.steps}, GATES = {layer.gates};
     localparam D = {layer.dac_bits}, W = {layer.weight_bits}, N = {layer.adc_bits};
@@ -110,3 +117,4 @@ def behavioural(layer: Layer) -> str:
     end
 endmodule
 """
+    return _once(layer, "BEHAVIOURAL", module)

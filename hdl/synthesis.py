@@ -49,13 +49,13 @@ def synthesise(
     :class:`~ohmgate.hdl.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its file.
     """
     if target == "ecp5":
-        return synthesise_verilog(Source(design.name, emit(Accelerator(design), design.name),
-                                         fingerprint=design.fingerprint), target, place=place)  # fmt: skip
+        source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
+        return synthesise_verilog(source, target, liberty, place)
     layers = unique_layers(design)
     boxes = tuple(sorted(layer.macro_name for layer in layers))
     declarations = "\n".join(black_box(layer) for layer in layers)
     source = Source(design.name, emit(Chip(design), design.name), declarations, boxes, design.fingerprint)
-    return synthesise_verilog(source, target, liberty)
+    return synthesise_verilog(source, target, liberty, place)
 
 
 def synthesise_verilog(
@@ -65,6 +65,10 @@ def synthesise_verilog(
     check_choice("target", target, TARGETS)
     if target == "liberty" and (liberty is None or not Path(liberty).is_file()):
         raise DesignError(f"target liberty must have a Liberty file, and {str(liberty)!r} is none")
+    if target != "liberty" and liberty is not None:
+        raise DesignError(f"a Liberty file is for the target liberty, not for {target}")
+    if target != "ecp5" and place:
+        raise DesignError(f"place and route is for the target ecp5, not for {target}")
     with tempfile.TemporaryDirectory(prefix="ohmgate_synthesis_") as name:
         folder = Path(name)
         (folder / "top.v").write_text(source.verilog)
@@ -78,7 +82,7 @@ def synthesise_verilog(
             if line.startswith("Warning: ")
         )
         path = _abc_path(log) if target == "liberty" else None
-        if place and target == "ecp5":
+        if place:
             path = place_and_route(folder / "netlist.json")
     cells = {kind: count for kind, count in mapped["num_cells_by_type"].items() if kind != "$scopeinfo"}
     kinds = gates["num_cells_by_type"]

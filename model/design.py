@@ -36,6 +36,8 @@ class Design:
             raise DesignError(
                 f"the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, not {self.name!r}"
             )
+        if self.name.startswith("ohmgate_"):
+            raise DesignError(f"the design's name must not begin with ohmgate_, as modules do, but is {self.name!r}")
         if not 1 <= len(self.layers) <= 16:
             raise DesignError(f"a design must have 1 to 16 layers, not {len(self.layers)}")
         ended = False
@@ -126,7 +128,7 @@ class Design:
             )
         try:
             content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number too long, or tables too deep, for Python
             raise DesignError(f"design {str(name_or_path)!r} is not valid TOML: {error}") from None
         return cls.from_dict(content, str(name_or_path))
 

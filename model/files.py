@@ -10,19 +10,24 @@ from pathlib import Path
 def whole(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary name in the folder of ``path``: renamed to it at the end, removed where that is not reached.
 
-    An OSError that names no file, as that of a full disk, names ``path``.
+    A symbolic link stays and what it points to is replaced; a device or a pipe is written to as it is. An OSError
+    that names no file, as that of a full disk, names ``path``.
 
     >>> with whole("results.json") as part:
     ...     part.write_text("{}")
     """
-    path = Path(path)
-    part = path.with_name(f".{os.getpid()}.{path.name}")  # ends as the file does: some writers look at that
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    special = target.exists() and not target.is_file() and not target.is_dir()
+    # the temporary name ends as the file does: some writers look at that
+    part = target if special else target.with_name(f".{os.getpid()}.{target.name}")
     try:
         yield part
-        part.replace(path)
+        if not special:
+            part.replace(target)
     except OSError as error:
         if error.filename not in (None, str(part)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        part.unlink(missing_ok=True)
+        if not special:
+            part.unlink(missing_ok=True)

@@ -64,7 +64,7 @@ def build(
     if waves:
         args += WAVE_ARGS[simulator]
         if simulator == "icarus":  # cocotb's own dump module is SystemVerilog, which -g2005 refuses
-            sources.append(_write(folder / "waves.v", icarus_waves(TOP)))
+            sources.append(_write(folder / "ohmgate_waves.v", icarus_waves(TOP)))
     with tool_path():
         try:
             get_runner(simulator).build(

@@ -139,6 +139,15 @@ def test_a_study_knows_which_rows_are_driven_harder():
     assert 8 / 6 < ideal.analog(drives).std() <= 8 / 3 * 1.1  # three deviations just fit
 
 
+def test_random_inputs_are_ones_that_a_chip_can_have():
+    """Its bias rows are at full scale whatever the input."""
+    layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2)
+    looked = study(Design("one", (layer,)), None, 0, preset("paper_cells"), seed=2)
+    drive = looked.drive("random")
+    assert drive[-2:].tolist() == [7, 7]
+    assert set(drive[:-2].tolist()) == set(range(-7, 8))
+
+
 def test_planes_have_names():
     design = Design("one", (LAYER,))
     assert len(study(design, None, 0, preset("paper_cells")).plane_names()) == 2

@@ -74,6 +74,8 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0 to 1, not 7.0"),
         (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, and 'None' is none"),
         (("synth", "vowels", "--target", "paper"), "target must be one of"),
+        (("synth", "vowels", "--liberty", "a.lib"), "a Liberty file is for the target liberty, not for generic"),
+        (("synth", "vowels", "--place"), "place and route is for the target ecp5, not for generic"),
         (("lint", "none.toml"), "cannot read design 'none.toml': No such file or directory"),
     ],
 )
@@ -164,8 +166,24 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_nothing_half_written(tmp_
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["config.json"]
 
 
+def test_generate_makes_no_folder_for_what_it_refuses(ohmgate, tmp_path):
+    path = tmp_path / "wide.toml"
+    path.write_text('name = "wide"\n[[layer]]\nkind = "lstm"\ninputs = 1\nhidden = 1\nadcs = 4\nadc_bits = 9\n')
+    sentence = refused(ohmgate("generate", path, "--out", tmp_path / "out"))
+    assert sentence == "layer 0: ADC bits of a design for RTL must be an integer from 1 to 8, not 9"
+    assert [p.name for p in tmp_path.iterdir()] == ["wide.toml"]
+
+
+def test_generate_changes_nothing_where_a_folder_is_in_the_way(ohmgate, tmp_path):
+    (tmp_path / "out" / "vowels.json").mkdir(parents=True)
+    sentence = refused(ohmgate("generate", "vowels", "--out", tmp_path / "out"))
+    assert sentence == f"cannot write the folder {str(tmp_path / 'out')!r}: 'vowels.json' is a folder"
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["vowels.json"]
+
+
 @pytest.mark.slow
-def test_an_interrupt_is_one_line_and_status_130(tmp_path):
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_is_one_line_and_a_status(number, status, tmp_path):
     command = [sys.executable, "-m", "ohmgate.cli.main", "train", "vowels", "--epochs", "5000", "--out", "run"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
@@ -175,9 +193,10 @@ def test_an_interrupt_is_one_line_and_status_130(tmp_path):
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("run/checkpoints/*.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     out, err = child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == status
     assert out == ""
-    assert err.splitlines()[-1] == "ohmgate: interrupted; finished epochs of a training run are kept"
+    if number == signal.SIGINT:
+        assert err.splitlines()[-1] == "ohmgate: interrupted; finished epochs of a training run are kept"
     assert "Traceback" not in err

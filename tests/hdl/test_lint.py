@@ -10,6 +10,7 @@ from ohmgate.hdl.lint import LintError, lint
 from ohmgate.hdl.waivers import BEHAVIOURAL, BLACK_BOX, EMITTED, waivers
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 from tests.designs import random_design
 
 
@@ -24,6 +25,21 @@ def test_random_designs_are_clean(seed, tmp_path):
     design = random_design(np.random.default_rng([6, seed]), max_outputs=6)
     generate(design, tmp_path, trace=seed % 2 == 1)
     lint(tmp_path, "random")
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_a_port_of_one_bit_is_no_vector(bits, tmp_path):
+    layer = DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=bits, weight_bits=1, adc_bits=1, output="argmax")
+    generate(Design("narrow", (layer,)), tmp_path)
+    lint(tmp_path, "narrow")
+
+
+def test_the_views_of_two_chips_with_one_macro_go_together(tmp_path):
+    generate(Design.load("vowels"), tmp_path)
+    for view in ("blackbox", "behavioural"):
+        path = tmp_path / f"vowels_arrays_{view}.v"
+        path.write_text(2 * path.read_text())
+    lint(tmp_path, "vowels")
 
 
 def test_the_emitted_verilog_is_not_clean_without_the_waivers(tmp_path):
@@ -66,4 +82,9 @@ def test_every_waiver_has_a_reason_and_none_is_for_what_must_stay_armed():
 def test_a_machine_without_verilator_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr("ohmgate.hdl.lint.shutil.which", lambda name: None)
     with pytest.raises(DesignError, match=r"^lint needs verilator, which is not installed"):
+        lint(tmp_path, "vowels")
+    monkeypatch.setattr("ohmgate.hdl.lint.shutil.which", lambda name: None if name == "perl" else name)
+    with pytest.raises(
+        DesignError, match=r"^lint needs perl, in which verilator's launcher is written, on the PATH$"
+    ):
         lint(tmp_path, "vowels")

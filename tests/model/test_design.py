@@ -106,6 +106,8 @@ SENTENCES = [
     (lambda: design(lstm(tanh_bits=13)), "layer 0: tanh index bits must be an integer from 1 to 12, not 13"),
     (lambda: design(lstm(tanh_fraction=25)), "layer 0: tanh fraction bits must be an integer from 0 to 24, not 25"),
     (lambda: design(lstm(output="x")), "layer 0: output must be one of codes, value, not 'x'"),
+    (lambda: design(lstm(), name="ohmgate_bench"),
+     "the design's name must not begin with ohmgate_, as modules do, but is 'ohmgate_bench'"),
     (lambda: design(lstm(input_drive=17)), "layer 0: input drive must be an integer from 1 to 16, not 17"),
     (lambda: design(lstm(output="value"), dense()),
      "layer 0: output must be codes unless the layer is the last, not 'value'"),
@@ -148,7 +150,10 @@ def test_an_unknown_key_lists_the_known_ones():
         Design.from_dict({"layer": [{"kind": "dense", "colour": 1}]}, "f")
 
 
-@pytest.mark.parametrize("content, reason", [(b"name = ", "is not valid TOML: "), (b"\xff", "it is not UTF-8 text")])
+@pytest.mark.parametrize("content, reason", [
+    (b"name = ", "is not valid TOML: "), (b"\xff", "it is not UTF-8 text"),
+    (b"n = " + b"1" * 5000, "is not valid TOML: "), (b"n = " + b"[" * 3000, "is not valid TOML: "),
+])  # fmt: skip
 def test_unreadable_files(tmp_path, content, reason):
     path = tmp_path / "d.toml"
     path.write_bytes(content)

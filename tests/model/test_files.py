@@ -1,6 +1,7 @@
 """Files are whole or not there, and an error names the file."""
 
 import errno
+import os
 
 import pytest
 
@@ -30,6 +31,30 @@ def test_what_is_broken_off_leaves_the_old_file_and_nothing_else(tmp_path, raise
         break_off(part)
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link, target = tmp_path / "link.txt", tmp_path / "folder" / "target.txt"
+    link.symlink_to(target)
+    for text in ("new", "again"):  # first to nowhere, then to a file
+        with whole(link) as part:
+            part.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "link.txt", "target.txt"]
+
+
+def test_a_pipe_is_written_to(tmp_path):
+    """As a device is: /dev/null must not become a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole(pipe) as part:
+        part.write_text("through")
+    assert os.read(end, 100) == b"through"
+    os.close(end)
+    assert pipe.is_fifo()
 
 
 def test_a_full_disk_names_the_file_and_other_files_keep_their_name(tmp_path):

@@ -2,7 +2,6 @@
 
 import errno
 import signal
-import sys
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +20,10 @@ KEPT = {
 }  #: by command
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. As an interrupt it ends a simulator or workers that were started, too."""
+
+
 class Commands(TyperGroup):
     """Turns errors that a user can mend into one sentence and exit status 2."""
 
@@ -34,10 +37,11 @@ class Commands(TyperGroup):
                 raise
             name = "what is to be written" if error.filename is None else repr(str(error.filename))
             sentence = f"cannot use {name}: {error.strerror}"
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             kept = KEPT.get(ctx.invoked_subcommand)
-            typer.echo(f"ohmgate: interrupted{f'; {kept} are kept' if kept else ''}", err=True)
-            raise typer.Exit(130) from None
+            what, status = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
+            typer.echo(f"ohmgate: {what}{f'; {kept} are kept' if kept else ''}", err=True)
+            raise typer.Exit(status) from None
         typer.echo(f"ohmgate: error: {sentence}", err=True)
         raise typer.Exit(2)
 
@@ -52,7 +56,7 @@ app = typer.Typer(
     help="LSTM accelerators around non-volatile memory arrays: train, generate, program, simulate. "
     "The trained model, the integer reference, the Verilog and the noiseless array give the same integers.",
     epilog="Begin with `ohmgate demo`. Every command has its own `--help` with examples. "
-    "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted.",
+    "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted, 143 terminated.",
 )
 
 for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):
@@ -60,9 +64,13 @@ for command in (demo, train, pack, inspect, diff, generate, simulate, array, mon
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
 
 
+def _terminate(number, frame):
+    raise Terminated
+
+
 def main() -> None:
-    """Run the command line. SIGTERM ends it as an exit does, so that a simulator it has started ends with it."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _terminate)
     app(prog_name="ohmgate")
 
 

@@ -182,8 +182,10 @@ def test_generate_changes_nothing_where_a_folder_is_in_the_way(ohmgate, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_is_one_line_and_a_status(number, status, tmp_path):
+@pytest.mark.parametrize(
+    "number, what, status", [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_an_interrupt_is_one_line_and_a_status(number, what, status, tmp_path):
     command = [sys.executable, "-m", "ohmgate.cli.main", "train", "vowels", "--epochs", "5000", "--out", "run"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
@@ -197,6 +199,5 @@ def test_an_interrupt_is_one_line_and_a_status(number, status, tmp_path):
     out, err = child.communicate(timeout=60)
     assert child.returncode == status
     assert out == ""
-    if number == signal.SIGINT:
-        assert err.splitlines()[-1] == "ohmgate: interrupted; finished epochs of a training run are kept"
+    assert err.splitlines()[-1] == f"ohmgate: {what}; finished epochs of a training run are kept"
     assert "Traceback" not in err

@@ -56,7 +56,8 @@ app = typer.Typer(
     help="LSTM accelerators around non-volatile memory arrays: train, generate, program, simulate. "
     "The trained model, the integer reference, the Verilog and the noiseless array give the same integers.",
     epilog="Begin with `ohmgate demo`. Every command has its own `--help` with examples. "
-    "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted, 143 terminated.",
+    "Exit status: 0 all is well, 1 integers differ, 2 an error (one sentence says which), 130 interrupted, "
+    "143 terminated.",
 )
 
 for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):

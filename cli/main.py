@@ -33,10 +33,12 @@ class Commands(TyperGroup):
         except SENTENCES as error:
             sentence = str(error)
         except OSError as error:
-            if error.filename is None and error.errno != errno.ENOSPC:
+            if error.filename is not None:
+                sentence = f"cannot use {str(error.filename)!r}: {error.strerror}"
+            elif error.errno == errno.ENOSPC:  # files are named (model/files.py)
+                sentence = f"cannot write the output: {error.strerror}"
+            else:
                 raise
-            name = "what is to be written" if error.filename is None else repr(str(error.filename))
-            sentence = f"cannot use {name}: {error.strerror}"
         except KeyboardInterrupt as stop:
             kept = KEPT.get(ctx.invoked_subcommand)
             what, status = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)

@@ -12,6 +12,7 @@ from ..hdl.emit import emit
 from ..hdl.macro_views import unique_layers
 from ..hdl.verilator import tool_path
 from ..model.design import Design
+from ..model.files import whole
 from ..model.formats import DesignError
 from .agent_view import agent_view
 from .compare import Comparison, compare
@@ -125,5 +126,6 @@ def _reason(log: Path, otherwise: str, which: int) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.write_text(text)
+    with whole(path) as part:
+        part.write_text(text)
     return path

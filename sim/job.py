@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analog.config import ArrayConfig
 from ..firmware.image import pack, unpack
+from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
 from ..model.reference import check_inputs
@@ -83,12 +84,15 @@ def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
     """Put ``jobs`` into ``folder`` for :func:`read_jobs`."""
     entries = []
     for number, job in enumerate(jobs):
-        (folder / f"device_{number}.image").write_bytes(pack(job.network))
-        np.savez(folder / f"device_{number}.npz", codes=job.codes, lengths=job.lengths)
+        with whole(folder / f"device_{number}.image") as part:
+            part.write_bytes(pack(job.network))
+        with whole(folder / f"device_{number}.npz") as part:
+            np.savez(part, codes=job.codes, lengths=job.lengths)
         entries.append({
             "array": asdict(job.array), "timing": asdict(job.timing), "seed": job.seed, "scenario": job.scenario,
         })  # fmt: skip
-    (folder / "job.json").write_text(json.dumps({"trace": trace, "devices": entries}, indent=1))
+    with whole(folder / "job.json") as part:
+        part.write_text(json.dumps({"trace": trace, "devices": entries}, indent=1))
 
 
 def read_jobs(folder: Path) -> tuple[list[DeviceJob], bool]:

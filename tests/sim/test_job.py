@@ -1,5 +1,6 @@
 """Jobs, bit fields and simulators: round trips and error sentences."""
 
+import errno
 import re
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_jobs_round_trip(tmp_path):
             other.seed,
             other.scenario,
         )
+
+
+def test_a_full_disk_names_the_part_of_the_job(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as numpy has it: without the file's name
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_jobs(tmp_path, [make_job(1)], trace=False)
+    assert caught.value.filename == str(tmp_path / "device_0.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["device_0.image"]
 
 
 FULL = ArrayConfig(cells=Cells(

@@ -25,6 +25,7 @@ from .ranges import RangedWeights
 from .straight_through import symmetric_code
 
 EXACT_FLOAT32 = 2**24  #: integers up to here are exact in float32
+BYTE = 127  #: codes up to here are multiplied as bytes, where the kernel can
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Prepared:
     """An array ready for one forward pass."""
 
     weights: torch.Tensor  #: ADC steps per DAC code: (rows, columns), or (B, rows, columns) with noise
+    gain: torch.Tensor  #: (columns,) ADC steps per product of a DAC code and a weight code
     step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation
     spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
 
@@ -90,6 +92,11 @@ class ArrayModule(RangedWeights):
         scaled = values.detach().double() / scale
         return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
 
+    @property
+    def dropout_factor(self) -> float:
+        """What the codes of driven input rows are multiplied with, so that dropping some leaves the mean."""
+        return 1 / (1 - self.input_dropout) if self.training else 1.0
+
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
         """:meth:`drive` of a layer's inputs, within +-full_scale: in training some rows may be dropped."""
         return functional.dropout(self.drive(values, float(self.full_scale)), self.input_dropout, self.training)
@@ -114,9 +121,9 @@ class ArrayModule(RangedWeights):
             alpha = self.alpha()
             gain, step = self._gain_and_step(alpha)
             if self._fusible(noise, gain):
-                columns, divisor = self.by_column(gain), self.by_column(alpha)
+                gain, divisor = self.by_column(gain), self.by_column(alpha)
                 fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
-                return Prepared(_Weights.apply(kernel(), self.cells, divisor, columns, *fields), step, None)
+                return Prepared(_Weights.apply(kernel(), self.cells, divisor, gain, *fields), gain, step, None)
             weights = self.weight_codes(alpha)
         else:
             data = self.layer_data()
@@ -136,8 +143,8 @@ class ArrayModule(RangedWeights):
         if alpha is not None and self.config.quantiser == "pact" and alpha.requires_grad:
             clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
             other = self.by_column(self._gain_and_step(alpha.detach())[0])  # the same, without alpha's gradient
-            return Prepared(torch.where(clipped, weights * gain, weights * other), step, spread)
-        return Prepared(weights * gain, step, spread)
+            return Prepared(torch.where(clipped, weights * gain, weights * other), other.detach(), step, spread)
+        return Prepared(weights * gain, gain.detach(), step, spread)
 
     def _fusible(self, noise: Noise, gain: torch.Tensor) -> bool:
         """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?
@@ -170,6 +177,11 @@ class ArrayModule(RangedWeights):
         drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
         coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits)
         return coded and not drawn and self._sum_type() == torch.float32
+
+    def bytes_hold(self, factor: float = 1.0) -> bool:
+        """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?"""
+        largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
+        return self.sums_are_exact and float(factor).is_integer() and largest <= BYTE
 
     def _sum_type(self) -> torch.dtype:
         """float32 where it is exact for every sum times mult, else float64."""
@@ -215,6 +227,28 @@ def _check_finite(name: str, values: torch.Tensor) -> None:
 def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(T, B, columns) of ``codes`` (T, B, rows); ``weights`` (rows, columns), or (B, rows, columns)."""
     return codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
+
+
+class CodeSums(torch.autograd.Function):
+    """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
+
+    Sums are those of ``addmm``, as exact, but made of integers where the machine multiplies those faster.
+    """
+
+    @staticmethod
+    def forward(ctx, built, bias, codes, weights, gain):
+        ctx.save_for_backward(codes, weights)
+        return built.code_sums(codes, weights, gain, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        codes, weights = ctx.saved_tensors
+        needs = ctx.needs_input_grad
+        return (
+            None, grad.sum(0) if needs[1] else None, grad @ weights.T if needs[2] else None,
+            codes.T @ grad if needs[3] else None, None,
+        )  # fmt: skip
 
 
 class _Weights(torch.autograd.Function):

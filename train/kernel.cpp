@@ -22,7 +22,6 @@
 namespace {
 
 using at::Tensor;
-using MaybeTensor = std::optional<Tensor>;
 
 Tensor gaussian(at::IntArrayRef key, int64_t rows, int64_t size) {
   Tensor out = at::empty({rows, size}, at::kFloat);
@@ -73,13 +72,12 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& r
                                        const MaybeTensor& h0, const MaybeTensor& c0, const std::vector<int64_t>& key,
                                        double deviation, const std::vector<int64_t>& spread_key,
                                        const MaybeTensor& spread, const MaybeTensor& squares, bool exact,
-                                       bool with_values) {
+                                       const MaybeTensor& gain, bool with_values) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
   Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
   Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  Tensor sum = at::empty({batch, columns}, voltages.options());
-  Product product(recurrent, exact);
+  Product product(recurrent, exact, gain);
   auto gates = gates_of<TABLES>(form, tables, step);
   auto cell = cell_of<TABLES>(form, cell_table);
   const float sigma = float(deviation);
@@ -93,11 +91,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& r
       gaussian_row(key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
         for (int64_t k = 0; k < count; ++k) v[s + k] = v[s + k] + z[k] * sigma;
       });
-    if (last) {
-      product.run(*last, sum);
-      const float* p = sum.data_ptr<float>();
-      for (int64_t k = 0; k < batch * columns; ++k) v[k] = v[k] + p[k];
-    }
+    if (last) product.add_to(v, *last);
     if (spread) {
       std::vector<float> root(batch);
       const float* square = squares->data_ptr<float>() + t * batch;
@@ -270,13 +264,14 @@ const Tensor& checked(const Tensor& t) {
 std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                                    MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                                    at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
-                                   MaybeTensor spread, MaybeTensor squares, bool exact, bool values) {
+                                   MaybeTensor spread, MaybeTensor squares, bool exact, MaybeTensor gain,
+                                   bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
   checked(voltages), checked(step);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
              form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares,
-             exact, values);
+             exact, gain, values);
 }
 
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
@@ -297,11 +292,12 @@ TORCH_LIBRARY(ohmgate, m) {
         &weights_forward);
   m.def("weights_backward(Tensor grad, Tensor divisor, Tensor gain, int bits) -> Tensor",
         &weights_backward);
+  m.def("code_sums(Tensor codes, Tensor matrix, Tensor gain, Tensor bias) -> Tensor", &code_sums);
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
       "int[] form, Tensor? h0, Tensor? c0, int[] key, float deviation, int[] spread_key, Tensor? spread, "
-      "Tensor? squares, bool exact, bool values) -> (Tensor, Tensor, Tensor)",
+      "Tensor? squares, bool exact, Tensor? gain, bool values) -> (Tensor, Tensor, Tensor)",
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "

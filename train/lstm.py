@@ -9,7 +9,7 @@ from torch import nn
 
 from ..model.formats import check_integer
 from ..model.tables import cell_tanh_table, gate_tables
-from .array import ArrayModule, column_sums
+from .array import ArrayModule, CodeSums, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .kernel import kernel
 from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
@@ -79,21 +79,25 @@ class LstmArray(ArrayModule):
         if self.config.input_drive > 1:
             weights = weights * self.config.input_drive
         bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
-        if weights.dim() == 2:
+        exact = not (self.training or self.config.is_float)
+        built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
+        if built is not None and self.bytes_hold(self.dropout_factor):
+            gain = array.gain * self.config.input_drive
+            voltages = CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, codes.shape[:2])
+        elif weights.dim() == 2:
             voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
         else:
             voltages = column_sums(codes, weights) + bias
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
-        exact = not (self.training or self.config.is_float)
         if state is not None:
             state = (self.drive(state[0]).to(dtype), state[1].to(torch.float64 if exact else dtype))
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
         noise = self._step_noise(array.spread, codes, state is not None)
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
-        built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
         if built is not None:
-            hidden, cells, values = kernel_sequence(built, self.sums_are_exact, *arguments)
+            gain = array.gain if self.bytes_hold() else None
+            hidden, cells, values = kernel_sequence(built, self.sums_are_exact, gain, *arguments)
         else:
             hidden, cells, values = eager_sequence(*arguments, trace)
         hidden = hidden / code_scale(self.config.dac_bits)

@@ -98,25 +98,28 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
 
 
 def kernel_sequence(
-    kernel, exact: bool, voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise
-):
+    kernel, exact: bool, gain, voltages, recurrent, step, tables, cell_table, form: LstmFormat, state,
+    noise: StepNoise,
+):  # fmt: skip
     """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
     Values are there where they are the output.
 
-    ``exact`` says that products with the hidden codes are exact in float32, so in any order.
+    ``exact`` says that products with the hidden codes are exact in float32, so in any order; ``gain`` (4n,), if not
+    None, that they are whole codes times it, all within eight bits.
     """
     hidden, cell = (None, None) if state is None else state
-    return _Kernel.apply(kernel, exact, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise)
+    fields = (voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise)
+    return _Kernel.apply(kernel, exact, gain, *fields)
 
 
 class _Kernel(Function):
     @staticmethod
-    def forward(ctx, kernel, exact, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise):
+    def forward(ctx, kernel, exact, gain, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise):
         hidden = None if hidden is None else hidden.contiguous()
         voltages = voltages.contiguous()
         hiddens, cells, values = kernel.lstm_forward(
             voltages, recurrent, step, tables, cell_table, form.for_kernel, hidden, cell, noise.adc_key, noise.adc,
-            noise.spread_key, noise.spread, noise.squares, exact, form.output == "value",
+            noise.spread_key, noise.spread, noise.squares, exact, gain, form.output == "value",
         )  # fmt: skip
         ctx.save_for_backward(voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells)
         ctx.kernel, ctx.form = kernel, form
@@ -131,12 +134,12 @@ class _Kernel(Function):
         needs = ctx.needs_input_grad
         dv, dstep, dhidden, dcell = ctx.kernel.lstm_backward(
             voltages, recurrent, step, tables, cell_table, ctx.form.for_kernel, hidden, cell, hiddens, cells, *grads,
-            needs[4],
+            needs[5],
         )  # fmt: skip
-        drecurrent = _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs[3] else None
+        drecurrent = _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs[4] else None
         return (
-            None, None, dv, drecurrent, dstep if needs[4] else None, dhidden if needs[5] else None,
-            dcell if needs[6] else None, None, None, None, None,
+            None, None, None, dv, drecurrent, dstep if needs[5] else None, dhidden if needs[6] else None,
+            dcell if needs[7] else None, None, None, None, None,
         )  # fmt: skip
 
 

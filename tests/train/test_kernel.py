@@ -1,6 +1,11 @@
 """The C++ kernel is the eager path: the same noise, the same codes, gradients equal to rounding."""
 
+import os
+import platform
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,10 +55,12 @@ def random_pair(seed: int):
     )  # fmt: skip
     layers = [LstmArray(inputs, hidden, config, fast) for fast in (True, False)]
     layers[1].load_state_dict(layers[0].state_dict())
+    dropout = float(rng.choice([0, 0, 0.5, 0.3]))
     for layer in layers:
         layer.train_noise = noise
+        layer.input_dropout = dropout
         layer.source.seed(seed)
-    steps, batch = int(rng.integers(1, 12)), int(rng.integers(1, 7))
+    steps, batch = int(rng.integers(1, 12)), int(rng.integers(1, 21))
     x = torch.rand(steps, batch, inputs) * 2 - 1
     state = (torch.rand(batch, hidden) * 2 - 1, torch.randn(batch, hidden)) if rng.random() < 0.5 else None
     return layers, x, state
@@ -68,6 +75,7 @@ def test_codes_are_identical_and_gradients_agree(seed):
     for layer in layers:
         given_x = x.clone().requires_grad_()
         given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
+        torch.manual_seed(seed)  # of the dropped inputs
         outputs, hidden, cells = layer(given_x, given_state)
         weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
         sum(
@@ -84,6 +92,43 @@ def test_codes_are_identical_and_gradients_agree(seed):
     assert (whole - whole_eager).norm() <= 1e-5 * whole_eager.norm()
     for ours, theirs in zip(grads, grads_eager):  # a learned range's is a sum that cancels
         assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6 * whole_eager.norm()
+
+
+@needs_kernel
+@given(seeds)
+def test_sums_of_codes_are_those_of_integers(seed):
+    rng = np.random.default_rng(seed)
+    rows, depth, width = (int(v) for v in rng.integers(1, (40, 70, 140)))
+    low, high = ((-127, 127), (127, 127), (-127, -127), (-1, 1))[seed % 4]
+    codes, weights = rng.integers(low, high, (rows, depth), endpoint=True), rng.integers(-127, 128, (depth, width))
+    gain = 2.0 ** rng.integers(-8, 1, width) * rng.integers(1, 4, width)
+    bias = rng.integers(-9, 10, width) * gain
+    sums = kernel().code_sums(*(torch.tensor(a, dtype=torch.float32) for a in (codes, weights * gain, gain, bias)))
+    assert np.array_equal(sums.numpy(), codes @ weights * gain + bias)
+
+
+BUILT_FOR = """
+import sys, pytest
+from ohmgate.train import kernel as kernels
+kernels.FLAGS = tuple("-march=" + sys.argv[1] if flag.startswith("-march=") else flag for flag in kernels.FLAGS)
+sys.exit(pytest.main(["-p", "no:cacheprovider", sys.argv[2], "-k", "identical or sums or noise"]))
+"""
+
+
+@needs_kernel
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="for processors of x86-64")
+@pytest.mark.parametrize("march", ["x86-64-v2", "skylake-avx512"])
+def test_kernels_of_lesser_processors_do_the_same(march, tmp_path):
+    """Without VNNI, and without AVX-512: paths that a processor with both never takes."""
+    if march == "skylake-avx512" and "avx512f" not in kernels._instruction_set().split():
+        pytest.skip("this processor has no AVX-512")
+    child = subprocess.run(
+        [sys.executable, "-c", BUILT_FOR, march, __file__], capture_output=True, text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert child.returncode == 0, child.stdout
+    assert "skipped" not in child.stdout
 
 
 @needs_kernel

@@ -16,8 +16,8 @@ from ..model.design import Design
 from ..model.formats import DesignError, check_choice, check_integer
 from . import corpora, language
 from .array import ArrayModule
+from .calibrate import calibrate
 from .config import FLOAT, check_bits
-from .convert import calibrate
 from .datasets import data_file, har
 from .network import DesignNetwork
 from .noise import PAPER_ADC, Noise

@@ -28,9 +28,12 @@ using MaybeTensor = std::optional<Tensor>;
 #ifdef __AVX512F__
 constexpr int64_t PANEL = 32;
 
+constexpr int64_t padded(int64_t width) { return (width + PANEL - 1) / PANEL * PANEL; }
+
 class Packed {
  public:
-  explicit Packed(const Tensor& matrix) : depth_(matrix.size(0)), width_(matrix.size(1)), data_((width_ + PANEL - 1) / PANEL * PANEL * depth_) {
+  explicit Packed(const Tensor& matrix)
+      : depth_(matrix.size(0)), width_(matrix.size(1)), data_(padded(width_) * depth_) {
     const int64_t row = matrix.stride(0), column = matrix.stride(1);
     const float* from = matrix.data_ptr<float>();
     float* to = data_.data();
@@ -93,7 +96,8 @@ class PackedCodes {
   static constexpr bool USABLE = true;
 
   PackedCodes(const Tensor& matrix, const Tensor& gain)
-      : groups_((matrix.size(0) + 3) / 4), width_(matrix.size(1)), data_(groups_ * padded()), start_(padded()), gain_(padded()) {
+      : groups_((matrix.size(0) + 3) / 4), width_(matrix.size(1)), data_(groups_ * padded(width_)),
+        start_(padded(width_)), gain_(padded(width_)) {
     const Tensor rows = matrix.stride(1) == 1 ? matrix : matrix.contiguous();
     std::memcpy(gain_.data(), gain.data_ptr<float>(), width_ * sizeof(float));
     const float* divisor = gain_.data();
@@ -111,7 +115,8 @@ class PackedCodes {
         }
       }
       for (int64_t panel = 0; panel < width_; panel += PANEL)
-        std::memcpy(&data_[panel * groups_ + group * PANEL], &words[panel], std::min(PANEL, width_ - panel) * sizeof(int32_t));
+        std::memcpy(&data_[panel * groups_ + group * PANEL], &words[panel],
+                    std::min(PANEL, width_ - panel) * sizeof(int32_t));
     }
   }
 
@@ -132,8 +137,6 @@ class PackedCodes {
   }
 
  private:
-  int64_t padded() const { return (width_ + PANEL - 1) / PANEL * PANEL; }
-
   template <int ROWS>
   void block(int64_t row, int64_t panel, const float* add, int64_t stride, float* out) const {
     __m512i sums[ROWS][2];
@@ -182,7 +185,8 @@ class PackedCodes {
 Tensor code_sums(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias) {
   if (!PackedCodes::USABLE) return at::addmm(bias, codes, matrix);
   Tensor out = at::empty({codes.size(0), matrix.size(1)}, codes.options());
-  PackedCodes(matrix, gain).multiply(codes.data_ptr<float>(), codes.size(0), codes.size(1), bias.data_ptr<float>(), 0, out.data_ptr<float>());
+  PackedCodes(matrix, gain).multiply(codes.data_ptr<float>(), codes.size(0), codes.size(1), bias.data_ptr<float>(), 0,
+                                     out.data_ptr<float>());
   return out;
 }
 

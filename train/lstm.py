@@ -28,6 +28,7 @@ class LstmArray(ArrayModule):
         check_integer("hidden units", hidden, 1, 2**20)
         super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
         self.inputs, self.hidden = inputs, hidden
+        # in state dicts, so that cells of another input drive are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
         self.form = LstmFormat(
             config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,

@@ -1,0 +1,152 @@
+"""Calibration finds full scales and ranges of ADCs, and changes nothing else."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ohmgate.model import reference
+from ohmgate.model.formats import DesignError
+from ohmgate.train.calibrate import calibrate
+from ohmgate.train.config import QuantConfig
+from ohmgate.train.convert import convert
+from ohmgate.train.export import export
+from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.verify import verify_modules
+from tests.models import TOKENS, Shared, model
+
+
+def test_calibration_leaves_every_module_in_its_mode():
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, _ = convert(Shared())
+    converted.train().part[1].eval()
+    calibrate(converted, lambda: converted(torch.rand(8, 4)))
+    assert converted.training
+    assert converted.first.training
+    assert not converted.part[1].training
+    converted.train()
+    calibrate(converted, lambda: converted(torch.rand(8, 4)))
+    assert int(converted.part[1].num_batches_tracked) == 0
+
+
+def test_a_model_that_gives_its_own_state_calibrates():
+    module = QuantLSTM(3, 4, adc_range=100.0)
+    state = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
+    calibrate(module, lambda: module(torch.rand(5, 2, 3), state), percentile=100)
+    assert (module.arrays[0].steps() < 10 * 2 / 2**4).all()
+
+
+def test_calibration_leaves_alone_what_has_no_dacs_and_what_was_learned():
+    lstm = QuantLSTM(3, 4, dac_bits=32)
+    cells = lstm.arrays[0].cells.detach().clone()
+    calibrate(lstm, lambda: lstm(6 * torch.ones(2, 1, 3)))
+    assert torch.equal(lstm.arrays[0].cells, cells)
+    lstm = QuantLSTM(3, 4, quantiser="lsq")
+    calibrate(lstm, lambda: lstm(6 * torch.ones(2, 1, 3)))
+    with torch.no_grad():
+        lstm.arrays[0].log_alpha.fill_(2.0)
+    calibrate(lstm, lambda: lstm(5 * torch.ones(2, 1, 3)))
+    assert float(lstm.arrays[0].full_scale) == 5
+    assert lstm.arrays[0].log_alpha.tolist() == [2.0]
+
+
+def test_inputs_by_name_calibrate_as_those_by_place():
+    linear = QuantLinear(2, 3)
+    calibrate(linear, lambda: linear(input=torch.full((4, 2), 3.0)))
+    assert float(linear.full_scale) == 3
+
+
+def test_a_calibration_that_is_refused_changes_nothing():
+    lstm = QuantLSTM(3, 4)
+    before = {name: value.clone() for name, value in lstm.state_dict().items()}
+    with pytest.raises(DesignError, match=r"^inputs of a calibration must be finite numbers, but some are not$"):
+        calibrate(lstm, lambda: lstm(torch.full((2, 1, 3), math.inf)))
+    with pytest.raises(DesignError, match=r"^the run of a calibration must call the model, but it reached no array$"):
+        calibrate(lstm, lambda: None)
+    for name, value in lstm.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert lstm.training
+
+
+def test_calibration_brings_a_fine_model_to_the_float_one_and_keeps_integers_exact():
+    config = QuantConfig(weight_bits=8, dac_bits=8, adc_bits=8, adc_range=100.0)
+    with pytest.warns(UserWarning, match="STAYS FLOAT"):
+        converted, _ = convert(model(), config)
+    expected = model()(TOKENS)
+    before = (converted.eval()(TOKENS) - expected).abs().mean()
+    calibrate(converted, lambda: converted(TOKENS), percentile=100)
+    after = (converted(TOKENS) - expected).abs().mean()
+    assert after < 0.02
+    assert after < before / 4
+    assert verify_modules(converted, TOKENS).mismatches == 0
+
+
+def test_full_scale_input_is_the_largest():
+    linear = QuantLinear(2, 3, weight_bits=8, dac_bits=8, adc_bits=8)
+    theirs = nn.Linear(2, 3)
+    linear.load_state_dict(theirs.state_dict())
+    x = torch.tensor([[4.0, -2.0], [1.0, 3.0]])
+    calibrate(linear, lambda: linear(x), percentile=100)
+    assert float(linear.full_scale) == 4
+    assert torch.allclose(linear.eval()(x).float(), theirs(x), atol=0.05)
+
+
+@pytest.mark.parametrize("quantiser", ["absmax", "lsq"])
+def test_inputs_of_an_lstm_may_be_standardised_features(quantiser):
+    """Without calibration they clip at 1; with it host, module and reference agree on the scale."""
+    torch.manual_seed(0)
+    theirs = nn.LSTM(3, 6, 2, bidirectional=True)
+    x = 2 * torch.randn(12, 20, 3)
+    config = QuantConfig(
+        weight_bits=12,
+        dac_bits=12,
+        adc_bits=12,
+        activation_bits=16,
+        tanh_bits=12,
+        tanh_fraction=9,
+        quantiser=quantiser,
+    )
+    ours, _ = convert(theirs, config)
+    expected = theirs(x)[0].detach()
+    clipped = (ours.eval()(x)[0] - expected).abs().mean()
+    calibrate(ours, lambda: ours(x), percentile=100)
+    assert [float(array.full_scale) for array in ours.arrays] == [float(x.abs().max())] * 2 + [1.0] * 2
+    error = (ours(x)[0] - expected).abs().mean()
+    assert error < 0.003
+    assert error < clipped / 20
+    assert verify_modules(ours, x).mismatches == 0
+    network = export(ours.arrays[:1])
+    assert network.input_scale == (1 / float(x.abs().max()),) * 3
+    codes = network.encode(x.transpose(0, 1).double().numpy())
+    hidden = torch.from_numpy(reference.run(network, codes).out / 2047).float()
+    assert torch.equal(ours(x)[1][0][0], hidden[:, -1])
+    again = convert(theirs, config)[0]
+    again.load_state_dict(ours.state_dict())
+    assert torch.equal(again.eval()(x)[0], ours(x)[0])
+    again.load_state_dict(theirs.state_dict())  # the full scale stays as calibrated
+    assert torch.allclose(again.arrays[0].cells, ours.arrays[0].cells)
+
+
+def test_an_input_drive_keeps_the_range_of_weights_for_hidden_rows():
+    """Full scale 8 makes the input weights 8 times as large, unless their rows are driven 8 times as hard."""
+    torch.manual_seed(0)
+    theirs, x = nn.LSTM(3, 64), torch.rand(40, 50, 3) * 0.4 - 0.2
+    x[0, 0, 0] = 8.0
+
+    def error(drive: int) -> float:
+        ours, _ = convert(theirs, QuantConfig(dac_bits=8, adc_bits=8, input_drive=drive))
+        calibrate(ours, lambda: ours(x), percentile=100)
+        return float((ours.eval()(x)[0] - theirs(x)[0]).detach().abs().mean())
+
+    assert error(8) < 0.7 * error(1)
+
+
+def test_sentences():
+    with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 0$"):
+        calibrate(nn.Linear(2, 2), lambda: None, percentile=0)
+    with pytest.raises(DesignError, match=r"^calibration passes must be an integer from 1 to 100, not 0$"):
+        calibrate(QuantLinear(2, 2), lambda: None, passes=0)
+    sentence = r"^a model to calibrate must have at least one quantised layer, but it has none$"
+    with pytest.raises(DesignError, match=sentence):
+        calibrate(nn.Linear(2, 2), lambda: None)

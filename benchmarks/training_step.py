@@ -1,8 +1,8 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
 
 One thread; the candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
-Run: ``python benchmarks/training_step.py [--rounds 9] [--peers] [--json FILE]``. ``--peers`` adds what is installed
-of Brevitas and aihwkit, at 4 bits; both compute step by step in Python.
+Run: ``python benchmarks/training_step.py [--rounds 9] [--peers] [--device cuda] [--json FILE]``. ``--peers`` adds
+what is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
 """
 
 import argparse
@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 
 from ohmgate.cli.runs import write_json
+from ohmgate.model.formats import DesignError
 from ohmgate.train.config import QuantConfig
+from ohmgate.train.grid import check_device
 from ohmgate.train.kernel import kernel
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.noise import PAPER_ADC, Noise
@@ -71,21 +73,24 @@ def candidates(m: int, n: int, peers: list[str]) -> dict:
 
 
 def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
-    """Milliseconds of one forward and backward pass."""
+    """Milliseconds of one forward and backward pass, to the end of what a GPU has been given to do."""
     module.zero_grad()
+    finish = torch.cuda.synchronize if x.is_cuda else lambda: None
+    finish()
     start = time.perf_counter()
     module(x)[0].backward(grad)
+    finish()
     return 1000 * (time.perf_counter() - start)
 
 
-def measure(rounds: int, peers: list[str]) -> dict:
+def measure(rounds: int, peers: list[str], device: str) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
     for shape, (m, n, steps, batch) in SHAPES.items():
         torch.manual_seed(0)
-        modules = candidates(m, n, peers)
-        x = torch.rand(steps, batch, m) * 2 - 1
-        grad = torch.randn(steps, batch, n)
+        modules = {name: module.to(device) for name, module in candidates(m, n, peers).items()}
+        x = (torch.rand(steps, batch, m) * 2 - 1).to(device)
+        grad = torch.randn(steps, batch, n).to(device)
         times = {name: [] for name in modules}
         for turn in range(rounds + 2):
             for name, module in modules.items():
@@ -100,11 +105,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="timed passes of each candidate (default 9)")
     parser.add_argument("--peers", action="store_true", help="measure Brevitas and aihwkit, too, where installed")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda where torch sees a GPU (default cpu)")
     parser.add_argument("--json", type=Path, help="write the medians here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}")
-    medians = measure(arguments.rounds, installed(list(PEERS)) if arguments.peers else [])
+    try:
+        device = check_device(arguments.device)
+    except DesignError as error:
+        parser.error(str(error))
+    print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}, {device}")
+    medians = measure(arguments.rounds, installed(list(PEERS)) if arguments.peers else [], device)
     for shape, row in medians.items():
         yardstick = row["nn.LSTM"]
         cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())

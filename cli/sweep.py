@@ -34,6 +34,9 @@ def command(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the trained language models, too, in OUT/networks (safetensors).")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="Where language models train: cpu, cuda or cuda:N. HAR trains on the CPU.")
+    ] = "cpu",
     report: Annotated[bool, typer.Option("--report", help="Run nothing: table and plot from the results.")] = False,
 ) -> None:
     """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
@@ -44,12 +47,15 @@ def command(
 
     cells = grid.experiment(experiment, seeds)
     if not report:
+        if executor == "local":  # else the workers see devices of their own
+            grid.check_device(device)
         with (
             sweep.executor_for(executor, workers) as pool,
             Steps() as steps,
             steps.step(f"Running {experiment}", len(cells)) as step,
         ):
-            work = partial(grid.run_cell, networks=out.absolute() / NETWORKS) if keep else grid.run_cell
+            networks = out.absolute() / NETWORKS if keep else None
+            work = partial(grid.run_cell, networks=networks, device=device)
             sweep.run_sweep(cells, out, pool, data=data, progress=step.update, work=work)
     say(write_report(experiment, cells, out))
     kept = {path.stem for path in (out / NETWORKS).glob("*.safetensors")}

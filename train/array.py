@@ -6,6 +6,7 @@ image, so what is evaluated is what the hardware runs.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -52,7 +53,9 @@ class ArrayModule(RangedWeights):
 
     def __call__(self, *arguments, **fields):
         """As every module's, but never in autocast's types, in which sums of codes are not exact."""
-        with torch.autocast("cpu", enabled=False):
+        kind = self.cells.device.type
+        plain = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with plain:
             return super().__call__(*arguments, **fields)
 
     # -- what the hardware gets -----------------------------------------------------------------------------
@@ -69,7 +72,7 @@ class ArrayModule(RangedWeights):
         with torch.no_grad():
             alpha = self.alpha()
             converter = self.converter(alpha)
-            codes = self.weight_codes(alpha).round().to(torch.int64).numpy()
+            codes = self.weight_codes(alpha).round().to(torch.int64).cpu().numpy()
         return LayerData(codes, np.array(converter.mult), np.array(converter.shift), self.tables_of(converter.step))
 
     def load_data(self, data: LayerData) -> None:
@@ -90,7 +93,8 @@ class ArrayModule(RangedWeights):
             _check_finite("inputs of an array", scaled)
             return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
         scaled = values.detach().double() / scale
-        return torch.from_numpy(quantise_symmetric(scaled.numpy(), self.config.dac_bits)).float()
+        codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), self.config.dac_bits))
+        return codes.float().to(values.device)
 
     @property
     def dropout_factor(self) -> float:
@@ -107,11 +111,8 @@ class ArrayModule(RangedWeights):
         Scaled by the gain once, column sums come out in ADC steps: all partial sums stay multiples of 2^-shift,
         so nothing is lost.
         """
-        if self.cells.dtype not in (torch.float32, torch.float64) or not self.cells.is_cpu:
-            raise DesignError(
-                f"an array's weights must be float32 or float64 on the CPU, not {self.cells.dtype} on "
-                f"{self.cells.device.type}"
-            )
+        if self.cells.dtype not in (torch.float32, torch.float64):
+            raise DesignError(f"an array's weights must be float32 or float64, not {self.cells.dtype}")
         noise = self.noise
         deviation = noise.weight * self._code_span()
         if self.training or self.config.is_float:
@@ -123,13 +124,13 @@ class ArrayModule(RangedWeights):
             if self._fusible(noise, gain):
                 gain, divisor = self.by_column(gain), self.by_column(alpha)
                 fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
-                return Prepared(_Weights.apply(kernel(), self.cells, divisor, gain, *fields), gain, step, None)
+                return Prepared(_Weights.apply(self._kernel(), self.cells, divisor, gain, *fields), gain, step, None)
             weights = self.weight_codes(alpha)
         else:
             data = self.layer_data()
-            weights = torch.from_numpy(data.weights).to(self._sum_type())
-            gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights.dtype)
-            step = torch.tensor(self.converter(self.alpha()).step, dtype=weights.dtype)
+            weights = torch.from_numpy(data.weights).to(self.cells.device, self._sum_type())
+            gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights)
+            step = torch.tensor(self.converter(self.alpha()).step, dtype=torch.float64).to(weights)
             alpha = None
         gain = self.by_column(gain)
         spread = None
@@ -153,8 +154,12 @@ class ArrayModule(RangedWeights):
         """
         plain = self._ranges_are_measured and not gain.requires_grad
         drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
-        free = self._reach is None and self.fast
-        return free and plain and drawn and self.cells.dtype == torch.float32 and kernel() is not None
+        free = self._reach is None and plain and drawn
+        return free and self.cells.dtype == torch.float32 and self._kernel() is not None
+
+    def _kernel(self):
+        """The C++ kernel, where it is asked for, is there and the weights are on the CPU."""
+        return kernel() if self.fast and self.cells.is_cpu else None
 
     def _check_weights(self) -> None:
         """Raise :class:`DesignError` for weights that are no numbers; in measured ranges they show in any case."""
@@ -176,28 +181,38 @@ class ArrayModule(RangedWeights):
         """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
         drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
         coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits)
-        return coded and not drawn and self._sum_type() == torch.float32
+        return coded and not drawn and self._float32_holds_sums
 
     def bytes_hold(self, factor: float = 1.0) -> bool:
         """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?"""
         largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
         return self.sums_are_exact and float(factor).is_integer() and largest <= BYTE
 
-    def _sum_type(self) -> torch.dtype:
-        """float32 where it is exact for every sum times mult, else float64."""
+    @property
+    def _float32_holds_sums(self) -> bool:
+        """Is float32 exact for every sum times mult?"""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
-        largest = scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT
-        return torch.float32 if largest < EXACT_FLOAT32 else torch.float64
+        return scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
+
+    def _sum_type(self) -> torch.dtype:
+        """float32 where its products are exact, else float64: torch may be told to make them of shorter types."""
+        backend = torch.backends.mkldnn if self.cells.is_cpu else torch.backends.cuda
+        full = backend.matmul.fp32_precision not in ("tf32", "bf16")
+        return torch.float32 if full and self._float32_holds_sums else torch.float64
 
     def _weight_normals(self, purpose: str, batch: int) -> torch.Tensor:
         """One for each cell, or (B, rows, columns) where each sequence has its own."""
         if self.noise.redraw == "per_sequence":
-            return self.source.normal(batch, *self.cells.shape)
+            return self.normals(batch, *self.cells.shape)
         if self.noise.redraw == "per_batch":
-            return self.source.normal(*self.cells.shape)
+            return self.normals(*self.cells.shape)
         if purpose not in self._programmed:
-            self._programmed[purpose] = self.source.normal(*self.cells.shape)
-        return self._programmed[purpose]
+            self._programmed[purpose] = self.normals(*self.cells.shape)
+        return self._programmed[purpose].to(self.cells.device)
+
+    def normals(self, *shape: int) -> torch.Tensor:
+        """Standard normal float32 of ``shape`` where the weights are: one draw."""
+        return self.source.normal(*shape).to(self.cells.device)
 
     def program(self) -> None:
         """Program the array again: what is drawn per_programming is drawn anew on the next pass."""
@@ -210,7 +225,7 @@ class ArrayModule(RangedWeights):
 
     def drive_noise(self, steps: int, batch: int) -> torch.Tensor:
         """Noise of all rows (T, B, rows) float32, in codes."""
-        return self.source.normal(steps, batch, self.cells.shape[0]) * self.row_noise
+        return self.normals(steps, batch, self.cells.shape[0]) * self.row_noise
 
     def record(self, codes: torch.Tensor, trace) -> None:
         """Hand an evaluation's codes and trace to a verifier that listens."""

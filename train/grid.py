@@ -119,28 +119,42 @@ def belongs(record: dict, cell: Cell) -> bool:
     return Cell(**record["cell"]) == cell and type(wanted).from_dict(record["protocol"]) == wanted
 
 
-def run_cell(cell: Cell, folder: str | Path | None = None, networks: str | Path | None = None) -> dict:
+def run_cell(
+    cell: Cell, folder: str | Path | None = None, networks: str | Path | None = None, device: str = "cpu"
+) -> dict:
     """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
     machine and minutes.
 
     ``networks``: where a language model is kept, as ``<name>.safetensors`` (:func:`.language.load` reads it).
+    ``device``: where it trains, ``cpu``, ``cuda`` or ``cuda:N``; HAR's small networks train on the CPU.
     """
+    check_device(device)
     began, cpu = time.monotonic(), time.process_time()
     if cell.task == "har":
         checksum, epochs, final = _har(cell, folder)
     else:
         read, train_model = _LANGUAGE[cell.task]
         data = read(folder)
-        result = train_model(data, protocol(cell))
+        result = train_model(data, protocol(cell), device=device)
         checksum, epochs, final = data.checksum, list(result.epochs), result.final
         if networks is not None:
             result.model.save(Path(networks) / f"{cell.name}.safetensors")
     minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
-    return record(cell, checksum, epochs, final, minutes)
+    return record(cell, checksum, epochs, final, minutes, device)
 
 
-def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: dict) -> dict:
+def check_device(name: str) -> str:
+    """``name``, or :class:`DesignError` where torch sees no such device."""
+    kind, _, number = name.partition(":")
+    there = torch.cuda.device_count() if kind == "cuda" else 0
+    if name != "cpu" and not (there and (name == "cuda" or (number.isdecimal() and int(number) < there))):
+        raise DesignError(f"device must be cpu, or cuda or cuda:N of a GPU that torch sees, not {name!r}")
+    return name
+
+
+def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: dict, device: str = "cpu") -> dict:
     """A cell's result as its file holds it."""
+    gpu = "" if device == "cpu" or cell.task == "har" else f", {torch.cuda.get_device_name(device)}"
     packages = ("ohmgate", "numpy", "torch")
     return {
         **identity(cell),
@@ -149,7 +163,7 @@ def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: 
         "final": {name: float(value) for name, value in final.items()},
         **{name: round(value, 2) for name, value in minutes.items()},
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
-        "machine": f"{platform.system()} {platform.machine()}, one thread of {os.cpu_count()} cores",
+        "machine": f"{platform.system()} {platform.machine()}, one thread of {os.cpu_count()} cores{gpu}",
     }
 
 

@@ -101,6 +101,10 @@ class LanguageModel(nn.Module):
         hidden, state = self.lstm(inputs, state)
         return self.dropout(hidden.float()), state
 
+    @property
+    def device(self) -> torch.device:
+        return self.lstm.arrays[0].cells.device
+
     def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """-log of the targets' probabilities in nats, (T, B)."""
         flat = hidden.flatten(0, 1)
@@ -138,17 +142,19 @@ class LanguageResult:
     model: LanguageModel = field(compare=False)
 
 
-def train_names(data: Names, config: LanguageConfig, progress: Progress | None = None) -> LanguageResult:
-    """Iterations on random names. At the end the whole training set is evaluated, as the paper's Table I has it.
+def train_names(
+    data: Names, config: LanguageConfig, progress: Progress | None = None, device: str = "cpu"
+) -> LanguageResult:
+    """Iterations on random names on a torch ``device``. At the end the whole training set is evaluated, as in Table I.
 
     ``final``: ``accuracy`` and ``perplexity`` over all positions of the windows, END's included, and
     ``name_accuracy``, ``name_perplexity`` over each name's characters and the END after it alone.
     """
     if config.window + 1 != data.windows.shape[1]:
         raise DesignError(f"a window of names must have {data.windows.shape[1] - 1} steps, not {config.window}")
-    windows = torch.from_numpy(data.windows.astype(np.int64))
-    with single_thread(), torch.random.fork_rng(devices=[]):
-        model, optimiser, generator = _begin(len(CHARACTERS), config)
+    windows = torch.from_numpy(data.windows.astype(np.int64)).to(device)
+    with single_thread(), _own_random_numbers(device):
+        model, optimiser, generator = _begin(len(CHARACTERS), config, device)
         total, epochs = config.epochs * config.epoch_steps, []
         for epoch in range(config.epochs):
             model.train()
@@ -167,8 +173,8 @@ def train_names(data: Names, config: LanguageConfig, progress: Progress | None =
 def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict:
     """Accuracies and perplexities of all ``data`` (see :func:`train_names`)."""
     model.eval()
-    windows, lengths = torch.from_numpy(data.windows.astype(np.int64)), torch.from_numpy(data.lengths)
-    positions = torch.arange(windows.shape[1] - 1)[:, None]
+    arrays = (data.windows.astype(np.int64), data.lengths, np.arange(data.windows.shape[1] - 1)[:, None])
+    windows, lengths, positions = (torch.from_numpy(array).to(model.device) for array in arrays)
     sums = np.zeros((2, 3))  # all positions, names alone: losses, hits, count
     with torch.no_grad():
         for part, length in zip(windows.split(batch), lengths.split(batch)):
@@ -186,16 +192,17 @@ def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict
 
 
 def train_words(
-    data: Words, config: LanguageConfig, progress: Progress | None = None, steps: int | None = None
-) -> LanguageResult:
-    """Passes over the text in ``batch`` parallel streams, the state kept from window to window.
+    data: Words, config: LanguageConfig, progress: Progress | None = None, steps: int | None = None,
+    device: str = "cpu",
+) -> LanguageResult:  # fmt: skip
+    """Passes over the text in ``batch`` parallel streams on a torch ``device``, states kept from window to window.
 
     After each epoch the validation perplexity per word; ``final`` is the last one's. ``steps`` cuts an epoch short.
     """
-    stream = _streams(data.train, config.batch)
+    stream = _streams(data.train, config.batch).to(device)
     starts = range(0, len(stream) - 1, config.window)[:steps]
-    with single_thread(), torch.random.fork_rng(devices=[]):
-        model, optimiser, _ = _begin(len(data.vocabulary), config)
+    with single_thread(), _own_random_numbers(device):
+        model, optimiser, _ = _begin(len(data.vocabulary), config, device)
         epochs = []
         for epoch in range(config.epochs):
             model.train()
@@ -217,7 +224,7 @@ def train_words(
 def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, window: int = 35) -> float:
     """Perplexity per word of a text, read as ``batch`` streams with their states kept."""
     model.eval()
-    stream = _streams(words, batch)
+    stream = _streams(words, batch).to(model.device)
     state, loss, count = None, 0.0, 0
     with torch.no_grad():
         for start in range(0, len(stream) - 1, window):
@@ -228,14 +235,20 @@ def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, win
     return math.exp(loss / count)
 
 
-def _begin(tokens: int, config: LanguageConfig):
+def _own_random_numbers(device: str):
+    """A context in which random numbers of the CPU and of ``device`` are drawn apart from the caller's."""
+    return torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else [])
+
+
+def _begin(tokens: int, config: LanguageConfig, device: str):
     """Model and optimiser; every random number of the run follows from the seed."""
     torch.manual_seed(config.seed)
-    model = LanguageModel(tokens, config)
+    model = LanguageModel(tokens, config).to(device)
     model.source.seed(config.seed)
+    fused = model.device.type in ("cpu", "cuda")
     return (
         model,
-        torch.optim.Adam(model.parameters(), config.learning_rate, fused=True),
+        torch.optim.Adam(model.parameters(), config.learning_rate, fused=fused),
         torch.Generator().manual_seed(config.seed),
     )
 

@@ -62,9 +62,9 @@ class LinearArray(ArrayModule):
             extra = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
             extra += self.row_noise**2 * self.cells.shape[0]
             energy = codes.detach().square().sum(2, keepdim=True) + extra
-            v = v + self.source.normal(*v.shape) * array.spread * energy.sqrt()
+            v = v + self.normals(*v.shape) * array.spread * energy.sqrt()
         if self.noise.adc and self.config.adc_bits != FLOAT:
-            v = v + self.source.normal(*v.shape) * self.noise.adc
+            v = v + self.normals(*v.shape) * self.noise.adc
         out = self._activate(v, array.step, trace)
         self.record(codes, trace)
         return out.reshape(*shape, self.outputs)
@@ -87,7 +87,7 @@ class LinearArray(ArrayModule):
             if self.output_bits == FLOAT:
                 return y
             return symmetric_code(y, self.output_bits) / code_scale(self.output_bits)
-        table = torch.from_numpy(np.asarray(self.layer_data().tables[0]))
+        table = torch.from_numpy(np.asarray(self.layer_data().tables[0])).to(adc.device)
         codes = table[adc.long() + 2 ** (self.config.adc_bits - 1)]
         if trace is not None:
             trace.out.append(codes)

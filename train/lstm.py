@@ -11,7 +11,6 @@ from ..model.formats import check_integer
 from ..model.tables import cell_tanh_table, gate_tables
 from .array import ArrayModule, CodeSums, column_sums
 from .config import FLOAT, QuantConfig, code_scale
-from .kernel import kernel
 from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
 
@@ -81,7 +80,7 @@ class LstmArray(ArrayModule):
             weights = weights * self.config.input_drive
         bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
         exact = not (self.training or self.config.is_float)
-        built = kernel() if self.fast and not exact and trace is None and dtype == torch.float32 else None
+        built = self._kernel() if not exact and trace is None and dtype == torch.float32 else None
         if built is not None and self.bytes_hold(self.dropout_factor):
             gain = array.gain * self.config.input_drive
             voltages = CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, codes.shape[:2])
@@ -146,10 +145,11 @@ class LstmArray(ArrayModule):
         a = self.config.activation_bits
         scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
         if dtype == torch.float32:
-            entries = _training_tables(step.detach(), self.config.adc_bits, a)
+            entries = _training_tables(step.detach().cpu(), self.config.adc_bits, a)
         else:
             entries = torch.from_numpy(np.asarray(self.layer_data().tables))
-        return entries.to(dtype) * scales, _cell_values(self.form, dtype)
+        tables = entries.to(dtype) * scales
+        return tables.to(step.device), _cell_values(self.form, dtype).to(step.device)
 
 
 _gate_tables = lru_cache(maxsize=64)(gate_tables)

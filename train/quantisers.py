@@ -32,7 +32,7 @@ def weight_range(weights: torch.Tensor, method: str, bits: int) -> torch.Tensor:
     size = weights.detach().abs()
     largest = size.amax(1)
     if method == "percentile":
-        alpha = torch.from_numpy(np.quantile(size.numpy(), PERCENTILE, axis=1)).to(size.dtype)  # of any size
+        alpha = torch.from_numpy(np.quantile(size.cpu().numpy(), PERCENTILE, axis=1)).to(size)  # of any size
     elif method == "absmax" or bits not in SAWB:
         alpha = largest
     else:

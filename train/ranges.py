@@ -53,7 +53,7 @@ class RangedWeights(nn.Module):
         """Types change for the weights alone: ranges that are measured stay float64, as the hardware has them."""
         ranges = dict(self._buffers)
         super()._apply(*arguments)
-        self._buffers.update(ranges)
+        self._buffers.update({name: value.to(self.cells.device) for name, value in ranges.items()})
         return self
 
     def start_ranges(self) -> None:
@@ -80,7 +80,7 @@ class RangedWeights(nn.Module):
     def steps(self) -> torch.Tensor:
         """Nominal ADC steps (groups,) float64, before the gain is rounded; 1 without an ADC."""
         if self.config.adc_bits == FLOAT:
-            return torch.ones(self.groups, dtype=torch.float64)
+            return torch.ones(self.groups, dtype=torch.float64, device=self.cells.device)
         return self.log_step.double().exp() if hasattr(self, "log_step") else self.nominal_step
 
     @property
@@ -96,7 +96,7 @@ class RangedWeights(nn.Module):
     def converter(self, alpha: torch.Tensor) -> Converter:
         """The hardware's gains for these alphas, and the steps that follow."""
         with torch.no_grad():
-            ideal, steps = self.ideal_gain(alpha).tolist(), self.steps().tolist()
+            ideal, steps = self.ideal_gain(alpha).cpu().tolist(), self.steps().cpu().tolist()
         if not np.isfinite(ideal).all():
             raise DesignError("weights and their ranges must be finite numbers, but some are not")
         gains = [nearest_gain(g) for g in ideal]
@@ -116,7 +116,7 @@ class RangedWeights(nn.Module):
             alpha = alpha.detach()
         passing = self.config.quantiser not in LEARNED
         codes = symmetric_code(self.cells / self.by_column(alpha), self.config.weight_bits, passing)
-        return codes if self._reach is None else codes.clamp(*self._reach)
+        return codes if self._reach is None else codes.clamp(*self._reach.to(codes.device))
 
     def confine(self, reach: np.ndarray) -> None:
         """Keep each weight's code within ``reach`` (2, rows, columns), its lowest and highest, from now on.
@@ -126,7 +126,7 @@ class RangedWeights(nn.Module):
         self._reach = torch.from_numpy(np.asarray(reach)).to(self.cells.dtype)
         with torch.no_grad():
             code = self.by_column(self.alpha()) / code_scale(self.config.weight_bits)
-            self.cells.copy_(self.cells.clamp(*(self._reach * code)))
+            self.cells.copy_(self.cells.clamp(*(self._reach.to(code.device) * code)))
 
     def by_column(self, values: torch.Tensor) -> torch.Tensor:
         """(groups,) to (columns,)."""
@@ -138,7 +138,7 @@ class RangedWeights(nn.Module):
         if self.config.adc_bits == FLOAT:
             return ideal.to(self.cells.dtype), self.cells.new_ones(self.groups)
         converter = self.converter(alpha)
-        gain, step = ideal.new_tensor(converter.gain), ideal.new_tensor(converter.step)
+        gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(ideal)
         if ideal.requires_grad:
             gain = ideal * (gain / ideal).detach()
         if hasattr(self, "log_step"):

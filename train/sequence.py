@@ -70,17 +70,16 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
     (4, 2^N) and ``cell_table`` (2^T,) of values; ``state`` (codes, cell) each (B, n), or None: hidden rows not
     driven on the first step. No gradient goes through the deviation of weight noise redrawn per step.
     """
-    steps, batch, columns = voltages.shape
+    _, batch, columns = voltages.shape
     hidden, cell = (None, None) if state is None else state
     if cell is None:
         like = voltages if tables is None else tables
         cell = like.new_zeros(batch, columns // 4)
     if noise.adc:
-        drawn = normals(list(noise.adc_key), steps, batch * columns, loaded_kernel())
-        voltages = voltages + (drawn * noise.adc).view_as(voltages)
+        drawn = _normals(noise.adc_key, voltages)
+        voltages = voltages + drawn * noise.adc
     if noise.spread is not None:
-        spread = normals(list(noise.spread_key), steps, batch * columns, loaded_kernel()).view_as(voltages)
-        spread = spread * noise.spread
+        spread = _normals(noise.spread_key, voltages) * noise.spread
     hiddens, cells, values = [], [], []
     for t, v in enumerate(voltages.unbind(0)):
         if hidden is not None:
@@ -95,6 +94,12 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
         cells.append(cell)
         values.append(value)
     return torch.stack(hiddens), torch.stack(cells), torch.stack(values)
+
+
+def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """Of the shape (T, B, columns) of ``like``, a row of the stream for each step, on its device."""
+    drawn = normals(list(key), len(like), like[0].numel(), loaded_kernel())
+    return drawn.view(like.shape).to(like.device)
 
 
 def kernel_sequence(

@@ -87,7 +87,7 @@ class _Counter:
         for voltage in trace.voltage:
             steps = voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
             clipped = steps.clamp(self.low, self.high)
-            self.beyond += (clipped != steps).sum(1).numpy()
+            self.beyond += (clipped != steps).sum(1).cpu().numpy()
             for group, values in enumerate(clipped):
                 self.adc[group] += _count(values, self.low, self.adc.shape[1])
 
@@ -106,4 +106,4 @@ class _Counter:
 
 
 def _count(codes: torch.Tensor, low: int, size: int) -> np.ndarray:
-    return torch.bincount(codes.flatten().long() - low, minlength=size).numpy()
+    return torch.bincount(codes.flatten().long() - low, minlength=size).cpu().numpy()

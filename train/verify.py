@@ -84,7 +84,7 @@ def verify_modules(model: nn.Module, *inputs) -> Report:
     reports = []
     for index, (array, codes, trace) in enumerate(calls):
         network = export([array])
-        drive = codes.transpose(0, 1).round().to(torch.int64).numpy()
+        drive = codes.transpose(0, 1).round().to(torch.int64).cpu().numpy()
         lengths = np.full(len(drive), drive.shape[1])
         result = reference.run(network, drive, lengths)
         reports.append(_compare(network.design.layers, result.layers, [trace], lengths, drive.shape[1], 0, index))
@@ -130,7 +130,7 @@ def _integers(layer, trace: Trace) -> dict[str, np.ndarray]:
         scale = torch.tensor([2.0**a] * 3 + [2.0 ** (a - 1)], dtype=torch.float64)[:, None]
         stages = {
             "adc": adc,
-            "gates": (torch.stack(trace.gates).double() * scale).flatten(2),
+            "gates": (torch.stack(trace.gates).double().cpu() * scale).flatten(2),
             "cell": torch.stack(trace.cell).double() * 2.0**layer.cell_fraction,
             "hidden": torch.stack(trace.hidden),
         }
@@ -139,10 +139,10 @@ def _integers(layer, trace: Trace) -> dict[str, np.ndarray]:
     else:
         stages = {"adc": adc}
         if layer.output == "argmax":
-            stages["out"] = torch.from_numpy(adc.numpy().argmax(-1))[..., None]
+            stages["out"] = torch.from_numpy(adc.cpu().numpy().argmax(-1))[..., None]
         elif layer.output == "table":
             stages["out"] = _over_time(trace.out)
-    return {name: values.transpose(0, 1).double().numpy() for name, values in stages.items()}
+    return {name: values.transpose(0, 1).double().cpu().numpy() for name, values in stages.items()}
 
 
 def _over_time(values: list[torch.Tensor]) -> torch.Tensor:

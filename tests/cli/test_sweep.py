@@ -99,7 +99,7 @@ def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypa
     write_result(tmp_path, cells[0], names_final(0.8, 1.6))
     (tmp_path / "networks").mkdir()
 
-    def work(cell, folder, networks):
+    def work(cell, folder, networks, device):
         (networks / f"{cell.name}.safetensors").touch()
         return record(cell, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
 

@@ -11,6 +11,7 @@ from ohmgate.model.formats import DesignError
 from ohmgate.train import lstm
 from ohmgate.train.kernel import kernel
 from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.verify import verify_modules
 
 
 def inputs(*shape: int) -> torch.Tensor:
@@ -123,12 +124,27 @@ def test_inputs_that_are_no_numbers_are_refused_in_training(value, kind, options
         kind(5, 6, **options)(x)
 
 
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_integers_stay_exact_where_torch_may_shorten_float32_products(precision):
+    """As Lightning advises: TF32 or bfloat16 hold no sums of codes, so an evaluation goes to float64."""
+    module, x = QuantLSTM(5, 6).eval(), inputs(4, 3, 5)
+    assert module.arrays[0].prepare(3).weights.dtype == torch.float32
+    expected = module(x)[0]
+    try:
+        torch.set_float32_matmul_precision(precision)
+        assert module.arrays[0].prepare(3).weights.dtype == torch.float64
+        assert torch.equal(module(x)[0], expected)
+        assert verify_modules(module, x).mismatches == 0
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_weights_are_refused(dtype):
     for training in (False, True):
         with pytest.raises(DesignError) as error:
             QuantLinear(3, 2).to(dtype).train(training)(torch.zeros(1, 3, dtype=dtype))
-        assert str(error.value) == f"an array's weights must be float32 or float64 on the CPU, not {dtype} on cpu"
+        assert str(error.value) == f"an array's weights must be float32 or float64, not {dtype}"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -24,6 +24,7 @@ from ohmgate.train.language import (
     train_words,
 )
 from ohmgate.train.noise import Noise
+from tests.pretended_device import PretendedDevice, There
 
 external = pytest.mark.skipif("OHMGATE_DATA" not in os.environ, reason="OHMGATE_DATA, the data folder, is not set")
 
@@ -129,6 +130,26 @@ def test_words_are_learned(tmp_path, bits):
     assert result.final["perplexity"] == result.epochs[-1]["valid_perplexity"]
     assert result.final["perplexity"] < len(data.vocabulary) / 2
     assert train_words(data, config, steps=3).epochs[0]["train_perplexity"] > result.epochs[0]["train_perplexity"]
+
+
+@pytest.mark.parametrize("bits", [(4, 4), (32, 32)])
+def test_language_models_train_on_another_device(tmp_path, bits):
+    """Both kinds, softmax, dropout and noise; gradients are equal to rounding."""
+    config = small(bits, noise=Noise(adc=0.3) if bits == (4, 4) else Noise(), dropout=0.2)
+    data = names(write_names(tmp_path))
+    here = train_names(data, config)
+    with PretendedDevice():
+        there = train_names(data, config, device="meta")
+        assert isinstance(there.model.lstm.arrays[0].cells, There)
+    assert there.epochs[0]["train_perplexity"] == pytest.approx(here.epochs[0]["train_perplexity"], rel=0.02)
+    assert there.final["perplexity"] == pytest.approx(here.final["perplexity"], rel=0.1)
+
+    words, config = penn_treebank(write_words(tmp_path)), replace(config, embedding=8, batch=4, window=5)
+    config = replace(config, cutoffs=(2, 4))
+    here = train_words(words, config)
+    with PretendedDevice():
+        there = train_words(words, config, device="meta")
+    assert there.final["perplexity"] == pytest.approx(here.final["perplexity"], rel=0.1)
 
 
 def test_word_perplexity_of_a_uniform_model_is_the_vocabulary(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from ohmgate.model.formats import DesignError
 from ohmgate.train import grid, language
 from ohmgate.train.corpora import names
-from ohmgate.train.grid import EXPERIMENTS, Cell, experiment, har_design, identity, run_cell
+from ohmgate.train.grid import EXPERIMENTS, Cell, check_device, experiment, har_design, identity, run_cell
 from ohmgate.train.sweep import executor_for, read_result, result_path, run_sweep
 from ohmgate.train.training import PROTOCOLS
 from tests.train.test_language import write_names
@@ -233,6 +233,15 @@ def test_har_designs():
     assert [layer.adc_bits for layer in har_design(16).layers] == [16, 16, 16]
     assert [layer.adc_bits for layer in har_design(2).layers] == [2, 2, 8]
     assert har_design(1).layers[0].function == "tanh"
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", "cuda:-1", "meta", ""])
+def test_a_device_that_is_not_there(name):
+    sentence = rf"^device must be cpu, or cuda or cuda:N of a GPU that torch sees, not '{name}'$"
+    with pytest.raises(DesignError, match=sentence):
+        check_device(name)
+    with pytest.raises(DesignError, match=sentence):
+        run_cell(experiment("table1")[0], device=name)
 
 
 def test_sentences(tmp_path):

@@ -145,7 +145,7 @@ class LanguageResult:
 def train_names(
     data: Names, config: LanguageConfig, progress: Progress | None = None, device: str = "cpu"
 ) -> LanguageResult:
-    """Iterations on random names on a torch ``device``. At the end the whole training set is evaluated, as in Table I.
+    """Iterations on random names on a torch ``device``. In the end the whole training set is evaluated as in Table I.
 
     ``final``: ``accuracy`` and ``perplexity`` over all positions of the windows, END's included, and
     ``name_accuracy``, ``name_perplexity`` over each name's characters and the END after it alone.

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_iter, tree_map
 
 aten = torch.ops.aten
-INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)  # by indices of either device
+INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)  # what is there, by indices of the CPU
 PACKED = (aten._pack_padded_sequence.default, aten._pad_packed_sequence.default)  # sizes stay on the CPU
 MAY_MIX = (aten._to_copy.default, aten.copy_.default, *INDEXED, *PACKED)
 
@@ -43,9 +43,9 @@ def _run(function, args, kwargs):
     tensors = [value for value in tree_iter((args, kwargs)) if isinstance(value, torch.Tensor)]
     there = any(isinstance(value, There) for value in tensors)
     if there and function not in MAY_MIX:
-        strangers = [value for value in tensors if not isinstance(value, There) and value.dim()]
-        if strangers:
-            raise RuntimeError(f"{function}: tensors of two devices, one on the CPU of {tuple(strangers[0].shape)}")
+        _refuse(function, tensors)
+    elif there and function in INDEXED:
+        _refuse(function, [args[0], *args[2:3]], strict=True)
     asked = kwargs.get("device")
     if asked is not None:
         there = torch.device(asked).type == "meta"
@@ -57,6 +57,13 @@ def _run(function, args, kwargs):
         return There(result[0]), result[1]
     wrapped = tree_map(lambda value: There(value) if isinstance(value, torch.Tensor) else value, result)
     return return_and_correct_aliasing(function, args, kwargs, wrapped)
+
+
+def _refuse(function, tensors, strict: bool = False) -> None:
+    """Raise for a tensor of the CPU, which only a scalar may be, and with ``strict`` not even that."""
+    for value in tensors:
+        if not isinstance(value, There) and (strict or value.dim()):
+            raise RuntimeError(f"{function}: tensors of two devices, one on the CPU of {tuple(value.shape)}")
 
 
 def _here(value):

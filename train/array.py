@@ -162,8 +162,8 @@ class ArrayModule(RangedWeights):
         return kernel() if self.fast and self.cells.is_cpu else None
 
     def _check_weights(self) -> None:
-        """Raise :class:`DesignError` for weights that are no numbers; in measured ranges they show in any case."""
-        if not self._ranges_are_measured:
+        """Raise :class:`DesignError` for weights that are no numbers; gains from measured ranges show them, too."""
+        if not self._ranges_are_measured or self.config.adc_bits == FLOAT:
             _check_finite("weights and their ranges", self.cells)
 
     @property
@@ -180,25 +180,28 @@ class ArrayModule(RangedWeights):
     def sums_are_exact(self) -> bool:
         """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
         drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
-        coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits)
-        return coded and not drawn and self._float32_holds_sums
+        coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits, self.config.adc_bits)
+        return coded and not drawn and self._float32_holds_sums()
 
     def bytes_hold(self, factor: float = 1.0) -> bool:
-        """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?"""
-        largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
-        return self.sums_are_exact and float(factor).is_integer() and largest <= BYTE
+        """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?
 
-    @property
-    def _float32_holds_sums(self) -> bool:
-        """Is float32 exact for every sum times mult?"""
-        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
+        And are their sums exact, as in :attr:`sums_are_exact`.
+        """
+        largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
+        whole = self.sums_are_exact and float(factor).is_integer()
+        return whole and largest <= BYTE and self._float32_holds_sums(factor)
+
+    def _float32_holds_sums(self, factor: float = 1.0) -> bool:
+        """Is float32 exact for every sum times mult, of DAC codes times ``factor``?"""
+        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits) * factor
         return scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
 
     def _sum_type(self) -> torch.dtype:
         """float32 where its products are exact, else float64: torch may be told to make them of shorter types."""
         backend = torch.backends.mkldnn if self.cells.is_cpu else torch.backends.cuda
         full = backend.matmul.fp32_precision not in ("tf32", "bf16")
-        return torch.float32 if full and self._float32_holds_sums else torch.float64
+        return torch.float32 if full and self._float32_holds_sums() else torch.float64
 
     def _weight_normals(self, purpose: str, batch: int) -> torch.Tensor:
         """One for each cell, or (B, rows, columns) where each sequence has its own."""
@@ -252,6 +255,7 @@ class CodeSums(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, built, bias, codes, weights, gain):
+        codes = codes.contiguous()
         ctx.save_for_backward(codes, weights)
         return built.code_sums(codes, weights, gain, bias)
 

@@ -145,9 +145,8 @@ def run_cell(
 
 def check_device(name: str) -> str:
     """``name``, or :class:`DesignError` where torch sees no such device."""
-    kind, _, number = name.partition(":")
-    there = torch.cuda.device_count() if kind == "cuda" else 0
-    if name != "cpu" and not (there and (name == "cuda" or (number.isdecimal() and int(number) < there))):
+    count = torch.cuda.device_count()
+    if name not in ("cpu", *["cuda"] * (count > 0), *(f"cuda:{number}" for number in range(count))):
         raise DesignError(f"device must be cpu, or cuda or cuda:N of a GPU that torch sees, not {name!r}")
     return name
 

@@ -256,11 +256,6 @@ Tensor weights_backward(Tensor grad, Tensor divisor, Tensor gain, int64_t bits) 
   return out;
 }
 
-const Tensor& checked(const Tensor& t) {
-  TORCH_CHECK(t.scalar_type() == at::kFloat && t.is_contiguous() && t.device().is_cpu(), "float32 on the CPU");
-  return t;
-}
-
 std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                                    MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                                    at::IntArrayRef key, double deviation, at::IntArrayRef spread_key,
@@ -268,6 +263,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Te
                                    bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
   checked(voltages), checked(step);
+  if (gain) check_codes(recurrent, *gain);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
              form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares,

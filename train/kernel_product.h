@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -88,8 +89,8 @@ class Packed {
 
 // A matrix (depth, width) of whole codes times a gain of each column, for products with whole codes: all within +-127.
 // Then the processor's dot products of bytes, summed in 32 bits, are exact, at four times the rate of floats. It
-// multiplies an unsigned byte with a signed one: 128 is added to the rows' codes, and the sums start at what that
-// adds. Only where the machine has AVX-512 VNNI.
+// multiplies an unsigned byte with a signed one: 128 is added to the rows' codes, and the sums start at less by what
+// that adds. Only where the machine has AVX-512 VNNI.
 #if defined(__AVX512F__) && defined(__AVX512VNNI__)
 class PackedCodes {
  public:
@@ -181,8 +182,22 @@ class PackedCodes {
 };
 #endif
 
+// `t`, after a check of what its raw numbers are read as.
+const Tensor& checked(const Tensor& t) {
+  TORCH_CHECK(t.scalar_type() == at::kFloat && t.is_contiguous() && t.device().is_cpu(), "float32 on the CPU");
+  return t;
+}
+
+void check_codes(const Tensor& matrix, const Tensor& gain) {
+  TORCH_CHECK(matrix.dim() == 2 && matrix.scalar_type() == at::kFloat && checked(gain).numel() == matrix.size(1),
+              "a gain for each column");
+}
+
 // Codes (rows, depth) times a matrix (depth, width) of codes times a gain of each column, plus a bias of each.
 Tensor code_sums(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias) {
+  check_codes(matrix, gain);
+  TORCH_CHECK(checked(codes).dim() == 2 && codes.size(1) == matrix.size(0), "a code for each row");
+  TORCH_CHECK(checked(bias).numel() == matrix.size(1), "a bias for each column");
   if (!PackedCodes::USABLE) return at::addmm(bias, codes, matrix);
   Tensor out = at::empty({codes.size(0), matrix.size(1)}, codes.options());
   PackedCodes(matrix, gain).multiply(codes.data_ptr<float>(), codes.size(0), codes.size(1), bias.data_ptr<float>(), 0,

@@ -37,13 +37,15 @@ class LstmArray(ArrayModule):
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         """Cells that belong to another input drive are scaled, so that the network stays what it is."""
-        given, own = state_dict.get(prefix + "input_drive", self.input_drive), self.input_drive
+        own = float(self.config.input_drive)
+        given = float(state_dict.get(prefix + "input_drive", own))
         cells = state_dict.get(prefix + "cells")
-        if cells is not None and float(given) != float(own):
+        if cells is not None and given != own:
             cells = cells.clone()
-            cells[: self.inputs] *= float(given / own)
+            cells[: self.inputs] *= given / own
             state_dict[prefix + "cells"] = cells
-        state_dict[prefix + "input_drive"] = own
+        device = (self.cells if cells is None else cells).device
+        state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     @property

@@ -82,7 +82,7 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace
     """Evaluate DAC codes (B, T, m) instead of real inputs: exact for every width. No gradients."""
     if model.floating:
         raise DesignError("a float network has no DAC codes to evaluate")
-    codes = torch.from_numpy(np.asarray(codes)).to(torch.float64)
+    codes = torch.from_numpy(np.asarray(codes)).to(model.layers[0].cells.device, torch.float64)
     lengths = None if lengths is None else torch.from_numpy(np.asarray(lengths))
     model.eval()
     with torch.no_grad():

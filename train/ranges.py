@@ -53,7 +53,10 @@ class RangedWeights(nn.Module):
         """Types change for the weights alone: ranges that are measured stay float64, as the hardware has them."""
         ranges = dict(self._buffers)
         super()._apply(*arguments)
-        self._buffers.update({name: value.to(self.cells.device) for name, value in ranges.items()})
+        for name, value in ranges.items():
+            if value.is_meta:  # to_empty() gives memory to a model that was made without
+                value = torch.empty_like(value, device=self.cells.device)
+            self._buffers[name] = value.to(self.cells.device)
         return self
 
     def start_ranges(self) -> None:

@@ -11,11 +11,13 @@ from torch.nn.utils.rnn import pack_sequence
 from ohmgate.train.calibrate import calibrate
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.noise import REDRAWS, Noise
 from ohmgate.train.quantisers import QUANTISERS
 from ohmgate.train.usage import code_usage
-from ohmgate.train.verify import verify_modules
+from ohmgate.train.verify import verify, verify_modules
 from ohmgate.train.whole_model import arrays_of, set_noise
+from tests.designs import random_design, random_inputs
 from tests.pretended_device import PretendedDevice, There
 
 
@@ -24,8 +26,8 @@ class Tagger(nn.Module):
 
     def __init__(self, **fields):
         super().__init__()
-        self.lstm = QuantLSTM(3, 5, 2, bidirectional=True, fast=False, **fields)
-        self.head = QuantLinear(10, 4, fast=False, **fields)
+        self.lstm = QuantLSTM(3, 5, 2, bidirectional=True, **fields)
+        self.head = QuantLinear(10, 4, **fields)
 
     def forward(self, values, state=None):
         out, (hidden, cell) = self.lstm(values, state)
@@ -33,9 +35,13 @@ class Tagger(nn.Module):
 
 
 def both(seed: int = 0, **fields) -> tuple[Tagger, Tagger]:
+    """Two of the same: the first without the C++ kernel, the second with it, which it must not take elsewhere."""
     torch.manual_seed(seed)
     model = Tagger(**fields)
-    return model, copy.deepcopy(model)
+    other = copy.deepcopy(model)
+    for array in arrays_of(model):
+        array.fast = False
+    return model, other
 
 
 def moved(model: nn.Module) -> nn.Module:
@@ -108,6 +114,47 @@ def test_evaluation_gives_the_same_integers_after_calibration(bits, output):
         assert (report.mismatches, report.compared > 2000) == (0, True)
         for one, other in zip(arrays_of(here), arrays_of(there)):
             assert one.layer_data() == other.layer_data()
+
+
+def test_what_was_programmed_and_confined_moves_along():
+    here, there = both()
+    x = torch.rand(6, 4, 3)
+    for model in (here, there):
+        set_noise(model, train=Noise(weight=0.1, redraw="per_programming"), seed=2)
+        for array in arrays_of(model):
+            array.confine(np.stack([np.full(array.cells.shape, -3), np.full(array.cells.shape, 2)]))
+        model(x)
+    with PretendedDevice():
+        moved(there)
+        assert_same(here(x), there(x.to("meta")))
+
+
+def test_a_designs_network_is_evaluated_where_it_is():
+    """Table outputs and a head at the end among its layers."""
+    design = random_design(np.random.default_rng(5))
+    assert {"lstm", "dense"} == {layer.kind for layer in design.layers}
+    codes, lengths = random_inputs(design, np.random.default_rng(6))
+    model = DesignNetwork(design).eval()
+    with PretendedDevice():
+        expected = evaluate_codes(model, codes, lengths)
+        assert_same([expected], [evaluate_codes(moved(model), codes, lengths)])
+        assert verify(model, codes, lengths).mismatches == 0
+
+
+@pytest.mark.parametrize("shortened", ["cuda", "mkldnn"])
+def test_products_are_exact_by_the_setting_of_the_device(shortened):
+    here, there = both()
+    backend = getattr(torch.backends, shortened).matmul
+    before = backend.fp32_precision
+    try:
+        backend.fp32_precision = "tf32"
+        types = [model.lstm.arrays[0].eval().prepare(1).weights.dtype for model in (here,)]
+        with PretendedDevice():
+            types.append(moved(there).lstm.arrays[0].eval().prepare(1).weights.dtype)
+    finally:
+        backend.fp32_precision = before
+    exact, plain = torch.float64, torch.float32
+    assert types == ([plain, exact] if shortened == "cuda" else [exact, plain])
 
 
 def test_a_float_model_and_a_float_state_dict_load_on_the_device():

@@ -102,7 +102,9 @@ def test_copies_compute_the_same():
         assert made.arrays[0].source is made.arrays[1].source is not module.arrays[0].source
 
 
-@pytest.mark.parametrize("options", [{}, {"quantiser": "lsq"}, {"weight_bits": 32}, {"fast": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"quantiser": "lsq"}, {"weight_bits": 32}, {"adc_bits": 32}, {"fast": False}]
+)
 def test_weights_that_are_no_numbers_are_refused(options):
     module = QuantLSTM(5, 6, **options)
     with torch.no_grad():
@@ -122,6 +124,14 @@ def test_inputs_that_are_no_numbers_are_refused_in_training(value, kind, options
     x[2, 1, 0] = value
     with pytest.raises(DesignError, match=r"^inputs of an array must be finite numbers, but some are not$"):
         kind(5, 6, **options)(x)
+
+
+def test_a_model_made_without_memory_gets_it_later():
+    with torch.device("meta"):
+        made = QuantLSTM(5, 6)
+    model, x = QuantLSTM(5, 6), inputs(4, 3, 5)
+    made.to_empty(device="cpu").load_state_dict(model.state_dict())
+    assert torch.equal(made(x)[0], model(x)[0])
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])

@@ -55,13 +55,14 @@ def random_pair(seed: int):
     )  # fmt: skip
     layers = [LstmArray(inputs, hidden, config, fast) for fast in (True, False)]
     layers[1].load_state_dict(layers[0].state_dict())
-    dropout = float(rng.choice([0, 0, 0.5, 0.3]))
+    dropout = float(rng.choice([0, 0, 0.5, 0.3, 0.75]))
     for layer in layers:
         layer.train_noise = noise
         layer.input_dropout = dropout
         layer.source.seed(seed)
     steps, batch = int(rng.integers(1, 12)), int(rng.integers(1, 21))
-    x = torch.rand(steps, batch, inputs) * 2 - 1
+    layout = [int(axis) for axis in rng.permutation(3)]  # of the memory: any
+    x = torch.rand([(steps, batch, inputs)[axis] for axis in layout]).permute(*np.argsort(layout).tolist()) * 2 - 1
     state = (torch.rand(batch, hidden) * 2 - 1, torch.randn(batch, hidden)) if rng.random() < 0.5 else None
     return layers, x, state
 
@@ -73,7 +74,7 @@ def test_codes_are_identical_and_gradients_agree(seed):
     layers, x, state = random_pair(seed)
     results = []
     for layer in layers:
-        given_x = x.clone().requires_grad_()
+        given_x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
         given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
         torch.manual_seed(seed)  # of the dropped inputs
         outputs, hidden, cells = layer(given_x, given_state)
@@ -105,6 +106,61 @@ def test_sums_of_codes_are_those_of_integers(seed):
     bias = rng.integers(-9, 10, width) * gain
     sums = kernel().code_sums(*(torch.tensor(a, dtype=torch.float32) for a in (codes, weights * gain, gain, bias)))
     assert np.array_equal(sums.numpy(), codes @ weights * gain + bias)
+
+
+def layer_of(weight_bits: int, dac_bits: int, dropout: float = 0.0, **fields) -> LstmArray:
+    layer = LstmArray(8, 8, QuantConfig(weight_bits=weight_bits, dac_bits=dac_bits, **fields))
+    layer.input_dropout = dropout
+    return layer
+
+
+def test_bytes_serve_where_codes_and_sums_are_whole_and_fit():
+    assert layer_of(4, 4).bytes_hold()
+    assert [layer_of(2, 7).bytes_hold(factor) for factor in (1, 2, 1.25, 4)] == [True, True, False, False]
+    assert [layer_of(1, 8).bytes_hold(factor) for factor in (1, 2)] == [True, False]
+    assert [layer_of(1, bits).bytes_hold() for bits in (8, 9)] == [True, False]
+    assert [layer_of(bits, 1).bytes_hold() for bits in (8, 9)] == [True, False]
+    assert [layer_of(6, 6, input_drive=drive).bytes_hold() for drive in (1, 8)] == [True, False]  # sums
+    assert [layer_of(6, 6, bias_rows=4).bytes_hold(factor) for factor in (1, 4)] == [True, False]  # sums
+    for fields in ({"weight_bits": 32}, {"dac_bits": 32}, {"adc_bits": 32}):
+        assert not layer_of(**{"weight_bits": 4, "dac_bits": 4} | fields).bytes_hold()
+    noisy = layer_of(4, 4)
+    for noise, holds in (
+        (Noise(weight=0.1), False),
+        (Noise(weight=0.1, redraw="per_step"), True),
+        (Noise(drop=0.1), False),
+    ):
+        noisy.train_noise = noise
+        assert noisy.bytes_hold() is holds
+
+
+@needs_kernel
+@pytest.mark.parametrize("dac_bits, dropout", [(6, 0.75), (7, 0.5), (7, 0.75), (8, 0.5)])
+def test_largest_codes_of_what_dropout_leaves(dac_bits, dropout):
+    """At the end of a byte and beyond it."""
+    layers = [layer_of(1, dac_bits, dropout) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    layers[1].fast = False
+    results = []
+    for layer in layers:
+        torch.manual_seed(0)
+        results.append(layer(torch.ones(3, 2, 8))[2])
+    assert torch.equal(*results)
+
+
+@needs_kernel
+def test_the_kernel_refuses_what_it_would_read_wrongly():
+    whole = torch.ones(4, 6)
+    for codes, matrix, gain, bias, what in (
+        (whole.T.contiguous().T, whole[:, :4].T, torch.ones(4), torch.ones(4), "float32 on the CPU"),
+        (whole.double(), whole[:, :4].T, torch.ones(4), torch.ones(4), "float32 on the CPU"),
+        (whole, whole, torch.ones(6), torch.ones(6), "a code for each row"),
+        (whole, whole.T, torch.ones(3), torch.ones(4), "a gain for each column"),
+        (whole, whole.T, torch.ones(4), torch.ones(3), "a bias for each column"),
+        (whole, whole.T[None], torch.ones(4), torch.ones(4), "a gain for each column"),
+    ):
+        with pytest.raises(RuntimeError, match=what):
+            kernel().code_sums(codes, matrix, gain, bias)
 
 
 BUILT_FOR = """

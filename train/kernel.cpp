@@ -13,6 +13,7 @@
 #include <cstring>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "kernel_gates.h"
@@ -46,13 +47,20 @@ inline void hidden_codes(const float* __restrict p, float* __restrict h, int cou
     for (int j = 0; j < count; ++j) h[j] = least(most(std::floor(p[j] * top + 0.5f), -top), top);
 }
 
+// Calls step(first unit, count) for chunks of `n` units; the count of a full chunk is known to the compiler.
+template <class Step>
+inline void in_chunks(int64_t n, Step step) {
+  int64_t at = 0;
+  for (; at + CHUNK <= n; at += CHUNK) step(at, std::integral_constant<int, CHUNK>());
+  if (at < n) step(at, static_cast<int>(n - at));
+}
+
 // `values`: o * tanh(c) as it is, unless it is null.
 template <bool TABLES>
 void forward_step(const float* v, const float* __restrict before, float* __restrict after, float* __restrict h,
                   float* values, int64_t n, const Gates<TABLES>& gates, const Cell<TABLES> cell, int64_t dac_bits) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
-  for (int64_t at = 0; at < n; at += CHUNK) {
-    const int count = static_cast<int>(std::min<int64_t>(CHUNK, n - at));
+  in_chunks(n, [&](int64_t at, auto count) {
     gates.values(0, v + at, f, count);
     gates.values(1, v + n + at, i, count);
     gates.values(2, v + 2 * n + at, o, count);
@@ -62,7 +70,7 @@ void forward_step(const float* v, const float* __restrict before, float* __restr
     for (int j = 0; j < count; ++j) o[j] = o[j] * th[j];
     hidden_codes(o, h + at, count, dac_bits);
     if (values) std::copy(o, o + count, values + at);
-  }
+  });
 }
 
 // `voltages` (T, B, 4n) are consumed: they hold the full voltages afterwards, which backward takes.
@@ -128,8 +136,7 @@ void backward_step(const float* v, const float* __restrict before, const float* 
                    const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
   const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
-  for (int64_t at = 0; at < n; at += CHUNK) {
-    const int count = static_cast<int>(std::min<int64_t>(CHUNK, n - at));
+  in_chunks(n, [&](int64_t at, auto count) {
     const float* __restrict vf = v + at;
     const float* __restrict vi = vf + n;
     const float* __restrict vo = vi + n;
@@ -163,7 +170,7 @@ void backward_step(const float* v, const float* __restrict before, const float* 
     for (int j = 0; j < count; ++j) out[n + j] = i[j] * s1 * gates.inside(vi[j]);
     for (int j = 0; j < count; ++j) out[2 * n + j] = o[j] * s2 * gates.inside(vo[j]);
     for (int j = 0; j < count; ++j) out[3 * n + j] = g[j] * s3 * gates.inside(vg[j]);
-  }
+  });
 }
 
 template <bool TABLES, bool STEPS>

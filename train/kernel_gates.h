@@ -41,7 +41,7 @@ inline float exp_of(float x) {  // Cephes, for the float gates only
 inline float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
 inline float tanh_of(float x) { return 2.0f * sigmoid_of(2.0f * x) - 1.0f; }
 
-constexpr int CHUNK = 64;  // hidden units that are computed together, through buffers that stay in the first cache
+constexpr int CHUNK = 32;  // hidden units that are computed together, through buffers that stay in the first cache
 
 inline float let_through(float code, float low, float high) {  // 1 inside the range, 0 where it clips
   return (code >= low) & (code <= high) ? 1.0f : 0.0f;

@@ -175,6 +175,33 @@ def test_protocols_are_the_papers():
     assert (config.quant.weight_bits, config.quant.dac_bits, config.quant.adc_bits) == (2, 3, 3)
 
 
+@pytest.mark.parametrize("bits, dropped, start", [((1, 1), 0.0, 20), ((4, 1), 0.0, 20), ((1, 2), 0.2, 0)])
+def test_one_bit_has_a_protocol_of_its_own(bits, dropped, start):
+    """Its rows are never undriven in evaluation, and its state depends on where it began."""
+    config = replace(protocol("ptb", bits, 0, Noise()), cutoffs=())
+    model = LanguageModel(50, config)
+    assert (model.lstm.arrays[0].input_dropout, model.dropout.p, config.start_every) == (dropped, 0.2, start)
+
+
+def test_states_start_again_as_often_as_said(tmp_path, monkeypatch):
+    data = penn_treebank(write_words(tmp_path))
+    config = replace(
+        protocol("ptb", (4, 4), 0, Noise()), hidden=4, embedding=4, epochs=2, batch=4, window=5, cutoffs=()
+    )
+    for every, expected in ((0, [0, 21]), (8, [0, 8, 16, 21, 29, 37])):
+        started = []
+
+        def run(model, tokens, state=None, started=started, forward=LanguageModel.forward):
+            if model.training:
+                started.append(state is None)
+            return forward(model, tokens, state)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LanguageModel, "forward", run)
+            train_words(data, replace(config, start_every=every))
+        assert [number for number, new in enumerate(started) if new] == expected
+
+
 def test_sentences(tmp_path):
     with pytest.raises(DesignError, match=r"^files of names must be UTF-8 text, but one is not$"):
         names(write_names(tmp_path, Greek=b"\xff\xfe"))
@@ -193,6 +220,8 @@ def test_sentences(tmp_path):
         replace(config, learning_rate=11)
     (tmp_path / "good").mkdir()
     data = names(write_names(tmp_path / "good"))
+    with pytest.raises(DesignError, match=r"^dropping of rows must be true or false, not 1$"):
+        replace(config, drop_rows=1)
     with pytest.raises(DesignError, match=r"^a window of names must have 32 steps, not 16$"):
         train_names(data, replace(config, window=16))
     data = penn_treebank(write_words(tmp_path / "long"))

@@ -151,7 +151,7 @@ def _grid(results: Results) -> Figure:
                 [converter - 0.5, converter + 0.5], weight - 0.5, weight + 0.5, facecolor="none", edgecolor=GREY,
                 hatch="//", linewidth=0,
             )  # fmt: skip
-        ratio = "" if np.isnan(value / baseline) else f"\n{value / baseline:.2f} x float"
+        ratio = "" if np.isnan(value / baseline) else f"\n{value / baseline:.2f} x"
         heat.text(
             converter, weight, MISSING if np.isnan(value) else f"{value:.0f}{ratio}", ha="center", va="center",
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
@@ -160,6 +160,8 @@ def _grid(results: Results) -> Figure:
     heat.set_yticks(range(4), range(1, 5))
     heat.set_xlabel("ADC/DAC bits")
     heat.set_ylabel("weight bits")
+    if not np.isnan(baseline):
+        heat.set_title("perplexity, and how many times float's", fontsize="medium")
     return figure
 
 

@@ -68,7 +68,7 @@ def test_the_grid_as_bars_and_as_a_heat_map():
     assert values.mask.nonzero()[0].tolist() == [0, 3]
     assert values.mask.nonzero()[1].tolist() == [2, 3]
     texts = [text.get_text() for text in heat.texts]
-    assert texts[0] == f"111\n{111 / 101:.2f} x float"
+    assert texts[0] == f"111\n{111 / 101:.2f} x"
     assert [k for k, text in enumerate(texts) if text == "missing"] == [2, 15]
     assert len(heat.collections) == 2  # hatched
     assert sorted(bar.get_height() for bar in bars.patches)[2:] == sorted(

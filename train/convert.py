@@ -22,11 +22,13 @@ class ConversionReport:
     converted: tuple[tuple[str, str], ...]  #: name and kind
     float_layers: tuple[tuple[str, str], ...]  #: modules with parameters that stay float: name and why
     untied: tuple[tuple[str, str], ...] = ()  #: parameters of converted layers that had been another layer's, too
+    unhooked: tuple[str, ...] = ()  #: converted layers whose hooks the arrays do not have
 
     def __str__(self) -> str:
         lines = [f"converted {len(self.converted)} layers: {', '.join(n for n, _ in self.converted) or 'none'}"]
         lines += [f"STAYS FLOAT: {name}: {why}" for name, why in self.float_layers]
         lines += [f"NO LONGER TIED: {name} and {other}" for name, other in self.untied]
+        lines += [f"WITHOUT ITS HOOKS: {name}" for name in self.unhooked]
         return "\n".join(lines)
 
 
@@ -41,8 +43,8 @@ def convert(
 
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
-    stays float is in the report and in a warning, as are weights that were tied to another layer's: a copy has its
-    own.
+    stays float is in the report and in a warning, as are weights that were tied to another layer's, for a copy has
+    its own, and layers whose hooks are left behind.
     Calibrate afterwards (:func:`.calibrate.calibrate`): inputs may leave [-1, 1].
     """
     config, layers = check_config(config) or QuantConfig(), dict(layers or {})
@@ -77,8 +79,9 @@ def convert(
                 f"layer {name!r} must be an LSTM or a Linear that is converted to have a configuration of its own, "
                 f"not {type(modules[name]).__name__}"
             )
-    report = ConversionReport(tuple(converted), tuple(stays.values()), _untied(model, arrays))
-    if stays or report.untied:
+    unhooked = tuple(name or "(the model)" for name in made if _has_hooks(modules[name]))
+    report = ConversionReport(tuple(converted), tuple(stays.values()), _untied(model, arrays), unhooked)
+    if stays or report.untied or unhooked:
         warnings.warn(str(report), stacklevel=2)
     result = made[""] if "" in made else copy.deepcopy(model)
     for name, module in made.items():
@@ -104,6 +107,11 @@ def _untied(model: nn.Module, converted) -> tuple[tuple[str, str], ...]:
             if owner is not module and (owner in converted or module in converted):
                 pairs.append((first, name))
     return tuple(pairs)
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind) for kind in kinds)
 
 
 def _check_plain(name: str, module: nn.Module) -> None:

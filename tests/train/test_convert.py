@@ -93,6 +93,20 @@ def test_weights_that_are_computed_are_refused(change):
     assert str(error.value) == sentence
 
 
+def test_hooks_that_stay_behind_are_reported():
+    original = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    original[1].register_forward_hook(lambda *_: None)
+    assert convert(original)[1].unhooked == ()  # no array, so it keeps its own
+    for register in (
+        "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ):  # fmt: skip
+        handle = getattr(original[2], register)(lambda *_: None)
+        with pytest.warns(UserWarning, match="WITHOUT ITS HOOKS: 2$"):
+            assert convert(original)[1].unhooked == ("2",)
+        handle.remove()
+
+
 def test_arrays_stay_what_they_are():
     model = nn.Sequential(QuantLSTM(3, 4, weight_bits=2), nn.Linear(4, 2))
     converted, report = convert(model, QuantConfig(weight_bits=3))

@@ -66,10 +66,9 @@ def penn_treebank(folder: str | Path | None = None) -> Words:
 
     Words are numbered by how often they occur, the most frequent first.
     """
+    files = [data_file(f"ptb/ptb.{split}.txt.gz", folder).read_bytes() for split in ("train", "valid")]
     try:
-        contents = [
-            gzip.decompress(data_file(f"ptb/ptb.{s}.txt.gz", folder).read_bytes()) for s in ("train", "valid")
-        ]
+        contents = [gzip.decompress(file) for file in files]
         texts = [content.decode("utf-8").replace("\n", " <eos> ").split() for content in contents]
     except (OSError, EOFError, ValueError):
         raise DesignError("files of the Penn Treebank must be text compressed by gzip, but cannot be read") from None

@@ -45,6 +45,7 @@ class QuantConfig:
     adc_range: float = 4.0  #: pre-activations of -range..range span the ADC, before calibration or learning
     tables: str = "loaded"
     quantiser: str = "absmax"  #: of weights, see :mod:`.quantisers`
+    range_noise: float = 0.0  #: weight noise, as a share of the range, that a ``sawb`` range reckons with
     per_gate: bool = False  #: a weight range for each gate instead of one for the layer
     learn_range: bool = False  #: train the ADC's range too, one for each gate
     activation_bits: int = 8
@@ -64,6 +65,10 @@ class QuantConfig:
             raise DesignError(f"ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
         check_choice("tables", self.tables, ("loaded", "constant"))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        if type(self.range_noise) not in (int, float) or not 0 <= self.range_noise <= 1000:
+            raise DesignError(f"noise of a weight range must be a number from 0 to 1000, not {self.range_noise!r}")
+        if self.range_noise and self.quantiser != "sawb":
+            raise DesignError(f"quantiser must be sawb where a weight range reckons with noise, not {self.quantiser}")
         check_boolean("a range per gate", self.per_gate)
         check_boolean("learning of ADC ranges", self.learn_range)
         check_integer("activation bits", self.activation_bits, 2, 16)

@@ -283,7 +283,7 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
     quant = QuantConfig(
         weight_bits=weight, dac_bits=converter, adc_bits=converter, bias_rows=4, learn_range=not floating,
         output="codes" if floating else "value",  # as in the paper: DACs round what the rows get, not the host's h
-        quantiser="lsq" if noise.weight else "sawb",  # noise grows with the range: let training weigh it
+        quantiser="sawb", range_noise=noise.weight,
     )  # fmt: skip
     if task == "names":
         quant = replace(quant, input_drive=8)  # one row of a one-hot input stands against all hidden rows

@@ -29,11 +29,11 @@ class DesignNetwork(nn.Module):
 
     def __init__(
         self, design: Design, *, floating: bool = False, fast: bool = False, quantiser: str = "absmax",
-        per_gate: bool = False, learn_range: bool = False,
+        range_noise: float = 0.0, per_gate: bool = False, learn_range: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.design, self.floating = design, floating
-        ranges = {"quantiser": quantiser, "per_gate": per_gate}
+        ranges = {"quantiser": quantiser, "range_noise": range_noise, "per_gate": per_gate}
         self.layers = nn.ModuleList(
             _module(layer, floating, fast, ranges | {"learn_range": learn_range and layer.tables == "loaded"})
             for layer in design.layers

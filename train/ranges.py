@@ -68,7 +68,8 @@ class RangedWeights(nn.Module):
     def _measured_alpha(self) -> torch.Tensor:
         cells = self.cells.detach()
         grouped = cells.unflatten(1, (self.groups, -1)).transpose(0, 1) if self.config.per_gate else cells[None]
-        return weight_range(grouped.flatten(1), self.config.quantiser, self.config.weight_bits)
+        config = self.config
+        return weight_range(grouped.flatten(1), config.quantiser, config.weight_bits, config.range_noise)
 
     def alpha(self) -> torch.Tensor:
         """Real values that the largest weight codes stand for: (groups,)."""

@@ -35,7 +35,7 @@ class TrainConfig:
     clip_norm: float = 1.0  #: of the gradient
     deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
     fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
-    quantiser: str = "absmax"  #: of weights
+    quantiser: str = "absmax"  #: of weights; ``sawb`` reckons with the weight noise of training
     per_gate: bool = False  #: a weight range for each gate
     learn_range: bool = False  #: train ADC ranges, too
     train_noise: Noise = field(default_factory=Noise)
@@ -179,6 +179,7 @@ def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
         torch.manual_seed(config.seed)
         model = DesignNetwork(
             design, floating=config.floating, fast=config.fast, quantiser=config.quantiser,
+            range_noise=config.train_noise.weight if config.quantiser == "sawb" else 0.0,
             per_gate=config.per_gate, learn_range=config.learn_range and not config.floating,
         )  # fmt: skip
     if not config.floating:  # the baseline has no array that could be noisy

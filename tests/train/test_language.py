@@ -216,7 +216,9 @@ def test_sentences(tmp_path):
     with pytest.raises(DesignError, match=sentence):
         penn_treebank(tmp_path)
     for read, file in ((penn_treebank, "ptb/ptb.train.txt.gz"), (names, "names/Arabic.txt")):
-        with pytest.raises(DesignError, match=rf"^the data folder must have the file '{file}', but .*away' has none$"):
+        with pytest.raises(
+            DesignError, match=rf"^the data folder must have the file '{file}', but .*away' has none$"
+        ):
             read(tmp_path / "away")
     config = small((4, 4))
     with pytest.raises(DesignError, match=r"^learning rate must be a number from 0 to 10, not 11$"):

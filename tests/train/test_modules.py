@@ -160,6 +160,14 @@ def test_own_state_dict_loads_back():
             "weight quantiser must be one of absmax, percentile, sawb, pact, lsq, not 'best'",
         ),
         (
+            lambda: QuantLinear(3, 4, quantiser="sawb", range_noise=-1),
+            "noise of a weight range must be a number from 0 to 1000, not -1",
+        ),
+        (
+            lambda: QuantLinear(3, 4, quantiser="lsq", range_noise=0.1),
+            "quantiser must be sawb where a weight range reckons with noise, not lsq",
+        ),
+        (
             lambda: QuantLinear(3, 4, tables="constant", learn_range=True),
             "an ADC range can be learned only where tables are loaded, not constant",
         ),

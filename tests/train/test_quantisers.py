@@ -42,6 +42,34 @@ def test_sawb_is_near_the_least_squared_error(bits):
     assert set(SAWB) == set(range(1, 9))
 
 
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("bits", [2, 3, 4, 8, 16])
+def test_sawb_reckons_with_weight_noise(bits, noise):
+    """Near the least error of normal weights as programmed, with noise drawn: nearer than without reckoning."""
+    generator = torch.Generator().manual_seed(bits)
+    weights, drawn = torch.randn(2, 200_000, dtype=torch.float64, generator=generator)
+
+    def error(alpha):
+        top = 2 ** (bits - 1) - 1
+        programmed = symmetric_code(weights / alpha, bits) + drawn * noise * 2 * top
+        return float((programmed * alpha / top - weights).square().mean())
+
+    best = min(error(a) for a in torch.linspace(0.3, 4, 200))
+    reckoned, blind = (error(weight_range(weights[None], "sawb", bits, n)[0]) for n in (noise, 0.0))
+    assert reckoned < 1.01 * best
+    assert blind > reckoned
+    assert noise < 0.2 or blind > 1.15 * best
+
+
+def test_the_range_of_a_layer_reckons_with_its_noise():
+    layer = QuantLinear(40, 30, weight_bits=2, quantiser="sawb", range_noise=0.2)
+    with torch.no_grad():
+        layer.cells.normal_(generator=torch.Generator().manual_seed(0))
+    cells = layer.cells.detach().flatten()[None]
+    assert layer.alpha() == weight_range(cells, "sawb", 2, 0.2)
+    assert layer.alpha() < 0.8 * weight_range(cells, "sawb", 2)
+
+
 def test_learned_ranges_have_the_papers_gradients():
     """LSQ: (code - w L / alpha) / L inside, +-1 outside; PACT: +-1 outside only. Against the output's gradient."""
     for method in ("lsq", "pact"):

@@ -57,6 +57,12 @@ def test_protocols_are_of_known_data_sets():
     assert PROTOCOLS["vowels"] == TrainConfig(quantiser="lsq", input_noise=0.2, train_noise=hardened)
 
 
+def test_sawb_reckons_with_the_weight_noise_of_training():
+    config = replace(CONFIG, epochs=1, quantiser="sawb")
+    layers = train(DESIGN, SMALL, config).model.layers
+    assert [layer.config.range_noise for layer in layers] == [0.05] * len(layers)
+
+
 class Killed(Exception):
     pass
 

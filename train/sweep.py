@@ -47,8 +47,9 @@ def run_sweep(
     """Run the cells that ``out`` has no result of, and return how many these were.
 
     ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
-    others have finished.
+    others have finished. An interrupt waits for none: processes that the executor started for this sweep end.
     """
+    others = set(multiprocessing.active_children())
     missing = [cell for cell in cells if read_result(out, cell) is None]
     futures = {executor.submit(work, cell, data): cell for cell in missing}
     failure = None
@@ -66,8 +67,12 @@ def run_sweep(
                 done = sum(result_path(out, other).exists() for other in cells)
                 progress(done, len(cells), cell.name)
     except BaseException:
-        for future in futures:
-            future.cancel()
+        if isinstance(executor, ProcessPoolExecutor):  # whose thread fails on cancelled futures of ended processes
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+        else:
+            for future in futures:
+                future.cancel()
         raise
     if failure is not None:
         raise failure

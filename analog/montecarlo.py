@@ -8,10 +8,9 @@ imported, as the ``ohmgate`` command does.
 
 import hashlib
 import json
-import multiprocessing
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from ..model.layout import logical_order
 from ..model.network import Network
+from ..model.processes import process_pool
 from .config import ArrayConfig
 from .fast_network import FastNetwork, why_not_network
 from .inference import build_arrays, check_head, classify
@@ -155,13 +155,14 @@ def run(
     if file is not None:  # without the half of a line that an interruption may have left
         _replace(Path(file), [header, *(draw.line() for draw in done)])
     made = list(done)
-    for draw in _make(study, range(len(done), draws), workers):
-        made.append(draw)
-        if file is not None:
-            with open(file, "a", encoding="utf-8") as out:
-                out.write(draw.line() + "\n")
-        if progress is not None:
-            progress(len(made), draws)
+    with closing(_make(study, range(len(done), draws), workers)) as rest:  # an interrupt ends its processes
+        for draw in rest:
+            made.append(draw)
+            if file is not None:
+                with open(file, "a", encoding="utf-8") as out:
+                    out.write(draw.line() + "\n")
+            if progress is not None:
+                progress(len(made), draws)
     return made[:draws]
 
 
@@ -218,9 +219,9 @@ def _make(study: Study, numbers: range, workers: int) -> Iterator[Draw]:
         sampler = Sampler(study) if numbers else None
         yield from map(sampler.draw, numbers) if numbers else ()
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (study,)) as pool:
-        yield from pool.map(_worker_draw, numbers)
+    with process_pool(workers, _start_worker, (study,)) as pool:
+        for future in [pool.submit(_worker_draw, number) for number in numbers]:
+            yield future.result()
 
 
 def _start_worker(study: Study) -> None:

@@ -1,9 +1,8 @@
 """The same training from several seeds, float and quantised, on all cores."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from ..model.design import Design
 from ..model.formats import DesignError
 from ..model.network import Network
+from ..model.processes import process_pool
 from .datasets import SequenceDataset
 from .training import PROTOCOLS, TrainConfig, train
 
@@ -54,22 +54,17 @@ def train_seeds(
     if not seeds:
         raise DesignError("seeds must be at least one integer, but there is none")
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     done = {}
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with process_pool(workers) as pool:
         futures = {pool.submit(_run, design, dataset, job, folder): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                job = futures[future]
-                done[job.seed, job.floating] = future.result()
-                if progress is not None:
-                    kind = "float" if job.floating else "quantised"
-                    text = f"seed {job.seed} {kind}: {100 * done[job.seed, job.floating].accuracy:.2f} %"
-                    progress(len(done), len(jobs), text)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            job = futures[future]
+            done[job.seed, job.floating] = future.result()
+            if progress is not None:
+                kind = "float" if job.floating else "quantised"
+                text = f"seed {job.seed} {kind}: {100 * done[job.seed, job.floating].accuracy:.2f} %"
+                progress(len(done), len(jobs), text)
     first = done[seeds[0], False]
     return SeedsResult(
         seeds,

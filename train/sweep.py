@@ -4,9 +4,6 @@ The caller's process writes a cell's file, whole or not at all, as soon as the c
 """
 
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -14,6 +11,7 @@ from pathlib import Path
 
 from ..model.files import whole
 from ..model.formats import DesignError, check_integer
+from ..model.processes import process_pool
 from .grid import Cell, belongs, run_cell
 
 CELLS = "cells"  #: folder of the JSON files within the output folder
@@ -47,9 +45,8 @@ def run_sweep(
     """Run the cells that ``out`` has no result of, and return how many these were.
 
     ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
-    others have finished. An interrupt waits for none: processes that the executor started for this sweep end.
+    others have finished.
     """
-    others = set(multiprocessing.active_children())
     missing = [cell for cell in cells if read_result(out, cell) is None]
     futures = {executor.submit(work, cell, data): cell for cell in missing}
     failure = None
@@ -67,10 +64,7 @@ def run_sweep(
                 done = sum(result_path(out, other).exists() for other in cells)
                 progress(done, len(cells), cell.name)
     except BaseException:
-        if isinstance(executor, ProcessPoolExecutor):  # whose thread fails on cancelled futures of ended processes
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-        else:
+        if not isinstance(executor, ProcessPoolExecutor):  # which :func:`process_pool` ends
             for future in futures:
                 future.cancel()
         raise
@@ -85,8 +79,7 @@ def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
     check_integer("workers", workers, 1, 1024)
     kind, _, address = name.partition(":")
     if name == "local":
-        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        with process_pool(workers) as pool:
             yield pool
     elif kind == "dask" and address:
         try:
@@ -101,13 +94,3 @@ def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
             yield pool
     else:
         raise DesignError(f"executor must be local or dask:ADDRESS, not {name!r}")
-
-
-def _end_with_parent() -> None:
-    """In a worker: do not outlive a sweep that was killed."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

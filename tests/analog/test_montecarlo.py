@@ -1,6 +1,7 @@
 """Monte Carlo: the same file by any way of making it, intervals, sensitivity, plots."""
 
 import json
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,17 @@ def test_workers_do_not_change_a_byte(tmp_path):
     montecarlo.run(study(), 5, tmp_path / "one", workers=1)
     montecarlo.run(study(), 5, tmp_path / "two", workers=2)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_an_interrupt_ends_the_workers_and_keeps_the_draws(tmp_path):
+    def stop(done, draws):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        montecarlo.run(study(), 5, tmp_path / "cut", workers=2, progress=stop)
+    assert multiprocessing.active_children() == []
+    assert interrupt.value.__traceback__ is not None  # it holds the frames, which hold the generator of draws
+    assert len((tmp_path / "cut").read_text().splitlines()) == 2
 
 
 def test_draws_are_chips_of_their_own():

@@ -1,0 +1,68 @@
+"""Workers begin as they should and are not waited for."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from ohmgate.model.processes import process_pool
+
+SCRIPT = """
+import sys, time
+from ohmgate.model.processes import process_pool
+
+def sleep(path):
+    with open(path, "a") as file:
+        file.write("begun\\n")
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with process_pool(1) as pool:
+        futures = [pool.submit(sleep, sys.argv[1]) for _ in range(4)]
+        futures[0].result()
+"""
+
+
+def test_workers_begin_with_their_initializer():
+    with process_pool(2, os.umask, (0o123,)) as pool:
+        assert pool.submit(os.umask, 0).result() == 0o123
+        assert pool.submit(os.getpid).result() != os.getpid()
+
+
+def test_what_is_raised_waits_for_no_worker():
+    futures = []
+
+    def interrupted():
+        with process_pool(1) as pool:
+            futures.extend(pool.submit(time.sleep, 600) for _ in range(4))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [type(future.exception()) for future in futures] == [BrokenProcessPool] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_what_started_them(number, tmp_path):
+    """The signal comes to the parent alone, as from a batch system, and not to its workers as from a terminal."""
+    script, log = tmp_path / "script.py", tmp_path / "log"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(log)], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # the pipe closes when the last worker has ended
+    assert err.count("Traceback") == (number == signal.SIGINT)
+    assert log.read_text() == "begun\n"

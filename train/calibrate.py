@@ -18,8 +18,8 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     """Set every array's ranges from what it sees in ``run()``, which must call the model on typical inputs.
 
     A layer's full-scale input becomes the largest input, but at least 1. In an LSTM the input weights in the cells
-    grow by it, as hidden rows keep their scale; an ``input_drive`` near the full scale leaves them as they are. An
-    ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on
+    grow by it, as hidden rows keep their scale; an ``input_drive`` near the full scale leaves them as they are. A
+    learned range of weights starts anew in the first calibration, and later only widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on
     what follows, so it is measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
@@ -28,9 +28,10 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     arrays, calls = arrays_of(model), []
     if not arrays:
         raise DesignError("a model to calibrate must have at least one quantised layer, but it has none")
+    new = {array for array in arrays if float(array.full_scale) == 1}
     for _ in range(passes):
         with evaluating(model):
-            _set_full_scale(arrays, run)
+            _set_full_scale(arrays, run, new)
         calls.clear()
         with listening(model, arrays, lambda *call: calls.append(call)):
             run()
@@ -42,8 +43,8 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
                 _set_adc_range(array, traces, percentile)
 
 
-def _set_full_scale(arrays: list[ArrayModule], run) -> None:
-    """Full scale of every array with DACs that ``run`` reaches."""
+def _set_full_scale(arrays: list[ArrayModule], run, new: set[ArrayModule]) -> None:
+    """Full scale of every array with DACs that ``run`` reaches; ``new`` ones had none before this calibration."""
     seen = {}
 
     def see(array: ArrayModule, values: torch.Tensor) -> None:
@@ -61,12 +62,21 @@ def _set_full_scale(arrays: list[ArrayModule], run) -> None:
     for array, largest in seen.items():
         before = float(array.full_scale)
         if isinstance(array, LstmArray):
-            array.cells[: array.inputs] *= largest / before
-            if before == 1 != largest:  # later on a learned range goes its own way
-                array.start_ranges()
+            _scale_inputs(array, largest / before, array in new)
         elif array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
             array.cells[-array.config.bias_rows :] *= before / largest
         array.full_scale.fill_(largest)
+
+
+def _scale_inputs(array: LstmArray, factor: float, new: bool) -> None:
+    if factor == 1:
+        return
+    before = array.cells.clone()
+    array.cells[: array.inputs] *= factor
+    if new:
+        array.start_ranges()
+    elif hasattr(array, "log_alpha"):
+        array.log_alpha += array.widening(before, array.cells)
 
 
 def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -> None:

@@ -36,14 +36,16 @@ class LstmArray(ArrayModule):
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
-        """Cells that belong to another input drive are scaled, so that the network stays what it is."""
+        """Cells of another input drive are scaled, and a learned range with them: the network stays what it is."""
         own = float(self.config.input_drive)
         given = float(state_dict.get(prefix + "input_drive", own))
         cells = state_dict.get(prefix + "cells")
         if cells is not None and given != own:
-            cells = cells.clone()
+            before, cells = cells, cells.clone()
             cells[: self.inputs] *= given / own
             state_dict[prefix + "cells"] = cells
+            if hasattr(self, "log_alpha") and prefix + "log_alpha" in state_dict:
+                state_dict[prefix + "log_alpha"] = state_dict[prefix + "log_alpha"] + self.widening(before, cells)
         device = (self.cells if cells is None else cells).device
         state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
         super()._load_from_state_dict(state_dict, prefix, *arguments)

@@ -63,10 +63,14 @@ class RangedWeights(nn.Module):
         """Set a learned weight range from the weights as they are."""
         if hasattr(self, "log_alpha"):
             with torch.no_grad():
-                self.log_alpha.copy_(self._measured_alpha().log())
+                self.log_alpha.copy_(self._measured_alpha(self.cells).log())
 
-    def _measured_alpha(self) -> torch.Tensor:
-        cells = self.cells.detach()
+    def widening(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        """What to add to ``log_alpha``, 0 or more, when cells ``before`` become ``after``, so that as much clips."""
+        return (self._measured_alpha(after) / self._measured_alpha(before)).clamp_min(1).log()
+
+    def _measured_alpha(self, cells: torch.Tensor) -> torch.Tensor:
+        cells = cells.detach()
         grouped = cells.unflatten(1, (self.groups, -1)).transpose(0, 1) if self.config.per_gate else cells[None]
         config = self.config
         return weight_range(grouped.flatten(1), config.quantiser, config.weight_bits, config.range_noise)
@@ -76,7 +80,7 @@ class RangedWeights(nn.Module):
         if self.config.weight_bits == FLOAT:
             return self.cells.new_ones(self.groups)
         if not hasattr(self, "log_alpha"):
-            return self._measured_alpha().expand(self.groups)
+            return self._measured_alpha(self.cells).expand(self.groups)
         alpha = self.log_alpha.exp()
         factor = lsq_gradient_scale(self.cells.numel() // len(alpha), self.config.weight_bits)
         return scale_gradient(alpha, factor).expand(self.groups)

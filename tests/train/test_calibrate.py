@@ -128,6 +128,27 @@ def test_inputs_of_an_lstm_may_be_standardised_features(quantiser):
     assert torch.allclose(again.arrays[0].cells, ours.arrays[0].cells)
 
 
+@pytest.mark.parametrize("quantiser", ["lsq", "pact"])
+@pytest.mark.parametrize("per_gate", [False, True])
+def test_a_learned_range_holds_input_weights_that_grow(quantiser, per_gate):
+    """In the second pass, as the layer ahead has another range by then, and in a second calibration."""
+    torch.manual_seed(0)
+    theirs = nn.Sequential(nn.Linear(8, 16), nn.LSTM(16, 24)).eval()
+    x = torch.randn(20, 32, 8)
+    with torch.no_grad():
+        theirs[0].weight *= 5
+        theirs[1].weight_ih_l0 /= 5
+    ours, _ = convert(
+        theirs,
+        QuantConfig(weight_bits=8, dac_bits=8, adc_bits=8, quantiser=quantiser, per_gate=per_gate),
+    )
+    for run in (lambda: ours(x), lambda: ours(x), lambda: ours(3 * x)):
+        calibrate(ours, run)
+        array = ours[1].arrays[0]
+        clipped = array.cells.detach().abs() > array.by_column(array.alpha().detach())
+        assert clipped.float().mean() < 0.01
+
+
 def test_an_input_drive_keeps_the_range_of_weights_for_hidden_rows():
     """Full scale 8 makes the input weights 8 times as large, unless their rows are driven 8 times as hard."""
     torch.manual_seed(0)

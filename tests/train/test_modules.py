@@ -251,6 +251,18 @@ def test_a_state_dict_of_another_input_drive_is_the_same_network(drives):
     assert torch.equal(ours.arrays[0].cells, theirs.arrays[0].cells)
 
 
+def test_a_learned_range_holds_the_weights_of_another_input_drive():
+    torch.manual_seed(0)
+    bits = {"quantiser": "lsq", "weight_bits": 8, "dac_bits": 8, "adc_bits": 8}
+    theirs, ours = (QuantLSTM(4, 6, input_drive=drive, **bits) for drive in (4, 1))
+    ours.load_state_dict(theirs.state_dict())
+    array = ours.arrays[0]
+    assert float(array.cells.detach().abs().max()) < 1.3 * float(array.alpha()[0].detach())
+    again = QuantLSTM(4, 6, input_drive=4, **bits)
+    again.load_state_dict(ours.state_dict())
+    assert torch.equal(again.arrays[0].log_alpha, array.log_alpha)  # weights that shrink clip no more than before
+
+
 def test_config_or_fields():
     with pytest.raises(DesignError, match=r"^give either config or its fields, not both: adc_bits$"):
         QuantLSTM(3, 4, config=QuantConfig(), adc_bits=3)

@@ -148,7 +148,7 @@ class AdcBank:
         transitions = first + (below - 0.5) / points  # (K, 2^N - 1)
         if len(wanted) == 1:
             nothing = np.zeros((count, 0))
-            return AdcReport(transitions[:, 0] - wanted[0], np.ones(count), nothing, np.zeros((count, 1)))
+            return AdcReport(wanted[0] - transitions[:, 0], np.ones(count), nothing, np.zeros((count, 1)))
         width = (transitions[:, -1] - transitions[:, 0]) / (len(wanted) - 1)
         middle = (transitions[:, 0] + transitions[:, -1]) / 2
         line = transitions[:, :1] + width[:, None] * (wanted - wanted[0])

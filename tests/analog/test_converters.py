@@ -94,6 +94,17 @@ def test_calibration_leaves_half_a_trim_step(kind):
     assert np.abs(after.gain - 1).max() < 2**-9 * 1.25 + 0.001
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_calibration_lowers_the_offset_at_few_bits(bits):
+    """Also of a comparator alone, whose one transition gives no gain."""
+    errors = AdcErrors(offset_sigma=0.5)
+    before, after = bank(errors, bits, adcs=200), bank(replace(errors, calibrate=True), bits, adcs=200)
+    measured = before.measure(np.random.default_rng(1)).offset
+    assert np.abs(measured - before.offset).max() < 0.02
+    assert np.abs(before.offset).max() > 1
+    assert np.abs(after.offset + after.offset_trim).max() < 0.125 / 2 + 0.02
+
+
 def test_calibration_sees_through_comparator_noise():
     errors = AdcErrors(kind="flash", offset_sigma=1.5, gain_sigma=0.06, comparator_sigma=0.2, calibrate=True)
     after = bank(errors, bits=6, adcs=200)

@@ -58,7 +58,7 @@ def command(
         raise DesignError(f"{preset!r} must have [cells], which this command looks at")
     preset = Path(preset).name
     if wire is not None:
-        wires = WireConfig(row_segment=wire, column_segment=wire)
+        wires = replace(config.cells.wires or WireConfig(), row_segment=wire, column_segment=wire)
         config = replace(config, cells=replace(config.cells, wires=wires))
     design, network = runs.read_source(source)
     looked = study(design, network, layer, config, seed)

@@ -40,6 +40,20 @@ def test_a_file_is_looked_at_as_the_preset_it_copies(ohmgate, tmp_path):
     assert texts[1] == texts[0].replace("preset reram\n", "preset my.toml\n")
 
 
+def test_other_wires_keep_the_drivers_and_the_sense_amplifiers(ohmgate, tmp_path):
+    """``--wire`` is of segments only: with theirs written in a file, everything said is the same."""
+    texts = []
+    for name, ohm, options in (("some", 1, ("--wire", 3)), ("same", 3, ())):
+        rest = "driver = 200\nsense = 70\ndriver_ends = 2\n"
+        path = tmp_path / f"{name}.toml"
+        path.write_text(f'preset = "reram"\n[cells.wires]\nrow_segment = {ohm}\ncolumn_segment = {ohm}\n{rest}')
+        result = ohmgate("array", "vowels", "--layer", 1, "--preset", path, *options)
+        assert result.exit_code == 0, result.stderr
+        texts.append(result.stdout)
+    assert "3 ohm a cell in rows, 3 ohm in columns; rows driven at both ends\n" in texts[0]
+    assert texts[0] == texts[1].replace("same.toml", "some.toml")
+
+
 @pytest.mark.parametrize("plane, drive", [(0, "random"), (1, "full"), (1, "file")])
 def test_ngspice_reads_the_netlist_alike(ohmgate, run_folder, tmp_path, plane, drive):
     netlist = tmp_path / "made" / "array.cir"

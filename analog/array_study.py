@@ -68,14 +68,15 @@ class ArrayStudy:
     def reading_error(self, outcome: Outcome) -> float:
         """Error that the wires bring to a reading, LSB rms, on random inputs.
 
-        The converters' reference voltage makes good for the common factor of the weights, except where there is no
-        cure.
+        It is taken from what the cells would give without wires: what stuck cells do to weights is no error of the
+        wires. The converters' reference voltage makes good for the common factor of the weights, except where there
+        is no cure.
         """
         rng = np.random.default_rng(self.seed)
         drives = random_drives(self.layer, INPUTS, rng)
         factor = outcome.factor if outcome is not self.cures[0] else 1.0
         rows = drives * row_drive(self.layer)
-        error = rows @ (outcome.weights / factor - self.array.levels) * self.array.scale
+        error = rows @ (outcome.weights / factor - outcome.wanted) * self.array.scale
         return float(np.sqrt((error**2).mean()))
 
     def plane_names(self) -> list[str]:

@@ -20,6 +20,7 @@ class Outcome:
     """An array behind wires, with or without a cure; ``loss`` and ``error`` are shares."""
 
     name: str
+    wanted: np.ndarray  #: weight codes as planned around stuck cells and sensed without wires, (rows, columns)
     weights: np.ndarray  #: weight codes as sensed, (rows, columns)
     factor: float  #: best common factor of the weights; the converter's reference voltage can make good for it
     error: float  #: largest deviation of a weight from ``factor`` times its own, of the largest
@@ -40,7 +41,7 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
         sensed = chip.gather(chip.mapping.weigh(np.array(solved)), plan)
         factor, error = pair_error(wanted, sensed)
         loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, solved))
-        found.append(Outcome(name, sensed, factor, error, loss))
+        found.append(Outcome(name, wanted, sensed, factor, error, loss))
     return found
 
 

@@ -1,5 +1,7 @@
 """Wires and their cures on one programmed array, and the study around it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.cures import outcomes, sensed_matrix
 from ohmgate.analog.devices import mram, paper
+from ohmgate.analog.repair import Repair
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
 from ohmgate.model.design import Design
@@ -121,6 +124,18 @@ def test_a_study_sees_the_array_that_is_read():
     errors = [looked.reading_error(cure) for cure in cured]
     assert all(error < looked.reading_error(bare) / 2 for error in errors)
     assert looked.volts(looked.drive("full")).tolist() == [1.0] * LAYER.rows
+
+
+@pytest.mark.parametrize("repair", [Repair(), Repair(spares=4), None])
+def test_what_stuck_cells_do_is_no_error_of_the_wires(repair):
+    """Not where weights are placed around them and a few cannot be held, nor where the plan knows nothing of them."""
+    config = ArrayConfig(cells=Cells(device=paper(), wires=WireConfig(), stuck_on=0.1, stuck_off=0.1, repair=repair))
+    looked = study(Design("one", (LAYER,)), None, 0, config, seed=2)
+    lacking = np.abs(looked.cures[0].weights - looked.array.levels).max()
+    assert (lacking > 1) == (repair is not None)
+    assert [looked.reading_error(cure) for cure in looked.cures] == pytest.approx([0] * 4, abs=1e-9)
+    behind = replace(config, cells=replace(config.cells, wires=WIRES))
+    assert looked.cures[0].error < 1e-9 < study(Design("one", (LAYER,)), None, 0, behind, 2).cures[0].error
 
 
 def test_a_study_knows_which_rows_are_driven_harder():

@@ -3,7 +3,7 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +77,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
 
     design, dataset = Design.load("vowels"), load_dataset("vowels")
     config = replace(PROTOCOLS["vowels"], epochs=epochs)
-    common = {k: v for k, v in asdict(config).items() if k not in ("seed", "floating")}
+    common = {k: v for k, v in config.to_dict().items() if k not in ("seed", "floating")}
     runs.start(out, {"design": design.to_dict(), "dataset": dataset.name, "train": common})
     with Steps() as steps, ThreadPoolExecutor(1) as background:
         # the Verilog depends on the design only, so its simulation is built while the network is trained

@@ -1,6 +1,6 @@
 """``ohmgate train``."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -64,12 +64,14 @@ def command(
     options = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
     noise = replace(protocol.train_noise, **options)
     chosen = given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser)
+    if quantiser == "sawb":
+        chosen["range_noise"] = noise.weight
     configs = [
         replace(protocol, seed=seed, floating=floating, train_noise=noise, **chosen)
         for seed in range(seeds)
         for floating in ([False, True] if float_too else [False])
     ]
-    common = {k: v for k, v in asdict(configs[0]).items() if k not in ("seed", "floating")}
+    common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
     runs.start(out, {"design": loaded.to_dict(), "dataset": learned.name, "train": common})
     results = {"accuracy": {}, "clipped": {}}
     looked_at = learned.test.take(

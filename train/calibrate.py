@@ -19,8 +19,9 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
 
     A layer's full-scale input becomes the largest input, but at least 1. In an LSTM the input weights in the cells
     grow by it, as hidden rows keep their scale; an ``input_drive`` near the full scale leaves them as they are. A
-    learned range of weights starts anew in the first calibration, and later only widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on
-    what follows, so it is measured ``passes`` times.
+    learned range of weights starts anew in the first calibration, and later only widens with its weights. An ADC's
+    range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on what
+    follows, so it is measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from ..model.formats import DesignError, check_boolean, check_integer
 from . import checkpoint
-from .config import FLOAT, QuantConfig
+from .config import FLOAT, QuantConfig, check_config
 from .corpora import CHARACTERS, Names, Words
 from .modules import QuantLSTM
-from .noise import Noise, NoiseSource
+from .noise import Noise, NoiseSource, check_noise
 from .training import single_thread
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, the last one's training perplexity
@@ -53,6 +53,9 @@ class LanguageConfig:
         check_integer("windows between starts", self.start_every, 0, 10**6)
         check_integer("embedding", self.embedding, 0, 4096)
         check_boolean("dropping of rows", self.drop_rows)
+        check_noise(self.noise)
+        if check_config(self.quant) is None:
+            raise DesignError("a language model must have a QuantConfig, but has none")
         for name, high in (("learning_rate", 10), ("clip_norm", 10**6), ("dropout", 0.9)):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value <= high:

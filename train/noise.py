@@ -47,6 +47,13 @@ class Noise:
             )
 
 
+def check_noise(noise) -> Noise:
+    """``noise`` if it is a :class:`Noise`; else :class:`DesignError`."""
+    if not isinstance(noise, Noise):
+        raise DesignError(f"noise must be a Noise, not {noise!r}")
+    return noise
+
+
 def adc_of_snr(decibels: float, bits: int) -> float:
     """ADC noise in steps that gives this SNR. The signal is the converters' convention: a full-scale sine.
 

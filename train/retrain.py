@@ -16,6 +16,7 @@ from .datasets import SequenceDataset
 from .training import TrainConfig, TrainResult, fit
 
 EPOCHS, LEARNING_RATE = 0.25, 0.1  #: of retraining, as shares of those of the training
+KEPT = ("floating", "quantiser", "range_noise", "per_gate", "learn_range")  #: fields that decide what the network is
 
 
 def retrain(
@@ -24,11 +25,16 @@ def retrain(
     """Train on from a trained network with every weight's code within its reach; ``trained`` stays as it is.
 
     ``reach`` has for each layer the lowest and the highest codes (2, rows, columns) in logical order. ``config`` None
-    is that of the training with a quarter of its epochs and a tenth of its learning rate. Raises
-    :class:`DesignError` for a float network and for a reach that does not fit.
+    is that of the training with a quarter of its epochs and a tenth of its learning rate; another has ranges of the
+    same kind. Raises :class:`DesignError` for a float network and for a reach that does not fit.
     """
     if trained.network is None:
         raise DesignError("only a quantised network can be retrained around stuck cells, not a float one")
+    config = config or gentle(trained.config)
+    for name in KEPT:
+        had, has = getattr(trained.config, name), getattr(config, name)
+        if has != had:
+            raise DesignError(f"retraining must have the training's {name.replace('_', ' ')}, {had!r}, not {has!r}")
     model = copy.deepcopy(trained.model)
     if len(reach) != len(model.layers):
         raise DesignError(f"the reach of weights must be given for {len(model.layers)} layers, not {len(reach)}")
@@ -40,7 +46,8 @@ def retrain(
                 f"not {limits.dtype} of {limits.shape}"
             )
         module.confine(limits)
-    return fit(model, dataset, config or gentle(trained.config))
+        module.fast = config.fast
+    return fit(model, dataset, config)
 
 
 def gentle(config: TrainConfig) -> TrainConfig:

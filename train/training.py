@@ -10,15 +10,16 @@ import torch
 from torch.nn import functional
 
 from ..model.design import Design
-from ..model.formats import DesignError, check_choice, check_integer
+from ..model.formats import DesignError, check_boolean, check_choice, check_integer
 from ..model.network import Network
 from . import checkpoint as checkpoints
 from .datasets import SequenceDataset, Sequences
 from .network import DesignNetwork, evaluate_codes
-from .noise import PAPER_ADC, Noise
+from .noise import PAPER_ADC, Noise, check_noise
 from .quantisers import QUANTISERS
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
+LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class TrainConfig:
     clip_norm: float = 1.0  #: of the gradient
     deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
     fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
-    quantiser: str = "absmax"  #: of weights; ``sawb`` reckons with the weight noise of training
+    quantiser: str = "absmax"  #: of weights
+    range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
     per_gate: bool = False  #: a weight range for each gate
     learn_range: bool = False  #: train ADC ranges, too
     train_noise: Noise = field(default_factory=Noise)
@@ -46,6 +48,10 @@ class TrainConfig:
         check_integer("epochs", self.epochs, 1, 100000)
         check_integer("batch", self.batch, 1, 100000)
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        for name in ("floating", "fast", "per_gate", "learn_range"):
+            check_boolean(name.replace("_", " "), getattr(self, name))
+        for noise in (self.train_noise, self.eval_noise):
+            check_noise(noise)
         for name, low, high in (
             ("learning_rate", 0, 10), ("label_smoothing", 0, 0.9), ("input_noise", 0, 100),
             ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100),
@@ -54,9 +60,13 @@ class TrainConfig:
             if type(value) not in (int, float) or not low <= value <= high:
                 raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
 
+    def to_dict(self) -> dict:
+        """What checkpoints and run folders know a run by; fields that came later are left out at their default."""
+        return {name: value for name, value in asdict(self).items() if name not in LATER or value}
+
     @classmethod
     def from_dict(cls, content: dict) -> "TrainConfig":
-        """The inverse of :func:`dataclasses.asdict`, as a checkpoint holds it."""
+        """The inverse of :meth:`to_dict` and of :func:`dataclasses.asdict`."""
         noise = {name: Noise(**content[name]) for name in ("train_noise", "eval_noise")}
         return cls(**(content | noise))
 
@@ -110,8 +120,10 @@ def fit(
 ) -> TrainResult:
     """Train ``model`` from where it is, as :func:`train` does."""
     with single_thread():
+        if not config.floating:  # the baseline has no array that could be noisy
+            model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
         optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        run = {"design": model.design.to_dict(), "dataset": dataset.name, "config": asdict(config)}
+        run = {"design": model.design.to_dict(), "dataset": dataset.name, "config": config.to_dict()}
         start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run)
         scale, offset = dataset.input_range(config.deviations)
         tensors = _tensors(dataset.train, scale, offset)
@@ -177,14 +189,11 @@ def check_fit(design: Design, dataset: SequenceDataset) -> None:
 def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = DesignNetwork(
+        return DesignNetwork(
             design, floating=config.floating, fast=config.fast, quantiser=config.quantiser,
-            range_noise=config.train_noise.weight if config.quantiser == "sawb" else 0.0,
+            range_noise=config.range_noise,
             per_gate=config.per_gate, learn_range=config.learn_range and not config.floating,
         )  # fmt: skip
-    if not config.floating:  # the baseline has no array that could be noisy
-        model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
-    return model
 
 
 def _tensors(data: Sequences, scale, offset):

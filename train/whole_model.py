@@ -8,7 +8,7 @@ from torch import nn
 
 from ..model.formats import DesignError, check_integer
 from .array import ArrayModule
-from .noise import Noise
+from .noise import Noise, check_noise
 from .sequence import Trace
 
 Listener = Callable[[ArrayModule, torch.Tensor, Trace], None]  #: an array, its DAC codes (T, B, m), its trace
@@ -28,8 +28,8 @@ def set_noise(
     :class:`DesignError` for a model without arrays.
     """
     for noise in (train, evaluate):
-        if noise is not None and not isinstance(noise, Noise):
-            raise DesignError(f"noise must be a Noise, not {noise!r}")
+        if noise is not None:
+            check_noise(noise)
     arrays = arrays_of(model)
     if not arrays:
         raise DesignError("a model with noise must have at least one quantised layer, but it has none")

@@ -223,6 +223,10 @@ def test_sentences(tmp_path):
     config = small((4, 4))
     with pytest.raises(DesignError, match=r"^learning rate must be a number from 0 to 10, not 11$"):
         replace(config, learning_rate=11)
+    with pytest.raises(DesignError, match=r"^noise must be a Noise, not None$"):
+        replace(config, noise=None)
+    with pytest.raises(DesignError, match=r"^a language model must have a QuantConfig, but has none$"):
+        replace(config, quant=None)
     (tmp_path / "good").mkdir()
     data = names(write_names(tmp_path / "good"))
     with pytest.raises(DesignError, match=r"^dropping of rows must be true or false, not 1$"):

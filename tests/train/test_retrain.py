@@ -15,6 +15,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
 from ohmgate.train.datasets import load_dataset
+from ohmgate.train.noise import Noise
 from ohmgate.train.retrain import gentle, retrain
 from ohmgate.train.training import PROTOCOLS, TrainConfig, train
 
@@ -89,6 +90,20 @@ def test_weights_stay_within_reach_while_the_rest_learns(fast):
         assert ((data.weights >= low) & (data.weights <= high)).all()
         assert (data.weights != np.clip(before.weights, low, high)).any()
     assert trained.model.export(labels=few.classes).layers == trained.network.layers
+
+
+def test_noise_of_retraining_acts():
+    few = replace(DATASET, train=DATASET.train.take(np.arange(0, 270, 10)))
+    settings = TrainConfig(epochs=1, batch=10)
+    trained = train(Design.load("vowels"), few, settings)
+    reach = [np.stack([0 * data.weights - 7, 0 * data.weights + 7]) for data in trained.network.layers]
+    plain = retrain(trained, few, reach, settings)
+    noisy = retrain(trained, few, reach, replace(settings, train_noise=Noise(weight=0.2, adc=0.3)))
+    assert {layer.train_noise.weight for layer in noisy.model.layers} == {0.2}
+    assert any((a.weights != b.weights).any() for a, b in zip(plain.network.layers, noisy.network.layers))
+    with pytest.raises(DesignError) as error:
+        retrain(trained, few, reach, replace(settings, quantiser="lsq"))
+    assert str(error.value) == "retraining must have the training's quantiser, 'absmax', not 'lsq'"
 
 
 RULE = (

@@ -57,10 +57,23 @@ def test_protocols_are_of_known_data_sets():
     assert PROTOCOLS["vowels"] == TrainConfig(quantiser="lsq", input_noise=0.2, train_noise=hardened)
 
 
-def test_sawb_reckons_with_the_weight_noise_of_training():
-    config = replace(CONFIG, epochs=1, quantiser="sawb")
+def test_sawb_reckons_with_noise_where_the_run_says_so():
+    config = replace(CONFIG, epochs=1, quantiser="sawb", range_noise=0.05)
     layers = train(DESIGN, SMALL, config).model.layers
     assert [layer.config.range_noise for layer in layers] == [0.05] * len(layers)
+    assert TrainConfig.from_dict(config.to_dict()) == config
+    before = replace(config, range_noise=0.0)  # a run of before is known by the same fields as then
+    assert "range_noise" not in before.to_dict()
+    assert TrainConfig.from_dict(before.to_dict()) == before
+
+
+def test_what_a_run_ends_with_does_not_depend_on_where_it_was_resumed(tmp_path):
+    """Noise of the evaluation begins anew, whatever was drawn in training."""
+    config = replace(CONFIG, eval_noise=Noise(adc=1.0, weight=0.1, redraw="per_batch"))
+    whole = train(DESIGN, SMALL, config, checkpoint=tmp_path / "run")
+    resumed = train(DESIGN, SMALL, config, checkpoint=tmp_path / "run")
+    assert resumed.losses == ()
+    assert np.array_equal(resumed.predictions, whole.predictions)
 
 
 class Killed(Exception):
@@ -137,6 +150,9 @@ def test_schedule_rises_and_falls():
         ({"batch": 1.5}, "batch must be an integer from 1 to 100000, not 1.5"),
         ({"learning_rate": "high"}, "learning rate must be a number from 0 to 10, not 'high'"),
         ({"deviations": 0}, "deviations must be a number from 0.1 to 100, not 0"),
+        ({"fast": "yes"}, "fast must be true or false, not 'yes'"),
+        ({"learn_range": 1}, "learn range must be true or false, not 1"),
+        ({"train_noise": None}, "noise must be a Noise, not None"),
     ],
 )
 def test_configuration_sentences(fields, sentence):

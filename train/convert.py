@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from ..model.formats import DesignError
@@ -23,12 +22,14 @@ class ConversionReport:
     float_layers: tuple[tuple[str, str], ...]  #: modules with parameters that stay float: name and why
     untied: tuple[tuple[str, str], ...] = ()  #: parameters of converted layers that had been another layer's, too
     unhooked: tuple[str, ...] = ()  #: converted layers whose hooks the arrays do not have
+    unfrozen: tuple[str, ...] = ()  #: frozen parameters that share an array with others, and train again
 
     def __str__(self) -> str:
         lines = [f"converted {len(self.converted)} layers: {', '.join(n for n, _ in self.converted) or 'none'}"]
         lines += [f"STAYS FLOAT: {name}: {why}" for name, why in self.float_layers]
         lines += [f"NO LONGER TIED: {name} and {other}" for name, other in self.untied]
         lines += [f"WITHOUT ITS HOOKS: {name}" for name in self.unhooked]
+        lines += [f"NO LONGER FROZEN: {name}" for name in self.unfrozen]
         return "\n".join(lines)
 
 
@@ -44,7 +45,7 @@ def convert(
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
     stays float is in the report and in a warning, as are weights that were tied to another layer's, for a copy has
-    its own, and layers whose hooks are left behind.
+    its own, layers whose hooks are left behind, and frozen parameters whose array has others that train.
     Calibrate afterwards (:func:`.calibrate.calibrate`): inputs may leave [-1, 1].
     """
     config, layers = check_config(config) or QuantConfig(), dict(layers or {})
@@ -57,6 +58,7 @@ def convert(
         if name not in modules:
             raise DesignError(f"the model must have a layer {name!r} to treat apart, but it has none")
     converted, stays, made, arrays_before = [], {}, {}, []
+    unfrozen: list[str] = []
     arrays: dict[nn.Module, nn.Module] = {}  # of a layer that is used under several names there is one
     for name, module in modules.items():
         if any(_within(name, done) for done in (*made, *arrays_before)):
@@ -69,6 +71,7 @@ def convert(
         if why is None:
             if module not in arrays:
                 arrays[module] = _array(module, layers.get(name, config))
+                unfrozen += [f"{name}.{each}" if name else each for each in _freeze(module, arrays[module])]
             made[name] = arrays[module]
             converted.append((name or "(the model)", type(module).__name__))
         elif any(True for _ in module.parameters(recurse=False)):
@@ -80,8 +83,10 @@ def convert(
                 f"not {type(modules[name]).__name__}"
             )
     unhooked = tuple(name or "(the model)" for name in made if _has_hooks(modules[name]))
-    report = ConversionReport(tuple(converted), tuple(stays.values()), _untied(model, arrays), unhooked)
-    if stays or report.untied or unhooked:
+    report = ConversionReport(
+        tuple(converted), tuple(stays.values()), _untied(model, arrays), unhooked, tuple(unfrozen)
+    )
+    if stays or report.untied or unhooked or unfrozen:
         warnings.warn(str(report), stacklevel=2)
     result = made[""] if "" in made else copy.deepcopy(model)
     for name, module in made.items():
@@ -146,9 +151,19 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
             batch_first=module.batch_first, dropout=module.dropout, bidirectional=module.bidirectional, config=config,
         )  # fmt: skip
     parameter = next(module.parameters())
-    if parameter.dtype != torch.get_default_dtype():
-        array.to(parameter.dtype)
+    array.to(parameter.device, parameter.dtype)
     array.load_state_dict(module.state_dict())
-    if not any(each.requires_grad for each in module.parameters()):
-        array.requires_grad_(False)
     return array.train(module.training)
+
+
+def _freeze(module: nn.Module, converted: nn.Module) -> list[str]:
+    """Freeze every array whose parameters were all frozen, and return the names of the other frozen ones."""
+    arrays = {"": converted} if isinstance(converted, ArrayModule) else converted.by_suffix()
+    left = []
+    for suffix, array in arrays.items():
+        own = {name: each.requires_grad for name, each in module.named_parameters() if name.endswith(suffix)}
+        if not any(own.values()):
+            array.requires_grad_(False)
+        else:
+            left += [name for name, trains in own.items() if not trains]
+    return left

@@ -122,9 +122,7 @@ class QuantLSTM(nn.Module):
 
     def _fold(self, state_dict, prefix: str) -> None:
         """Replace the tensors of an ``nn.LSTM`` in ``state_dict`` by the arrays', b_ih + b_hh folded."""
-        for index, array in enumerate(self.arrays):
-            layer, direction = divmod(index, self.directions)
-            suffix = f"_l{layer}" + ("_reverse" if direction else "")
+        for index, (suffix, array) in enumerate(self.by_suffix().items()):
             for name in ("weight_ih", "weight_hh"):
                 if prefix + name + suffix not in state_dict:
                     raise DesignError(f"the state dict must have {name}{suffix}, but it is missing")
@@ -142,6 +140,12 @@ class QuantLSTM(nn.Module):
             w_ih = w_ih * (float(array.full_scale) / array.config.input_drive)
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
             _complete(state_dict, f"{prefix}arrays.{index}.", array, rows)
+
+    def by_suffix(self) -> dict[str, LstmArray]:
+        """The arrays by what the names of ``nn.LSTM``'s parameters end in: ``_l0``, ``_l0_reverse``, ..."""
+        ends = ["", "_reverse"][: self.directions]
+        names = [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+        return dict(zip(names, self.arrays))
 
     def flatten_parameters(self) -> None:
         """Nothing: ``nn.LSTM``'s layout of weights, which models ask for in their forward."""

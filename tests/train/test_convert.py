@@ -130,6 +130,18 @@ def test_type_and_frozen_weights_are_kept():
     assert not any(parameter.requires_grad for parameter in array.parameters())
 
 
+def test_arrays_of_frozen_weights_are_frozen_and_those_of_some_are_named():
+    model = nn.ModuleDict({"lstm": nn.LSTM(3, 4, 2, bidirectional=True), "head": nn.Linear(8, 2)})
+    for name, parameter in model.named_parameters():
+        frozen = name.endswith("_l0_reverse") or name in ("lstm.weight_ih_l1", "head.weight")
+        parameter.requires_grad_(not frozen)
+    with pytest.warns(UserWarning, match=r"NO LONGER FROZEN: lstm\.weight_ih_l1\nNO LONGER FROZEN: head\.weight"):
+        converted, report = convert(model)
+    assert report.unfrozen == ("lstm.weight_ih_l1", "head.weight")
+    assert [array.cells.requires_grad for array in converted["lstm"].arrays] == [True, False, True, True]
+    assert converted["head"].cells.requires_grad
+
+
 def test_a_layer_alone_converts():
     converted, report = convert(nn.Linear(3, 2))
     assert isinstance(converted, QuantLinear)

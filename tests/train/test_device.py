@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from ohmgate.train.calibrate import calibrate
 from ohmgate.train.config import QuantConfig
+from ohmgate.train.convert import convert
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.noise import REDRAWS, Noise
@@ -54,6 +55,17 @@ def assert_same(results, others) -> None:
     for one, other in zip(results, others, strict=True):
         assert isinstance(other, There)
         assert torch.equal(one, other.cpu())
+
+
+def test_a_model_converts_where_it_is():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.LSTM(4, 5))
+    x = torch.rand(6, 2, 3)
+    expected = convert(model, QuantConfig(quantiser="lsq"))[0].eval()(x)[0]
+    with PretendedDevice():
+        converted = convert(moved(model), QuantConfig(quantiser="lsq"))[0].eval()
+        assert all(isinstance(value, There) for value in converted.state_dict().values())
+        assert_same([expected], [converted(x.to("meta"))[0]])
 
 
 def test_the_pretended_device_notices_a_tensor_of_the_other():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..model.formats import DesignError
 from ..train.config import FLOAT
 from ..train.grid import Cell
 from ..train.sweep import read_result
@@ -14,6 +15,7 @@ Results = dict[Cell, list[dict]]  #: by the cell of seed 0: the records of its s
 PAPER_NAMES = {(32, 32): (85.09, 1.52), (4, 4): (85.0, 1.55), (2, 2): (83.6, 1.58), (1, 1): (72.82, 2.27)}
 PAPER_PTB = {(4, 2): 172, (2, 4): 182, (2, 1): 282, (1, 2): 327}  #: the numbers that the paper's text states
 MISSING = "missing"
+FIELDS = ("final", "epochs", "cpu_minutes", "data_sha256")  #: of a record, that reports read
 METRICS = {
     "har": ("accuracy", 100, "test accuracy in %"),
     "ptb": ("perplexity", 1, "validation perplexity per word"),
@@ -27,8 +29,13 @@ def gather(cells: Sequence[Cell], out: Path) -> Results:
     first: dict[str, Cell] = {}
     for cell in cells:
         key = first.setdefault(cell.name.rpartition("_seed")[0], cell)
+        records = results.setdefault(key, [])
         found = read_result(out, cell)
-        results.setdefault(key, []).extend([] if found is None else [found])
+        if found is not None:
+            lacking = [name for name in FIELDS if name not in found]
+            if lacking:
+                raise DesignError(f"result '{cell.name}.json' must hold {lacking[0]}, but does not")
+            records.append(found)
     return results
 
 

@@ -90,7 +90,7 @@ class ArrayModule(RangedWeights):
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
             scaled = values if scale == 1 else values / scale
-            _check_finite("inputs of an array", scaled)
+            check_finite("inputs of an array", scaled)
             return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
         scaled = values.detach().double() / scale
         codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), self.config.dac_bits))
@@ -130,8 +130,9 @@ class ArrayModule(RangedWeights):
             data = self.layer_data()
             weights = torch.from_numpy(data.weights).to(self.cells.device, self._sum_type())
             gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights)
-            step = torch.tensor(self.converter(self.alpha()).step, dtype=torch.float64).to(weights)
-            alpha = None
+            # loaded integers have no real weights, from which a step would follow: the nominal one
+            step = self.steps() if self._loaded is not None else self.real_steps()
+            step, alpha = step.to(weights), None
         gain = self.by_column(gain)
         spread = None
         if deviation and noise.redraw == "per_step":
@@ -162,9 +163,10 @@ class ArrayModule(RangedWeights):
         return kernel() if self.fast and self.cells.is_cpu else None
 
     def _check_weights(self) -> None:
-        """Raise :class:`DesignError` for weights that are no numbers; gains from measured ranges show them, too."""
-        if not self._ranges_are_measured or self.config.adc_bits == FLOAT:
-            _check_finite("weights and their ranges", self.cells)
+        """Raise :class:`DesignError` for weights that are no numbers; gains from measured ranges show most, too."""
+        hidden = self.config.quantiser == "percentile" or self.config.adc_bits == FLOAT
+        if not self._ranges_are_measured or hidden:
+            check_finite("weights and their ranges", self.cells)
 
     @property
     def _ranges_are_measured(self) -> bool:
@@ -236,7 +238,7 @@ class ArrayModule(RangedWeights):
             self.recorder(self, codes, trace)
 
 
-def _check_finite(name: str, values: torch.Tensor) -> None:
+def check_finite(name: str, values: torch.Tensor) -> None:
     """Raise :class:`DesignError` for numbers that have no code. (A sum is one pass, and not finite if one is not.)"""
     if not math.isfinite(values.detach().sum()):
         raise DesignError(f"{name} must be finite numbers, but some are not")

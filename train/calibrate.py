@@ -84,8 +84,10 @@ def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -
     if array.config.tables == "constant":
         return
     voltages = torch.cat([v.flatten(0, -2) for trace in traces for v in trace.voltage]).double()
-    steps = torch.tensor(array.converter(array.alpha()).step, dtype=torch.float64).to(voltages)
+    steps = array.real_steps().to(voltages)
     grouped = voltages.unflatten(-1, (array.groups, -1)).transpose(0, 1).flatten(1).abs() * steps[:, None]
+    if not grouped.numel():
+        raise DesignError("inputs of a calibration must be of 1 sequence or more, but there is none")
     rank = max(1, round(grouped.shape[1] * percentile / 100))
     step = grouped.kthvalue(rank, dim=1).values.clamp_min(1e-6) * 2 / 2**array.config.adc_bits
     with torch.no_grad():

@@ -48,11 +48,13 @@ def convert(
     its own, layers whose hooks are left behind, and frozen parameters whose array has others that train.
     Calibrate afterwards (:func:`.calibrate.calibrate`): inputs may leave [-1, 1].
     """
+    if not isinstance(layers or {}, Mapping):
+        raise DesignError(f"layers must be a mapping from layers' names to a QuantConfig, not {layers!r}")
+    if not isinstance(skip, tuple | list | set | frozenset):
+        raise DesignError(f"skip must be a tuple of layers' names, not {skip!r}")
     config, layers = check_config(config) or QuantConfig(), dict(layers or {})
     for each in layers.values():
         check_config(each)
-    if isinstance(skip, str):
-        raise DesignError(f"skip must be a tuple of layers' names, not {skip!r}")
     modules = dict(model.named_modules(remove_duplicate=False))
     for name in (*skip, *layers):
         if name not in modules:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..model.formats import check_integer
 from ..model.tables import cell_tanh_table, gate_tables
-from .array import ArrayModule, CodeSums, column_sums
+from .array import ArrayModule, CodeSums, check_finite, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
@@ -95,7 +95,10 @@ class LstmArray(ArrayModule):
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
         if state is not None:
-            state = (self.drive(state[0]).to(dtype), state[1].to(torch.float64 if exact else dtype))
+            for part in state:
+                check_finite("the initial state", part)
+            cell = state[1].detach().double() if exact else state[1].to(dtype)
+            state = (self.drive(state[0]).to(dtype), cell)
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
         noise = self._step_noise(array.spread, codes, state is not None)
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)

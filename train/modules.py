@@ -29,8 +29,8 @@ class QuantLSTM(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, *, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, config: QuantConfig | None = None, fast: bool = True,
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, *, config: QuantConfig | None = None, fast: bool = True,
         **fields,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -71,7 +71,7 @@ class QuantLSTM(nn.Module):
             raise DesignError("a sequence must have at least 1 step, but it has none")
         values = inputs[:, None] if single else inputs.transpose(0, 1) if self.batch_first else inputs
         if single and state is not None:
-            state = tuple(s[:, None] for s in state)
+            state = tuple(s[:, None] if isinstance(s, torch.Tensor) else s for s in state)
         values, hidden, cell = self._run(values, state, None)
         if single:
             return values[:, 0], (hidden[:, 0], cell[:, 0])
@@ -95,6 +95,8 @@ class QuantLSTM(nn.Module):
             if len(state) != 2:
                 raise DesignError(f"the initial state must be (h_0, c_0), not {len(state)} tensors")
             for part in state:
+                if not isinstance(part, torch.Tensor):
+                    raise DesignError(f"the initial state must be (h_0, c_0), two tensors, not {part!r}")
                 if tuple(part.shape) != expected:
                     raise DesignError(f"the initial state must have shape {expected}, not {tuple(part.shape)}")
         back = _reversal(steps, batch, lengths, values.device)
@@ -190,6 +192,9 @@ class QuantLinear(LinearArray):
 def _config(config: QuantConfig | None, fields: dict, bias: bool) -> QuantConfig:
     if config is not None and fields:
         raise DesignError(f"give either config or its fields, not both: {min(fields)}")
+    unknown = sorted(fields.keys() - vars(QuantConfig()).keys())
+    if unknown:
+        raise DesignError(f"a quantised layer has no option {unknown[0]!r}")
     config = check_config(config) or QuantConfig(**fields)
     return config if bias else QuantConfig(**{**vars(config), "bias_rows": 0})
 

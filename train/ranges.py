@@ -112,6 +112,10 @@ class RangedWeights(nn.Module):
             steps = [s * g / (m * 2.0**-k) for s, g, (m, k) in zip(steps, ideal, gains)]
         return Converter(tuple(m for m, _ in gains), tuple(k for _, k in gains), tuple(steps))
 
+    def real_steps(self) -> torch.Tensor:
+        """ADC steps (groups,) float64 on the CPU, as the hardware's gains have them."""
+        return torch.tensor(self.converter(self.alpha()).step, dtype=torch.float64)
+
     def weight_codes(self, alpha: torch.Tensor) -> torch.Tensor:
         """Codes of the weights (rows, columns) as floats, straight-through; the weights themselves if float.
 

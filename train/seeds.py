@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..model.design import Design
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_integer
 from ..model.network import Network
 from ..model.processes import process_pool
 from .datasets import SequenceDataset
@@ -54,9 +54,9 @@ def train_seeds(
     if not seeds:
         raise DesignError("seeds must be at least one integer, but there is none")
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = os.cpu_count() or 1 if workers is None else check_integer("workers", workers, 1, 1024)
     done = {}
-    with process_pool(workers) as pool:
+    with process_pool(min(workers, len(jobs))) as pool:
         futures = {pool.submit(_run, design, dataset, job, folder): job for job in jobs}
         for future in as_completed(futures):
             job = futures[future]

@@ -84,9 +84,11 @@ def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
     elif kind == "dask" and address:
         try:
             from distributed import Client
+            from distributed.comm import get_address_host_port
         except ImportError:
             raise DesignError("executor 'dask' must have dask.distributed: pip install 'ohmgate[cluster]'") from None
         try:
+            get_address_host_port(address)  # a client of no address complains for long when it is forgotten
             client = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError):
             raise DesignError(f"executor must be a running scheduler's address, but {address!r} has none") from None

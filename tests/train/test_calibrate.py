@@ -168,6 +168,9 @@ def test_sentences():
         calibrate(nn.Linear(2, 2), lambda: None, percentile=0)
     with pytest.raises(DesignError, match=r"^calibration passes must be an integer from 1 to 100, not 0$"):
         calibrate(QuantLinear(2, 2), lambda: None, passes=0)
+    sentence = r"^inputs of a calibration must be of 1 sequence or more, but there is none$"
+    with pytest.raises(DesignError, match=sentence):
+        calibrate(linear := QuantLinear(2, 2), lambda: linear(torch.zeros(0, 2)))
     sentence = r"^a model to calibrate must have at least one quantised layer, but it has none$"
     with pytest.raises(DesignError, match=sentence):
         calibrate(nn.Linear(2, 2), lambda: None)

@@ -164,5 +164,10 @@ def test_sentences():
     ):
         with pytest.raises(DesignError, match=sentence):
             act()
+    sentence = r"^layers must be a mapping from layers' names to a QuantConfig, not \['lstm'\]$"
+    with pytest.raises(DesignError, match=sentence):
+        convert(model(), layers=["lstm"])
+    with pytest.raises(DesignError, match=r"^skip must be a tuple of layers' names, not None$"):
+        convert(model(), skip=None)
     with pytest.raises(DesignError, match=r"^skip must be a tuple of layers' names, not 'lstm'$"):
         convert(model(), skip="lstm")

@@ -6,11 +6,13 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train import lstm
 from ohmgate.train.kernel import kernel
 from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.quantisers import QUANTISERS
 from ohmgate.train.verify import verify_modules
 
 
@@ -113,6 +115,41 @@ def test_weights_that_are_no_numbers_are_refused(options):
         with pytest.raises(DesignError) as error:
             module.train(training)(inputs(4, 3, 5))
         assert str(error.value) == "weights and their ranges must be finite numbers, but some are not"
+
+
+@pytest.mark.parametrize("quantiser", QUANTISERS)
+def test_an_infinite_weight_is_refused(quantiser):
+    module = QuantLinear(100, 60, quantiser=quantiser)
+    with torch.no_grad():
+        module.cells[0, 0] = float("inf")
+    with pytest.raises(DesignError, match=r"^weights and their ranges must be finite numbers, but some are not$"):
+        module(torch.rand(2, 100))
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_an_initial_state_of_no_numbers_is_refused(part, fast, training):
+    module = QuantLSTM(5, 7, fast=fast).train(training)
+    state = [torch.zeros(1, 3, 7), torch.zeros(1, 3, 7)]
+    state[part][0, 1, 2] = float("nan")
+    with pytest.raises(DesignError, match=r"^the initial state must be finite numbers, but some are not$"):
+        module(inputs(4, 3, 5), tuple(state))
+
+
+def test_no_gradient_goes_through_an_evaluation():
+    state = [torch.zeros(1, 3, 7, requires_grad=True) for _ in range(2)]
+    out, (_, cell) = QuantLSTM(5, 7).eval()(inputs(4, 3, 5), tuple(state))
+    assert not out.requires_grad
+    assert not cell.requires_grad
+
+
+def test_options_by_place_are_those_of_the_float_module():
+    module = QuantLSTM(5, 7, 2, False, True, 0.5, True)
+    theirs = nn.LSTM(5, 7, 2, False, True, 0.5, True)
+    for name in ("num_layers", "batch_first", "dropout", "bidirectional"):
+        assert getattr(module, name) == getattr(theirs, name)
+    assert module.config.bias_rows == 0
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -106,6 +106,17 @@ def test_a_models_perplexities_are_those_of_its_probabilities(tmp_path):
     assert got["name_accuracy"] == pytest.approx(1 / data.lengths.mean())
 
 
+def test_a_text_is_read_with_its_state_kept():
+    """Whatever the windows: integers are exact, and only the sum of the losses is rounded."""
+    config = replace(protocol("ptb", (4, 4), 0, Noise()), hidden=16, embedding=16, cutoffs=())
+    torch.manual_seed(0)
+    model = LanguageModel(30, config)
+    words = np.random.default_rng(0).integers(0, 30, 400)
+    whole = evaluate_words(model, words, batch=2, window=200)
+    assert evaluate_words(model, words, batch=2, window=7) == pytest.approx(whole, rel=1e-6)
+    assert evaluate_words(model, words[:14], batch=2, window=7) != pytest.approx(whole, rel=1e-6)
+
+
 @pytest.mark.parametrize("bits", [(32, 32), (4, 4), (1, 1)])
 def test_names_are_learned_and_repeat_to_the_bit(tmp_path, bits):
     data = names(write_names(tmp_path))

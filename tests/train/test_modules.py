@@ -183,6 +183,11 @@ def test_own_state_dict_loads_back():
             lambda: QuantLSTM(3, 4)(torch.zeros(2, 2, 3), (torch.zeros(1, 2, 4),)),
             "the initial state must be (h_0, c_0), not 1 tensors",
         ),
+        (
+            lambda: QuantLSTM(3, 4)(torch.zeros(2, 3), (None, None)),
+            "the initial state must be (h_0, c_0), two tensors, not None",
+        ),
+        (lambda: QuantLSTM(3, 4, proj_size=2), "a quantised layer has no option 'proj_size'"),
         (lambda: QuantLinear(3, 4)(torch.zeros(2, 5)), "inputs must have a last axis of 3, not shape (2, 5)"),
         (lambda: QuantLSTM(3, 4, per_gate="yes"), "a range per gate must be true or false, not 'yes'"),
         (lambda: QuantLSTM(3, 4, learn_range="no"), "learning of ADC ranges must be true or false, not 'no'"),

@@ -43,14 +43,14 @@ def test_sawb_is_near_the_least_squared_error(bits):
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.1, 0.2])
-@pytest.mark.parametrize("bits", [2, 3, 4, 8, 16])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8, 16])
 def test_sawb_reckons_with_weight_noise(bits, noise):
     """Near the least error of normal weights as programmed, with noise drawn: nearer than without reckoning."""
     generator = torch.Generator().manual_seed(bits)
     weights, drawn = torch.randn(2, 200_000, dtype=torch.float64, generator=generator)
 
     def error(alpha):
-        top = 2 ** (bits - 1) - 1
+        top = max(1, 2 ** (bits - 1) - 1)
         programmed = symmetric_code(weights / alpha, bits) + drawn * noise * 2 * top
         return float((programmed * alpha / top - weights).square().mean())
 
@@ -58,7 +58,7 @@ def test_sawb_reckons_with_weight_noise(bits, noise):
     reckoned, blind = (error(weight_range(weights[None], "sawb", bits, n)[0]) for n in (noise, 0.0))
     assert reckoned < 1.01 * best
     assert blind > reckoned
-    assert noise < 0.2 or blind > 1.15 * best
+    assert noise < 0.2 or blind > (1.02 if bits == 1 else 1.15) * best
 
 
 def test_the_range_of_a_layer_reckons_with_its_noise():

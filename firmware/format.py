@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 NO_LAYER = 0xFFFFFFFF  #: the layer number of META
 DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
 CRC_BYTES = 4  #: behind the header and behind every section
-MAX_BITS = 8  #: of D, W and N: what the RTL takes
+MAX_BITS = 8  #: of D, W, N and the codes of a dense layer's table: what the RTL takes
 COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in step s (ohmgate.model.layout)
 GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
 

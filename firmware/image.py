@@ -133,6 +133,9 @@ def _in_section(section: Section, function, *arguments):
 
 def _check_bits(design: Design, where: str) -> None:
     for index, layer in enumerate(design.layers):
-        for name, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
+        widths = [("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)]
+        if layer.kind == "dense" and layer.has_table:
+            widths.append(("output", layer.output_bits))
+        for name, bits in widths:
             if bits > MAX_BITS:
                 raise ImageError(f"{where}: layer {index}: an image holds at most {MAX_BITS} {name} bits, not {bits}")

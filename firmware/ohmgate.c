@@ -157,7 +157,8 @@ static ohmgate_error read_geometry(const section *s, geometry *g)
     hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
     adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
     steps = word16(at + OHMGATE_IMAGE_GEOM_STEPS);
-    if (g->dense > 1 || g->gates != (g->dense ? 1u : 4u) || g->table_bits > 16 ||
+    if (g->dense > 1 || g->gates != (g->dense ? 1u : 4u) ||
+        g->table_bits > (g->dense ? OHMGATE_IMAGE_MAX_BITS : 16u) ||
         at[OHMGATE_IMAGE_GEOM_COLUMN_ORDER] != OHMGATE_IMAGE_COLUMN_ORDER ||
         memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->dense ? "z\0\0\0" : "fiog", 4) != 0 ||
         g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||

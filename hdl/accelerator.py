@@ -46,7 +46,7 @@ def check_rtl(design: Design) -> None:
     for index, layer in enumerate(design.layers):
         for what, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
             check_integer(f"layer {index}: {what} bits of a design for RTL", bits, 1, RTL_BITS)
-        if layer.kind == "dense":
+        if layer.kind == "dense" and layer.has_table:
             check_integer(f"layer {index}: output bits of a design for RTL", layer.output_bits, 1, RTL_BITS)
 
 

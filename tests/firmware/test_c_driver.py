@@ -1,7 +1,6 @@
 """The C driver: compiled strictly, it loads the same state as the Python loader and refuses what is bad."""
 
 import ctypes
-import re
 import shutil
 import subprocess
 from functools import cache
@@ -11,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 
 from ohmgate.firmware import c_header, image
-from ohmgate.firmware.format import GAIN, GEOM, TABL, WGHT
+from ohmgate.firmware.format import GAIN, GEOM, GEOMETRY, TABL, WGHT
 from ohmgate.firmware.loader import BusError
 from ohmgate.model.design import Design
-from ohmgate.model.registers import BY_NAME, REGISTERS
+from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.damage import damaged, forge, forged, replaced
 from tests.firmware.fake_device import FakeDevice
@@ -90,33 +90,6 @@ def loaded(device):
     return tuple(device.layer_data(k) for k in range(len(device.design.layers)))
 
 
-def test_writing_the_sources_leaves_two_files_with_the_same_bytes(tmp_path):
-    names = [path.name for path in c_header.write(tmp_path)]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == ["ohmgate.c", "ohmgate.h"]
-    before = [(tmp_path / name).read_bytes() for name in names]
-    c_header.write(tmp_path)
-    assert [(tmp_path / name).read_bytes() for name in names] == before
-
-
-def test_the_header_has_every_register_and_field():
-    defined = dict(re.findall(r"^#define OHMGATE_(\w+) (\w+)u\b", c_header.header(), re.MULTILINE))
-    for register in REGISTERS:
-        assert int(defined[f"REG_{register.name}"], 0) == register.address
-        for field in register.fields:
-            assert int(defined[f"{register.name}_{field.name}_MASK"], 0) == field.mask
-            assert int(defined[f"{register.name}_{field.name}_SHIFT"], 0) == field.lsb
-
-
-def test_the_header_is_legal_cplusplus(tmp_path):
-    compiler = shutil.which("g++") or shutil.which("c++")
-    if compiler is None:
-        pytest.skip("needs a C++ compiler")
-    c_header.write(tmp_path)
-    source = tmp_path / "use.cpp"
-    source.write_text('#include "ohmgate.h"\nint main() { return ohmgate_check(0, 0) == OHMGATE_OK; }\n')
-    subprocess.run([compiler, "-Wall", "-Werror", "-pedantic", "-fsyntax-only", source], check=True)
-
-
 def test_errors_have_names(driver):
     names = [driver.library.ohmgate_error_name(k).decode() for k in range(len(NAMES))]
     assert names == NAMES
@@ -187,6 +160,20 @@ def test_each_fault_has_its_error(driver):
     assert fault(WGHT, lambda p: b"\x88" + p[1:]) == "VALUE"
     assert fault(GAIN, lambda p: b"\0" + p[1:]) == "VALUE"
     assert fault(TABL, lambda p: p[:1] + b"\1" + p[2:]) == "VALUE"
+
+
+@pytest.mark.parametrize(
+    "layer, most",
+    [(LstmLayer(inputs=1, hidden=1, adcs=4), 16), (DenseLayer(inputs=1, outputs=1, adcs=1), 8)],
+    ids=["lstm", "dense"],
+)
+def test_table_entries_are_as_wide_as_a_device_takes(driver, layer, most):
+    data = image.pack(random_network(Design("one", (layer,)), np.random.default_rng(0)))
+    zeros = replaced(data, TABL, lambda p: bytes(len(p)))
+    [at] = [offset for name, offset, _, _ in GEOMETRY.layout() if name == "table_bits"]
+    for bits, result in ((most, "OK"), (most + 1, "GEOMETRY")):
+        changed = replaced(zeros, GEOM, lambda p, bits=bits: p[:at] + bytes([bits]) + p[at + 1 :])
+        assert driver.check(changed) == result
 
 
 def test_the_filling_bits_are_checked(driver):

@@ -129,13 +129,23 @@ def test_files_that_cannot_be_read_or_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
-@pytest.mark.parametrize("field, name", [("dac_bits", "DAC"), ("weight_bits", "weight"), ("adc_bits", "ADC")])
+@pytest.mark.parametrize(
+    "field, name",
+    [("dac_bits", "DAC"), ("weight_bits", "weight"), ("adc_bits", "ADC"), ("output_bits", "output")],
+)
 def test_more_than_eight_bits_are_refused(field, name):
     layer = dataclasses.replace(DESIGN.layers[1], **{field: 9})
     network = random_network(Design("wide", (layer,)), np.random.default_rng(0))
     with pytest.raises(ImageError) as error:
         image.pack(network)
     assert str(error.value) == f"the design: layer 0: an image holds at most 8 {name} bits, not 9"
+
+
+@pytest.mark.parametrize("output", ["codes", "argmax"])
+def test_output_bits_that_no_table_has_are_not_looked_at(output):
+    layer = dataclasses.replace(DESIGN.layers[1], output=output, output_bits=16)
+    network = random_network(Design("head", (layer,)), np.random.default_rng(0))
+    assert image.unpack(image.pack(network)) == network
 
 
 @pytest.mark.parametrize("label", [3, "two\nlines", "\ud800"])
@@ -243,6 +253,10 @@ def test_sentences_of_meta():
     design = DESIGN.to_dict()
     design["layer"][1]["adc_bits"] = 9
     assert sentence(with_meta(design=design)) == ("section META: layer 1: an image holds at most 8 ADC bits, not 9")
+    design["layer"][1] |= {"adc_bits": 8, "output_bits": 16}
+    assert sentence(with_meta(design=design)) == (
+        "section META: layer 1: an image holds at most 8 output bits, not 16"
+    )
     for value in (False, 0.0):  # equal to the 0 that belongs there
         design = DESIGN.to_dict()
         design["layer"][0]["conversion_cycles"] = value

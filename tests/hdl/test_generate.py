@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,3 +145,11 @@ def test_a_folder_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 def test_codes_that_are_too_wide_for_the_rtl_are_refused(change, sentence):
     with pytest.raises(DesignError, match=sentence):
         generated(Design("wide", (DenseLayer(inputs=2, outputs=2, adcs=1, **change),)))
+
+
+@pytest.mark.parametrize("output", ["codes", "argmax"])
+def test_output_bits_that_no_table_has_are_not_looked_at(output):
+    layer = DenseLayer(inputs=2, outputs=2, adcs=1, output=output, output_bits=16)
+    wide, narrow = (generated(Design("head", (one,)))["head.v"] for one in (layer, replace(layer, output_bits=4)))
+    fingerprint = r"\b\d+'(h[0-9a-f]{8,}|d\d+)"
+    assert re.sub(fingerprint, "", wide) == re.sub(fingerprint, "", narrow)

@@ -1,0 +1,37 @@
+"""The generated C header: every register and field, legal C++ too; both files written whole."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from ohmgate.firmware import c_header
+from ohmgate.model.registers import REGISTERS
+
+
+def test_writing_the_sources_leaves_two_files_with_the_same_bytes(tmp_path):
+    names = [path.name for path in c_header.write(tmp_path)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == ["ohmgate.c", "ohmgate.h"]
+    before = [(tmp_path / name).read_bytes() for name in names]
+    c_header.write(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
+def test_the_header_has_every_register_and_field():
+    defined = dict(re.findall(r"^#define OHMGATE_(\w+) (\w+)u\b", c_header.header(), re.MULTILINE))
+    for register in REGISTERS:
+        assert int(defined[f"REG_{register.name}"], 0) == register.address
+        for field in register.fields:
+            assert int(defined[f"{register.name}_{field.name}_MASK"], 0) == field.mask
+            assert int(defined[f"{register.name}_{field.name}_SHIFT"], 0) == field.lsb
+
+
+def test_the_header_is_legal_cplusplus(tmp_path):
+    compiler = shutil.which("g++") or shutil.which("c++")
+    if compiler is None:
+        pytest.skip("needs a C++ compiler")
+    c_header.write(tmp_path)
+    source = tmp_path / "use.cpp"
+    source.write_text('#include "ohmgate.h"\nint main() { return ohmgate_check(0, 0) == OHMGATE_OK; }\n')
+    subprocess.run([compiler, "-Wall", "-Werror", "-pedantic", "-fsyntax-only", source], check=True)

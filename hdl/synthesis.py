@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..model.design import Design
 from ..model.formats import DesignError, check_choice
-from .accelerator import Accelerator
+from .accelerator import Accelerator, check_rtl
 from .chip import Chip
 from .emit import emit
 from .macro_views import black_box, unique_layers
@@ -46,8 +46,10 @@ def synthesise(
     ``generic``: Yosys's own gates. ``liberty``: the standard cells of a Liberty file (.lib or .lib.gz), with area
     and delay. ``ecp5``: a Lattice ECP5; the arrays are off the FPGA, so their ports are ports of the top level;
     ``place`` also places and routes it for timing (nextpnr). Raises
-    :class:`~ohmgate.hdl.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its file.
+    :class:`~ohmgate.hdl.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its file or
+    a design that the RTL does not take.
     """
+    check_rtl(design)
     if target == "ecp5":
         source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
         return synthesise_verilog(source, target, liberty, place)

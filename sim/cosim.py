@@ -7,6 +7,7 @@ from pathlib import Path
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
+from ..hdl.accelerator import check_rtl
 from ..hdl.chip import Chip
 from ..hdl.emit import emit
 from ..hdl.macro_views import unique_layers
@@ -48,8 +49,11 @@ def build(
     """Compile the Verilog of ``designs`` with the co-simulation's view of their arrays into ``folder``.
 
     ``trace`` adds the trace ports (gates, cell and hidden state are then compared too), ``waves`` records an FST
-    file. Raises :class:`DesignError` if the simulator is missing or the build fails.
+    file. Raises :class:`DesignError` for a design that the RTL does not take, or if the simulator is missing or the
+    build fails.
     """
+    for design in designs:  # before Amaranth makes modules, which warn if an error leaves them unused
+        check_rtl(design)
     require(simulator)
     folder = Path(folder).resolve()  # the simulator runs in another folder
     folder.mkdir(parents=True, exist_ok=True)

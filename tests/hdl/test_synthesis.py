@@ -1,5 +1,6 @@
 """Synthesis: no latches, no undriven or multiply driven nets, and figures that add up."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from ohmgate.hdl.synthesis import Source, synthesise, synthesise_verilog
 from ohmgate.hdl.yosys import SynthesisError
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 
 def tiny() -> Design:
@@ -45,6 +46,17 @@ def test_a_small_design_in_generic_gates():
     assert json.loads(report.json())["flip_flops"] == report.flip_flops
     assert f"| flip-flops | {report.flip_flops} |" in report.markdown()
     assert "| faults | none |" in report.markdown()
+
+
+@pytest.mark.parametrize("target", ["generic", "ecp5"])
+def test_a_design_that_is_too_wide_is_refused_without_warnings(target, recwarn):
+    """Amaranth warns of modules that an error left unused: there are none yet."""
+    with pytest.raises(DesignError) as error:
+        synthesise(Design("wide", (DenseLayer(inputs=2, outputs=2, adcs=1, weight_bits=9),)), target)
+    assert str(error.value) == "layer 0: weight bits of a design for RTL must be an integer from 1 to 8, not 9"
+    del error
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.slow

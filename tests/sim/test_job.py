@@ -1,6 +1,7 @@
 """Jobs, bit fields and simulators: round trips and error sentences."""
 
 import errno
+import gc
 import re
 
 import numpy as np
@@ -16,6 +17,7 @@ from ohmgate.analog.repair import Repair
 from ohmgate.analog.wires import WireConfig
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer
 from ohmgate.sim import simulators
 from ohmgate.sim.bit_fields import pack, signed, unpack
 from ohmgate.sim.cosim import Build, build, simulate
@@ -98,6 +100,20 @@ def test_records_round_trip(tmp_path):
     assert np.array_equal(back.layers[0].drive, layer.drive)
     assert np.array_equal(back.layers[0].cell, layer.cell)
     assert back.layers[0].gates is None
+
+
+WIDE = Design("wide", (DenseLayer(inputs=2, outputs=2, adcs=1, adc_bits=9),))
+
+
+def test_a_design_that_is_too_wide_is_refused_without_warnings(tmp_path, recwarn):
+    """Amaranth warns of modules that an error left unused: there are none yet."""
+    with pytest.raises(DesignError) as error:
+        build([WIDE], tmp_path / "made", "icarus")
+    assert str(error.value) == "layer 0: ADC bits of a design for RTL must be an integer from 1 to 8, not 9"
+    del error
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+    assert not (tmp_path / "made").exists()
 
 
 SENTENCES = [

@@ -68,10 +68,10 @@ class Design:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits: SHA-256 of all that decides the numbers and the image's geometry.
+        """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
         The name and the conversion time are left out: they change no number. So is the recipe of tables that
-        are loaded with the image.
+        are loaded with the image. A field that one layer does not use, as output bits without a table, counts.
         """
         content = self.to_dict()
         del content["name"]

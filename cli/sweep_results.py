@@ -44,6 +44,12 @@ def finals(records: list[dict], metric: str, scale: float = 1.0) -> list[float]:
     return [scale * record["final"][metric] for record in records]
 
 
+def of_the_same_seeds(records: list[dict], others: list[dict]) -> tuple[list[dict], list[dict]]:
+    """Those of both whose seeds have run in both."""
+    seeds = {record["cell"]["seed"] for record in records} & {record["cell"]["seed"] for record in others}
+    return tuple([record for record in found if record["cell"]["seed"] in seeds] for found in (records, others))
+
+
 def mean_of(results: Results, cell: Cell) -> float:
     """Mean of the cell's metric over its seeds, NaN where none has run."""
     metric, scale, _ = METRICS[cell.task]

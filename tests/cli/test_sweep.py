@@ -35,8 +35,8 @@ def test_report_of_table1_with_a_cell_missing(ohmgate, tmp_path):
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in result.stdout.splitlines() if "bit" in line]
     assert rows == [
         ["32-bit floating point", "87.00 ± 1.41 (2 seeds)", "85.09", "1.450 ± 0.071 (2 seeds)", "1.000", "1.52", "1.000", "6.25 ± 0.00 (2 seeds)"],
-        ["4-bit weight, 4-bit ADC/DAC", "85.50", "85.0", "1.530", "1.055", "1.55", "1.020", "6.25"],
-        ["2-bit weight, 2-bit ADC/DAC", "84.00", "83.6", "1.560", "1.076", "1.58", "1.039", "6.25"],
+        ["4-bit weight, 4-bit ADC/DAC", "85.50 (1 of 2 seeds)", "85.0", "1.530 (1 of 2 seeds)", "1.020", "1.55", "1.020", "6.25 (1 of 2 seeds)"],
+        ["2-bit weight, 2-bit ADC/DAC", "84.00 (1 of 2 seeds)", "83.6", "1.560 (1 of 2 seeds)", "1.040", "1.58", "1.039", "6.25 (1 of 2 seeds)"],
         ["1-bit weight, 1-bit ADC/DAC", "missing", "72.82", "missing", "missing", "2.27", "1.493", "missing"],
     ]  # fmt: skip
     assert "4 of 8 cells have run" in result.stdout
@@ -71,6 +71,29 @@ def test_reports_of_the_figures(ohmgate, tmp_path, name):
             if line.startswith("| 2-bit") and ("ADC 0" in line or "5 %" in line)
         )
         assert noisy.split("|")[4].strip() == ("1.053" if name == "fig7" else "1.013")
+
+
+def test_a_change_is_between_the_same_seeds(ohmgate, tmp_path):
+    clean, noisy = (
+        next(c for c in experiment("fig8") if c.weight_bits == 2 and c.weight_noise == b) for b in (0, 0.1)
+    )
+    write_result(tmp_path, clean, {"perplexity": 100.0})
+    write_result(tmp_path, replace(clean, seed=1), {"perplexity": 110.0})
+    write_result(tmp_path, replace(noisy, seed=1), {"perplexity": 121.0})
+    result = ohmgate("sweep", "fig8", "--seeds", 2, "--out", tmp_path, "--report")
+    assert "| weights 10 % | 121.00 (1 of 2 seeds) | 1.100 |" in result.stdout
+
+
+def test_a_result_that_is_not_whole_is_one_sentence(ohmgate, tmp_path):
+    cell = experiment("table1")[0]
+    write_result(tmp_path, cell, names_final(0.8, 1.6))
+    path = result_path(tmp_path, cell)
+    content = json.loads(path.read_text())
+    del content["final"]
+    path.write_text(json.dumps(content))
+    result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
+    assert result.exit_code == 2
+    assert result.stderr == "ohmgate: error: result 'names_w32_a32_seed0.json' must hold final, but does not\n"
 
 
 def test_nothing_has_run_yet(ohmgate, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..model.formats import DesignError
 from ..model.layers import Layer
 from . import repair
 from .cells import Cells
@@ -15,6 +16,7 @@ from .tiles import tiled_matrix
 from .wires import WireConfig, effective_matrix
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
+MOST = 1e3  #: S, of a cell
 STEPS = 3  #: of the compensation of wires
 
 
@@ -67,7 +69,8 @@ class Chip:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
 
         ``writes`` (rows, columns) counts how often each weight was programmed: 0 leaves out the error of
-        programming. A reference column is as often programmed as the column that was programmed most.
+        programming. A reference column is as often programmed as the column that was programmed most. Raises
+        :class:`DesignError` for cells that errors and drift take above ``MOST``.
         """
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
@@ -81,6 +84,11 @@ class Chip:
             programmed = programmed * self.device_factor
         programmed = np.maximum(programmed, 0.0)
         aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
+        if aged.max() > MOST:
+            raise DesignError(
+                f"{device.name}: cells must conduct at most {MOST:g} S {self.cells.seconds:g} s after programming, "
+                f"not {aged.max():.3g} S"
+            )
         return self.with_faults(aged)
 
     def weights(self, conductances: np.ndarray, plan: repair.Plan) -> np.ndarray:

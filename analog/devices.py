@@ -56,12 +56,12 @@ class Device:
             raise DesignError(f"{self.name}: g_min must be from 0 to below g_max {self.g_max:g}, not {self.g_min!r}")
         check_integer(f"{self.name}: levels", self.levels, 2, 65536)
         check_number(f"{self.name}: read voltage", self.read_voltage, 1e-3, 10.0)
-        for name, count in (("program_sigma", 3), ("drift_mean", 4), ("drift_sigma", 4)):
+        for name, count, most in (("program_sigma", 3, 1e6), ("drift_mean", 4, 1.0), ("drift_sigma", 4, 1.0)):
             numbers = getattr(self, name)
             if not isinstance(numbers, tuple) or len(numbers) != count:
                 raise DesignError(f"{self.name}: {name} must be {count} numbers, not {numbers!r}")
             for number in numbers:
-                check_number(f"{self.name}: {name}", number, -1e6, 1e6)
+                check_number(f"{self.name}: {name}", number, -most, most)
         check_number(f"{self.name}: device_sigma", self.device_sigma, 0.0, 1.0)
         check_number(f"{self.name}: read_sigma", self.read_sigma, 0.0, 10.0)
         check_number(f"{self.name}: read_exponent", self.read_exponent, 0.0, 10.0)

@@ -139,7 +139,7 @@ class AdcBank:
         points = min(64, max(2, 2 ** (14 - self._bits)))  # levels a code
         margin = 4 * (1 + errors.offset_sigma + errors.comparator_sigma + errors.gain_sigma * (self.high + 1))
         span = np.arange(round((self.high - self.low + 1 + 2 * margin) * points) + 1)
-        first = self.low - margin
+        first = self.low - margin - 0.5 / points  # ideal transitions lie between two points
         ramp = first + span / points
         count = len(self.offset)
         codes = self._convert(np.repeat(ramp[:, None], count, axis=1), np.arange(count), rng)

@@ -105,6 +105,17 @@ def test_calibration_lowers_the_offset_at_few_bits(bits):
     assert np.abs(after.offset + after.offset_trim).max() < 0.125 / 2 + 0.02
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_an_ideal_converter_needs_no_trim(bits, kind):
+    """With few points a code, too, the ramp falls on no transition, where it would be half a point off."""
+    adcs = AdcBank(layer(bits, adcs=1, steps=1), AdcErrors(kind=kind, calibrate=True), np.random.default_rng(0))
+    assert (adcs.offset_trim, adcs.gain_trim) == (0, 1)
+    report = adcs.measure(np.random.default_rng(0))
+    assert report.offset == pytest.approx(0, abs=1e-9)
+    assert report.gain == pytest.approx(1, abs=1e-9)
+
+
 def test_calibration_sees_through_comparator_noise():
     errors = AdcErrors(kind="flash", offset_sigma=1.5, gain_sigma=0.06, comparator_sigma=0.2, calibrate=True)
     after = bank(errors, bits=6, adcs=200)

@@ -88,10 +88,12 @@ class Accelerator(wiring.Component):
             first.x.valid.eq(self.x.valid & gate),
             self.x.ready.eq(first.x.ready & gate),
             registers.step_taken.eq(self.x.valid & self.x.ready),
+            self.y.payload.eq(last.y.payload),
+            self.y.valid.eq(last.y.valid & ~registers.restart),  # what waited is gone with the reset's acknowledge
+            last.y.ready.eq(self.y.ready),
         ]
         for sender, receiver in pairwise(cores):
             wiring.connect(m, sender.y, receiver.x)
-        wiring.connect(m, last.y, wiring.flipped(self.y))
         lstm = [core for core in cores if core.layer.kind == "lstm"]
         m.d.comb += [
             registers.busy.eq(_any(core.busy for core in cores)),

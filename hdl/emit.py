@@ -13,6 +13,6 @@ def emit(component: wiring.Component, name: str) -> str:
     Source locations are left out (``emit_src=False``): they hold absolute paths. Raises
     :class:`~ohmgate.model.formats.DesignError` for a name that Verilog does not allow for a module.
     """
-    if name in KEYWORDS or name in ("clk", "rst"):
-        raise DesignError(f"the name of a Verilog module must not be a keyword, clk or rst, not {name!r}")
+    if name in KEYWORDS or name in ("clk", "rst", "std"):  # std: the package that every SystemVerilog tool has
+        raise DesignError(f"the name of a Verilog module must not be a keyword, clk, rst or std, not {name!r}")
     return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)

@@ -153,3 +153,10 @@ def test_output_bits_that_no_table_has_are_not_looked_at(output):
     wide, narrow = (generated(Design("head", (one,)))["head.v"] for one in (layer, replace(layer, output_bits=4)))
     fingerprint = r"\b\d+'(h[0-9a-f]{8,}|d\d+)"
     assert re.sub(fingerprint, "", wide) == re.sub(fingerprint, "", narrow)
+
+
+@pytest.mark.parametrize("name", ["always", "clk", "rst", "std"])
+def test_names_that_no_module_can_have_are_refused(name):
+    with pytest.raises(DesignError) as error:
+        generated(Design(name, (DenseLayer(inputs=2, outputs=2, adcs=1),)))
+    assert str(error.value) == f"the name of a Verilog module must not be a keyword, clk, rst or std, not {name!r}"

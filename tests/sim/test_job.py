@@ -123,7 +123,7 @@ SENTENCES = [
     (lambda t: make_job(scenario="x"), "scenario must be one of inference, reset_sweep, refusal, not 'x'"),
     (lambda t: build([Design.load("vowels")], t, "x"), "simulator must be one of verilator, icarus, not 'x'"),
     (lambda t: build([Design("small", Design.load("vowels").layers)], t, "icarus"),
-     "the name of a Verilog module must not be a keyword, clk or rst, not 'small'"),
+     "the name of a Verilog module must not be a keyword, clk, rst or std, not 'small'"),
     (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), []),
      "a build of 1 chips must get as many jobs, not 0"),
     (lambda t: simulate(Build(t, "icarus", (Design.load("vowels"),), True, False), [make_job(3)]),

@@ -7,6 +7,7 @@ import typer
 
 from ..firmware import c_header
 from ..model.design import Design, presets
+from ..model.files import write_together
 from .console import Steps, say
 
 EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
@@ -28,7 +29,7 @@ def command(
 
 
 def write(design: Design, folder: Path, trace: bool = False) -> list[Path]:
-    """Everything that a chip's user needs, in ``folder``: byte-identical on every run."""
-    from ..hdl.generate import generate
+    """Everything that a chip's user needs, in ``folder``: byte-identical on every run, and all of it or nothing."""
+    from ..hdl.generate import generated
 
-    return [*generate(design, folder, trace), *c_header.write(folder)]
+    return write_together(folder, generated(design, trace) | c_header.sources())

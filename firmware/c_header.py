@@ -7,7 +7,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from ..model.files import whole
+from ..model.files import write_together
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.registers import ID_VALUE, REGISTERS, VERSION_VALUE
 from . import format as image_format
@@ -86,14 +86,14 @@ def driver() -> str:
     return (resources.files("ohmgate.firmware") / "ohmgate.c").read_text(encoding="ascii")
 
 
+def sources() -> dict[str, str]:
+    """The text of ``ohmgate.h`` and ``ohmgate.c`` by their names."""
+    return {"ohmgate.h": header(), "ohmgate.c": driver()}
+
+
 def write(folder: str | os.PathLike) -> list[Path]:
     """Write ``ohmgate.h`` and ``ohmgate.c`` into ``folder``; returns their paths."""
-    paths = []
-    for name, text in (("ohmgate.h", header()), ("ohmgate.c", driver())):
-        paths.append(Path(folder) / name)
-        with whole(paths[-1]) as part:
-            part.write_bytes(text.encode("ascii"))
-    return paths
+    return write_together(folder, sources())
 
 
 def _define(name: str, value: int, comment: str = "", style: str = "d") -> str:

@@ -1,11 +1,9 @@
 """Everything that a hardware engineer gets for a design, as files: the same bytes on every run and machine."""
 
-import errno
-from contextlib import suppress
 from pathlib import Path
 
 from ..model.design import Design
-from ..model.formats import DesignError
+from ..model.files import write_together
 from ..model.registers import markdown
 from .accelerator import check_rtl
 from .chip import Chip
@@ -21,26 +19,10 @@ def generate(design: Design, folder: Path, trace: bool = False) -> list[Path]:
     ``NAME.v`` (the chip), ``NAME_arrays_blackbox.v`` and ``NAME_arrays_behavioural.v`` (views of its macros),
     ``NAME.vlt`` (lint waivers), ``NAME.json`` (side-car) and ``NAME_registers.md``. ``trace`` adds ports with
     intermediate results for a test bench. Files get their names when all of them are written.
-    Raises :class:`DesignError` for a design that the RTL does not take, or a folder that cannot be written.
+    Raises :class:`~ohmgate.model.formats.DesignError` for a design that the RTL does not take, or a folder that
+    cannot be written.
     """
-    folder = Path(folder)
-    contents = generated(design, trace)
-    temporary = {name: folder / f".{name}.partial" for name in contents}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in temporary.items():
-            path.write_bytes(contents[name].encode())
-        for name in temporary:
-            if (folder / name).is_dir():
-                raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")
-        for name, path in temporary.items():
-            path.replace(folder / name)
-    except OSError as error:
-        for path in temporary.values():
-            with suppress(OSError):
-                path.unlink()
-        raise DesignError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
-    return [folder / name for name in contents]
+    return write_together(folder, generated(design, trace))
 
 
 def generated(design: Design, trace: bool = False) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """Files that are written whole or not at all; here because every folder writes some, and all may import it."""
 
+import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .formats import DesignError
 
 
 @contextmanager
@@ -31,3 +34,29 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if not special:
             part.unlink(missing_ok=True)
+
+
+def write_together(folder: str | os.PathLike, contents: Mapping[str, str]) -> list[Path]:
+    """Write texts by their files' names into ``folder``, made if it is not there; returns their paths.
+
+    The files get their names when all of them are written, so a set is whole or as it was. Raises
+    :class:`DesignError` for a folder that cannot be written, or where a folder has the name of a file.
+    """
+    folder = Path(folder)
+    parts = {name: folder / f".{name}.partial" for name in contents}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, part in parts.items():
+            part.write_bytes(contents[name].encode())
+        for name in parts:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")
+        for name, part in parts.items():
+            part.replace(folder / name)
+    except OSError as error:
+        raise DesignError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()
+    return [folder / name for name in contents]

@@ -174,11 +174,12 @@ def test_generate_makes_no_folder_for_what_it_refuses(ohmgate, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["wide.toml"]
 
 
-def test_generate_changes_nothing_where_a_folder_is_in_the_way(ohmgate, tmp_path):
-    (tmp_path / "out" / "vowels.json").mkdir(parents=True)
+@pytest.mark.parametrize("name", ["vowels.v", "vowels.json", "ohmgate.h", "ohmgate.c"])
+def test_generate_changes_nothing_where_a_folder_is_in_the_way(ohmgate, tmp_path, name):
+    (tmp_path / "out" / name).mkdir(parents=True)
     sentence = refused(ohmgate("generate", "vowels", "--out", tmp_path / "out"))
-    assert sentence == f"cannot write the folder {str(tmp_path / 'out')!r}: 'vowels.json' is a folder"
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["vowels.json"]
+    assert sentence == f"cannot write the folder {str(tmp_path / 'out')!r}: {name!r} is a folder"
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [name]
 
 
 @pytest.mark.slow

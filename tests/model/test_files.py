@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from ohmgate.model.files import whole
+from ohmgate.model.files import whole, write_together
+from ohmgate.model.formats import DesignError
 
 
 def test_a_file_gets_its_name_when_it_is_written(tmp_path):
@@ -69,3 +70,24 @@ def test_a_full_disk_names_the_file_and_other_files_keep_their_name(tmp_path):
         (tmp_path / "other").read_text()
     assert caught.value.filename == str(tmp_path / "other")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_of_files_is_written_whole_or_stays_as_it_was(tmp_path):
+    folder = tmp_path / "deep" / "er"
+    assert write_together(folder, {"one": "1", "two": "zwei \u2460"}) == [folder / "one", folder / "two"]
+    (folder / "three").mkdir()
+    with pytest.raises(DesignError) as error:
+        write_together(folder, {"one": "new", "three": "3"})
+    assert str(error.value) == f"cannot write the folder {str(folder)!r}: 'three' is a folder"
+    with pytest.raises(KeyboardInterrupt):
+        write_together(folder, {"one": "new", "two": Interrupted()})
+    with pytest.raises(DesignError) as error:
+        write_together(folder / "one", {"two": "2"})
+    assert str(error.value) == f"cannot write the folder {str(folder / 'one')!r}: File exists"
+    assert sorted(p.name for p in folder.iterdir()) == ["one", "three", "two"]
+    assert [(folder / name).read_text(encoding="utf-8") for name in ("one", "two")] == ["1", "zwei \u2460"]
+
+
+class Interrupted:
+    def encode(self):
+        raise KeyboardInterrupt

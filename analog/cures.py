@@ -12,6 +12,7 @@ from .tiles import tiled_matrix
 from .wires import WireConfig, approximate_matrix, column_loss, effective_matrix
 
 EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
+NO_WEIGHT = 1e-6  #: weight codes; rounding of conductances makes less of a weight of 0
 TILE = 64  #: rows and columns of a tile, at most
 
 
@@ -23,7 +24,7 @@ class Outcome:
     wanted: np.ndarray  #: weight codes as planned around stuck cells and sensed without wires, (rows, columns)
     weights: np.ndarray  #: weight codes as sensed, (rows, columns)
     factor: float  #: best common factor of the weights; the converter's reference voltage can make good for it
-    error: float  #: largest deviation of a weight from ``factor`` times its own, of the largest
+    error: float  #: largest deviation of a weight from ``factor`` times its own, of the largest; 0 where all are 0
     loss: float  #: largest share of a column's current that the wires take, with 1 V on every row
 
 
@@ -39,7 +40,7 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     found = []
     for name, programmed, solved in _solved(array, cells, wires, tile):
         sensed = chip.gather(chip.mapping.weigh(np.array(solved)), plan)
-        factor, error = pair_error(wanted, sensed)
+        factor, error = pair_error(wanted, sensed) if np.abs(wanted).max() > NO_WEIGHT else (1.0, 0.0)
         loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, solved))
         found.append(Outcome(name, wanted, sensed, factor, error, loss))
     return found

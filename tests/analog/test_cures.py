@@ -10,7 +10,7 @@ from ohmgate.analog.array_study import study
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.cures import outcomes, sensed_matrix
-from ohmgate.analog.devices import mram, paper
+from ohmgate.analog.devices import mram, nor_flash, paper
 from ohmgate.analog.repair import Repair
 from ohmgate.analog.tiles import tiled_matrix
 from ohmgate.analog.wires import WireConfig, effective_matrix
@@ -33,6 +33,17 @@ def test_without_wires_every_outcome_is_the_weights():
     for outcome in outcomes(array, WireConfig()):
         assert np.allclose(outcome.weights / outcome.factor, array.levels, atol=1e-9)
         assert (outcome.loss, outcome.error) == pytest.approx((0, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("device, scheme", [(paper(), "pair"), (nor_flash(), "offset")])
+def test_a_layer_without_weights_has_no_factor_and_no_error(device, scheme):
+    """Rounding leaves 1e-16 of a weight in some, exactly 0 in others."""
+    array = programmed(device=device, scheme=scheme)
+    array.program(np.zeros_like(array.levels))
+    for outcome in outcomes(array, WIRES):
+        assert np.abs(outcome.wanted).max() < 1e-12
+        assert (outcome.factor, outcome.error) == (1, 0)
+        assert 0 < outcome.loss < 0.2
 
 
 def test_each_cure_helps():

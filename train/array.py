@@ -164,8 +164,8 @@ class ArrayModule(RangedWeights):
 
     def _check_weights(self) -> None:
         """Raise :class:`DesignError` for weights that are no numbers; gains from measured ranges show most, too."""
-        hidden = self.config.quantiser == "percentile" or self.config.adc_bits == FLOAT
-        if not self._ranges_are_measured or hidden:
+        unseen = self.config.quantiser == "percentile" or self.config.adc_bits == FLOAT
+        if not self._ranges_are_measured or unseen:
             check_finite("weights and their ranges", self.cells)
 
     @property

@@ -151,7 +151,7 @@ def run(
     check_integer("draws", draws, 1, 1_000_000)
     check_integer("workers", workers, 1, 1024)
     header = json.dumps({"study": study.fingerprint()})
-    done = _read(Path(file), header) if file is not None else []
+    done = _read(Path(file), header, len(study.network.layers)) if file is not None else []
     if file is not None:  # without the half of a line that an interruption may have left
         _replace(Path(file), [header, *(draw.line() for draw in done)])
     made = list(done)
@@ -233,11 +233,11 @@ def _worker_draw(number: int) -> Draw:
     return _sampler.draw(number)
 
 
-def _read(file: Path, header: str) -> list[Draw]:
-    """The draws that a file holds, in order, up to the first line that is not whole."""
+def _read(file: Path, header: str, layers: int) -> list[Draw]:
+    """The draws that a file holds, in order, up to the first line that is damaged or not whole."""
     if not file.exists():
         return []
-    lines = file.read_text(encoding="utf-8").split("\n")
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     if lines[0] != header:
         raise DesignError(f"{str(file)!r} holds the draws of another study")
     draws = []
@@ -245,9 +245,11 @@ def _read(file: Path, header: str) -> list[Draw]:
         try:
             entry = json.loads(line)
             draw = Draw(entry["draw"], entry["accuracy"], tuple(entry["code_errors"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             break
-        if draw.number != number:
+        shares = (draw.accuracy, *draw.code_errors)
+        legal = len(shares) == 1 + layers and all(type(share) is float and 0 <= share <= 1 for share in shares)
+        if type(draw.number) is not int or draw.number != number or not legal:
             break
         draws.append(draw)
     return draws

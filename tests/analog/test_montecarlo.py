@@ -42,6 +42,36 @@ def test_a_file_is_the_same_in_one_go_interrupted_and_cut_in_the_middle_of_a_lin
     assert sorted(p.name for p in tmp_path.iterdir()) == ["parts", "whole"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"draw": 1, "accuracy": "x", "code_errors": [0.5, 0.5]}',
+        '{"draw": 1, "accuracy": null, "code_errors": [0.5, 0.5]}',
+        '{"draw": 1, "accuracy": NaN, "code_errors": [0.5, 0.5]}',
+        '{"draw": 1, "accuracy": 1.5, "code_errors": [0.5, 0.5]}',
+        '{"draw": 1, "accuracy": 0.5, "code_errors": [0.5]}',
+        '{"draw": 1, "accuracy": 0.5, "code_errors": [0.5, "x"]}',
+        '{"draw": 1, "accuracy": 0.5, "code_errors": "ab"}',
+        '{"draw": true, "accuracy": 0.5, "code_errors": [0.5, 0.5]}',
+        '{"draw": 2, "accuracy": 0.5, "code_errors": [0.5, 0.5]}',
+        '{"draw": 1, "accuracy": 0.5}',
+        "[1, 0.5, [0.5, 0.5]]",
+        "5",
+        "[" * 100_000,
+        "\udcff",
+    ],
+    ids=lambda line: line[:50].encode(errors="replace").decode(),
+)
+def test_a_damaged_line_and_those_behind_it_are_drawn_again(tmp_path, line):
+    file = tmp_path / "draws"
+    draws = montecarlo.run(study(), 3, file)
+    whole = file.read_bytes()
+    lines = whole.splitlines()
+    file.write_bytes(b"\n".join([*lines[:2], line.encode(errors="surrogateescape"), *lines[3:], b""]))
+    assert montecarlo.run(study(), 3, file) == draws
+    assert file.read_bytes() == whole
+
+
 def test_workers_do_not_change_a_byte(tmp_path):
     montecarlo.run(study(), 5, tmp_path / "one", workers=1)
     montecarlo.run(study(), 5, tmp_path / "two", workers=2)

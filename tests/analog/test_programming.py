@@ -20,7 +20,8 @@ UNIT = 39e-6 / 7
 
 
 def chip(seed=0, **cells):
-    return Chip(LAYER, Cells(device=devices.reram(), writer=WriteVerify(), **cells), np.random.SeedSequence(seed))
+    cells = Cells(**{"device": devices.reram(), "writer": WriteVerify()} | cells)
+    return Chip(LAYER, cells, np.random.SeedSequence(seed))
 
 
 def program(target, seed=0, writer=None, **options):
@@ -42,6 +43,15 @@ def test_healthy_cells_reach_their_level_and_failed_ones_are_listed_exactly(seed
     assert 5 < report.pulses[healthy].mean() < 15
     assert report.pulses[healthy].max() < 100
     assert (report.pulses[missed] == 200).all()
+
+
+@pytest.mark.parametrize("device", [devices.reram(), devices.pcm(), devices.paper()], ids=lambda d: d.name)
+@pytest.mark.parametrize("stuck, pulses, milliseconds", [(0.0, 6.4, 22.6), (0.005, 7.9, 27.6)])
+def test_what_programming_costs(device, stuck, pulses, milliseconds):
+    """The figures of docs/array.md: the same for every device, as a pulse is a share of its range."""
+    report = chip(2, device=device, stuck_on=stuck, stuck_off=stuck).program_report(LEVELS)
+    assert report.pulses.mean() == pytest.approx(pulses, abs=0.2)
+    assert report.seconds * 1e3 == pytest.approx(milliseconds, abs=0.6)
 
 
 def test_the_summary_states_pulses_time_and_failures():

@@ -137,6 +137,30 @@ def test_every_unexpected_word_has_its_sentence(register, value, sentence):
     )
 
 
+@pytest.mark.parametrize(
+    "register, writes, stays",
+    [
+        ("LAYERS", set(), True),
+        ("FORMAT", {"LAYER"}, True),
+        ("STATUS", {"LAYER", "CONTROL", "UNLOCK_LOW", "UNLOCK_HIGH"}, False),
+    ],
+)
+def test_what_a_failure_leaves_of_a_device_in_use(register, writes, stays):
+    """As docs/image.md says: until all comparisons are done nothing but LAYER is written, then ENABLE is gone."""
+    network = case(3, layers=2)
+    device = FakeDevice(network.design)
+    run(load(network), device)
+    honest, write, written = device.read, device.write, set()
+    device.read = lambda address: 0 if address == BY_NAME[register].address else honest(address)
+    names = {r.address: name for name, r in BY_NAME.items()}
+    device.write = lambda address, value: written.add(names[address]) or write(address, value)
+    with pytest.raises(LoadError):
+        run(load(network), device)
+    assert written == writes
+    assert device.enabled == stays
+    assert all(device.layer_data(k) == data for k, data in enumerate(network.layers))
+
+
 def test_another_minor_version_is_accepted():
     network = case(3)
     device = FakeDevice(network.design)

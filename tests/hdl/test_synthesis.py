@@ -51,6 +51,8 @@ def test_a_small_design_in_generic_gates():
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_a_design_that_is_too_wide_is_refused_without_warnings(target, recwarn):
     """Amaranth warns of modules that an error left unused: there are none yet."""
+    gc.collect()  # what other tests left unused
+    recwarn.clear()
     with pytest.raises(DesignError) as error:
         synthesise(Design("wide", (DenseLayer(inputs=2, outputs=2, adcs=1, weight_bits=9),)), target)
     assert str(error.value) == "layer 0: weight bits of a design for RTL must be an integer from 1 to 8, not 9"

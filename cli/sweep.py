@@ -47,8 +47,9 @@ def command(
 
     cells = grid.experiment(experiment, seeds)
     if not report:
-        if executor == "local":  # else the workers see devices of their own
+        if executor == "local":  # else the workers see devices and data of their own
             grid.check_device(device)
+            grid.check_data(sweep.missing_cells(cells, out), data)
         with (
             sweep.executor_for(executor, workers) as pool,
             Steps() as steps,

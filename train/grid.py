@@ -4,6 +4,7 @@ import math
 import os
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import metadata
@@ -141,6 +142,12 @@ def run_cell(
             result.model.save(Path(networks) / f"{cell.name}.safetensors")
     minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
     return record(cell, checksum, epochs, final, minutes, device)
+
+
+def check_data(cells: Sequence[Cell], folder: str | Path | None) -> None:
+    """Read the cells' data once, fetching what is not there. Raises :class:`DesignError` where a cell would."""
+    for task in sorted({cell.task for cell in cells}):
+        (har if task == "har" else _LANGUAGE[task][0])(folder)
 
 
 def check_device(name: str) -> str:

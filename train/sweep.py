@@ -38,6 +38,11 @@ def read_result(out: str | Path, cell: Cell) -> dict | None:
     return found
 
 
+def missing_cells(cells: Sequence[Cell], out: str | Path) -> list[Cell]:
+    """Those that have not run; raises as :func:`read_result`."""
+    return [cell for cell in cells if read_result(out, cell) is None]
+
+
 def run_sweep(
     cells: Sequence[Cell], out: str | Path, executor: Executor, *, data: str | Path | None = None,
     progress: Progress | None = None, work: Callable[[Cell, str | Path | None], dict] = run_cell,
@@ -47,7 +52,7 @@ def run_sweep(
     ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
     others have finished.
     """
-    missing = [cell for cell in cells if read_result(out, cell) is None]
+    missing = missing_cells(cells, out)
     futures = {executor.submit(work, cell, data): cell for cell in missing}
     failure = None
     try:

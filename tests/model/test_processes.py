@@ -48,13 +48,13 @@ def test_what_is_raised_waits_for_no_worker():
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_what_started_them(number, tmp_path):
-    """The signal comes to the parent alone, as from a batch system, and not to its workers as from a terminal."""
+@pytest.mark.parametrize("number, group", [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_workers_end_with_what_started_them(number, group, tmp_path):
+    """The signal comes to the parent alone, as from a batch system, or to its workers too, as from a terminal."""
     script, log = tmp_path / "script.py", tmp_path / "log"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
-        [sys.executable, str(script), str(log)], stderr=subprocess.PIPE, text=True,
+        [sys.executable, str(script), str(log)], stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
     deadline = time.monotonic() + 60
@@ -62,7 +62,7 @@ def test_workers_end_with_what_started_them(number, tmp_path):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(number)
+    (os.killpg if group else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=60)  # the pipe closes when the last worker has ended
     assert err.count("Traceback") == (number == signal.SIGINT)
     assert log.read_text() == "begun\n"

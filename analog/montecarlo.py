@@ -124,10 +124,9 @@ class Sampler:
         network = study.network
         few = slice(0, max(1, SAMPLE // study.codes.shape[1]))
         result = reference.run(network, study.codes[few], study.lengths[few])
-        valid = np.arange(study.codes.shape[1]) < study.lengths[few][:, None]
         self._drives, self._exact = [], []
         for layer, trace in zip(network.design.layers, result.layers):
-            read = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1))) if getattr(layer, "emit", "") == "end" else valid
+            read = reference.steps_read(layer, study.lengths[few], study.codes.shape[1])
             self._drives.append(trace.drive[read][:SAMPLE])
             self._exact.append(trace.adc[read][:SAMPLE])
 

@@ -7,12 +7,11 @@ import numpy as np
 from ..analog.inference import build_arrays, convert_through, predictions
 from ..firmware.image import pack, unpack
 from ..model import reference
+from ..model.compare import Comparison, check_layers, compare
 from ..model.network import Network
 from ..model.reference import Result
 from ..sim.compare import output_numbers
 from ..sim.cosim import DeviceResult
-
-STAGES = ("drive", "adc", "gates", "cell", "hidden", "out")
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,22 @@ class Level:
     name: str
     what: str  #: one line for a reader who does not know the level
     accuracy: float
-    integers: int
-    mismatches: int
-    first: str = ""  #: the first integer that differs
+    comparison: Comparison | None = None  #: with the reference; None: it is the reference
+
+    @property
+    def agrees(self) -> bool:
+        return self.comparison is None or self.comparison.agrees
+
+    def to_dict(self) -> dict:
+        """For a results file."""
+        content = {"name": self.name, "what": self.what, "accuracy": self.accuracy}
+        if self.comparison is None:
+            return content
+        first = str(self.comparison.first or "")
+        return content | {
+            "integers": self.comparison.integers, "mismatches": self.comparison.mismatches, "first": first,
+            "violations": list(self.comparison.violations),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,56 +59,33 @@ def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Res
 
     model = DesignNetwork.from_network(network)
     with single_thread():
-        report = verify(model, data.codes, data.lengths, network)
+        comparison = verify(model, data.codes, data.lengths, network)
         classes = evaluate_codes(model, data.codes, data.lengths).numpy().argmax(1)
     torch_level = Level(
         "PyTorch evaluation", "the trained network as PyTorch computes it, every intermediate value",
-        data.accuracy(classes),
-        report.compared, report.mismatches, str(report) if report.mismatches else "",
+        data.accuracy(classes), comparison,
     )  # fmt: skip
     loaded = unpack(pack(network))
     result = reference.run(loaded, data.codes, data.lengths)
     accuracy = data.accuracy(predictions(loaded, result, data.lengths))
-    reference_level = Level("Integer reference", "numpy integers, on the programming image read back", accuracy, 0, 0)
+    reference_level = Level("Integer reference", "numpy integers, on the programming image read back", accuracy)
     seen = reference.run(network, data.codes, data.lengths, convert_through(build_arrays(network)))
     array_level = Level(
         "Noiseless array model", "the same periphery around the model of the memory arrays, without noise",
-        data.accuracy(predictions(network, seen, data.lengths)), *compare_results(result, seen, data.lengths),
+        data.accuracy(predictions(network, seen, data.lengths)), compare_results(network, result, seen, data.lengths),
     )  # fmt: skip
     return [torch_level, reference_level, array_level], result
 
 
-def compare_results(expected: Result, got: Result, lengths: np.ndarray) -> tuple[int, int, str]:
-    """Integers compared within the sequences' lengths, how many differ, and where the first does."""
-    integers = mismatches = 0
-    first = ""
-    for index, (a, b) in enumerate(zip(expected.layers, got.layers)):
-        valid = np.arange(a.drive.shape[1]) < lengths[:, None]
-        for stage in STAGES:
-            want, have = getattr(a, stage), getattr(b, stage)
-            if want is None:
-                continue
-            want, have = want[valid].reshape(valid.sum(), -1), have[valid].reshape(valid.sum(), -1)
-            integers += want.size
-            wrong = np.argwhere(want != have)
-            mismatches += len(wrong)
-            if len(wrong) and not first:
-                row, unit = wrong[0]
-                sequence, step = np.argwhere(valid)[row]
-                first = (
-                    f"layer {index}, sequence {sequence}, step {step}, unit {unit}, {stage}: "
-                    f"expected {want[row, unit]}, got {have[row, unit]}"
-                )
-    return integers, mismatches, first
+def compare_results(network: Network, expected: Result, got: Result, lengths: np.ndarray) -> Comparison:
+    """Every integer of two runs of the same sequences."""
+    stages = [trace.stages() for trace in got.layers]
+    return compare(check_layers(network.design.layers, expected.layers, stages, lengths))
 
 
 def rtl_level(name: str, what: str, network: Network, data: Sequences, device: DeviceResult) -> Level:
     """What a co-simulation gave."""
-    compared = device.comparison
-    return Level(
-        name, what, data.accuracy(rtl_classes(network, device)), compared.integers, compared.mismatches,
-        str(compared.first or ""),
-    )  # fmt: skip
+    return Level(name, what, data.accuracy(rtl_classes(network, device)), device.comparison)
 
 
 def rtl_classes(network: Network, device: DeviceResult) -> np.ndarray:

@@ -15,6 +15,7 @@ def write_report(folder: Path, story: dict) -> Path:
     """Write ``plots/``, ``results.json`` and ``report.html`` of what :func:`.demo.tell` returns."""
     network, data, result, levels = (story[name] for name in ("network", "data", "result", "levels"))
     classes = predictions(network, result, data.lengths)
+    comparisons = [level.comparison for level in levels if level.comparison is not None]
     length = int(data.lengths[0])
     pictures = {
         "accuracy": figures.accuracy_by_level(_rows(story)),
@@ -33,7 +34,8 @@ def write_report(folder: Path, story: dict) -> Path:
         pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in paths.items()},
         network=network, design=network.design, levels=levels, draws=story["draws"], percent=_percent,
         floating=story["floating"], quantised=story["quantised"], mean=np.mean,
-        wrong=sum(level.mismatches for level in levels), integers=sum(level.integers for level in levels),
+        agrees=all(level.agrees for level in levels), wrong=sum(one.mismatches for one in comparisons),
+        integers=sum(one.integers for one in comparisons),
         utterances=story["utterances"], synthesis=story["synthesis"],
         train_noise=story["train_noise"], total=len(data.labels), registers=registers,
         cycles=registers["CYCLES"] / max(registers["STEPS"], 1), seconds=story["seconds"], length=length,
@@ -69,7 +71,7 @@ def _results(story: dict) -> dict:
         "accuracy": {
             f"{kind}_{seed}": value for kind in ("floating", "quantised") for seed, value in enumerate(story[kind])
         },
-        "levels": [vars(level) for level in story["levels"]],
+        "levels": [level.to_dict() for level in story["levels"]],
         "draws": {name: values.tolist() for name, values in story["draws"].items()},
         "registers": story["registers"],
         "synthesis": [asdict(report) for report in story["synthesis"]],

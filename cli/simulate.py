@@ -25,7 +25,8 @@ EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances th
 
 `ohmgate simulate my.image --simulator icarus --dataset random` runs random codes on Icarus Verilog.
 
-On a mismatch the first failing code is printed as layer, sequence, step, unit, stage, expected, got."""
+On a mismatch the integer that was wrong first is printed as layer, sequence, step, unit, stage, expected, got and
+clock cycle, then a count for each stage; `--differences wrong.csv` writes all of them."""
 
 RANDOM = "random"
 
@@ -57,12 +58,16 @@ def command(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
     waves: Annotated[bool, typer.Option("--waves", help="Record waves (FST) and a GTKWave save file.")] = False,
+    differences: Annotated[
+        Path | None, typer.Option(help="File for every integer that differs (CSV), the first one first.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the array's noise and of random codes.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the build and its records.", show_default="in the run folder")
     ] = None,
 ) -> None:
     """Run the generated Verilog against the array model and compare every integer with the reference."""
+    from ..sim.compare import compare
     from ..sim.cosim import build, simulate
     from ..sim.job import DeviceJob
     from ..sim.simulators import SIMULATORS, WAVE_FILES
@@ -81,16 +86,23 @@ def command(
         with steps.step(f"Building {network.design.name} with {simulator}"):
             built = build([network.design], folder, simulator, waves=waves)
         with steps.step(f"Simulating {len(lengths)} sequences, {int(lengths.sum())} steps"):
-            [result] = simulate(built, [DeviceJob(network, codes, lengths, array, seed=seed)])
+            job = DeviceJob(network, codes, lengths, array, seed=seed)
+            [result] = simulate(built, [job])
     say(str(result.comparison))
-    say(f"{result.record.registers['CYCLES']} clock cycles for {result.record.registers['STEPS']} time steps")
+    for line in result.comparison.by_stage():
+        say(line)
+    if registers := result.record.registers:
+        say(f"{registers['CYCLES']} clock cycles for {registers['STEPS']} time steps")
     if waves:
         from .waves import save_file
 
         recorded = folder / WAVE_FILES[simulator]
         runs.write_text(recorded.with_suffix(".gtkw"), save_file(network.design, built.trace, recorded))
         say(f"waves: {recorded}; open them with: gtkwave {recorded.with_suffix('.gtkw')}")
-    if result.comparison.mismatches:
+    if differences is not None:
+        runs.write_text(differences, compare(job, result.record, keep=True).csv())
+        say(f"every difference: {differences}")
+    if not result.comparison.agrees:
         raise typer.Exit(1)
 
 

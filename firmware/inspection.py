@@ -87,7 +87,7 @@ HANDED_ON = {
 
 def _output(layer: Layer) -> str:
     """What the layer hands on."""
-    when = "at a sequence's end" if layer.kind == "dense" and layer.emit == "end" else "on every step"
+    when = "at a sequence's end" if layer.at_end else "on every step"
     if layer.output == "argmax":
         return f"number of the largest of {layer.outputs} ADC codes, {when}"
     what = HANDED_ON[layer.kind, layer.output]

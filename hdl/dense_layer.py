@@ -37,7 +37,7 @@ class DenseLayerCore(LayerTwin, wiring.Component):
         held = Signal(self.x.payload.shape(), reset_less=True)
         full = Signal()
         m.d.comb += self.x.ready.eq(~full)
-        wanted = self.x.payload.last if layer.emit == "end" else 1
+        wanted = self.x.payload.last if layer.at_end else 1
         with m.If(self.x.valid & self.x.ready & wanted):
             m.d.sync += [held.eq(self.x.payload), full.eq(1)]
         with m.If(sequencer.take_last):

@@ -51,7 +51,7 @@ class Design:
                 )
             if ended:
                 raise DesignError(f"layer {index}: no layer can follow layer {index - 1}, whose emit is 'end'")
-            ended = layer.kind == "dense" and layer.emit == "end"
+            ended = layer.at_end
             if last:
                 continue
             following = self.layers[index + 1]

@@ -52,6 +52,11 @@ class ArrayLayer:
         return self.columns // self.adcs
 
     @property
+    def at_end(self) -> bool:
+        """Is the array read on the last step of a sequence only?"""
+        return getattr(self, "emit", "step") == "end"
+
+    @property
     def adc_step(self) -> float:
         """Nominal ADC step in units of the pre-activation, from ``adc_range``."""
         return 2.0 * self.adc_range / 2**self.adc_bits

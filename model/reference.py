@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate, signed_range
-from .layers import DenseLayer, LstmLayer
+from .layers import DenseLayer, Layer, LstmLayer
 from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
 from .tables import cell_tanh_table
@@ -36,6 +36,11 @@ class LayerTrace:
     cell: np.ndarray | None = None
     hidden: np.ndarray | None = None
     saturations: int = 0  #: cell updates that saturated
+
+    def stages(self) -> dict[str, np.ndarray]:
+        """The arrays that this layer has, by field name, on the way of the data."""
+        names = ("drive", "adc", "gates", "cell", "hidden", "out")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass
@@ -99,17 +104,21 @@ def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | No
     """
     codes, lengths = check_inputs(network, codes, lengths)
     convert = convert or exact_codes(network)
-    valid = np.arange(codes.shape[1]) < lengths[:, None]
     traces = []
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         step = _run_lstm if layer.kind == "lstm" else _run_dense
-        trace = step(index, layer, data, codes, valid, convert)
+        trace = step(index, layer, data, codes, steps_read(layer, lengths, codes.shape[1]), convert)
         traces.append(trace)
         codes = trace.out
-    last = network.design.layers[-1]
-    if last.kind == "dense" and last.emit == "end":
+    if network.design.layers[-1].at_end:
         codes = codes[np.arange(len(lengths)), lengths - 1]
     return Result(codes, traces)
+
+
+def steps_read(layer: Layer, lengths: np.ndarray, steps: int) -> np.ndarray:
+    """The time steps in which a layer's array is read: all of a sequence, or the last one. (B, ``steps``) bool."""
+    at, lengths = np.arange(steps), np.asarray(lengths)[:, None]
+    return at == lengths - 1 if layer.at_end else at < lengths
 
 
 def check_inputs(network: Network, codes, lengths) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +149,7 @@ def _look_up(layer, tables: np.ndarray, adc: np.ndarray) -> np.ndarray:
     return tables.astype(np.int64)[np.arange(layer.gates)[:, None], grouped]
 
 
-def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, convert: Convert) -> LayerTrace:
+def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
     batch, steps, n = *codes.shape[:2], layer.hidden
     drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
     adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
@@ -152,7 +161,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, conve
     c = np.zeros((batch, n), dtype=np.int64)
     saturations = 0
     for t in range(steps):
-        live = valid[:, t]
+        live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
         gates[live, t] = _look_up(layer, data.tables, adc[:, t])[live]
@@ -162,15 +171,13 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, valid, conve
     return LayerTrace(drive, adc, out, gates, cell, hidden, saturations)
 
 
-def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, valid, convert: Convert) -> LayerTrace:
+def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
     batch, steps = codes.shape[:2]
-    if layer.emit == "end":  # the array is read only at the end of a sequence
-        valid = valid & ~np.pad(valid[:, 1:], ((0, 0), (0, 1)))
     drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
     adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
     out = np.zeros((batch, steps, 1 if layer.output == "argmax" else layer.outputs), dtype=np.int64)
     for t in range(steps):
-        live = valid[:, t]
+        live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
         out[live, t] = _dense_output(layer, data, adc[:, t])[live]

@@ -5,16 +5,26 @@ from ..hdl.macro_views import module_header
 from ..model.layers import Layer
 from .wrapper import PUBLIC
 
+#: Rules of the array port (:class:`ohmgate.hdl.array_port.ReadSignature`), by bit of ``agent_broken``.
+RULES = (
+    "rows, select or hidden_drive changed during a conversion",
+    "a conversion began before the one under way had ended",
+    "a cell was programmed before the one under way was done",
+)
+
 
 def agent_view(layer: Layer) -> str:
     """A macro whose codes a test bench writes while a conversion runs.
 
     ``agent_request`` toggles when a conversion begins, ``agent_program`` when a cell is written. The test bench
     answers by writing ``agent_codes`` and, where the macro says when it is done, ``agent_cycles``. ``codes`` is
-    unknown (X) in every cycle in which the periphery must not take it.
+    unknown (X) in every cycle in which the periphery must not take it; Verilator has no X and gets every bit wrong.
+    A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
     """
     width = {port.name: port.width for port in macro_ports(layer)}
     fixed = layer.conversion_cycles
+    names = ("row_codes", "select", *(("hidden_drive",) if layer.hidden else ()))
+    inputs, held = ", ".join(names), sum(width[name] for name in names)
     done = "" if fixed else "    assign done = finished;\n"
     return f"""{module_header(layer, PUBLIC)}    reg [{width["codes"] - 1}:0] agent_codes{PUBLIC};
     reg [15:0] agent_cycles{PUBLIC};
@@ -25,6 +35,9 @@ def agent_view(layer: Layer) -> str:
     reg [15:0] program_elapsed;
     reg converting;
     reg programming;
+    reg [2:0] agent_broken{PUBLIC};
+    reg [{held - 1}:0] held;
+    wire [{held - 1}:0] inputs = {{{inputs}}};
     wire finished = converting && elapsed == agent_cycles - 16'd1;
 
     initial begin
@@ -37,19 +50,28 @@ def agent_view(layer: Layer) -> str:
         program_elapsed = 0;
         converting = 0;
         programming = 0;
+        agent_broken = 0;
     end
 
+`ifdef VERILATOR
+    assign codes = finished ? agent_codes : ~agent_codes;
+`else
     assign codes = finished ? agent_codes : {width["codes"]}'bx;
+`endif
     assign program_done = programming && program_elapsed == agent_program_cycles - 16'd1;
 {done}
     always @(posedge clk) begin
         elapsed <= elapsed + 16'd1;
         program_elapsed <= program_elapsed + 16'd1;
+        if (converting && inputs !== held) agent_broken[0] <= 1;
+        if (convert && converting && !finished) agent_broken[1] <= 1;
+        if (program_strobe && programming && !program_done) agent_broken[2] <= 1;
         if (finished) converting <= 0;
         if (program_done) programming <= 0;
         if (convert) begin
             converting <= 1;
             elapsed <= 1;
+            held <= inputs;
             agent_request <= ~agent_request;
         end
         if (program_strobe) begin

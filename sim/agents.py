@@ -5,13 +5,15 @@ All of them act at falling edges of the clock, where every output has settled, s
 
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
-from cocotb.utils import get_sim_time
 
 from ..analog.array import Array
 from ..firmware.loader import Read, Transactions
+from ..model.compare import STAGES
 from ..model.formats import from_wire, full_scale
 from ..model.layers import Layer
+from .agent_view import RULES
 from .bit_fields import pack, signed, unpack
+from .rules import Rules, clock_cycle
 
 
 class BusRefusal(Exception):
@@ -22,18 +24,21 @@ class ArrayAgent:
     """Answers one macro's array port from the Python array model, and keeps every reading.
 
     ``drives`` has the rows of each time step's first conversion, ``codes`` the ADC codes of every conversion,
-    ``starts`` the clock cycle in which each conversion began. ``firsts`` (of :class:`StreamSource`) tells dense
+    ``starts`` the clock cycle in which each conversion began and ``ends`` that in which its codes were valid.
+    ``firsts`` (of :class:`StreamSource`) tells dense
     layers where sequences begin, which their ports do not.
     """
 
     def __init__(
-        self, view, layer: Layer, array: Array, firsts: list[bool], rng: np.random.Generator, cycles, program_cycles,
-        period,
+        self, view, index: int, layer: Layer, array: Array, firsts: list[bool], rng: np.random.Generator,
+        rules: Rules, cycles, program_cycles,
     ):  # fmt: skip
-        self.view, self.layer, self.array, self.firsts, self.rng = view, layer, array, firsts, rng
-        self.cycles, self.program_cycles, self.period = cycles, program_cycles, period
+        self.view, self.where, self.layer, self.array = view, f"layer {index}", layer, array
+        self.firsts, self.rng, self.rules = firsts, rng, rules
+        self.cycles, self.program_cycles = cycles, program_cycles
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
-        self.drives, self.codes, self.starts = [], [], []
+        self.drives, self.codes, self.starts, self.ends = [], [], [], []
+        self.written = 0  #: cells
         self.drive = None
 
     async def serve_reads(self):
@@ -42,9 +47,9 @@ class ArrayAgent:
         rows = layer.inputs + layer.hidden
         while True:
             await ValueChange(view.agent_request)
-            step = int(view.select.value)
-            drive = from_wire(unpack(int(view.row_codes.value), layer.dac_bits, rows), layer.dac_bits)
-            fresh = bool(layer.hidden) and int(view.hidden_drive.value) == 0
+            step = self.seen("select")
+            drive = from_wire(unpack(self.seen("row_codes"), layer.dac_bits, rows), layer.dac_bits)
+            fresh = bool(layer.hidden) and self.seen("hidden_drive") == 0
             if fresh:
                 drive[layer.inputs :] = 0
             drive = np.concatenate([drive, self.bias])
@@ -55,17 +60,24 @@ class ArrayAgent:
                 self.drive = drive
                 self.drives.append(drive)
             elif not np.array_equal(drive, self.drive):
-                raise AssertionError(f"rows of {layer.macro_name} changed within a time step, at conversion {step}")
+                self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {step}")
             codes = self.array.convert(drive, step)
             self.codes.append(codes)
-            self.starts.append(int(get_sim_time("step")) // self.period - 1)
             view.agent_codes.value = pack(codes, layer.adc_bits)
-            if layer.conversion_cycles == 0:
-                view.agent_cycles.value = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))
+            duration = layer.conversion_cycles
+            if not duration:
+                duration = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))
+                view.agent_cycles.value = duration
+            self.starts.append(clock_cycle())
+            self.ends.append(clock_cycle() + duration - 1)
+
+    def seen(self, port: str) -> int:
+        """What an input of the macro holds."""
+        return self.rules.number(getattr(self.view, port).value, f"{self.where}: {port} is")
 
     def begins(self) -> bool:
         """Does a sequence of a dense layer begin with the next reading? One on last steps has one a sequence."""
-        return self.layer.emit == "end" or self.firsts[len(self.drives)]
+        return self.layer.at_end or self.firsts[len(self.drives)]
 
     async def serve_programming(self):
         """Forever: wait for a cell to be written, put its level into the array model."""
@@ -75,9 +87,19 @@ class ArrayAgent:
             level = from_wire(int(view.program_level.value), layer.weight_bits)
             row, column = int(view.program_row.value), int(view.program_column.value)
             self.array.program_cell(row, column, int(level))
+            self.written += 1
             low, high = self.program_cycles
             if low != high:
                 view.agent_program_cycles.value = int(self.rng.integers(low, high + 1))
+
+    async def watch_rules(self):
+        """Forever: note the rules that the macro's view finds broken."""
+        while True:
+            await ValueChange(self.view.agent_broken)
+            broken = int(self.view.agent_broken.value)
+            for bit, rule in enumerate(RULES):
+                if broken >> bit & 1:
+                    self.rules.broke(f"{self.where}: {rule}")
 
     def take_gains(self) -> None:
         """Read the gains that the registers hold, once they are loaded."""
@@ -92,6 +114,8 @@ class RegisterBusDriver:
 
     def __init__(self, ports, clk):
         self.ports, self.clk = ports, clk
+        self.writes = 0  #: that the device has answered
+        self.waits_at: int | None = None  #: address of an access without an answer
         for name in ("adr", "dat_w", "cyc", "stb", "we"):
             ports[f"bus__{name}"].value = 0
         ports["bus__sel"].value = 0xF
@@ -105,12 +129,14 @@ class RegisterBusDriver:
         ports["bus__dat_w"].value = value or 0
         ports["bus__sel"].value = select
         ports["bus__cyc"].value = ports["bus__stb"].value = 1
+        self.waits_at = address
         while True:
             await FallingEdge(self.clk)
             refused = int(ports["bus__err"].value)
             if refused or int(ports["bus__ack"].value):
                 break
         ports["bus__cyc"].value = ports["bus__stb"].value = 0
+        self.waits_at, self.writes = None, self.writes + (value is not None)
         if refused:
             raise BusRefusal(f"{'read' if value is None else 'write'} at 0x{address:02X}")
         return int(ports["bus__dat_r"].value)
@@ -136,6 +162,7 @@ class StreamSource:
     def __init__(self, ports, clk, layer: Layer, rng: np.random.Generator, gaps: int):
         self.ports, self.clk, self.layer, self.rng, self.gaps = ports, clk, layer, rng, gaps
         self.firsts: list[bool] = []
+        self.taken = 0  #: time steps that the chip took
         ports["x__valid"].value = 0
         ports["x__payload"].value = 0
 
@@ -152,6 +179,7 @@ class StreamSource:
             await RisingEdge(ports["x__ready"])
             await FallingEdge(self.clk)
         await RisingEdge(self.clk)  # the transfer
+        self.taken += 1
         await FallingEdge(self.clk)
         ports["x__valid"].value = 0
 
@@ -159,9 +187,10 @@ class StreamSource:
 class StreamSink:
     """Takes results, refusing for up to ``gaps`` cycles before each; checks that a waiting payload is stable."""
 
-    def __init__(self, ports, clk, rng: np.random.Generator, gaps: int):
-        self.ports, self.clk, self.rng, self.gaps = ports, clk, rng, gaps
+    def __init__(self, ports, clk, rng: np.random.Generator, gaps: int, rules: Rules):
+        self.ports, self.clk, self.rng, self.gaps, self.rules = ports, clk, rng, gaps, rules
         self.results: list[int] = []
+        self.cycles: list[int] = []  #: in which they were taken
         ports["y__ready"].value = int(not gaps)
 
     async def run(self):
@@ -170,14 +199,15 @@ class StreamSink:
             if not int(ports["y__valid"].value):
                 await RisingEdge(ports["y__valid"])
                 await FallingEdge(self.clk)
-            payload = int(ports["y__payload"].value)
+            payload = ports["y__payload"].value
             if self.gaps:
                 for _ in range(int(self.rng.integers(0, self.gaps + 1))):
                     await FallingEdge(self.clk)
-                    if not int(ports["y__valid"].value) or int(ports["y__payload"].value) != payload:
-                        raise AssertionError("the output stream changed while it waited to be taken")
+                    if not int(ports["y__valid"].value) or ports["y__payload"].value != payload:
+                        self.rules.broke("output stream: a result changed while it waited to be taken")
                 ports["y__ready"].value = 1
-            self.results.append(payload)
+            self.results.append(self.rules.number(payload, "output stream: a result is"))
+            self.cycles.append(clock_cycle())
             await FallingEdge(self.clk)
             if self.gaps:
                 ports["y__ready"].value = 0
@@ -186,9 +216,10 @@ class StreamSink:
 class TraceMonitor:
     """Collects the intermediate results of an LSTM layer's trace port."""
 
-    def __init__(self, ports, clk, index: int, layer: Layer):
-        self.ports, self.clk, self.index, self.layer = ports, clk, index, layer
+    def __init__(self, ports, clk, index: int, layer: Layer, rules: Rules):
+        self.ports, self.clk, self.index, self.layer, self.rules = ports, clk, index, layer, rules
         self.values: dict[str, list[int]] = {"gates": [], "cell": [], "hidden": []}
+        self.cycles: dict[str, list[int]] = {name: [] for name in self.values}
 
     async def watch(self, name: str):
         """Forever: take ``name`` in each cycle in which it is valid (never two in a row)."""
@@ -197,7 +228,8 @@ class TraceMonitor:
         while True:
             await RisingEdge(valid)
             await FallingEdge(self.clk)
-            self.values[name].append(int(value.value))
+            self.values[name].append(self.rules.number(value.value, f"layer {self.index}: {STAGES[name]} is"))
+            self.cycles[name].append(clock_cycle())
 
     def numbers(self, name: str) -> np.ndarray:
         """All that was taken of ``name``, as numbers: (conversions, fields) int64."""

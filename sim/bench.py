@@ -6,7 +6,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, gather
+from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
 from ..analog.array import Array
 from ..firmware.loader import LoadError, load
@@ -14,15 +14,17 @@ from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
 from .job import DeviceJob, DeviceRecord, LayerRecord, read_jobs, write_record
+from .rules import PERIOD, Rules
 
-PERIOD = 10  #: simulator steps of a clock cycle
+PATIENCE = 500  #: cycles in which something must move, besides the waits that the job itself makes
 
 
 class Device:
     """One chip of the bench with everything that is connected to it."""
 
     def __init__(self, dut, number: int, job: DeviceJob, trace: bool):
-        self.job, self.clk = job, dut.clk
+        self.job, self.clk, self.rules = job, dut.clk, Rules()
+        self.facts: dict = {"sequences": []}  #: of the scenario, which adds each sequence before it is sent
         prefix = f"d{number}__"
         self.ports = {h._name.removeprefix(prefix): h for h in dut if h._name.startswith(prefix)}
         chip = getattr(dut, f"d{number}")
@@ -33,15 +35,15 @@ class Device:
         for index, layer in enumerate(layers):
             view = getattr(chip, f"array_{index}").macro
             array = Array(layer, job.array, seed=np.random.SeedSequence(job.seed, spawn_key=(index,)))
-            waits = timing.conversion, timing.programming, PERIOD
-            self.agents.append(ArrayAgent(view, layer, array, self.source.firsts, rng, *waits))
+            waits = timing.conversion, timing.programming
+            self.agents.append(ArrayAgent(view, index, layer, array, self.source.firsts, rng, self.rules, *waits))
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = timing.conversion[0]
             view.agent_program_cycles.value = timing.programming[0]
             if trace and layer.kind == "lstm":
-                self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer)
+                self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer, self.rules)
         self.bus = RegisterBusDriver(self.ports, self.clk)
-        self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps)
+        self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps, self.rules)
         self.ports["rst"].value = 1
 
     async def reset(self) -> None:
@@ -56,6 +58,7 @@ class Device:
         for agent in self.agents:
             cocotb.start_soon(agent.serve_reads())
             cocotb.start_soon(agent.serve_programming())
+            cocotb.start_soon(agent.watch_rules())
         for monitor in self.monitors.values():
             for name in monitor.values:
                 cocotb.start_soon(monitor.watch(name))
@@ -69,6 +72,7 @@ class Device:
 
     async def send(self, sequence: int) -> None:
         """Send one sequence of the job."""
+        self.facts["sequences"].append(sequence)
         length = int(self.job.lengths[sequence])
         patterns = to_wire(self.job.codes[sequence, :length], self.job.network.design.layers[0].dac_bits)
         for t in range(length):
@@ -82,13 +86,39 @@ class Device:
         while BY_NAME["STATUS"].unpack(await self.read("STATUS"))["BUSY"]:
             await ClockCycles(self.clk, 4)
 
+    async def watch_progress(self) -> None:
+        """Return, with a broken rule, when the chip has stood still for longer than anything may take."""
+        timing = self.job.timing
+        fixed = [layer.conversion_cycles for layer in self.job.network.design.layers]
+        bound = (
+            PATIENCE
+            + max(*timing.conversion, *timing.programming, *fixed)
+            + max(timing.input_gaps, timing.output_gaps)
+        )
+        before = None
+        while (now := self.progress()) != before:
+            before = now
+            await ClockCycles(self.clk, bound)
+        if self.bus.waits_at is not None:
+            what = f"the register bus does not answer at 0x{self.bus.waits_at:02X}"
+        elif int(self.ports["x__valid"].value):
+            what = "an input is not taken"
+        else:
+            what = "no result comes"
+        self.rules.broke(f"nothing moves for {bound} cycles: {what}")
+
+    def progress(self) -> tuple[int, ...]:
+        """What grows while the chip works."""
+        arrays = [count for agent in self.agents for count in (len(agent.codes), agent.written)]
+        return self.bus.writes, self.source.taken, len(self.sink.results), *arrays
+
     def recordings(self) -> list[list]:
         """All lists that grow while the chip runs."""
-        lists = [self.sink.results, self.source.firsts]
+        lists = [self.sink.results, self.sink.cycles, self.source.firsts, self.facts["sequences"]]
         for agent in self.agents:
-            lists += [agent.drives, agent.codes, agent.starts]
+            lists += [agent.drives, agent.codes, agent.starts, agent.ends]
         for monitor in self.monitors.values():
-            lists += monitor.values.values()
+            lists += [*monitor.values.values(), *monitor.cycles.values()]
         return lists
 
     async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
@@ -113,32 +143,37 @@ class Device:
         self.ports["y__ready"].value = int(not self.sink.gaps)
         self.taking = cocotb.start_soon(self.sink.run())
 
-    async def record(self, facts: dict) -> DeviceRecord:
+    async def record(self) -> DeviceRecord:
         """Everything that was recorded, as arrays."""
         layers = []
         for index, agent in enumerate(self.agents):
             layer = agent.layer
             traces = {}
             if index in self.monitors:
-                traces = {name: self.monitors[index].numbers(name) for name in ("gates", "cell", "hidden")}
+                monitor = self.monitors[index]
+                traces = {name: monitor.numbers(name) for name in monitor.values}
+                traces |= {f"{name}_cycles": np.array(cycles) for name, cycles in monitor.cycles.items()}
             layers.append(LayerRecord(
                 np.array(agent.drives).reshape(-1, layer.rows), np.array(agent.codes).reshape(-1, layer.adcs),
-                np.array(agent.starts), **traces,
+                np.array(agent.starts), np.array(agent.ends), **traces,
             ))  # fmt: skip
-        registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
-        return DeviceRecord(self.sink.results, layers, registers, facts)
+        registers = {}
+        if self.bus.waits_at is None:
+            registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
+        return DeviceRecord(
+            self.sink.results, layers, registers, self.facts, self.sink.cycles, self.rules.sentences()
+        )
 
 
-async def inference(device: Device) -> dict:
+async def inference(device: Device) -> None:
     """Load the image and run all sequences."""
     await device.load()
     for sequence in range(len(device.job.lengths)):
         await device.send(sequence)
     await device.drain()
-    return {"sequences": list(range(len(device.job.lengths)))}
 
 
-async def reset_sweep(device: Device) -> dict:
+async def reset_sweep(device: Device) -> None:
     """Reset in every cycle of one time step, by register and by pin; after each reset run sequence 0.
 
     By register everything stays loaded. By pin the registers are lost, so tables and gains are loaded again;
@@ -152,13 +187,13 @@ async def reset_sweep(device: Device) -> dict:
             await device.interrupted(delay % len(device.job.lengths), delay, by_pin)
             await device.send(0)
             await device.drain()
-    return {"sequences": [0] * (2 * cycles), "cycles": cycles}
+    device.facts["cycles"] = cycles
 
 
-async def refusal(device: Device) -> dict:
+async def refusal(device: Device) -> None:
     """An image with a wrong fingerprint is refused by the chip; so is loading while locked."""
     wrong = int(device.job.network.design.fingerprint, 16) ^ 1
-    facts = {"sequences": [0]}
+    facts = device.facts
     await device.bus.access(BY_NAME["UNLOCK_LOW"].address, wrong & 0xFFFFFFFF)
     await device.bus.access(BY_NAME["UNLOCK_HIGH"].address, wrong >> 32)
     facts["status_after_wrong"] = BY_NAME["STATUS"].unpack(await device.read("STATUS"))
@@ -189,7 +224,9 @@ async def refusal(device: Device) -> dict:
         facts["right_image"] = str(error)
     await device.send(0)
     await device.drain()
-    return facts
+
+
+RUNS = {"inference": inference, "reset_sweep": reset_sweep, "refusal": refusal}  #: by name, as in sim/job.py
 
 
 @cocotb.test()
@@ -203,8 +240,12 @@ async def bench(dut):
     async def one(number: int, device: Device) -> None:
         await device.reset()
         device.start()
-        facts = await globals()[device.job.scenario](device)
-        write_record(folder, number, await device.record(facts))
+        scenario = cocotb.start_soon(RUNS[device.job.scenario](device))
+        watch = cocotb.start_soon(device.watch_progress())
+        await First(scenario, watch)
+        for task in (scenario, watch):
+            task.cancel()
+        write_record(folder, number, await device.record())
 
     await RisingEdge(dut.clk)
     await gather(*(one(n, d) for n, d in enumerate(devices)))

@@ -1,85 +1,71 @@
 """Compares what the Verilog did with the integer reference, integer by integer."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..analog.config import PRESETS
 from ..hdl.streams import output_layout
+from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
+from ..model.compare import compare as compare_checks
 from ..model.formats import from_wire
 from ..model.layers import INNER_OUTPUTS, Layer
 from ..model.layout import logical_columns
-from ..model.reference import Result, run
+from ..model.reference import Result, run, steps_read
 from .bit_fields import signed, unpack
 from .job import DeviceJob, DeviceRecord, LayerRecord
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """The first integer that differs: where, what was expected and what was got."""
-
-    layer: int  #: -1: the output stream
-    sequence: int
-    step: int
-    unit: int
-    stage: str
-    expected: int
-    got: int
-
-    def __str__(self) -> str:
-        where = f"layer {self.layer}" if self.layer >= 0 else "output"
-        return (
-            f"{where}, sequence {self.sequence}, step {self.step}, unit {self.unit}, {self.stage}: "
-            f"expected {self.expected}, got {self.got}"
-        )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``integers`` compared, ``mismatches`` among them, and the first one."""
-
-    integers: int
-    mismatches: int
-    first: Mismatch | None
-
-    def __str__(self) -> str:
-        if self.first is None:
-            return f"{self.integers} integers compared, 0 mismatches"
-        return f"{self.integers} integers compared, {self.mismatches} mismatches; first: {self.first}"
-
-
-def compare(job: DeviceJob, record: DeviceRecord) -> Comparison:
-    """Every integer that was recorded, against the reference.
+def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Comparison:
+    """Every integer that was recorded, against the reference; the first to differ is the first in clock cycles.
 
     The reference is fed with the ADC codes that the array model gave, so a noisy run is compared as strictly as
     a noiseless one: rows (inputs and hidden codes), gates, cell and hidden state, outputs. Where the array is
-    ideal, its ADC codes are compared with the reference's own too.
+    ideal, its ADC codes are compared with the reference's own too. ``keep`` collects every difference.
     """
     sequences = np.array(record.facts["sequences"], dtype=np.int64)
     codes, lengths = job.codes[sequences], job.lengths[sequences]
     result = run(job.network, codes, lengths, _replay(job, record, lengths, codes.shape[1]))
-    checks = list(_layer_checks(job, record, result, lengths))
-    if job.array == PRESETS["ideal"]:
-        own = run(job.network, codes, lengths)
-        for index, layer in enumerate(job.network.design.layers):
+    own = run(job.network, codes, lengths) if job.array == PRESETS["ideal"] else None
+
+    def checks() -> Iterator[Check]:
+        layers = job.network.design.layers
+        for index, (layer, seen) in enumerate(zip(layers, record.layers)):
             at = _steps(layer, lengths, codes.shape[1])
-            expected, got = own.layers[index].adc[tuple(at)], _logical(layer, record.layers[index].adc)
-            checks.append((index, "ADC code", at, expected, got))
-    checks.append(_output_check(job, record, result, lengths, codes.shape[1]))
-    integers = mismatches = 0
-    first = None
-    for index, stage, at, expected, got in checks:
-        count, wrong, found = _difference(index, stage, at, expected, got, sequences)
-        integers, mismatches, first = integers + count, mismatches + wrong, first or found
-    return Comparison(integers, mismatches, first)
+            places = np.stack([sequences[at[0]], at[1]], axis=1)
+            for name, got, cycles in _stages(layer, seen):
+                trace = own.layers[index] if name == "adc" and own is not None else result.layers[index]
+                if name != "adc" or own is not None:
+                    want = getattr(trace, name)[tuple(at)].reshape(len(places), -1)
+                    yield Check(index, layer, STAGES[name], places, want, got, cycles)
+        expected, got = _output(layer, record, result, lengths, at)
+        cycles = np.array(record.out_cycles, dtype=np.int64)[:, None]
+        yield Check(index, layer, OUTPUT_STREAM, places, expected, got, cycles)
+
+    return compare_checks(checks(), keep, record.violations)
 
 
 def _steps(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
     """(sequence, step) of every time step in which a layer's array is read, in order: (2, steps)."""
-    valid = np.arange(longest) < lengths[:, None]
-    if layer.kind == "dense" and layer.emit == "end":
-        valid &= np.arange(longest) == lengths[:, None] - 1
-    return np.argwhere(valid).T
+    return np.argwhere(steps_read(layer, lengths, longest)).T
+
+
+def _stages(layer: Layer, seen: LayerRecord) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Everything that a layer showed: stage, numbers (steps, units), and the clock cycle of each."""
+    first = seen.starts[:: layer.steps, None]
+    yield "drive", seen.drive, first[: len(seen.drive)]
+    yield "adc", _logical(layer, seen.adc), _logical(layer, _columns(seen.adc_cycles, layer.adcs))
+    if seen.cell is None:
+        return
+    yield "gates", _logical(layer, seen.gates), _logical(layer, _columns(seen.gates_cycles, layer.adcs))
+    for name in ("cell", "hidden"):
+        cycles = _columns(getattr(seen, f"{name}_cycles"), layer.lanes)
+        yield name, _units(layer, getattr(seen, name)), _units(layer, cycles)
+
+
+def _columns(cycles: np.ndarray, count: int) -> np.ndarray:
+    """The cycle of each of ``count`` numbers of a conversion: (conversions, count)."""
+    return np.repeat(cycles[:, None], count, axis=1)
 
 
 def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
@@ -108,34 +94,18 @@ def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: 
     return convert
 
 
-def _layer_checks(job: DeviceJob, record: DeviceRecord, result: Result, lengths: np.ndarray):
-    """(layer, stage, (2, steps) places, expected, got) for everything that a layer showed."""
-    for index, (layer, seen) in enumerate(zip(job.network.design.layers, record.layers)):
-        trace = result.layers[index]
-        at = _steps(layer, lengths, trace.drive.shape[1])
-        yield index, "row", at, trace.drive[tuple(at)], seen.drive
-        if seen.cell is not None:
-            gates = trace.gates[tuple(at)].reshape(at.shape[1], -1)
-            yield index, "gate activation", at, gates, _logical(layer, seen.gates)
-            yield index, "cell state", at, trace.cell[tuple(at)], _units(layer, seen, "cell")
-            yield index, "hidden code", at, trace.hidden[tuple(at)], _units(layer, seen, "hidden")
-
-
-def _units(layer: Layer, seen: LayerRecord, name: str) -> np.ndarray:
+def _units(layer: Layer, values: np.ndarray) -> np.ndarray:
     """Values of M conversions of P lanes as (steps, hidden units)."""
-    values = getattr(seen, name)
     return values[: len(values) // layer.steps * layer.steps].reshape(-1, layer.hidden)
 
 
-def _output_check(job: DeviceJob, record: DeviceRecord, result: Result, lengths: np.ndarray, longest: int):
-    """The output stream: values, then the marks of a sequence's first and last step."""
-    layer = job.network.design.layers[-1]
-    at = _steps(layer, lengths, longest)
+def _output(layer: Layer, record: DeviceRecord, result: Result, lengths: np.ndarray, at: np.ndarray):
+    """The output stream, expected and got: values, then the marks of a sequence's first and last step."""
     values = result.layers[-1].out[tuple(at)]
     marks = np.stack([at[1] == 0, at[1] == lengths[at[0]] - 1], axis=1)
     expected = np.concatenate([values, marks], axis=1).astype(np.int64)
     got = np.array([output_numbers(layer, payload) for payload in record.out]).reshape(-1, expected.shape[1])
-    return -1, "output stream", at, expected, got
+    return expected, got
 
 
 def output_numbers(layer: Layer, payload: int) -> np.ndarray:
@@ -149,18 +119,3 @@ def output_numbers(layer: Layer, payload: int) -> np.ndarray:
     patterns = unpack(value, bits, layer.outputs)
     decode = from_wire if layer.output == INNER_OUTPUTS[layer.kind] else signed
     return np.concatenate([decode(patterns, bits), marks])
-
-
-def _difference(index, stage, at, expected, got, sequences) -> tuple[int, int, Mismatch | None]:
-    """Integers compared, how many differ, and the first. Missing or surplus steps count as differing."""
-    common = min(len(expected), len(got))
-    wrong = np.argwhere(expected[:common] != got[:common])
-    missing = abs(len(expected) - len(got)) * expected.shape[1]
-    first = None
-    if len(wrong):
-        step, unit = (int(v) for v in wrong[0])
-        first = Mismatch(index, int(sequences[at[0, step]]), int(at[1, step]), unit, stage,
-                         int(expected[step, unit]), int(got[step, unit]))  # fmt: skip
-    elif missing:
-        first = Mismatch(index, -1, common, 0, f"number of steps seen ({stage})", len(expected), len(got))
-    return expected.size, len(wrong) + missing, first

@@ -85,7 +85,8 @@ def build(
 def simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
     """Run one job on each chip of ``build``, all at the same time, and compare each with the reference.
 
-    Raises :class:`DesignError` if the simulation itself fails (a stream rule broken, a bus error, a hang).
+    A chip that breaks a rule of its ports, or stands still, is a verdict, too (:attr:`Comparison.violations`). Raises
+    :class:`DesignError` if the simulation itself fails.
     """
     if len(jobs) != len(build.designs):
         raise DesignError(f"a build of {len(build.designs)} chips must get as many jobs, not {len(jobs)}")

@@ -58,16 +58,21 @@ class DeviceJob:
 class LayerRecord:
     """What was seen at one layer's array and trace ports, in the order of time.
 
-    ``drive`` (steps, rows), ``adc`` (steps * M, K), ``starts`` (steps * M,) clock cycles; ``gates``
-    (steps * M, K), ``cell`` and ``hidden`` (steps * M, lanes) for an LSTM whose build has trace ports.
+    ``drive`` (steps, rows), ``adc`` (steps * M, K); ``gates`` (steps * M, K), ``cell`` and ``hidden``
+    (steps * M, lanes) for an LSTM whose build has trace ports. ``starts`` are the clock cycles in which conversions
+    began, ``adc_cycles`` those in which their codes were valid, the others those of the traces: (steps * M,) each.
     """
 
     drive: np.ndarray
     adc: np.ndarray
     starts: np.ndarray
+    adc_cycles: np.ndarray
     gates: np.ndarray | None = None
     cell: np.ndarray | None = None
     hidden: np.ndarray | None = None
+    gates_cycles: np.ndarray | None = None
+    cell_cycles: np.ndarray | None = None
+    hidden_cycles: np.ndarray | None = None
 
 
 @dataclass
@@ -76,8 +81,10 @@ class DeviceRecord:
 
     out: list[int]  #: payloads of the output stream
     layers: list[LayerRecord]
-    registers: dict[str, int]
+    registers: dict[str, int]  #: empty where the register bus no longer answers
     facts: dict  #: of the scenario; ``sequences`` are the indices of those that were run, in order
+    out_cycles: list[int]  #: clock cycles in which the payloads were taken
+    violations: list[str]  #: rules of its ports that the chip broke, in the order of time
 
 
 def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
@@ -126,6 +133,7 @@ def write_record(folder: Path, number: int, record: DeviceRecord) -> None:
         arrays |= {f"{index}_{name}": value for name, value in vars(layer).items() if value is not None}
     np.savez(folder / f"record_{number}.npz", **arrays)
     content = {"out": [hex(v) for v in record.out], "registers": record.registers, "facts": record.facts}
+    content |= {"out_cycles": record.out_cycles, "violations": record.violations}
     (folder / f"record_{number}.json").write_text(json.dumps(content))
 
 
@@ -140,4 +148,5 @@ def read_record(folder: Path, number: int, layers: int) -> DeviceRecord:
             LayerRecord(**{k.split("_", 1)[1]: arrays[k] for k in arrays.files if k.split("_", 1)[0] == str(index)})
             for index in range(layers)
         ]
-    return DeviceRecord([int(v, 16) for v in content["out"]], records, content["registers"], content["facts"])
+    out = [int(v, 16) for v in content.pop("out")]
+    return DeviceRecord(out=out, layers=records, **content)

@@ -54,7 +54,7 @@ class DesignNetwork(nn.Module):
             if layer.kind == "lstm":
                 values = module(values, trace=trace)[0]
                 continue
-            if layer.emit == "end":
+            if layer.at_end:
                 values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
             values = module(values, trace=trace)
         return values if values.dim() == 2 else values.transpose(0, 1)

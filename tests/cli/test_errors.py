@@ -143,11 +143,11 @@ def test_differing_integers_are_counted_and_named(run_folder):
     changed.cell[1, 1, 4] += 5
     changed.cell[1, 2, 4] += 5  # past the sequence's end: not an integer of the network
     other = reference.Result(result.out, [changed, *result.layers[1:]])
-    integers, mismatches, first = compare_results(result, other, lengths)
+    found = compare_results(network, result, other, lengths)
     value = int(result.layers[0].cell[1, 1, 4])
-    assert mismatches == 1
-    assert integers == 5 * (45 + 128 + 128 + 32 + 32 + 32) + 5 * (33 + 9 + 1)
-    assert first == f"layer 0, sequence 1, step 1, unit 4, cell: expected {value}, got {value + 5}"
+    assert found.mismatches == 1
+    assert found.integers == 5 * (45 + 128 + 128 + 32 + 32 + 32) + 2 * (33 + 9 + 1)
+    assert str(found.first) == f"layer 0, sequence 1, step 1, unit 4, cell state: expected {value}, got {value + 5}"
 
 
 @pytest.mark.slow

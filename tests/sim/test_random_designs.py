@@ -31,7 +31,7 @@ def check_levels(job: DeviceJob) -> None:
     """PyTorch and the noiseless array against the reference."""
     report = verify(DesignNetwork.from_network(job.network), job.codes, job.lengths, job.network)
     assert report.mismatches == 0, str(report)
-    assert report.compared > 0
+    assert report.integers > 0
     expected = run(job.network, job.codes, job.lengths)
     arrays = run(job.network, job.codes, job.lengths, convert_through(build_arrays(job.network)))
     for one, other in zip(expected.layers, arrays.layers):

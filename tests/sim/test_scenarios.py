@@ -152,7 +152,8 @@ def test_the_comparison_finds_and_names_a_wrong_integer(chips):
     tables[2] = 255 - tables[2]  # output gates differ: nothing before the hidden code does
     changed = replace(one.network, layers=(replace(layers[0], tables=tables), layers[1]))
     first = compare(replace(one, network=changed), result.record).first
-    assert (first.layer, first.stage) == (0, "row"), "the hidden codes come back as rows"
+    assert (first.layer, first.sequence, first.step, first.stage) == (0, 0, 0, "gate activation")
+    assert first.what.startswith("gate o of"), "the first in time, not a row that came of it a step later"
 
     record = result.record
     record.layers[0].cell[5, 1] ^= 1

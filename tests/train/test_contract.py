@@ -26,7 +26,7 @@ def test_evaluation_of_a_description_is_the_reference(seed):
     codes, lengths = random_inputs(network.design, rng)
     report = verify(DesignNetwork.from_network(network), codes, lengths, network)
     assert report.mismatches == 0, str(report)
-    assert report.compared > 0
+    assert report.integers > 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,11 +84,11 @@ def test_verify_reports_the_first_difference():
     codes, lengths = random_inputs(network.design, rng, batch=2, steps=3)
     report = verify(DesignNetwork.from_network(other), codes, lengths, network)
     assert report.mismatches > 0
-    assert (report.first.layer, report.first.step, report.first.stage) == (0, 0, "gates")
+    assert (report.first.layer, report.first.step, report.first.stage) == (0, 0, "gate activation")
     assert report.first.unit // 4 == 1
     assert (report.first.expected + 1) % 256 == report.first.got
-    assert f"{report.mismatches} differ; first: layer 0, step 0" in str(report)
-    assert report.compared == int(lengths.sum()) * (16 + 16 + 4 + 4)
+    assert f"{report.mismatches} differ; first: layer 0, sequence 0, step 0, unit" in str(report)
+    assert report.integers == int(lengths.sum()) * (16 + 16 + 4 + 4)
 
 
 @given(seeds)

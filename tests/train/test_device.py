@@ -123,7 +123,7 @@ def test_evaluation_gives_the_same_integers_after_calibration(bits, output):
         assert_same((tagged.data, *state), (other.data, *other_state))
         set_noise(there, evaluate=Noise())
         report = verify_modules(there, x.to("meta"))
-        assert (report.mismatches, report.compared > 2000) == (0, True)
+        assert (report.mismatches, report.integers > 2000) == (0, True)
         for one, other in zip(arrays_of(here), arrays_of(there)):
             assert one.layer_data() == other.layer_data()
 

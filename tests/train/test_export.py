@@ -43,7 +43,7 @@ def test_stacks_and_both_directions_are_the_reference(seed):
     report = verify_modules(model, torch.rand(steps, batch, 4) * 2 - 1)
     assert report.mismatches == 0, str(report)
     arrays = len(model.lstm.arrays)
-    assert report.compared == steps * batch * (arrays * (4 * 6 * 2 + 2 * 6) + 3)
+    assert report.integers == steps * batch * (arrays * (4 * 6 * 2 + 2 * 6) + 3)
 
 
 def test_packed_sequences_are_the_reference():
@@ -51,7 +51,7 @@ def test_packed_sequences_are_the_reference():
     model = Tagger((4, 4, 4), 2, True)
     report = verify_modules(model, pack_sequence([torch.rand(n, 4) for n in (7, 5, 2)]))
     assert report.mismatches == 0
-    assert report.compared > 0
+    assert report.integers > 0
 
 
 def test_a_stack_with_a_head_exports_as_one_network():
@@ -80,7 +80,7 @@ def test_values_of_a_last_layer_are_the_references(seed):
     x = torch.rand(6, 4, 3) * 2 - 1
     report = verify_modules(model, x)
     assert report.mismatches == 0, str(report)
-    assert report.compared == 6 * 4 * (2 * (4 * 5 * 2 + 2 * 5) + 5)
+    assert report.integers == 6 * 4 * (2 * (4 * 5 * 2 + 2 * 5) + 5)
     network = export(model)
     result = reference.run(network, quantise_symmetric(x.transpose(0, 1).numpy(), bits))
     outputs, (hidden, _) = model(x)
@@ -135,7 +135,7 @@ def test_noise_shows_in_verification():
     model.lstm.arrays[0].eval_noise = Noise(adc=1.0)
     report = verify_modules(model, torch.rand(5, 3, 4))
     assert report.mismatches > 0
-    assert (report.first.layer, report.first.stage) == (0, "adc")
+    assert (report.first.layer, report.first.stage) == (0, "ADC code")
 
 
 def test_sentences():

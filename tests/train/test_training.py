@@ -109,7 +109,7 @@ def test_vowels_reach_the_float_accuracy_and_the_references_integers():
     network = quantised.network
     report = verify(quantised.model, network.encode(VOWELS.test.features), VOWELS.test.lengths, network)
     assert report.mismatches == 0
-    assert report.compared == int(VOWELS.test.lengths.sum()) * (4 * 32 * 2 + 2 * 32) + 370 * (9 + 1)
+    assert report.integers == int(VOWELS.test.lengths.sum()) * (4 * 32 * 2 + 2 * 32) + 370 * (9 + 1)
     assert network.labels == VOWELS.classes
     assert floating.network is None
 

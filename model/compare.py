@@ -74,8 +74,8 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Does every integer agree, by a chip that kept its rules?"""
-        return not self.mismatches and not self.violations
+        """Were there integers to compare, did all of them agree, and did the chip keep its rules?"""
+        return self.integers > 0 and not self.mismatches and not self.violations
 
     def __str__(self) -> str:
         text = f"{self.integers} integers compared, {self.mismatches} differ"

@@ -64,7 +64,7 @@ def agent_view(layer: Layer) -> str:
         elapsed <= elapsed + 16'd1;
         program_elapsed <= program_elapsed + 16'd1;
         if (converting && inputs !== held) agent_broken[0] <= 1;
-        if (convert && converting && !finished) agent_broken[1] <= 1;
+        if (convert && converting) agent_broken[1] <= 1;
         if (program_strobe && programming && !program_done) agent_broken[2] <= 1;
         if (finished) converting <= 0;
         if (program_done) programming <= 0;

@@ -112,8 +112,8 @@ class ArrayAgent:
 class RegisterBusDriver:
     """Wishbone initiator for a chip's register bus."""
 
-    def __init__(self, ports, clk):
-        self.ports, self.clk = ports, clk
+    def __init__(self, ports, clk, rules: Rules):
+        self.ports, self.clk, self.rules = ports, clk, rules
         self.writes = 0  #: that the device has answered
         self.waits_at: int | None = None  #: address of an access without an answer
         for name in ("adr", "dat_w", "cyc", "stb", "we"):
@@ -139,7 +139,9 @@ class RegisterBusDriver:
         self.waits_at, self.writes = None, self.writes + (value is not None)
         if refused:
             raise BusRefusal(f"{'read' if value is None else 'write'} at 0x{address:02X}")
-        return int(ports["bus__dat_r"].value)
+        if value is not None:
+            return 0
+        return self.rules.number(ports["bus__dat_r"].value, f"register bus: what is read at 0x{address:02X} is")
 
     async def run(self, transactions: Transactions) -> None:
         """Do the loader's transactions."""
@@ -239,7 +241,7 @@ class TraceMonitor:
             "cell": (layer.cell_bits, layer.lanes),
             "hidden": (layer.dac_bits, layer.lanes),
         }[name]
-        patterns = np.array([unpack(v, bits, count) for v in self.values[name]]).reshape(-1, count)
+        patterns = np.array([unpack(v, bits, count) for v in self.values[name]], np.int64).reshape(-1, count)
         if name == "hidden":
             return from_wire(patterns, bits)
         if name == "cell":

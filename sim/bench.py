@@ -42,7 +42,7 @@ class Device:
             view.agent_program_cycles.value = timing.programming[0]
             if trace and layer.kind == "lstm":
                 self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer, self.rules)
-        self.bus = RegisterBusDriver(self.ports, self.clk)
+        self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
         self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps, self.rules)
         self.ports["rst"].value = 1
 
@@ -152,11 +152,12 @@ class Device:
             if index in self.monitors:
                 monitor = self.monitors[index]
                 traces = {name: monitor.numbers(name) for name in monitor.values}
-                traces |= {f"{name}_cycles": np.array(cycles) for name, cycles in monitor.cycles.items()}
-            layers.append(LayerRecord(
-                np.array(agent.drives).reshape(-1, layer.rows), np.array(agent.codes).reshape(-1, layer.adcs),
-                np.array(agent.starts), np.array(agent.ends), **traces,
-            ))  # fmt: skip
+                traces |= {f"{name}_cycles": np.array(cycles, np.int64) for name, cycles in monitor.cycles.items()}
+            drives, codes, starts, ends = (
+                np.array(values, np.int64) for values in (agent.drives, agent.codes, agent.starts, agent.ends)
+            )
+            drives, codes = drives.reshape(-1, layer.rows), codes.reshape(-1, layer.adcs)
+            layers.append(LayerRecord(drives, codes, starts, ends, **traces))
         registers = {}
         if self.bus.waits_at is None:
             registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}

@@ -180,6 +180,11 @@ def test_all_differences_as_a_table():
     )  # fmt: skip
 
 
+def test_nothing_compared_is_no_agreement():
+    result = compare([])
+    assert (str(result), result.agrees) == ("0 integers compared, 0 differ", False)
+
+
 def test_a_broken_rule_is_a_verdict_too():
     result = compare([check("cell state", [[1, 2]], [[1, 2]])], violations=["rows changed (clock cycle 7)"])
     assert (result.mismatches, result.agrees) == (0, False)

@@ -1,0 +1,171 @@
+"""An independent reading of docs/training.md: ranges, integers and gradients of an LSTM array, in numpy and float64.
+
+Nothing here is imported from ``train/``: a fault that kernel and eager path share shows against it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ohmgate.model import reference
+from ohmgate.model.design import Design
+from ohmgate.model.layers import LstmLayer
+from ohmgate.model.network import LayerData, Network
+from ohmgate.model.tables import cell_tanh_table, gate_tables
+
+
+def top_code(bits: int) -> int:
+    return 1 if bits == 1 else 2 ** (bits - 1) - 1
+
+
+def symmetric(values, bits: int) -> np.ndarray:
+    if bits == 1:
+        return np.where(np.asarray(values) >= 0, 1, -1)
+    top = top_code(bits)
+    return np.clip(np.floor(np.asarray(values) * top + 0.5), -top, top).astype(int)
+
+
+def percentile_range(weights) -> float:
+    """99.5 % of the magnitudes lie within; between two of them, in proportion."""
+    ascending = sorted(abs(float(w)) for w in np.ravel(weights))
+    place = 0.995 * (len(ascending) - 1)
+    below = int(place)
+    above = min(below + 1, len(ascending) - 1)
+    return ascending[below] + (place - below) * (ascending[above] - ascending[below])
+
+
+def moment_range(weights, c1: float, c2: float) -> float:
+    """sawb: c1 sqrt(E[w^2]) - c2 E[|w|], no more than the largest weight."""
+    size = np.abs(np.ravel(weights)).astype(float)
+    return min(c1 * np.sqrt((size**2).mean()) - c2 * size.mean(), size.max())
+
+
+def fitted_moments(bits: int, noise: float) -> tuple[float, float]:
+    """(c1, c2) over six laws of weights, each of power 1: the best ranges of all of them, by least squares."""
+    share = (np.arange(2000) + 0.5) / 2000
+    laws = (
+        stats.norm,
+        stats.uniform(-1, 2),
+        stats.laplace,
+        stats.logistic,
+        stats.triang(0.5, -1, 2),
+        stats.vonmises(1),
+    )
+    best, mean, top = [], [], top_code(bits)
+    for law in laws:
+        size = law.ppf(0.5 + share / 2)
+        size = size / np.sqrt((size**2).mean())
+        ranges = np.linspace(0.02, 8, 4000)[:, None]
+        codes = np.minimum(np.floor(size / ranges * top + 0.5), top) if bits > 1 else 1
+        error = ((codes * ranges / top - size) ** 2).mean(axis=1) + (2 * noise * ranges[:, 0]) ** 2
+        best.append(ranges[error.argmin(), 0])
+        mean.append(size.mean())
+    return tuple(np.linalg.lstsq(np.stack([np.ones(6), -np.array(mean)], axis=1), best, rcond=None)[0])
+
+
+def nearest_gain(gain: float) -> tuple[int, int]:
+    """Of all 255 x 64 gains the nearest, then the one of the smallest shift."""
+    return min(
+        ((mult, shift) for shift in range(64) for mult in range(1, 256)),
+        key=lambda pair: (abs(pair[0] * 2.0 ** -pair[1] - gain), pair[1]),
+    )
+
+
+@dataclass
+class Integers:
+    """What hardware gets of real ``cells`` (rows, 4n), and the reals that it stands for."""
+
+    codes: np.ndarray  #: (rows, 4n)
+    mult: np.ndarray
+    shift: np.ndarray
+    step: np.ndarray  #: (4,) in units of the pre-activation
+    alpha: np.ndarray  #: (4,)
+
+    @property
+    def gain(self) -> np.ndarray:
+        return self.mult * 2.0**-self.shift
+
+
+def integers(cells, alpha, steps, dac_bits: int, weight_bits: int) -> Integers:
+    """``alpha`` and nominal ADC ``steps`` (4,) by gate; the range that is left over by the gain goes to the step."""
+    n = cells.shape[1] // 4
+    codes = symmetric(cells / np.repeat(alpha, n), weight_bits)
+    ideal = alpha / (top_code(dac_bits) * top_code(weight_bits) * steps)
+    mult, shift = np.array([nearest_gain(g) for g in ideal]).T
+    return Integers(codes, mult, shift, steps * ideal / (mult * 2.0**-shift), alpha)
+
+
+def network(layer: LstmLayer, made: Integers) -> Network:
+    tables = gate_tables(layer.adc_bits, layer.activation_bits, tuple(made.step))
+    return Network(Design("oracle", (layer,)), (LayerData(made.codes, made.mult, made.shift, tables),))
+
+
+@dataclass
+class Gradients:
+    """Of ``sum(by_output * outputs) + sum(by_cell * cells)`` (T, B, n)."""
+
+    inputs: np.ndarray
+    cells: np.ndarray
+    weights: np.ndarray  #: of the scaled weights code * gain
+    log_step: np.ndarray  #: (4,)
+
+
+def forward(layer: LstmLayer, made: Integers, x: np.ndarray) -> reference.LayerTrace:
+    """The reference's integers for real inputs (T, B, m)."""
+    return reference.run(network(layer, made), symmetric(x, layer.dac_bits).transpose(1, 0, 2)).layers[0]
+
+
+def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradients:
+    """Straight-through gradients by backpropagation in time, as if no weight clipped."""
+    n, top, drive = layer.hidden, top_code(layer.dac_bits), layer.input_drive
+    trace = forward(layer, made, x)
+    adc, gates, cell, hidden = (
+        a.swapaxes(0, 1).astype(float) for a in (trace.adc, trace.gates, trace.cell, trace.hidden)
+    )
+    a, fraction = layer.activation_bits, layer.cell_fraction
+    values = gates / np.array([2.0**a] * 3 + [2.0 ** (a - 1)])[:, None]
+    steps, batch = x.shape[:2]
+    gain = np.repeat(made.gain, n)
+    scaled = made.codes * gain
+    d = symmetric(x, layer.dac_bits).astype(float)
+    rows = np.concatenate(
+        [drive * d, np.concatenate([np.zeros((1, batch, n)), hidden[:-1]]), np.full((steps, batch, layer.bias_rows), top)],
+        axis=2,
+    )  # fmt: skip
+    code = np.floor(rows @ scaled)
+    low, high = -(2 ** (layer.adc_bits - 1)), 2 ** (layer.adc_bits - 1) - 1
+    assert np.array_equal(np.clip(code, low, high), adc)
+    inside = (code >= low) & (code <= high)
+    tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a) / 2.0 ** (a - 1)
+    real = cell / 2.0**fraction
+    before = np.concatenate([np.zeros((1, batch, n)), real[:-1]])
+    f, i, o, g = (values[:, :, k] for k in range(4))
+    exact = np.floor(f * before * 2.0**fraction + 0.5) + np.floor(i * g * 2.0**fraction + 0.5)
+    assert np.array_equal(np.clip(exact, -(2 ** (layer.cell_bits - 1)), 2 ** (layer.cell_bits - 1) - 1), cell)
+    held = exact == cell
+    index = np.floor(real * 2.0**layer.tanh_fraction)
+    t_low, t_high = -(2 ** (layer.tanh_bits - 1)), 2 ** (layer.tanh_bits - 1) - 1
+    th = tanh[(np.clip(index, t_low, t_high) - t_low).astype(int)]
+    seen = (index >= t_low) & (index <= t_high)
+
+    dv = np.zeros((steps, batch, 4 * n))
+    dstep, dcell = np.zeros(4), np.zeros((batch, n))
+    for t in reversed(range(steps)):
+        fed_back = dv[t + 1] @ scaled[layer.inputs : layer.inputs + n].T if t + 1 < steps else 0.0
+        dproduct = fed_back * top + by_output[t]  # outputs are codes / top, or the product itself
+        dcell = (dcell + by_cell[t] + dproduct * o[t] * (1 - th[t] ** 2) * seen[t]) * held[t]
+        dgate = np.stack([dcell * before[t], dcell * g[t], dproduct * th[t], dcell * i[t]], axis=1)
+        dz = dgate * np.stack([f[t] * (1 - f[t]), i[t] * (1 - i[t]), o[t] * (1 - o[t]), 1 - g[t] ** 2], axis=1)
+        dstep += (dz * (adc[t].reshape(batch, 4, n) + 0.5)).sum(axis=(0, 2))
+        dv[t] = (dz * made.step[:, None]).reshape(batch, 4 * n) * inside[t]
+        dcell = dcell * f[t]
+    weights = np.einsum("tbr,tbc->rc", rows, dv)
+    dinputs = drive * dv @ scaled[: layer.inputs].T * top * (np.abs(x) <= 1)
+    alpha = np.repeat(made.alpha, n)
+    return Gradients(
+        inputs=dinputs,
+        cells=weights * gain * top_code(layer.weight_bits) / alpha,
+        weights=weights,
+        log_step=dstep * made.step - (weights * scaled).reshape(-1, 4, n).sum(axis=(0, 2)),
+    )

@@ -64,6 +64,39 @@ def test_what_changes_a_fingerprint():
     assert len(every) == 1 + len(different) + 2
 
 
+def one_field_changed(layer):
+    """(name, layer) for every field of a layer, so that one that is added cannot be forgotten."""
+    choices = {
+        "tables": "constant",
+        "output": "value" if layer.kind == "lstm" else "codes",
+        "function": "relu",
+        "emit": "end",
+    }
+    for field in dataclasses.fields(layer):
+        held = getattr(layer, field.name)
+        larger = {"conversion_cycles": 7, "adcs": held and 2 * held}
+        value = choices[field.name] if isinstance(held, str) else larger.get(field.name, held and held + 1)
+        yield field.name, dataclasses.replace(layer, **{field.name: value})
+
+
+@pytest.mark.parametrize("tables, without", [("loaded", {"adc_range", "function"}), ("constant", set())])
+@pytest.mark.parametrize(
+    "layer", [lstm(hidden=15, adcs=4, cell_bits=31), dense(outputs=5, adcs=1)], ids=lambda layer: layer.kind
+)
+def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, without):
+    layer = dataclasses.replace(layer, tables=tables)
+    prints = {"as it is": design(layer).fingerprint}
+    for name, other in one_field_changed(layer):
+        if name == "adcs" or (name == "tables" and tables == "constant"):
+            continue  # more ADCs must divide the columns; tables are constant already
+        if name in {"conversion_cycles"} | without:
+            assert design(other).fingerprint == prints["as it is"], name
+        else:
+            prints[name] = design(other).fingerprint
+    assert len(set(prints.values())) == len(prints)
+    assert design(dataclasses.replace(layer, adcs=5 * layer.adcs)).fingerprint not in prints.values()
+
+
 def test_toml_round_trip():
     for preset in presets():
         d = Design.load(preset)
@@ -71,9 +104,41 @@ def test_toml_round_trip():
 
 
 def test_macro_names_differ_where_macros_differ():
-    variants = [lstm(), lstm(dac_bits=3), lstm(weight_bits=3), lstm(adc_bits=3), lstm(adcs=16), lstm(bias_rows=0),
-                lstm(inputs=4), lstm(conversion_cycles=9), dense(inputs=11, outputs=32, adcs=8)]  # fmt: skip
+    """Rows of one number are not one macro where inputs are driven harder, or are more of them and hidden rows fewer."""
+    variants = [
+        lstm(), lstm(dac_bits=3), lstm(weight_bits=3), lstm(adc_bits=3), lstm(adcs=16), lstm(bias_rows=0),
+        lstm(inputs=4), lstm(conversion_cycles=9), lstm(input_drive=2), lstm(input_drive=12), lstm(inputs=7, hidden=4),
+        lstm(inputs=2, bias_rows=2), dense(inputs=11, outputs=32, adcs=8), dense(inputs=11, outputs=32, adcs=16),
+    ]  # fmt: skip
     assert len({v.macro_name for v in variants}) == len(variants)
+    assert lstm(input_drive=12, conversion_cycles=9).macro_name == "ohmgate_array_3v12p8b1x32_k8_d4w4n4g4_t9"
+    assert lstm().macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4"
+    assert dense().macro_name == "ohmgate_array_8b1x6_k3_d4w4n4g1"
+
+
+def test_what_layers_hand_on():
+    assert (lstm().outputs, lstm(dac_bits=3).output_bits, lstm(output="value", activation_bits=9).output_bits) == (
+        8,
+        3,
+        9,
+    )
+    assert lstm(dac_bits=3).output_unit == 1 / 3
+    assert lstm(output="value", activation_bits=9).output_unit == 2**-8
+    assert [lstm(adcs=adcs).lanes for adcs in (4, 8, 32)] == [1, 2, 8]
+    assert [dense(adc_bits=3, adc_range=r).adc_step for r in (4, 0.5)] == [1.0, 0.125]
+    assert [dense(output=output).has_table for output in ("table", "codes", "argmax")] == [True, False, False]
+
+
+def test_the_ends_of_every_range_are_legal():
+    design(lstm(conversion_cycles=2), name="a" * 63)
+    design(lstm(conversion_cycles=4095, bias_rows=64, adc_range=1024, dac_bits=1, weight_bits=16, input_drive=16))
+    design(
+        lstm(bias_rows=0, cell_bits=4, cell_fraction=3, tanh_bits=1, tanh_fraction=3, activation_bits=2, adc_bits=1)
+    )
+    design(lstm(cell_bits=32, cell_fraction=31, tanh_bits=12, tanh_fraction=31, activation_bits=16, adc_bits=16))
+    design(lstm(cell_fraction=0, tanh_fraction=0, inputs=4096, adc_range=1e-9))
+    design(dense(outputs=16384, adcs=4096, output_bits=16))
+    assert len(design(*[dense(inputs=6)] * 16).layers) == 16
 
 
 def test_designs_are_frozen():
@@ -83,7 +148,18 @@ def test_designs_are_frozen():
 
 SENTENCES = [
     (lambda: design(name="9x"), "the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, not '9x'"),
+    (lambda: design(lstm(), name="a" * 64),
+     f"the design's name must be 1 to 63 of a-z, 0-9 and _ and begin with a letter, not '{'a' * 64}'"),
     (lambda: design(), "a design must have 1 to 16 layers, not 0"),
+    (lambda: design(*[dense(inputs=6)] * 17), "a design must have 1 to 16 layers, not 17"),
+    (lambda: design(lstm(adc_range=1024.1)), "layer 0: ADC range must be a number above 0 and at most 1024, not 1024.1"),
+    (lambda: design(lstm(adc_range="x")), "layer 0: ADC range must be a number above 0 and at most 1024, not 'x'"),
+    (lambda: design(lstm(conversion_cycles=0.0)),
+     "layer 0: conversion cycles must be an integer from 2 to 4095, not 0.0 (or 0 for a done handshake)"),
+    (lambda: design(lstm(hidden=6, adcs=4), dense(inputs=6), dense(inputs=6, dac_bits=1)),
+     "layer 2: DAC bits must be the 4 output bits of layer 1, not 1"),
+    (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 1, "adcs": 4}]}, "f"),
+     "f: layer 0: outputs is missing"),
     (lambda: design(lstm(inputs=0)), "layer 0: inputs must be an integer from 1 to 4096, not 0"),
     (lambda: design(lstm(adc_bits="x")), "layer 0: ADC bits must be an integer from 1 to 16, not 'x'"),
     (lambda: design(lstm(dac_bits=17)), "layer 0: DAC bits must be an integer from 1 to 16, not 17"),

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from ohmgate.model.formats import (
     DesignError,
+    check_boolean,
+    check_choice,
     check_integer,
+    check_number,
     from_wire,
     full_scale,
     is_symmetric,
@@ -76,3 +79,29 @@ def test_an_integer_out_of_its_range_is_named(value):
     with pytest.raises(DesignError) as error:
         check_integer("ADC bits", value, 1, 16)
     assert str(error.value) == f"ADC bits must be an integer from 1 to 16, not {value!r}"
+
+
+def test_an_integer_of_numpy_becomes_pythons():
+    assert [check_integer("n", value, 1, 16) for value in (1, 16, np.int64(5))] == [1, 16, 5]
+    assert type(check_integer("n", np.uint8(5), 1, 16)) is int
+
+
+@pytest.mark.parametrize("value", ["x", -0.01, 1.01, math.nan, True, None])
+def test_a_number_out_of_its_range_is_named(value):
+    for legal in (0, 0.0, 1, 1.0):
+        check_number("share", legal, 0.0, 1.0)
+    with pytest.raises(DesignError) as error:
+        check_number("share", value, 0.0, 1.0)
+    assert str(error.value) == f"share must be a number from 0 to 1, not {value!r}"
+
+
+def test_what_is_no_boolean_or_no_choice_is_named():
+    for legal in (True, False):
+        check_boolean("switch", legal)
+    for value in (1, 0, None, "true"):
+        with pytest.raises(DesignError) as error:
+            check_boolean("switch", value)
+        assert str(error.value) == f"switch must be true or false, not {value!r}"
+    check_choice("kind", "b", ("a", "b"))
+    with pytest.raises(DesignError, match="^kind must be one of a, b, not 'c'$"):
+        check_choice("kind", "c", ("a", "b"))

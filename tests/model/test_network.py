@@ -42,6 +42,39 @@ def test_equal_networks():
     assert network(1) != network(2)
 
 
+def test_encode_takes_any_leading_axes_and_what_scale_and_offset_there_are():
+    plain = network()
+    assert plain.input_scale == plain.input_offset == ()
+    values = np.linspace(-1.2, 1.2, 12)
+    codes = np.clip(np.floor(values * 7 + 0.5), -7, 7).astype(int).tolist()
+    assert plain.encode(values).tolist() == codes
+    assert plain.encode(values[None, None]).tolist() == [[codes]]
+    scale, offset = tuple(np.linspace(0.5, 2, 12).tolist()), tuple(np.linspace(-0.3, 0.3, 12).tolist())
+    for given, expected in (
+        ({"input_scale": scale}, values * scale),
+        ({"input_offset": offset}, values + offset),
+        ({"input_scale": scale, "input_offset": offset}, values * scale + offset),
+    ):
+        assert replace(plain, **given).encode(values).tolist() == plain.encode(expected).tolist()
+
+
+@pytest.mark.parametrize("name", ["weights", "mult", "shift", "tables"])
+def test_networks_differ_by_every_array_of_a_layer(name):
+    array = np.array(getattr(network().layers[0], name))
+    at = (0,) * array.ndim
+    assert with_value(0, name, at, array[at] + (1 if array[at] < 7 else -1)) != network()
+    assert network().layers[0] != "a layer"
+    assert changed(1, tables=None) == network()
+    assert changed(1).layers[1] != replace(network().layers[1], tables=np.zeros((1, 16), int))
+
+
+def test_the_ends_of_gains_and_tables_are_legal():
+    for mult, shift in ((1, 0), (255, 63)):
+        changed(0, mult=np.full(4, mult), shift=np.full(4, shift))
+    for entries in ((0, 0, 0, -128), (255, 255, 255, 127)):
+        changed(0, tables=np.repeat(np.array(entries)[:, None], 16, axis=1))
+
+
 SENTENCES = [
     (lambda: replace(network(), layers=()), "a network of design 'vowels' must have data of 2 layers, not 0"),
     (lambda: with_value(0, "weights", (1, 2), 8), "layer 0: weights must be symmetric 4-bit codes, not 8 at (1, 2)"),
@@ -53,6 +86,13 @@ SENTENCES = [
     (lambda: with_value(0, "tables", (0, 5), 256), "layer 0: tables must be activations of 8 bits, not 256 at (0, 5)"),
     (lambda: with_value(0, "tables", (0, 5), -1), "layer 0: tables must be activations of 8 bits, not -1 at (0, 5)"),
     (lambda: with_value(0, "tables", (3, 5), 128), "layer 0: tables must be activations of 8 bits, not 128 at (3, 5)"),
+    (lambda: with_value(0, "weights", (1, 2), -8), "layer 0: weights must be symmetric 4-bit codes, not -8 at (1, 2)"),
+    (lambda: with_value(1, "shift", 0, -1), "layer 1: shift must be from 0 to 63, not -1 at (0,)"),
+    (lambda: with_value(0, "tables", (3, 5), -129), "layer 0: tables must be activations of 8 bits, not -129 at (3, 5)"),
+    (lambda: changed(0, mult=np.full(1, 1)), "layer 0: mult must have shape (4,), not (1,)"),
+    (lambda: changed(0, tables=network().layers[0].tables[:, 1:]), "layer 0: tables must have shape (4, 16), not (4, 15)"),
+    (lambda: replace(network(), input_offset=(np.nan,) * 12), f"input_offset must be 12 finite numbers, not {(np.nan,) * 12!r}"),
+    (lambda: replace(network(), input_scale=(np.inf,) * 12), f"input_scale must be 12 finite numbers, not {(np.inf,) * 12!r}"),
     (lambda: changed(0, tables=None), "layer 0: tables of 4 x 16 entries are missing"),
     (lambda: changed(1, tables=np.zeros((1, 256), int)), "layer 1: a head with output 'argmax' must have no table"),
     (lambda: replace(network(), input_scale=(1.0,)), "input_scale must be 12 finite numbers, not (1.0,)"),

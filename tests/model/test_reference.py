@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
 from ohmgate.model.network import LayerData, Network, nominal_tables
-from ohmgate.model.reference import exact_codes, run
+from ohmgate.model.reference import exact_codes, hidden_code, run
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.model import oracle
 
@@ -84,6 +84,53 @@ def test_saturations_are_counted():
     assert result.layers[0].saturations == 5
 
 
+def test_saturations_of_padded_steps_are_not_counted():
+    """Ragged lengths: of each sequence what it counts alone, though its padding would saturate as well."""
+    design = Design.from_dict({"name": "small", "layer": [
+        {"kind": "lstm", "inputs": 1, "hidden": 2, "adcs": 4, "cell_bits": 8, "cell_fraction": 7, "tanh_fraction": 5}
+    ]})  # fmt: skip
+    layer = design.layers[0]
+    weights = np.full((4, 8), 7)
+    weights[1:3] = 0
+    weights[:, 7] = -7  # g of the second unit: its cell saturates below
+    network = Network(design, (LayerData(weights, np.full(4, 1), np.full(4, 1), nominal_tables(layer)),))
+    codes, lengths = np.full((4, 6, 1), 7), np.array([6, 1, 3, 2])
+    alone = [run(network, codes[k : k + 1, :length]).layers[0].saturations for k, length in enumerate(lengths)]
+    assert alone == [10, 0, 4, 2]
+    result = run(network, codes, lengths).layers[0]
+    assert result.saturations == sum(alone)
+    assert result.cell[0, -1].tolist() == [127, -128]
+
+
+def test_weights_and_inputs_of_one_bit_have_no_zero():
+    """A drive of 0 is a row that is not driven; as a code of one bit it is refused, as is a weight of 0."""
+    content = {
+        "kind": "dense",
+        "inputs": 2,
+        "outputs": 1,
+        "adcs": 1,
+        "dac_bits": 1,
+        "weight_bits": 1,
+        "output": "codes",
+    }
+    design = Design.from_dict({"name": "signs", "layer": [content]})
+    one = np.array([1])
+    network = Network(design, (LayerData(np.array([[1], [-1], [1]]), one, 0 * one, None),))
+    assert run(network, np.array([[[1, 1]], [[-1, 1]], [[1, -1]]])).out.ravel().tolist() == [1, -1, 3]
+    assert network.encode([[[0.0, -0.0], [-1e-9, 0.0]]]).tolist() == [[[1, 1], [-1, 1]]]
+    with pytest.raises(DesignError, match="^input codes must be symmetric 1-bit codes$"):
+        run(network, np.array([[[0, 1]]]))
+    with pytest.raises(DesignError, match=r"^layer 0: weights must be symmetric 1-bit codes, not 0 at \(1, 0\)$"):
+        Network(design, (LayerData(np.array([[1], [0], [1]]), one, 0 * one, None),))
+
+
+def test_the_product_zero_is_the_hidden_code_plus_one_for_one_bit():
+    layer = Design.from_dict(
+        {"name": "one", "layer": [{"kind": "lstm", "inputs": 1, "hidden": 1, "adcs": 4, "dac_bits": 1}]}
+    ).layers[0]
+    assert hidden_code(layer, np.array([-1, 0, 1])).tolist() == [-1, 1, 1]
+
+
 @pytest.mark.parametrize(
     "codes, lengths, sentence",
     [
@@ -93,7 +140,11 @@ def test_saturations_are_counted():
          r"input codes must be integers of shape \(batch, steps, 12\), not float64 of \(2, 3, 12\)"),
         (np.zeros((2, 3, 12), int), [3], "lengths must be one integer from 1 to 3 for each sequence"),
         (np.zeros((2, 3, 12), int), [0, 3], "lengths must be one integer from 1 to 3 for each sequence"),
+        (np.zeros((2, 3, 12), int), [4, 3], "lengths must be one integer from 1 to 3 for each sequence"),
+        (np.zeros((3, 12), int), None,
+         r"input codes must be integers of shape \(batch, steps, 12\), not int64 of \(3, 12\)"),
         (np.full((2, 3, 12), 8), None, "input codes must be symmetric 4-bit codes"),
+        (np.full((2, 3, 12), -8), None, "input codes must be symmetric 4-bit codes"),
     ],
 )  # fmt: skip
 def test_wrong_inputs_are_named(codes, lengths, sentence):

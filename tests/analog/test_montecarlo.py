@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from scipy import stats
 
 from ohmgate.analog import inference, montecarlo, plots, report
 from ohmgate.analog.array import Array
@@ -107,18 +108,39 @@ def test_fast_and_full_models_serve_every_preset(name):
         assert all(share > 0 for share in draw.code_errors)
 
 
-def test_a_summary_has_the_mean_and_an_interval_that_holds_it():
+def test_a_summary_has_the_moments_and_quantiles_of_its_draws():
     accuracy = np.random.default_rng(0).normal(0.9, 0.02, 400)
     found = montecarlo.summary([Draw(i, a, (0.1, 0.3)) for i, a in enumerate(accuracy)])
+    assert found.draws == 400
     assert found.mean == pytest.approx(accuracy.mean())
-    assert found.deviation == pytest.approx(accuracy.std(ddof=1))
-    half = 1.96 * accuracy.std() / 20
-    assert found.interval == pytest.approx((accuracy.mean() - half, accuracy.mean() + half), abs=half / 5)
+    assert found.deviation == pytest.approx(accuracy.std(ddof=1), rel=1e-9)
     assert found.code_errors == pytest.approx((0.1, 0.3))
-    assert found.quantiles[2] == pytest.approx(np.median(accuracy))
-    assert found.text().startswith("accuracy 8") or found.text().startswith("accuracy 9")
-    assert "by layer: 10.00%, 30.00%" in found.text()
-    assert montecarlo.summary([Draw(0, 0.5, (0.1,))]).interval == (0.5, 0.5)
+    ascending = np.sort(accuracy)
+    median = (ascending[199] + ascending[200]) / 2
+    ends = [
+        ascending[19] + 0.95 * (ascending[20] - ascending[19]),
+        ascending[379] + 0.05 * (ascending[380] - ascending[379]),
+    ]
+    assert found.quantiles == pytest.approx((ascending[0], ends[0], median, ends[1], ascending[-1]), rel=1e-12)
+    low, high = found.interval
+    assert found.text() == (
+        f"accuracy {accuracy.mean():.2%} (95 % interval {low:.2%} to {high:.2%}, standard deviation "
+        f"{accuracy.std(ddof=1):.2%}) over 400 chips; worst {ascending[0]:.2%}, 5 % quantile {ends[0]:.2%}, median "
+        f"{median:.2%}, best {ascending[-1]:.2%}; codes that differ, by layer: 10.00%, 30.00%"
+    )
+    single = montecarlo.summary([Draw(0, 0.5, (0.1,))])
+    assert (single.interval, single.deviation) == ((0.5, 0.5), 0.0)
+
+
+@pytest.mark.parametrize("right", [200, 360])
+def test_the_interval_holds_95_percent_of_the_means_of_redrawn_chips(right):
+    """Of 400 chips, ``right`` are at 1 and the rest at 0: a redrawn mean is binomial, and so its quantiles are known.
+
+    A bound from 2,000 redraws errs by 1.2 chips here (two standard errors); an interval of 90 or 98 % is 2 to 4 off.
+    """
+    found = montecarlo.summary([Draw(i, float(i < right), (0.0,)) for i in range(400)])
+    bounds = stats.binom(400, right / 400).ppf([0.025, 0.975])
+    assert np.array(found.interval) * 400 == pytest.approx(bounds, abs=1.5)
 
 
 def test_sensitivity_takes_one_source_at_a_time():

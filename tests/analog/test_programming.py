@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ohmgate.analog import devices
 from ohmgate.analog.array import Array
@@ -88,6 +89,98 @@ def test_an_ideal_pulse_lands_in_one():
     assert report.pulses.tolist() == [1, 1]
     assert report.conductances == pytest.approx([20e-6, 20e-6])
     assert report.energy == pytest.approx((1.5**2 * 10e-6 + 1.8**2 * 30e-6) * 100e-9)
+
+
+CELLS = 40_000
+
+
+def at_target(**writer):
+    """Cells that begin at their target and do not move: what is left is the noise of reading back."""
+    pulse = PulseModel(set_step=1e-6, reset_step=1e-6, device_sigma=0.0, cycle_sigma=0.0)
+    target = np.full(CELLS, 20e-6)
+    rng = np.random.default_rng(5)
+    return write_verify(target, target, (1e-6, 40e-6), UNIT, WriteVerify(pulse=pulse, finest=1e-3, **writer), rng)
+
+
+@pytest.mark.parametrize("sigma, tolerance", [(0.2, 0.25), (0.5, 0.25), (0.5, 0.1)])
+def test_each_verify_reads_with_its_own_noise(sigma, tolerance):
+    """The first read within the tolerance ends it: pulses are geometric with p = P(|N(0, sigma)| <= tolerance).
+
+    40,000 cells see 2 % of sigma: p moves by 0.9 % of itself at least, its standard error is 0.4 % at most.
+    """
+    report = at_target(verify_sigma=sigma, tolerance=tolerance)
+    p = stats.norm.cdf(tolerance / sigma) - stats.norm.cdf(-tolerance / sigma)
+    assert (report.pulses == 0).mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / CELLS))
+    assert report.pulses.mean() == pytest.approx((1 - p) / p, abs=4 * np.sqrt(1 - p) / p / np.sqrt(CELLS))
+    assert np.abs(report.error).max() < 1e-3, "the error is the true one, not as read back"
+    assert not report.failed.any()
+
+
+def test_a_cell_is_given_up_by_what_the_last_verify_reads():
+    """After ``max_pulses`` pulses one more read decides; with the noise of all reads: (1 - p)^(max_pulses + 1)."""
+    report = at_target(verify_sigma=0.5, tolerance=0.25, max_pulses=2)
+    p = stats.norm.cdf(0.5) - stats.norm.cdf(-0.5)
+    failed = (1 - p) ** 3
+    assert report.failed.mean() == pytest.approx(failed, abs=4 * np.sqrt(failed * (1 - failed) / CELLS))
+    assert (report.pulses[report.failed] == 2).all()
+    verifies = (report.pulses + 1).sum()
+    assert report.seconds == pytest.approx(report.pulses.sum() * 100e-9 + verifies * 100e-9)
+
+
+def one_pulse(start, target, **pulse):
+    """Relative size of the step that one pulse makes, of the one that was wanted: (cells,)."""
+    pulse = PulseModel(**{"set_step": 0.5, "reset_step": 0.5, "device_sigma": 0.0, "cycle_sigma": 0.0} | pulse)
+    writer = WriteVerify(pulse=pulse, max_pulses=1, verify_sigma=0.0, tolerance=1e-3)
+    start, target = np.full(CELLS, start), np.full(CELLS, target)
+    report = write_verify(target, start, (0.0, 1.0), 0.01, writer, np.random.default_rng(6))
+    return (report.conductances - start) / (target - start), report
+
+
+@pytest.mark.parametrize("start, target", [(0.2, 0.25), (0.8, 0.75)])
+def test_the_spread_of_a_pulse_is_its_law(start, target):
+    """exp(N(0, device_sigma^2)) for each cell, times 1 + N(0, cycle_sigma^2), never below 0: in SET and in RESET."""
+    size, _ = one_pulse(start, target, device_sigma=0.3)
+    assert stats.kstest(np.log(size), stats.norm(0, 0.3).cdf).pvalue > 0.001
+    size, _ = one_pulse(start, target, cycle_sigma=0.5)
+    assert size.min() == 0
+    assert (size == 0).mean() == pytest.approx(stats.norm.cdf(-2), abs=4 * np.sqrt(0.023 / CELLS))
+    expected = stats.truncnorm(-2, np.inf, 1, 0.5)
+    assert stats.kstest(size[size > 0], expected.cdf).pvalue > 0.001
+
+
+def test_a_pulse_is_as_strong_as_what_is_left_asks_for():
+    """Within the room of a full pulse exactly; beyond it the full pulse; never finer than the finest."""
+    for start, target, room in ((0.2, 0.25, 0.4), (0.8, 0.75, 0.4), (0.2, 0.9, 0.4), (0.8, 0.1, 0.4)):
+        size, report = one_pulse(start, target)
+        assert size == pytest.approx(min(1.0, room / abs(target - start)))
+        assert (report.pulses == 1).all()
+    size, _ = one_pulse(0.2, 0.21)  # 1/40 of the room: less than the finest pulse, 1/20
+    assert size == pytest.approx(2.0)
+
+
+def test_a_cell_switches_as_often_as_its_life_says():
+    """Lives are exp(N(ln endurance, endurance_sigma^2)) pulses: as many steps of a fixed size does a cell make."""
+    pulse = PulseModel(set_step=1e-6, device_sigma=0.0, cycle_sigma=0.0, endurance=8.0, endurance_sigma=0.7)
+    writer = WriteVerify(pulse=pulse, finest=1.0, max_pulses=30, verify_sigma=0.0)
+    target, start = np.full(CELLS, 30e-6), np.full(CELLS, 10e-6)
+    report = write_verify(target, start, (1e-6, 40e-6), UNIT, writer, np.random.default_rng(7))
+    steps = np.round(np.log1p(-(report.conductances - start) / 30e-6) / np.log1p(-1e-6))
+    for count in (4, 8, 16):
+        share = stats.norm.cdf(np.log(count / 8) / 0.7)  # of lives up to ``count`` pulses
+        assert (steps <= count).mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / CELLS))
+    assert report.failed.all()
+
+
+def test_stuck_cells_never_switch_and_cost_every_pulse():
+    target = np.full(3, 30e-6)
+    start = np.array([10e-6, 10e-6, 30e-6])
+    report = write_verify(
+        target, start, (1e-6, 40e-6), UNIT, WriteVerify(verify_sigma=0.0), np.random.default_rng(0),
+        stuck=np.array([True, False, True]),
+    )  # fmt: skip
+    assert report.conductances[[0, 2]].tolist() == [10e-6, 30e-6]
+    assert report.failed.tolist() == [True, False, False]
+    assert report.pulses[[0, 2]].tolist() == [200, 0]
 
 
 def test_worn_cells_stop_to_switch():

@@ -105,6 +105,39 @@ def test_a_repeated_conversion_is_a_new_reading():
     assert not np.array_equal(array.convert(drive, 0), array.convert(drive, 0))
 
 
+def test_a_reading_is_kept_for_its_drive_and_its_step_alone():
+    """Another drive, a gain, a cell, a sequence or a step reads afresh; so does a buffer whose content changed."""
+    array = programmed(LSTM, ArrayConfig(adc_noise="physical", adc_sigma=50.0))
+    reads, convert_all = [], array.convert_all
+    array.convert_all = lambda drive: reads.append(drive.copy()) or convert_all(drive)
+    drive = random_drive(LSTM, 1)[0]
+    for step in range(3):
+        array.convert(drive, step)
+    assert len(reads) == 1
+    for act in (
+        lambda: array.set_gain(0, 90, 10),
+        lambda: array.program_cell(0, 0, int(array.levels[0, 0])),
+        lambda: array.program(array.levels.copy()),
+        lambda: array.new_sequence(),
+        lambda: array.new_step(),
+        lambda: drive.__setitem__(0, -drive[0] or 1),
+    ):
+        array.convert(drive, 0)
+        before = len(reads)
+        act()
+        array.convert(drive, 1)
+        assert len(reads) == before + 1
+        assert np.array_equal(reads[-1], drive)
+
+
+def test_gains_belong_to_the_columns_of_their_gate():
+    array = programmed(LSTM)
+    for gate, (mult, shift) in enumerate([(3, 2), (5, 0), (255, 63), (1, 1)]):
+        array.set_gain(gate, mult, shift)
+    gate = gate_of_column(LSTM)[physical_order(LSTM)]
+    assert np.array_equal(array.scale, np.array([0.75, 5.0, 255 * 2.0**-63, 0.5])[gate])
+
+
 @pytest.mark.parametrize("config", NOISY)
 def test_the_same_seed_gives_the_same_codes(config):
     drive = random_drive(LSTM, 50)
@@ -167,6 +200,12 @@ def test_whole_networks_give_the_references_integers(seed):
         (lambda a: a.convert(np.zeros(12, int), 3), "step must be an integer from 0 to 2, not 3"),
         (lambda a: a.convert_all(np.zeros(12)), "drive must be integers of shape (batch, 12), not float64 of (12,)"),
         (lambda a: a.convert_all(np.full(12, -9)), "drive must be from -7 to 7, not -9"),
+        (lambda a: a.convert_all(np.arange(12)[None] - 3), "drive must be from -7 to 7, not 8"),
+        (lambda a: a.convert_all(np.zeros((2, 3, 12), int)),
+         "drive must be integers of shape (batch, 12), not int64 of (2, 3, 12)"),
+        (lambda a: a.program_cell(-1, 0, 1), "row must be an integer from 0 to 11, not -1"),
+        (lambda a: a.program_cell(0, 0, 8), "level at (0, 0) must be a symmetric 4-bit code, not 8"),
+        (lambda a: a.set_gain(0, 256, 0), "mult must be an integer from 1 to 255, not 256"),
         (lambda a: ArrayConfig(weight_noise=2), "weight noise must be a number from 0 to 1, not 2"),
         (lambda a: ArrayConfig(redraw="never"),
          "redraw must be one of per_programming, per_sequence, per_step, not 'never'"),

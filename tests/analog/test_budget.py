@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from ohmgate.analog import devices, montecarlo, noise
+from ohmgate.analog.array import Array
 from ohmgate.analog.array_study import study
 from ohmgate.analog.budget import enob, noise_budget
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.converters import AdcErrors
 from ohmgate.analog.programming import WriteVerify
 from ohmgate.analog.report import write_report
 from ohmgate.analog.sources import SOURCES, isolated, present, without
@@ -62,6 +64,36 @@ def test_shares_follow_their_formulas():
     assert found["thermal"].lsb == pytest.approx(thermal * scale, rel=0.02)
     assert found["comparator"].lsb == pytest.approx(0.1, rel=0.03)
     assert found["ADC mismatch"].lsb < 0.2
+
+
+def test_converters_errors_are_those_of_the_chip_that_is_drawn():
+    """Offsets without a trim: the rms of those drawn; gains: over a range that is spread evenly, g - 1 of the level."""
+    adc = AdcErrors(offset_sigma=0.4, gain_sigma=0.05)
+    found = {seed: shares(ArrayConfig(adc=adc), seed=seed) for seed in (1, 1, 2)}
+    for seed, share in found.items():
+        drawn = Array(LAYER, ArrayConfig(adc=adc), seed).adcs
+        assert share["ADC offset"].lsb == pytest.approx(np.sqrt((drawn.offset**2).mean()), rel=0.03)
+        drawn = Array(LAYER, ArrayConfig(adc=replace(adc, offset_sigma=0.0)), seed).adcs
+        level = np.linspace(-7, 7, 1001)
+        expected = np.sqrt((((drawn.gain - 1)[:, None] * level) ** 2).mean())
+        assert share["ADC gain"].lsb == pytest.approx(expected, rel=0.1)
+    assert found[1]["ADC offset"].lsb != found[2]["ADC offset"].lsb
+
+
+def test_volts_powers_and_bits_follow_from_the_lsb():
+    """At 5 bits over 0 to 0.8 V a step is 25 mV; SNR = 6.02 ENOB + 1.76 dB with the power of quantisation, 1/12."""
+    layer = replace(LAYER, adc_bits=5)
+    budget = noise_budget(layer, preset("reram"), GAIN, volts=(0.0, 0.8))
+    total = sum(share.lsb**2 for share in budget.shares)
+    for share in budget.shares:
+        assert share.volts == pytest.approx(share.lsb * 0.025)
+        assert share.power == pytest.approx(share.lsb**2 / total)
+        alone = 0.0 if share.source == "quantisation" else share.lsb
+        assert share.enob == pytest.approx(5 - 0.5 * np.log2(1 + 12 * alone**2))
+    assert budget.bits == 5
+    assert budget.enob == pytest.approx(5 - 0.5 * np.log2(12 * total))
+    line = budget.table().splitlines()[-1]
+    assert line == f"| all | {np.sqrt(total):.3g} | | 100.00% | {budget.enob:.2f} |"
 
 
 def test_one_bit_rows_are_always_driven():

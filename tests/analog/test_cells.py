@@ -125,6 +125,70 @@ def test_thermal_and_shot_noise_have_their_variance_within_a_percent(scheme):
         assert error.var() == pytest.approx(expected / unit**2, rel=0.01)
 
 
+def test_white_noise_follows_temperature_bandwidth_and_voltage():
+    """4 k T G B and 2 e V G B of a column, in codes: away from every default."""
+    device = replace(IDEAL, read_voltage=0.3, g_min=2e-6)
+    levels = np.random.default_rng(4).integers(-7, 8, (20, 400))
+    array = programmed(device, levels=levels, thermal=True, shot=True, kelvin=450.0, bandwidth=2e6)
+    unit = 48e-6 / 7
+    g = 2e-6 + unit * np.stack([np.maximum(levels, 0), np.maximum(-levels, 0)])
+    constant, absolute, squared = array.fresh_variance()
+    current = unit * 0.3 / 7  # of 1 in the column sum
+    assert constant == pytest.approx(4 * 1.380649e-23 * 450 * 2e6 * g.sum(axis=(0, 1)) / current**2)
+    assert absolute == pytest.approx(2 * 1.602176634e-19 * 2e6 * (0.3 / 7) * g.sum(axis=0) / current**2)
+    assert not squared.any()
+    plain = programmed(device, levels=levels, kelvin=450.0, bandwidth=2e6)
+    assert not any(part.any() for part in plain.fresh_variance())
+
+
+def test_a_slice_of_more_weight_brings_more_noise():
+    """Three binary pairs of weight 1, 2 and 4: their variances count 1, 4 and 16 times."""
+    layer = DenseLayer(inputs=1, outputs=1, adcs=1, bias_rows=0)
+    array = programmed(replace(IDEAL, levels=2, read_sigma=0.1), layer, levels=np.array([[5]]))
+    on, off = 50e-6, 1e-6
+    squares = [1 * on**2, 1 * off**2, 4 * off**2, 4 * off**2, 16 * on**2, 16 * off**2]
+    assert array.fresh_variance()[2].item() == pytest.approx(0.01 * sum(squares) / 49e-6**2)
+
+
+def test_slow_noise_advances_by_the_time_of_a_step():
+    """Telegraph noise of rate r: readings k steps apart correlate by exp(-r k seconds)."""
+    law = noise.Telegraph(amplitude=0.2, tau_high=30e-6, tau_low=60e-6, fraction=1.0)
+    drive = np.full((200, 20), 7)
+    for seconds in (2e-6, 10e-6):
+        array = programmed(replace(IDEAL, telegraph=law), step_seconds=seconds)
+        array.new_sequence(np.ones(200, dtype=bool))
+        first, _, third = (array.analog(drive) - drive @ array.effective() for _ in range(3))
+        seen = (first * third).mean() / (first**2).mean()
+        assert seen == pytest.approx(np.exp(-(1 / 30e-6 + 1 / 60e-6) * 2 * seconds), abs=0.015)
+
+
+def test_conductances_are_never_negative():
+    """Half of the cells at g_min = 0 would err below it: they hold 0 instead, and read noise has no negative cell."""
+    device = replace(IDEAL, g_min=0.0, program_sigma=(0.1, 0.0, 0.0))
+    low = programmed(device, levels=np.zeros((20, 400), int)).conductances
+    assert low.min() == 0
+    assert (low == 0).mean() == pytest.approx(0.5, abs=0.02)
+    assert low[low > 0].mean() == pytest.approx(5e-6 * np.sqrt(2 / np.pi), rel=0.03)
+
+
+def test_a_reference_column_is_programmed_with_every_row():
+    """... as often as the column of that row that was programmed most; a row that never was has no error."""
+    layer = DenseLayer(inputs=5, outputs=6, adcs=3)
+    config = ArrayConfig(cells=Cells(device=replace(IDEAL, program_sigma=(0.05, 0.0, 0.0)), scheme="offset"))
+    array = Array(layer, config, 3)
+    middle = 1e-6 + 49e-6 / 2
+    assert array.conductances[0, :, -1] == pytest.approx([middle] * 6)
+    array.program_cell(2, 1, 3)
+    first = array.conductances[0, :, -1].copy()
+    assert (np.abs(first / middle - 1) > 1e-6).tolist() == [row == 2 for row in range(6)]
+    array.program_cell(2, 4, 3)
+    assert np.array_equal(array.conductances[0, :, -1], first)
+    array.program_cell(2, 1, 3)
+    again = array.conductances[0, :, -1]
+    assert again[2] != first[2]
+    assert np.array_equal(np.delete(again, 2), np.delete(first, 2))
+
+
 def test_the_read_voltage_is_the_inputs():
     """Hidden rows have a share of it, so a current's noise is larger in their codes: as often as inputs' are driven."""
     deviations = []

@@ -83,6 +83,48 @@ def test_comparator_noise_is_gaussian_at_a_transition_far_from_others(kind):
         assert (codes == 0).mean() == pytest.approx(expected, abs=4 * np.sqrt(0.25 / codes.size))
 
 
+def sar_chances(level, weights, sigma, low):
+    """Chance of each code of a successive approximation whose every decision has noise of its own, by its tree."""
+    paths = {(0, float(low)): 1.0}
+    for bit in reversed(range(len(weights))):
+        split = {}
+        for (code, reached), chance in paths.items():
+            trial = reached + weights[bit]
+            keep = stats.norm.cdf((level - trial) / sigma)
+            for key, part in (((code + 2**bit, trial), keep), ((code, reached), 1 - keep)):
+                split[key] = split.get(key, 0.0) + chance * part
+        paths = split
+    chances = np.zeros(2 ** len(weights))
+    for (code, _), chance in paths.items():
+        chances[code] += chance
+    return chances
+
+
+def test_every_decision_of_a_sar_has_noise_of_its_own():
+    """Chi-square over all codes of 3 bits; one draw for all three decisions would be far from it."""
+    adcs = bank(AdcErrors(kind="sar", mismatch=0.05, comparator_sigma=0.8), bits=3, adcs=1)
+    rng = np.random.default_rng(3)
+    for level in (-3.7, -0.2, 0.1, 2.4):
+        codes = adcs.convert(np.full((20_000, 2), level), rng)
+        expected = sar_chances(level, adcs._weights[0], 0.8, -4) * codes.size
+        keep = expected > 5
+        observed = np.bincount(codes.ravel() + 4, minlength=8)
+        statistic = ((observed - expected)[keep] ** 2 / expected[keep]).sum()
+        assert stats.chi2.sf(statistic, keep.sum() - 1) > 0.001
+        once = np.diff([0, *stats.norm.cdf(np.arange(-3, 4), level, 0.8), 1]) * codes.size  # by one draw
+        if level > -1:
+            assert ((observed - once)[keep] ** 2 / once[keep]).sum() > 100
+
+
+def test_capacitors_of_a_sar_err_by_the_root_of_their_units():
+    """sigma(C_n) = mismatch sqrt(n): of a bit's weight in LSB, less what the sum of all takes away."""
+    adcs = bank(AdcErrors(kind="sar", mismatch=0.02), bits=6, adcs=4000)
+    units = 2.0 ** np.arange(6)
+    assert (adcs._weights.mean(axis=0) / units) == pytest.approx(np.ones(6), abs=0.002)
+    # w = 64 C / (sum of C): relative variance 0.02^2 (1/n - 1/64)
+    assert (adcs._weights.std(axis=0) / units) == pytest.approx(0.02 * np.sqrt(1 / units - 1 / 64), rel=0.05)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_calibration_leaves_half_a_trim_step(kind):
     errors = AdcErrors(kind=kind, offset_sigma=1.5, gain_sigma=0.06)
@@ -139,6 +181,21 @@ def test_dac_errors_are_those_drawn_and_zero_is_exact():
     error[127] = 0
     assert np.abs(error[[0, -1]]).max() < 2**-12
     assert np.allclose(np.abs(error).max(axis=0), np.abs(dacs.bow), atol=1e-3)
+
+
+def test_dac_errors_have_their_spread_and_shape():
+    """Offset and gain by their deviations; the bow is u - u^3, which has its peak 2 / (3 sqrt(3)) at 1 / sqrt(3)."""
+    design = replace(layer(), inputs=3999, dac_bits=8)
+    dacs = DacBank(design, DacErrors(offset_sigma=0.5, gain_sigma=0.02, bow_sigma=0.7), np.random.default_rng(1))
+    assert dacs.offset.std() == pytest.approx(0.5, rel=0.05)
+    assert dacs.gain.std() == pytest.approx(0.02, rel=0.05)
+    assert dacs.gain.mean() == pytest.approx(1, abs=0.001)
+    assert dacs.bow.std() == pytest.approx(0.7, rel=0.05)
+    for code in (-127, -73, 20, 100):
+        u = code / 127
+        expected = code * dacs.gain + dacs.offset + dacs.bow * (u - u**3) * 3 * np.sqrt(3) / 2
+        assert np.abs(dacs.levels(np.full((1, 4000), code))[0] - expected).max() <= 2**-13 + 1e-12
+    assert (dacs.levels(np.full((1, 4000), 20)) * 2**12 % 1 == 0).all(), "so column sums are exact"
 
 
 def test_dac_mismatch_is_the_spread_of_its_steps():

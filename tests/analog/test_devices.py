@@ -30,6 +30,49 @@ def test_programming_error_is_drawn_with_every_write_and_device_error_once():
     assert np.array_equal(array.conductances, first)
 
 
+def test_the_polynomials_of_a_level_have_all_their_terms():
+    """At g = 0, 0.4 and 1, by hand; an error below 0 is none."""
+    device = replace(IDEAL, program_sigma=(0.01, 0.05, -0.02), read_sigma=0.03, read_exponent=0.5, read_limit=0.04)
+    sigma = device.programming_sigma(np.array([0.0, 20e-6, 50e-6]))
+    assert sigma == pytest.approx(np.array([0.01, 0.0268, 0.04]) * 50e-6)
+    assert replace(device, program_sigma=(0.01, -0.05, 0.0)).programming_sigma(50e-6) == 0
+    noise = device.read_noise(np.array([0.0, 1e-6, 32e-6, 50e-6]))
+    assert noise == pytest.approx([0.0, 0.04e-6, 32e-6 * 0.03 / 0.8, 50e-6 * 0.03])
+
+
+def test_drift_has_its_bounds_and_its_beginning():
+    """nu = clip(a ln g + b, low, high), for the mean and for the spread; none up to t0, and t0 counts from there."""
+    device = replace(
+        IDEAL, drift_mean=(-0.1, 0.02, 0.05, 0.2), drift_sigma=(-0.02, 0.0, 0.001, 0.03), drift_start=5.0
+    )
+    g = np.array([np.exp(-5), np.exp(-1), 1.0]) * 50e-6
+    mean, spread = np.array([0.2, 0.12, 0.05]), np.array([0.03, 0.02, 0.001])
+    for normal in (0.0, 1.5, -1.0):
+        aged = device.aged(g, normal, 500.0, 300.0)
+        assert aged == pytest.approx(g * 100.0 ** -(mean + normal * spread))
+    for seconds in (0.0, 5.0):
+        assert np.array_equal(device.aged(g, 1.0, seconds, 300.0), g)
+    only_spread = replace(device, drift_mean=(0.0, 0.0, 0.0, 0.0))
+    assert only_spread.aged(g, 1.0, 500.0, 300.0) == pytest.approx(g * 100.0**-spread)
+
+
+def test_cells_that_conduct_less_than_nothing_do_not():
+    """A temperature coefficient is a straight line, which ends at 0."""
+    device = replace(IDEAL, temperature_coefficient=-0.01)
+    assert device.aged(50e-6, 0.0, 0.0, 350.0) == pytest.approx(25e-6)
+    assert device.aged(50e-6, 0.0, 0.0, 300.0) == 50e-6
+    assert device.aged(50e-6, 0.0, 0.0, 500.0) == 0
+
+
+def test_the_fits_of_pcm_are_the_papers():
+    """Nandakumar et al.: in uS of 25, sigma = 0.2635 + 1.9650 g - 1.1731 g^2; read noise of the first minute."""
+    pcm = devices.pcm()
+    assert pcm.programming_sigma(np.array([0.0, 12.5e-6, 25e-6])) * 1e6 == pytest.approx([0.2635, 0.952725, 1.0554])
+    growth = np.sqrt(np.log((60 + 250e-9) / 500e-9))
+    assert pcm.read_noise(25e-6) / 25e-6 == pytest.approx(0.0088 * growth)
+    assert pcm.read_noise(1e-9) / 1e-9 == pytest.approx(0.2 * growth)
+
+
 def test_drift_is_a_power_of_time():
     device = replace(IDEAL, g_min=0.0, drift_mean=(0.0, 0.05, 0.0, 1.0), drift_start=20.0)
     fresh, aged = (programmed(device, seconds=s) for s in (20.0, 20e4))
@@ -74,6 +117,10 @@ def test_every_device_has_a_preset_of_its_name():
     "act, sentence",
     [
         (lambda: replace(IDEAL, g_min=1.0), "ideal: g_min must be from 0 to below g_max 5e-05, not 1.0"),
+        (lambda: replace(IDEAL, g_min=50e-6), "ideal: g_min must be from 0 to below g_max 5e-05, not 5e-05"),
+        (lambda: replace(IDEAL, g_min=-1e-9), "ideal: g_min must be from 0 to below g_max 5e-05, not -1e-09"),
+        (lambda: replace(IDEAL, g_min=False), "ideal: g_min must be from 0 to below g_max 5e-05, not False"),
+        (lambda: replace(IDEAL, name=3), "the device's name must be text, not 3"),
         (lambda: replace(IDEAL, g_max=0), "ideal: g_max must be a number from 1e-12 to 1, not 0"),
         (lambda: replace(IDEAL, levels=1), "ideal: levels must be an integer from 2 to 65536, not 1"),
         (lambda: replace(IDEAL, read_voltage=0), "ideal: read voltage must be a number from 0.001 to 10, not 0"),

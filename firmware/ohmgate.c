@@ -164,6 +164,7 @@ static ohmgate_error read_geometry(const section *s, geometry *g)
         g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * steps != g->columns ||
+        inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
         (g->dense ? hidden != 0 : 4u * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;
     return OHMGATE_OK;

@@ -21,16 +21,17 @@ ODD_JSON = [
 ]  # fmt: skip
 
 
-def forge(sections: list[tuple], /, **header) -> bytes:
+def forge(sections: list[tuple], /, tail: bytes = b"", **header) -> bytes:
     """An image whose CRCs and digest agree, whatever else does not.
 
     ``sections`` are ``(tag, layer, payload)`` or ``(tag, layer, payload, length)`` with a false length;
-    ``header`` overrides fields of the header.
+    ``tail`` stands between them and the digest; ``header`` overrides fields of the header.
     """
     body = b""
     for tag, layer, payload, *length in sections:
         part = SECTION.pack(tag=tag, layer=layer, length=length[0] if length else len(payload)) + payload
         body += part + zlib.crc32(part).to_bytes(4, "little")
+    body += tail
     fields = {"magic": b"OHMGATE\n", "version": 1, "length": len(body) + 64, "sections": len(sections)}
     head = HEADER.pack(**(fields | {"fingerprint": 0} | header))
     content = head + zlib.crc32(head).to_bytes(4, "little") + body

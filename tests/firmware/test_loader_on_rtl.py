@@ -1,109 +1,181 @@
-"""The loader against the RTL's register bus: the array and table ports see exactly the network."""
+"""Both drivers against the RTL's register bus: the array and table ports see exactly the network.
 
-from functools import partial
+The Python loader addresses every row and table; the C driver lets the addresses advance by themselves.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from ohmgate.firmware.image import pack
-from ohmgate.firmware.loader import BusError, LoadError, Read, load
-from ohmgate.hdl.activation_tables import has_loaded_tables
+from ohmgate.firmware.loader import BusError, LoadError, load, run
 from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_network
+from tests.firmware.c_driver import FORCE, KEEP_WEIGHTS
 from tests.firmware.fake_device import FakeDevice
+from tests.firmware.rtl_device import RtlDevice
 
-PROGRAMMING = 3  # cycles that a cell takes
-
-
-def on_rtl(design, transactions, seen: FakeDevice) -> int:
-    """Do ``transactions`` on the RTL; what leaves its ports is noted in ``seen``. Returns CONTROL."""
-    dut = RegisterBus(design)
-    result = {}
-
-    busy = set()  # layers with a cell that is being programmed
-
-    async def program(ctx, index):
-        setup = getattr(dut, f"setup_{index}")
-        ports = (setup.program_strobe, setup.program_row, setup.program_column, setup.program_level)
-        while True:
-            _, _, strobe, row, column, level = await ctx.tick().sample(*ports)
-            if not strobe:
-                continue
-            assert not busy, "a cell is programmed while another one is"
-            busy.add(index)
-            seen.levels[index][row, column] = level
-            for _ in range(PROGRAMMING):
-                await ctx.tick()
-            ctx.set(setup.program_done, 1)
-            await ctx.tick()
-            ctx.set(setup.program_done, 0)
-            busy.remove(index)
-
-    async def write_tables(ctx, index):
-        table = getattr(dut, f"table_{index}")
-        while True:
-            _, _, enable, gate, entry, value = await ctx.tick().sample(table.en, table.gate, table.entry, table.data)
-            if enable:
-                seen.tables[index][gate, entry] = value
-
-    async def access(ctx, register, value=None):
-        bus = dut.bus
-        ctx.set(bus.adr, register.address // 4)
-        ctx.set(bus.we, value is not None)
-        ctx.set(bus.dat_w, value or 0)
-        for signal, level in ((bus.sel, 15), (bus.cyc, 1), (bus.stb, 1)):
-            ctx.set(signal, level)
-        read, refused = await ctx.tick().sample(bus.dat_r, bus.err).until(bus.ack | bus.err)
-        ctx.set(bus.cyc, 0)
-        ctx.set(bus.stb, 0)
-        if refused:
-            raise BusError(register.name)
-        return read
-
-    async def drive(ctx):
-        value = None
-        try:
-            while True:
-                transaction = transactions.send(value)
-                is_read = isinstance(transaction, Read)
-                value = await access(ctx, transaction.register, None if is_read else transaction.value)
-                value = value if is_read else None
-        except (StopIteration, LoadError, BusError) as stop:
-            result["stop"] = stop
-        for index, layer in enumerate(design.layers):
-            setup = getattr(dut, f"setup_{index}")
-            gains = [(ctx.get(setup.mult[gate]), ctx.get(setup.shift[gate])) for gate in range(layer.gates)]
-            seen.gains[index] = np.array(gains)
-        result["control"] = await access(ctx, BY_NAME["CONTROL"])
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    for index, layer in enumerate(design.layers):
-        simulator.add_testbench(partial(program, index=index), background=True)
-        if has_loaded_tables(layer):
-            simulator.add_testbench(partial(write_tables, index=index), background=True)
-    simulator.add_testbench(drive)
-    simulator.run()
-    if not isinstance(result["stop"], StopIteration):
-        raise result["stop"]
-    return result["control"]
+STACK = Design("stack", (
+    LstmLayer(inputs=1, hidden=2, adcs=4, adc_bits=2, weight_bits=3, activation_bits=9, dac_bits=3, bias_rows=0),
+    DenseLayer(inputs=2, outputs=3, adcs=3, dac_bits=3, adc_bits=1, output_bits=2, weight_bits=1),
+    LstmLayer(inputs=3, hidden=1, adcs=4, dac_bits=2, adc_bits=3, tables="constant"),
+    DenseLayer(inputs=1, outputs=5, adcs=1, dac_bits=2, weight_bits=8, output="argmax", bias_rows=2),
+))  # fmt: skip
+SMALLEST = Design("smallest", (DenseLayer(inputs=1, outputs=1, adcs=1, adc_bits=1, bias_rows=0, output_bits=1),))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_rtl_hands_on_exactly_the_network(seed):
+def random_case(seed: int) -> Design:
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng, layers=1 + seed % 3, max_outputs=4, max_inputs=3), rng)
-    seen = FakeDevice(network.design)
-    assert on_rtl(network.design, load(pack(network)), seen) == 1
-    assert tuple(seen.layer_data(k) for k in range(len(network.layers))) == network.layers
+    return random_design(rng, layers=1 + seed % 3, max_outputs=4, max_inputs=3, max_bits=5)
 
 
-def test_the_rtl_refuses_a_wrong_fingerprint():
-    rng = np.random.default_rng(1)
-    network, other = (random_network(random_design(rng, layers=1, max_outputs=2), rng) for _ in range(2))
-    with pytest.raises(LoadError, match=r"^the device was built for the design"):
-        on_rtl(other.design, load(network), FakeDevice(other.design))
-    with pytest.raises(LoadError, match=f"^the device refused the fingerprint {network.design.fingerprint}$"):
-        on_rtl(other.design, load(network, force=True), FakeDevice(other.design))
+DESIGNS = [STACK, SMALLEST, *map(random_case, range(4))]
+
+
+@pytest.fixture(params=["Python", "C"])
+def loads(request):
+    """``loads(device, network)`` loads with one of the drivers, or fails with :class:`LoadError`."""
+    if request.param == "Python":
+        return lambda device, network: run(load(pack(network)), device)
+    driver = request.getfixturevalue("driver")
+
+    def by_c(device, network):
+        error = driver.load(device, pack(network))
+        if error != "OK":
+            raise LoadError(error)
+
+    return by_c
+
+
+def check(device, network) -> None:
+    assert device.enabled
+    for index, data in enumerate(network.layers):
+        assert device.layer_data(index) == data, f"layer {index}"
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=range(len(DESIGNS)))
+def test_the_rtl_hands_on_exactly_the_network(loads, design):
+    network = random_network(design, np.random.default_rng(5))
+    device = RtlDevice(design)
+    loads(device, network)
+    check(device, network)
+    tables = [
+        d.tables for x, d in zip(design.layers, network.layers) if x.tables == "loaded" and d.tables is not None
+    ]
+    assert device.cells == sum(x.rows * x.columns for x in design.layers), "each cell once"
+    assert device.entries == sum(t.size for t in tables), "each entry once"
+    assert device.resets == 1
+    assert BY_NAME["STATUS"].unpack(device.read(BY_NAME["STATUS"].address)) == {
+        "UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0,
+    }  # fmt: skip
+
+
+def test_a_driver_waits_for_the_last_cell(loads):
+    """Which takes longer than all accesses that follow it; the device checks that it is not enabled before."""
+    network = random_network(SMALLEST, np.random.default_rng(0))
+    device = RtlDevice(SMALLEST, programming=80)
+    loads(device, network)
+    check(device, network)
+
+
+class Interrupted:
+    """A bus that goes away at write number ``at``."""
+
+    def __init__(self, device, at: int):
+        self.device, self.left = device, at
+        self.read = device.read
+
+    def write(self, address, value):
+        if self.left == 0:
+            raise BusError("no answer")
+        self.left -= 1
+        self.device.write(address, value)
+
+
+def registers(**values: int) -> list[tuple[int, int]]:
+    return [(BY_NAME[name].address, value) for name, value in values.items()]
+
+
+@pytest.mark.parametrize("at", [3, 9, 15, 26, 31, 44, 58, 75])
+def test_a_load_after_an_interrupted_one(loads, at):
+    """Addresses stand somewhere, another layer is selected, ERROR is set and counters run: all of it is put right."""
+    old, new = (random_network(STACK, np.random.default_rng(k)) for k in (1, 2))
+    device = RtlDevice(STACK, programming=1)
+    with pytest.raises(LoadError):
+        loads(Interrupted(device, at), old)
+    assert not device.enabled
+    resets = device.resets
+    device.count(busy=1, step_taken=1, cell_saturations=7, adc_saturations=9)
+    for address, value in registers(LAYER=1, ROW=1, COLUMN=2, TABLE_ADDRESS=1):
+        try:
+            device.write(address, value)
+        except BusError:
+            assert at < 8, "locked: nothing was loaded"
+    with pytest.raises(BusError):
+        device.write(BY_NAME["ID"].address, 0)
+    loads(device, new)
+    check(device, new)
+    assert device.resets == resets + 1
+    assert [device.read(BY_NAME[name].address) for name in RegisterBus.COUNTERS] == [0, 0, 0, 0]
+
+
+def test_an_interruption_at_any_write_is_put_right(loads):
+    """On the fake device, at every single write."""
+    networks = [random_network(STACK, np.random.default_rng(k)) for k in (1, 2)]
+    whole = FakeDevice(STACK)
+    loads(whole, networks[0])
+    for at in range(whole.written):
+        device = FakeDevice(STACK, programming=2)
+        with pytest.raises(LoadError):
+            loads(Interrupted(device, at), networks[0])
+        assert not device.enabled
+        loads(device, networks[1])
+        check(device, networks[1])
+
+
+ADDRESSES = {BY_NAME[name].address for name in ("TABLE_ADDRESS", "ROW", "COLUMN")}
+
+
+class Recorder:
+    """Passes accesses on and notes them: (name, value written or None)."""
+
+    def __init__(self, device):
+        self.device, self.accesses = device, []
+
+    def read(self, address):
+        self.accesses.append((address, None))
+        return self.device.read(address)
+
+    def write(self, address, value):
+        self.accesses.append((address, value))
+        self.device.write(address, value)
+
+
+@pytest.mark.parametrize("flags", [0, KEEP_WEIGHTS, FORCE, KEEP_WEIGHTS | FORCE])
+def test_both_drivers_do_the_same_but_for_addresses(driver, flags):
+    network = random_network(STACK, np.random.default_rng(3))
+    buses = [Recorder(FakeDevice(STACK)) for _ in range(2)]
+    run(load(network, weights=not flags & KEEP_WEIGHTS, force=bool(flags & FORCE)), buses[0])
+    assert driver.load(buses[1], pack(network), flags) == "OK"
+    python, c = ([access for access in bus.accesses if access[0] not in ADDRESSES] for bus in buses)
+    assert python == c
+    addresses = [access for access in buses[1].accesses if access[0] in ADDRESSES]
+    tables, cells = registers(TABLE_ADDRESS=0), registers(ROW=0, COLUMN=0)
+    cells = [] if flags & KEEP_WEIGHTS else cells
+    assert addresses == [*tables, *cells, *tables, *cells, *cells, *cells], "once for each layer"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_rtl_refuses_a_wrong_fingerprint(driver, force):
+    network = random_network(STACK, np.random.default_rng(1))
+    layers = (*STACK.layers[:3], replace(STACK.layers[3], emit="end"))
+    device = RtlDevice(Design("other", layers))  # of the same geometry
+    sentence = "^the device refused the fingerprint" if force else "^the device was built for the design"
+    with pytest.raises(LoadError, match=sentence):
+        run(load(network, force=force), device)
+    assert driver.load(device, pack(network), FORCE * force) == ("REFUSED" if force else "FINGERPRINT")
+    assert (device.cells, device.entries, device.enabled) == (0, 0, False)

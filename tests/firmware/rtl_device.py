@@ -1,0 +1,128 @@
+"""The RTL's register bus in the Amaranth simulator, as a synchronous bus: both drivers can load it."""
+
+from functools import partial
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from ohmgate.firmware.loader import BusError
+from ohmgate.hdl.activation_tables import has_loaded_tables
+from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.model.design import Design
+from tests.firmware.fake_device import FakeDevice
+
+
+class RtlDevice:
+    """Reads and writes advance the simulation until the bus answers; what leaves the ports is noted.
+
+    A cell takes ``programming`` cycles. ``seen`` holds levels, tables and gains as :class:`FakeDevice` does,
+    ``cells`` and ``entries`` say how many arrived, ``resets`` how many cycles ``restart`` was high. It is an error to
+    program two cells at once, or to enable the device before a cell is done.
+    """
+
+    def __init__(self, design: Design, programming: int = 3):
+        self.design, self.programming = design, programming
+        self.dut = RegisterBus(design)
+        self.seen = FakeDevice(design)
+        self.enabled = False
+        self.cells = self.entries = self.resets = 0
+        self._busy: set[int] = set()  # layers with a cell that is being programmed
+        self._request, self._answer = None, None
+        self._simulator = Simulator(self.dut)
+        self._simulator.add_clock(1e-6)
+        for index, layer in enumerate(design.layers):
+            self._simulator.add_testbench(partial(self._program, index=index), background=True)
+            if has_loaded_tables(layer):
+                self._simulator.add_testbench(partial(self._note_tables, index=index), background=True)
+        self._simulator.add_testbench(self._watch, background=True)
+        self._simulator.add_testbench(self._serve, background=True)
+
+    def read(self, address: int) -> int:
+        return self._do(partial(self._access, address=address))
+
+    def write(self, address: int, value: int) -> None:
+        self._do(partial(self._access, address=address, value=value))
+
+    def layer_data(self, index: int):
+        """What was loaded, in logical order."""
+        self._do(partial(self._note_gains, index=index))
+        return self.seen.layer_data(index)
+
+    def count(self, **inputs: int) -> None:
+        """Hold inputs of the register bus, such as ``cell_saturations``, for three cycles."""
+        self._do(partial(self._hold, inputs=inputs))
+
+    def _do(self, request):
+        self._request, self._answer = request, None
+        while self._answer is None:
+            self._simulator.advance()
+        [value] = self._answer
+        if value == "refused":
+            raise BusError(value)
+        return value
+
+    async def _serve(self, ctx):
+        while True:
+            if self._request is not None:
+                request, self._request = self._request, None
+                self._answer = [await request(ctx)]
+            await ctx.tick()
+
+    async def _access(self, ctx, address, value=None):
+        bus = self.dut.bus
+        ctx.set(bus.adr, address // 4)
+        ctx.set(bus.we, value is not None)
+        ctx.set(bus.dat_w, value or 0)
+        for signal, level in ((bus.sel, 15), (bus.cyc, 1), (bus.stb, 1)):
+            ctx.set(signal, level)
+        read, refused = await ctx.tick().sample(bus.dat_r, bus.err).until(bus.ack | bus.err)
+        ctx.set(bus.cyc, 0)
+        ctx.set(bus.stb, 0)
+        return "refused" if refused else read
+
+    async def _hold(self, ctx, inputs):
+        for name, level in inputs.items():
+            ctx.set(getattr(self.dut, name), level)
+        await ctx.tick().repeat(3)
+        for name in inputs:
+            ctx.set(getattr(self.dut, name), 0)
+
+    async def _note_gains(self, ctx, index):
+        setup, gates = getattr(self.dut, f"setup_{index}"), range(self.design.layers[index].gates)
+        self.seen.gains[index] = np.array([(ctx.get(setup.mult[gate]), ctx.get(setup.shift[gate])) for gate in gates])
+
+    async def _program(self, ctx, index):
+        setup = getattr(self.dut, f"setup_{index}")
+        ports = (setup.program_strobe, setup.program_row, setup.program_column, setup.program_level)
+        while True:
+            _, _, strobe, row, column, level = await ctx.tick().sample(*ports)
+            if not strobe:
+                continue
+            assert not self._busy, "a cell is programmed while another one is"
+            self._busy.add(index)
+            self.seen.levels[index][row, column] = level
+            self.cells += 1
+            for _ in range(self.programming):
+                _, _, again, *held = await ctx.tick().sample(*ports)
+                assert (again, held) == (0, [row, column, level]), "the cell changed while it was programmed"
+            ctx.set(setup.program_done, 1)
+            await ctx.tick()
+            ctx.set(setup.program_done, 0)
+            self._busy.remove(index)
+
+    async def _note_tables(self, ctx, index):
+        table = getattr(self.dut, f"table_{index}")
+        while True:
+            _, _, enable, gate, entry, value = await ctx.tick().sample(table.en, table.gate, table.entry, table.data)
+            if enable:
+                self.seen.tables[index][gate, entry] = value
+                self.entries += 1
+
+    async def _watch(self, ctx):
+        cancels = [getattr(self.dut, f"setup_{index}").cancel for index in range(len(self.design.layers))]
+        while True:
+            _, _, enable, restart, *cancel = await ctx.tick().sample(self.dut.enable, self.dut.restart, *cancels)
+            assert not (enable and self._busy), "the device runs while a cell is being programmed"
+            assert cancel == [restart] * len(cancel), "a reset cancels conversions in every array"
+            self.enabled = bool(enable)
+            self.resets += restart

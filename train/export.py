@@ -1,6 +1,7 @@
 """From arrays to the network description: a chain of arrays becomes a design with its data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
@@ -9,57 +10,80 @@ from ..model.formats import DesignError
 from ..model.layers import DenseLayer, Layer, LstmLayer
 from ..model.network import Network
 from .array import ArrayModule
+from .chain import Chain, check_fit, check_model, record_chain
 from .config import LSTM_FIELDS
+from .linear import LinearArray
 from .lstm import LstmArray
-from .modules import QuantLSTM
-from .whole_model import arrays_of
+from .modules import QuantLinear, QuantLSTM
+from .whole_model import arrays_of, without_noise
+
+ALONE = (QuantLSTM, QuantLinear, LstmArray, LinearArray)  #: modules whose forward is known
 
 
-def export(model: nn.Module | Sequence[ArrayModule], name: str = "exported", **network) -> Network:
-    """The description of a model whose arrays form one chain, in the order of its modules.
+def export(
+    model: nn.Module | Sequence[ArrayModule], *inputs, name: str = "exported", lengths=None, **network
+) -> Network:
+    """The description of a model whose arrays form one chain, in the order in which its forward runs them.
 
-    ``network`` are further fields of :class:`Network`; ``input_scale`` is by default what brings the first array's
-    full-scale input to 1. Raises :class:`DesignError` where a part is float, layers do not fit or a layer is
-    bidirectional: its two directions are two networks, exported array by array. Layers before the first array and
-    behind the last one are the host's; those without parameters are not seen, wherever they are.
+    ``inputs`` are those of an evaluation, as for ``torch.jit.trace``: several sequences of several steps show most.
+    A module's list of parts does not say what its forward does with them, so the forward is run (:mod:`.chain`).
+    Every array must run once, on exactly the codes that the one before it gave; all else is refused. A head that gets
+    the last step of each sequence alone is exported with ``emit="end"``. ``lengths`` (B,) are those of padded
+    sequences; of packed ones they are known, and else every sequence is as long as the inputs.
+
+    Without inputs: a ``QuantLSTM`` or ``QuantLinear`` by itself, whose forward is known, and a list of arrays
+    (``ArrayModule``), of which the caller knows that they follow each other.
+
+    What is ahead of the first array is the host's: the network is given the codes that this array gets. So is what
+    follows the last one. ``network`` are further fields of :class:`Network`; ``input_scale`` is by default what
+    brings the first array's full-scale input to 1. Raises :class:`DesignError` where a part is float, where the
+    arrays form no chain, and where a layer is bidirectional: its directions are two networks, exported one by one.
     """
-    if isinstance(model, nn.Module):
-        for module in model.modules():
-            if isinstance(module, QuantLSTM) and module.bidirectional:
-                raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
+    if isinstance(model, nn.Module) and not isinstance(model, nn.ModuleList):
+        if inputs or not _is_alone(model):
+            with without_noise(model):
+                chain = record_chain(model, inputs, lengths)
+            return of_chain(chain, name, **network)
+        check_model(model)
         arrays = arrays_of(model)
-        _check_between(model)
     else:
         arrays = list(model)
-    if not arrays:
-        raise DesignError("a model to export must have at least one quantised layer, but it has none")
-    for index, array in enumerate(arrays[1:], 1):
-        if float(array.full_scale) != 1:
-            raise DesignError(
-                f"array {index} must have inputs within -1 to 1 to follow another, not {float(array.full_scale):g}"
-            )
+        if inputs:
+            raise DesignError("arrays in a given order are not run: they must come without inputs (a name is name=)")
+        if not arrays:
+            raise DesignError("a model to export must have at least one quantised layer, but it has none")
+        for array in arrays:
+            if not isinstance(array, ArrayModule):
+                raise DesignError(f"what is exported in the order given must be arrays, not a {type(array).__name__}")
+    if lengths is not None:
+        raise DesignError("lengths must come with the example inputs that have them, but there are none")
+    check_fit(arrays, [f"array {index}" for index in range(len(arrays))])
+    return _network(arrays, "step", name, network)
+
+
+def of_chain(chain: Chain, name: str = "exported", **network) -> Network:
+    """The description of the arrays of a forward that was recorded; arguments are those of :func:`export`."""
+    return _network(chain.arrays, chain.emit, name, network)
+
+
+def _is_alone(model: nn.Module) -> bool:
+    """Is it a single layer, whose forward nobody changes?"""
+    return type(model) in ALONE and not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def _network(arrays: list[ArrayModule], emit: str, name: str, fields: dict) -> Network:
     scale = float(arrays[0].full_scale)
     if scale != 1:
-        network.setdefault("input_scale", (1 / scale,) * arrays[0].inputs)
+        fields.setdefault("input_scale", (1 / scale,) * arrays[0].inputs)
     data = tuple(array.layer_data() for array in arrays)
-    layers = tuple(_layer(array, following) for array, following in zip(arrays, [*arrays[1:], None]))
-    return Network(Design(name, layers), data, **network)
+    layers = [_layer(array) for array in arrays]
+    if emit == "end":
+        layers[-1] = replace(layers[-1], emit=emit)
+    return Network(Design(name, tuple(layers)), data, **fields)
 
 
-def _check_between(model: nn.Module) -> None:
-    """Raise :class:`DesignError` for a layer with parameters between two arrays."""
-    found, between = False, None
-    for name, module in model.named_modules():
-        if isinstance(module, ArrayModule):
-            if found and between is not None:
-                raise DesignError(f"a layer between two arrays must be an array, but {between} is float")
-            found = True
-        elif found and any(True for _ in module.parameters(recurse=False)):
-            between = f"{name!r} ({type(module).__name__})"
-
-
-def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:
-    """The layer's description, with as many ADCs as columns. A head gives its ADC codes on every step."""
+def _layer(array: ArrayModule) -> Layer:
+    """The layer's description, with as many ADCs as columns. A head gives its ADC codes."""
     config = array.config
     shared = {
         "inputs": array.inputs, "adcs": array.cells.shape[1], "dac_bits": config.dac_bits,
@@ -69,8 +93,6 @@ def _layer(array: ArrayModule, following: ArrayModule | None) -> Layer:
     if isinstance(array, LstmArray):
         return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in LSTM_FIELDS})
     if array.function is None:
-        if following is not None:
-            raise DesignError("a linear layer before another array must have an output function, but it has none")
         return DenseLayer(outputs=array.outputs, output="codes", **shared)
     return DenseLayer(
         outputs=array.outputs, output="table", output_bits=array.output_bits, function=array.function, **shared

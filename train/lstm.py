@@ -73,7 +73,7 @@ class LstmArray(ArrayModule):
         Returns the outputs of all steps, h of all steps as its DAC codes have it, and c: each (T, B, n).
         """
         if self.recorder is not None:
-            trace = Trace(given_state=state is not None)
+            trace = Trace()
         batch, m = inputs.shape[1:]
         array = self.prepare(batch)
         weights, dtype = array.weights, array.weights.dtype
@@ -99,6 +99,8 @@ class LstmArray(ArrayModule):
                 check_finite("the initial state", part)
             cell = state[1].detach().double() if exact else state[1].to(dtype)
             state = (self.drive(state[0]).to(dtype), cell)
+            if trace is not None:  # rows with code 0 add as little as rows that are not driven
+                trace.given_state = any(bool(part.any()) for part in state)
         tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
         noise = self._step_noise(array.spread, codes, state is not None)
         arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)

@@ -59,7 +59,7 @@ class Trace:
     cell: list[torch.Tensor] = field(default_factory=list)
     hidden: list[torch.Tensor] = field(default_factory=list)
     out: list[torch.Tensor] = field(default_factory=list)
-    given_state: bool = False  #: did the sequences begin with a state, which the hardware does not have?
+    given_state: bool = False  #: did the sequences begin with a state but zero, which the hardware does not have?
 
 
 def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise, trace):

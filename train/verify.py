@@ -1,6 +1,7 @@
 """Is every integer of a PyTorch evaluation the integer reference's?"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,10 +9,12 @@ from torch import nn
 
 from ..model import reference
 from ..model.compare import Check, Comparison, check_layers, compare
+from ..model.design import Design
 from ..model.formats import DesignError
 from ..model.layers import Layer
 from ..model.network import Network
-from .export import export
+from .chain import record_chain
+from .export import export, of_chain
 from .network import DesignNetwork, evaluate_codes
 from .sequence import Trace
 from .whole_model import arrays_of, listening
@@ -36,11 +39,47 @@ def verify(model: DesignNetwork, codes, lengths=None, network: Network | None = 
     return compare(checks())
 
 
-def verify_modules(model: nn.Module, *inputs) -> Comparison:
+@dataclass(frozen=True)
+class ArraysComparison(Comparison):
+    """Result of :func:`verify_modules`."""
+
+    def __str__(self) -> str:
+        return f"each array by itself, not the network that they form: {super().__str__()}"
+
+
+def verify_export(model: nn.Module, *inputs, network: Network | None = None, lengths=None) -> Comparison:
+    """Is the exported network what the whole model computes on ``inputs``?
+
+    The model is run in evaluation, the reference runs ``network`` on the codes that the model's first array got, and
+    every array's integers are compared. ``network`` is by default the model's own export; ``lengths`` (B,) are those
+    of padded sequences. Raises :class:`DesignError` where the forward on these inputs is no chain of its arrays
+    (:func:`.export.export`), or not one of the network's layers. Noise as in :func:`verify`.
+    """
+    chain = record_chain(model, inputs, lengths)
+    own = of_chain(chain)
+    network = own if network is None else network
+    _check_layers(network.design, own.design)
+    codes, lengths = chain.codes(), chain.lengths.numpy()
+    return compare(_checks(network, codes, lengths, chain.traces()))
+
+
+def _check_layers(design: Design, own: Design) -> None:
+    """Raise :class:`DesignError` where a design's layers are not as many, or not of the size, of the model's own."""
+    have, want = ([(layer.kind, layer.inputs, layer.outputs) for layer in each.layers] for each in (design, own))
+    if have != want:
+        one, other = (", ".join(f"{kind} {m} to {n}" for kind, m, n in layers) for layers in (want, have))
+        raise DesignError(f"the network to compare with must have the model's layers, {one}, not {other}")
+    ends = [each.layers[-1].at_end for each in (own, design)]
+    if ends == [True, False]:
+        raise DesignError("the network to compare with must emit at the end, as the model reads its head there alone")
+
+
+def verify_modules(model: nn.Module, *inputs) -> ArraysComparison:
     """Run any model on ``inputs`` in evaluation and compare each of its arrays with the reference.
 
     Every array is compared on the codes that it got, all padded steps included, so stacks, both directions and
-    whatever lies between arrays are covered. ``layer`` of a difference counts the arrays' calls.
+    whatever lies between arrays are covered. ``layer`` of a difference counts the arrays' calls. It says nothing of
+    what an export of the model computes: :func:`verify_export` does.
     """
     calls = []
     arrays = arrays_of(model)
@@ -58,7 +97,7 @@ def verify_modules(model: nn.Module, *inputs) -> Comparison:
                 export([array]), drive, np.full(len(drive), drive.shape[1]), [trace], first_layer=index
             )
 
-    return compare(checks())
+    return ArraysComparison(**vars(compare(checks())))
 
 
 def _checks(network: Network, codes, lengths, traces: list[Trace], **first: int) -> Iterator[Check]:

@@ -66,6 +66,19 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def without_noise(model: nn.Module) -> Iterator[None]:
+    """No noise of evaluation, and no draw from its stream."""
+    before = {array: array.eval_noise for array in arrays_of(model)}
+    try:
+        for array in before:
+            array.eval_noise = Noise()
+        yield
+    finally:
+        for array, noise in before.items():
+            array.eval_noise = noise
+
+
+@contextmanager
 def listening(model: nn.Module, arrays: Sequence[ArrayModule], listener: Listener) -> Iterator[None]:
     """As :func:`evaluating`, ``listener`` told of every call of ``arrays``."""
     with evaluating(model):

@@ -11,12 +11,13 @@ from torch.nn.utils.rnn import pack_sequence
 from ohmgate.train.calibrate import calibrate
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import convert
+from ohmgate.train.export import export
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from ohmgate.train.noise import REDRAWS, Noise
 from ohmgate.train.quantisers import QUANTISERS
 from ohmgate.train.usage import code_usage
-from ohmgate.train.verify import verify, verify_modules
+from ohmgate.train.verify import verify, verify_export, verify_modules
 from ohmgate.train.whole_model import arrays_of, set_noise
 from tests.designs import random_design, random_inputs
 from tests.pretended_device import PretendedDevice, There
@@ -126,6 +127,19 @@ def test_evaluation_gives_the_same_integers_after_calibration(bits, output):
         assert (report.mismatches, report.integers > 2000) == (0, True)
         for one, other in zip(arrays_of(here), arrays_of(there)):
             assert one.layer_data() == other.layer_data()
+
+
+def test_export_runs_the_forward_where_the_model_is():
+    torch.manual_seed(0)
+    model = QuantLSTM(3, 5, 2)
+    model.add_module("head", QuantLinear(5, 4))
+    model.register_forward_hook(lambda module, arguments, output: module.head(output[0].data))
+    packed = pack_sequence([torch.randn(n, 3) for n in (5, 7, 2)], enforce_sorted=False)
+    network = export(model, packed)
+    with PretendedDevice():
+        moved(model)
+        assert export(model, packed.to("meta")).layers == network.layers
+        assert verify_export(model, packed.to("meta")).mismatches == 0
 
 
 def test_what_was_programmed_and_confined_moves_along():

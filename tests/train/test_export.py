@@ -14,7 +14,7 @@ from ohmgate.train.export import export
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.noise import Noise
-from ohmgate.train.verify import verify_modules
+from ohmgate.train.verify import verify_export, verify_modules
 from tests.designs import seeds
 
 
@@ -57,9 +57,10 @@ def test_packed_sequences_are_the_reference():
 def test_a_stack_with_a_head_exports_as_one_network():
     torch.manual_seed(0)
     model = Tagger((4, 3, 4), 2, False)
-    network = export(model, "tagger", labels=("a", "b", "c"))
-    assert [layer.kind for layer in network.design.layers] == ["lstm", "lstm", "dense"]
     x = torch.rand(2, 5, 4) * 2 - 1
+    network = export(model, x.transpose(0, 1), name="tagger", labels=("a", "b", "c"))
+    assert (network.design.name, network.labels) == ("tagger", ("a", "b", "c"))
+    assert [layer.kind for layer in network.design.layers] == ["lstm", "lstm", "dense"]
     result = reference.run(network, quantise_symmetric(x.numpy(), 3))
     model.eval()
     out = model(x.transpose(0, 1)).transpose(0, 1)
@@ -106,19 +107,49 @@ def test_the_input_scale_is_the_first_arrays():
     assert export(linear, input_scale=(1.0,) * 4).input_scale == (1.0,) * 4
 
 
-def test_what_is_no_chain_of_arrays_is_refused():
-    lstm = QuantLSTM(4, 6)
-    chain = nn.Sequential(nn.Embedding(5, 4), lstm, QuantLSTM(6, 6), nn.Linear(6, 2))
-    assert len(export(chain).layers) == 2  # embedding and softmax are the host's
-    sentence = r"^a layer between two arrays must be an array, but '1' \(Linear\) is float$"
-    with pytest.raises(DesignError, match=sentence):
-        export(nn.Sequential(lstm, nn.Linear(6, 6), QuantLSTM(6, 6)))
-    head = QuantLinear(6, 2)
+def test_arrays_that_do_not_fit_are_refused():
+    """Of a list in the caller's order by number; of a model by name, with what is between them."""
+    lstm, wide, narrow = QuantLSTM(4, 6).arrays[0], QuantLinear(6, 2), QuantLinear(6, 2, dac_bits=3)
     with torch.no_grad():
-        head.full_scale.fill_(3.5)
-    sentence = r"^array 1 must have inputs within -1 to 1 to follow another, not 3.5$"
+        wide.full_scale.fill_(3.5)
+    table = LinearArray(4, 4, QuantConfig(), function="tanh", output_bits=4)
+    for arrays, sentence in (
+        ([lstm, wide], "array 1 must have inputs within -1 to 1 to follow array 0, not 3.5"),
+        ([lstm, narrow], "array 1 must have DACs of the 4 bits that array 0 hands on, not 3"),
+        ([table, lstm, table], "array 2 must take the 6 outputs of array 1, but takes 4"),
+        ([QuantLinear(4, 4), lstm], "array 0 must have an output function to come before array 1"),
+        ([LinearArray(4, 4, QuantConfig(), function="tanh"), lstm], "array 0 must hand on codes, not values, to come before array 1"),
+        ([QuantLSTM(4, 6, output="value").arrays[0], wide], "array 0 must hand on codes, not values, to come before array 1"),
+        ([QuantLSTM(4, 6)], "what is exported in the order given must be arrays, not a QuantLSTM"),
+        ([], "a model to export must have at least one quantised layer, but it has none"),
+    ):  # fmt: skip
+        with pytest.raises(DesignError) as error:
+            export(arrays)
+        assert str(error.value) == sentence
+    layers = nn.Sequential(QuantLinear(4, 5), nn.ReLU(), QuantLinear(5, 2))
+    with pytest.raises(DesignError) as error:
+        export(layers, torch.rand(3, 4))
+    sentence = (
+        "layer '0' must have an output function to come before layer '2'; between them the forward calls '1' (ReLU)"
+    )
+    assert str(error.value) == sentence
+    chain = nn.ModuleList([table, lstm])  # has no forward either
+    assert [layer.kind for layer in export(chain, name="listed").design.layers] == ["dense", "lstm"]
+
+
+def test_a_layer_alone_needs_no_inputs_as_long_as_nobody_changes_its_forward():
+    lstm = QuantLSTM(3, 4, 2)
+    x = torch.rand(5, 2, 3) * 2 - 1
+    assert export(lstm).layers == export(lstm, x).layers
+    lstm.arrays[0].register_forward_hook(lambda array, arguments, output: (-output[0], *output[1:]))
+    with pytest.raises(DesignError, match="^a model to export must be given example inputs"):
+        export(lstm)
+    sentence = (
+        r"^array 1 of the model must get exactly the codes that array 0 of the model gave on every step, "
+        r"but \d+ of 40 differ, and nothing is called between them$"
+    )
     with pytest.raises(DesignError, match=sentence):
-        export(nn.Sequential(lstm, head))
+        export(lstm, x)
 
 
 def test_an_output_function_without_bits_stays_float():
@@ -145,16 +176,35 @@ def test_sentences():
     ):
         export(lstm)
     assert export([lstm.arrays[1]]).design.layers[0].hidden == 3
-    for act in (export, verify_modules):
-        verb = act.__name__.split("_")[0]
+    for act in (export, verify_export, verify_modules):
+        verb = "verify" if act is verify_modules else "export"
         sentence = rf"^a model to {verb} must have at least one quantised layer, but it has none$"
         with pytest.raises(DesignError, match=sentence):
-            act(nn.Linear(2, 2))
-    chain = [LinearArray(2, 3, QuantConfig()), QuantLinear(3, 2)]
-    sentence = r"^a linear layer before another array must have an output function, but it has none$"
-    with pytest.raises(DesignError, match=sentence):
-        export(chain)
-    state = (torch.zeros(1, 1, 3), torch.zeros(1, 1, 3))
+            act(nn.Linear(2, 2), torch.zeros(1, 2))
+    state = (torch.zeros(1, 1, 3), torch.ones(1, 1, 3))
     sentence = r"^only sequences without an initial state can be verified: the hardware has none$"
     with pytest.raises(DesignError, match=sentence):
         verify_modules(QuantLSTM(2, 3), torch.zeros(1, 1, 2), state)
+    array = QuantLinear(2, 3)
+    for act, sentence in (
+        (lambda: export([array], torch.zeros(1, 2)), "arrays in a given order are not run: they must come without inputs (a name is name=)"),
+        (lambda: export(array, lengths=[1]), "lengths must come with the example inputs that have them, but there are none"),
+        (lambda: export(nn.Sequential(array)), "a model to export must be given example inputs, as in export(model, x): its forward decides which array follows which"),
+    ):  # fmt: skip
+        with pytest.raises(DesignError) as error:
+            act()
+        assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("bits, same", [(1, False), (4, True)])
+def test_a_state_of_zeros_is_none_above_one_bit(bits, same):
+    """Rows driven with the code 0 add nothing; one bit has no such code."""
+    torch.manual_seed(0)
+    model, x = QuantLSTM(2, 3, dac_bits=bits), torch.rand(5, 2, 2) * 2 - 1
+    state = (torch.zeros(1, 2, 3), torch.zeros(1, 2, 3))
+    if same:
+        assert torch.equal(model.eval()(x, state)[0], model(x)[0])
+        assert verify_modules(model, x, state).mismatches == 0
+    else:
+        with pytest.raises(DesignError, match="^only sequences without an initial state can be verified"):
+            verify_modules(model, x, state)

@@ -1,4 +1,5 @@
-"""The C side: generates ``ohmgate.h`` from the register table and the image format, for the driver ``ohmgate.c``.
+"""The C side: generates ``ohmgate.h`` from the register table and the image format, for the driver ``ohmgate.c`` and
+the decoding of results in ``ohmgate_host.c``.
 
 The header is not kept in the source tree, so it cannot disagree with the tables it comes from.
 """
@@ -32,6 +33,9 @@ ERRORS = (
     ("REFUSED", "the device did not unlock"),
     ("TIMEOUT", "the device does not finish programming"),
     ("STATUS", "the device reports a bus error during the load"),
+    ("META", "META is not what a packer writes"),
+    ("LABELS", "the last layer gives the number of an output, which is no value"),
+    ("ROOM", "the caller's array is too short for the outputs"),
 )
 
 _DECLARATIONS = """\
@@ -60,6 +64,19 @@ ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length);
 /* ohmgate_check, then loads the image over the bus and enables the device. */
 ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags);
 
+/* What the codes of one output of the last layer stand for: (code + middle) * scale + offset. */
+typedef struct {
+    double middle, scale, offset;
+} ohmgate_output;
+
+/* ohmgate_check, then an entry for each output from META. `room` entries fit; *count becomes how many there are,
+ * also for OHMGATE_ERROR_ROOM. In ohmgate_host.c. */
+ohmgate_error ohmgate_outputs(const uint8_t *image, size_t length, ohmgate_output *outputs, size_t room,
+                              size_t *count);
+
+/* The value of a code, in the units of the image. In ohmgate_host.c. */
+double ohmgate_value(const ohmgate_output *output, int32_t code);
+
 /* "OK", "CRC", ...; never null. */
 const char *ohmgate_error_name(ohmgate_error error);
 """
@@ -81,18 +98,15 @@ def header() -> str:
     return "\n".join(parts)
 
 
-def driver() -> str:
-    """The text of ``ohmgate.c``."""
-    return (resources.files("ohmgate.firmware") / "ohmgate.c").read_text(encoding="ascii")
-
-
 def sources() -> dict[str, str]:
-    """The text of ``ohmgate.h`` and ``ohmgate.c`` by their names."""
-    return {"ohmgate.h": header(), "ohmgate.c": driver()}
+    """The text of ``ohmgate.h``, ``ohmgate.c`` and ``ohmgate_host.c`` by their names."""
+    folder = resources.files("ohmgate.firmware")
+    written = {name: (folder / name).read_text(encoding="ascii") for name in ("ohmgate.c", "ohmgate_host.c")}
+    return {"ohmgate.h": header(), **written}
 
 
 def write(folder: str | os.PathLike) -> list[Path]:
-    """Write ``ohmgate.h`` and ``ohmgate.c`` into ``folder``; returns their paths."""
+    """Write the header and the sources into ``folder``; returns their paths."""
     return write_together(folder, sources())
 
 
@@ -119,7 +133,7 @@ def _image() -> str:
     lines = [
         "/* Programming image. */",
         f"#define OHMGATE_IMAGE_MAGIC {_c_string(image_format.MAGIC)}",
-        _define("IMAGE_VERSION", image_format.FORMAT_VERSION),
+        _define("IMAGE_VERSION", max(image_format.FORMAT_VERSIONS)),
         _define("IMAGE_CRC_BYTES", image_format.CRC_BYTES),
         _define("IMAGE_DIGEST_BYTES", image_format.DIGEST_BYTES),
         _define("IMAGE_NO_LAYER", image_format.NO_LAYER, style="x"),

@@ -10,7 +10,7 @@ from functools import cached_property
 from ..model.layers import Layer
 
 MAGIC = b"OHMGATE\n"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)  #: 2: META has the scale and offset of the outputs
 NO_LAYER = 0xFFFFFFFF  #: the layer number of META
 DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
 CRC_BYTES = 4  #: behind the header and behind every section
@@ -20,7 +20,7 @@ GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
 
 META, GEOM, WGHT, GAIN, TABL = b"META", b"GEOM", b"WGHT", b"GAIN", b"TABL"
 SECTIONS = {
-    META: "the design, labels, input scale and offset as canonical JSON",
+    META: "the design, labels, scales and offsets of inputs and outputs as canonical JSON",
     GEOM: "array geometry and formats of a layer",
     WGHT: "weight levels in physical column order",
     GAIN: "ADC gain of each gate",
@@ -73,7 +73,7 @@ HEADER = Record(
     "HEADER",
     (
         ("magic", "8s", "`OHMGATE` and a line feed"),
-        ("version", "I", "format version, 1"),
+        ("version", "I", "format version: 2 where META has a scale or offset of the outputs, else 1"),
         ("length", "I", "bytes of the whole image, digest included"),
         ("fingerprint", "Q", "of the design; the low word is the register FINGERPRINT_LOW"),
         ("sections", "I", "number of sections"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .format import (
     CRC_BYTES,
     DIGEST_BYTES,
-    FORMAT_VERSION,
+    FORMAT_VERSIONS,
     HEADER,
     MAGIC,
     META,
@@ -36,19 +36,20 @@ class Section(NamedTuple):
 class Frame(NamedTuple):
     """A checked container."""
 
+    version: int  #: of the format
     fingerprint: str  #: 16 hexadecimal digits
     sections: list[Section]
     digest: bytes  #: SHA-256
 
 
-def join(fingerprint: str, sections: list[Section]) -> bytes:
+def join(version: int, fingerprint: str, sections: list[Section]) -> bytes:
     """The image's bytes."""
     body = b"".join(_with_crc(s.content()) for s in sections)
     length = HEADER.size + CRC_BYTES + len(body) + DIGEST_BYTES
     if length >= 2**32:
         raise ImageError(f"an image must be smaller than 4 GiB, not {length} bytes")
     header = HEADER.pack(
-        magic=MAGIC, version=FORMAT_VERSION, length=length, fingerprint=int(fingerprint, 16), sections=len(sections)
+        magic=MAGIC, version=version, length=length, fingerprint=int(fingerprint, 16), sections=len(sections)
     )
     content = _with_crc(header) + body
     return content + hashlib.sha256(content).digest()
@@ -63,8 +64,9 @@ def split(data: bytes) -> Frame:
         raise ImageError(f"header: an image must begin with {MAGIC!r}, not {data[: len(MAGIC)]!r}")
     header = HEADER.unpack(data[: HEADER.size])
     _check_crc("header", data, 0, HEADER.size)
-    if header["version"] != FORMAT_VERSION:
-        raise ImageError(f"header: the format version must be {FORMAT_VERSION}, not {header['version']}")
+    if header["version"] not in FORMAT_VERSIONS:
+        known = " or ".join(str(version) for version in FORMAT_VERSIONS)
+        raise ImageError(f"header: the format version must be {known}, not {header['version']}")
     if header["length"] != len(data):
         raise ImageError(f"header: the image must have {header['length']} bytes, not {len(data)}")
     end = len(data) - DIGEST_BYTES
@@ -79,7 +81,7 @@ def split(data: bytes) -> Frame:
     digest = data[end:]
     if hashlib.sha256(data[:end]).digest() != digest:
         raise ImageError("digest: the SHA-256 of the image does not agree with its content")
-    return Frame(f"{header['fingerprint']:016x}", sections, digest)
+    return Frame(header["version"], f"{header['fingerprint']:016x}", sections, digest)
 
 
 def _section(data: bytes, index: int, at: int, end: int) -> tuple[Section, int]:

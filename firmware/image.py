@@ -47,7 +47,7 @@ def pack(network: Network) -> bytes:
     sections = [Section(META, NO_LAYER, meta)]
     for tag, index in section_order(design.layers)[1:]:
         sections.append(Section(tag, index, encoders[tag](design.layers[index], network.layers[index])))
-    return join(design.fingerprint, sections)
+    return join(codec.version_of(network), design.fingerprint, sections)
 
 
 def unpack(data: bytes) -> Network:
@@ -62,7 +62,7 @@ def decode(frame: Frame) -> Network:
     """The network in a checked container; errors as in :func:`unpack`."""
     if not frame.sections or frame.sections[0].tag != META:
         raise ImageError("section META: it must be the first section")
-    design, host = _in_section(frame.sections[0], codec.decode_meta)
+    design, host = _in_section(frame.sections[0], codec.decode_meta, frame.version)
     _check_bits(design, "section META")
     if design.fingerprint != frame.fingerprint:
         raise ImageError(
@@ -86,6 +86,9 @@ def decode(frame: Frame) -> Network:
         canonical = codec.encode_meta(network)
     except ValueError as error:
         raise ImageError(f"section META: {error}") from None
+    version = codec.version_of(network)
+    if version != frame.version:
+        raise ImageError(f"header: the format version must be {version} of what META has, not {frame.version}")
     if canonical != frame.sections[0].payload:
         raise ImageError("section META: it is not the canonical JSON of its content")
     return network

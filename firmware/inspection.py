@@ -5,9 +5,9 @@ import zlib
 import numpy as np
 
 from ..model.design import Design
-from ..model.formats import symmetric_codes
+from ..model.formats import full_scale, symmetric_codes
 from ..model.layers import Layer
-from ..model.network import LayerData, Network
+from ..model.network import INPUT_UNITS, OUTPUT_UNITS, LayerData, Network
 from .format import GATE_ORDER, section_name, table_bits
 from .frame import split
 from .image import decode
@@ -21,13 +21,15 @@ def inspect(data: bytes) -> str:
     network = decode(frame)
     design = network.design
     lines = [
-        f"design       {design.name}",
-        f"fingerprint  {design.fingerprint}",
-        f"size         {len(data)} bytes, {len(frame.sections)} sections",
-        f"SHA-256      {frame.digest.hex()}",
-        f"labels       {', '.join(network.labels) or 'none'}",
-        f"input scale  {_numbers(network.input_scale)}",
-        f"input offset {_numbers(network.input_offset)}",
+        f"design         {design.name}",
+        f"fingerprint    {design.fingerprint}",
+        f"size           {len(data)} bytes, {len(frame.sections)} sections, format version {frame.version}",
+        f"SHA-256        {frame.digest.hex()}",
+        f"labels         {', '.join(network.labels) or 'none'}",
+        f"input code     {_input_code(network)}",
+        f"input scale    {_numbers(network.input_scale)}",
+        f"input offset   {_numbers(network.input_offset)}",
+        *_outputs(network),
         "",
         "section             bytes  CRC-32",
     ]
@@ -46,7 +48,7 @@ def diff(a: bytes | Network, b: bytes | Network) -> str:
     """
     a, b = (x if isinstance(x, Network) else decode(split(x)) for x in (a, b))
     lines = _diff_design(a.design, b.design)
-    for name in ("labels", "input_scale", "input_offset"):
+    for name in ("labels", *INPUT_UNITS, *OUTPUT_UNITS):
         lines += _diff_lists(name.replace("_", " "), getattr(a, name), getattr(b, name))
     for index, (data_a, data_b) in enumerate(zip(a.layers, b.layers)):
         for name in ("weights", "mult", "shift", "tables"):
@@ -70,10 +72,10 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
     names = GATE_ORDER[layer.kind].decode().rstrip("\0")
     for gate, name in enumerate(names):
         mult, shift = int(data.mult[gate]), int(data.shift[gate])
-        lines.append(f"  gain {name}   {mult} / 2^{shift} = {mult / 2**shift:.6g}")
+        lines.append(f"  gain {name}   {mult} / 2^{shift} = {mult / 2**shift:.6g} ADC steps per product of codes")
     for gate, name in enumerate(names if data.tables is not None else ""):
         origin = "loaded" if table_bits(layer) else "constant"
-        lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}")
+        lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}, in 1/{_entry_scale(layer, name)}")
     return lines + _histogram(layer, data)
 
 
@@ -95,6 +97,13 @@ def _output(layer: Layer) -> str:
     return f"{layer.outputs} {what} of {bits} bits, {when}"
 
 
+def _entry_scale(layer: Layer, gate: str) -> int:
+    """The entry that stands for 1."""
+    if layer.kind == "dense":
+        return full_scale(layer.output_bits)
+    return 2 ** (layer.activation_bits - (gate == "g"))
+
+
 def _ends(entries: np.ndarray) -> str:
     values = [str(int(v)) for v in entries]
     shown = values if len(values) <= 8 else [*values[:4], "...", *values[-4:]]
@@ -107,14 +116,45 @@ def _histogram(layer: Layer, data: LayerData) -> list[str]:
     width = -(-len(levels) // 16)
     groups = [levels[k : k + width] for k in range(0, len(levels), width)]
     counts = [int(np.isin(data.weights, group).sum()) for group in groups]
-    lines = [f"  weights  {data.weights.size} cells"]
+    lines = [f"  weights  {data.weights.size} cells, by code"]
     for group, count in zip(groups, counts):
         name = f"{group[0]}" if len(group) == 1 else f"{group[0]}..{group[-1]}"
         lines.append(f"  {name:>10} {count:>8} {'#' * round(BAR * count / max(counts))}".rstrip())
     return lines
 
 
+def _input_code(network: Network) -> str:
+    """How the host encodes a measurement, in words."""
+    bits = network.design.layers[0].dac_bits
+    terms = "measurement" + " * scale" * bool(network.input_scale) + " + offset" * bool(network.input_offset)
+    if bits == 1:
+        return f"sign of {terms}, -1 or 1"
+    top = full_scale(bits)
+    return f"({terms}) * {top}, rounded half up, from -{top} to {top}"
+
+
+def _outputs(network: Network) -> list[str]:
+    """How the host decodes a result, in words."""
+    last = network.design.layers[-1]
+    if last.output == "argmax":
+        return ["output value   none: the head gives the number of an output"]
+    code = "(code + 1/2)" if last.output_middle else "code"
+    scale = _numbers(network.output_scale)
+    if not network.output_scale:
+        scale = f"1/{round(1 / last.output_unit)} = {last.output_unit:.6g}"
+        if last.output_middle:
+            reach = f"-{last.adc_range:g} to {last.adc_range:g} in {2**last.adc_bits} ADC steps"
+            scale = f"{last.output_unit:.6g}, nominal: {reach}"
+    return [
+        f"output value   {code} * scale{' + offset' * bool(network.output_offset)}",
+        f"output scale   {scale}",
+        f"output offset  {_numbers(network.output_offset)}",
+    ]
+
+
 def _numbers(values: tuple[float, ...]) -> str:
+    if len(values) > 1 and len(set(values)) == 1:
+        return f"{values[0]:.6g} for all {len(values)}"
     return " ".join(f"{v:.6g}" for v in values) or "none"
 
 

@@ -291,7 +291,7 @@ ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
         return OHMGATE_ERROR_MAGIC;
     if (crc32(image, OHMGATE_IMAGE_HEADER_BYTES) != word32(image + OHMGATE_IMAGE_HEADER_BYTES))
         return OHMGATE_ERROR_CRC;
-    if (word32(image + OHMGATE_IMAGE_HEADER_VERSION) != OHMGATE_IMAGE_VERSION)
+    if (word32(image + OHMGATE_IMAGE_HEADER_VERSION) - 1u >= OHMGATE_IMAGE_VERSION)
         return OHMGATE_ERROR_FORMAT;
     if (word32(image + OHMGATE_IMAGE_HEADER_LENGTH) != length)
         return OHMGATE_ERROR_LENGTH;

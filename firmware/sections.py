@@ -12,11 +12,22 @@ from ..model.design import Design
 from ..model.formats import from_wire, is_symmetric, to_wire
 from ..model.layers import Layer
 from ..model.layout import logical_order, physical_order
-from ..model.network import MULT_BITS, SHIFT_BITS, LayerData, Network
+from ..model.network import INPUT_UNITS, MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network
 from .bits import pack_bits, packed_size, unpack_bits
 from .format import GAIN_ENTRY, GEOMETRY, geometry, table_bits
 
-META_KEYS = {"design", "input_offset", "input_scale", "labels"}
+
+def version_of(network: Network) -> int:
+    """The format's version that the network needs: the lowest, so that a network has one image.
+
+    A reader of version 1 would take a head's nominal unit for its real one, so it must refuse a network with another.
+    """
+    return 2 if network.output_scale or network.output_offset else 1
+
+
+def units(version: int) -> tuple[str, ...]:
+    """Fields of a network, and keys of META, that hold the host's scales."""
+    return INPUT_UNITS if version == 1 else INPUT_UNITS + OUTPUT_UNITS
 
 
 def encode_meta(network: Network) -> bytes:
@@ -26,14 +37,14 @@ def encode_meta(network: Network) -> bytes:
             raise ValueError(f"labels must be strings of printable characters, not {label!r}")
     content = {
         "design": network.design.to_dict(),
-        "input_offset": [float(v) + 0.0 for v in network.input_offset],  # + 0.0: no negative zero, which equals 0
-        "input_scale": [float(v) + 0.0 for v in network.input_scale],
         "labels": list(network.labels),
     }
+    for name in units(version_of(network)):  # + 0.0: no negative zero, which equals 0
+        content[name] = [float(v) + 0.0 for v in getattr(network, name)]
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def decode_meta(payload: bytes) -> tuple[Design, dict]:
+def decode_meta(payload: bytes, version: int) -> tuple[Design, dict]:
     """The design, and the fields of :class:`Network` that belong to the host."""
     try:
         content = json.loads(payload.decode("ascii"))
@@ -41,16 +52,17 @@ def decode_meta(payload: bytes) -> tuple[Design, dict]:
         raise ValueError("its JSON is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"it is not JSON in ASCII ({error})") from None
-    if not isinstance(content, dict) or set(content) != META_KEYS:
-        raise ValueError(f"it must be an object with the keys {', '.join(sorted(META_KEYS))}")
-    for key in ("input_offset", "input_scale"):
+    keys = {"design", "labels", *units(version)}
+    if not isinstance(content, dict) or set(content) != keys:
+        raise ValueError(f"it must be an object with the keys {', '.join(sorted(keys))}")
+    for key in units(version):
         if not isinstance(content[key], list) or not all(type(v) is float for v in content[key]):
             raise ValueError(f"{key} must be a list of floats (1.0, not 1)")
     labels = content["labels"]
     if not isinstance(labels, list) or not all(isinstance(v, str) for v in labels):
         raise ValueError("labels must be a list of strings")
     design = Design.from_dict(content["design"])
-    return design, {key: tuple(content[key]) for key in ("input_scale", "input_offset", "labels")}
+    return design, {key: tuple(content[key]) for key in (*units(version), "labels")}
 
 
 def encode_geometry(layer: Layer) -> bytes:

@@ -7,7 +7,7 @@ of it is fixed when the hardware is made; weights, gains and tables are data (:m
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .formats import DesignError, check_choice, check_integer, full_scale
+from .formats import DesignError, check_choice, check_integer, full_scale, signed_range
 from .tables import DENSE_FUNCTIONS
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
@@ -132,6 +132,16 @@ class LstmLayer(ArrayLayer):
         """The hidden value that 1 stands for in what is handed on."""
         return 2.0 ** (1 - self.activation_bits) if self.output == "value" else 1 / full_scale(self.dac_bits)
 
+    @property
+    def output_range(self) -> tuple[int, int]:
+        """Lowest and highest code handed on."""
+        return -full_scale(self.output_bits), full_scale(self.output_bits)
+
+    @property
+    def output_middle(self) -> float:
+        """What is added to a code before its unit: codes handed on stand for whole units."""
+        return 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer(ArrayLayer):
@@ -170,6 +180,23 @@ class DenseLayer(ArrayLayer):
     @property
     def has_table(self) -> bool:
         return self.output == "table"
+
+    @property
+    def output_unit(self) -> float:
+        """The real value that 1 stands for in what is handed on; of ADC codes nominal, as gains are rounded."""
+        return 1 / full_scale(self.output_bits) if self.has_table else self.adc_step
+
+    @property
+    def output_range(self) -> tuple[int, int]:
+        """Lowest and highest code handed on; of ADC codes, also where a head gives the number of the largest."""
+        if self.has_table:
+            return -full_scale(self.output_bits), full_scale(self.output_bits)
+        return signed_range(self.adc_bits)
+
+    @property
+    def output_middle(self) -> float:
+        """What is added to a code before its unit: an ADC code stands for the middle of its step."""
+        return 0.0 if self.has_table else 0.5
 
 
 Layer = LstmLayer | DenseLayer

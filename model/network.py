@@ -1,10 +1,10 @@
 """A trained network: a design and the data that the image carries (weights, gains, tables).
 
-All data are integers in the formats of docs/numerics.md; the float scale and offset of the inputs belong to
-the host, which turns measurements into DAC codes.
+All data are integers in the formats of docs/numerics.md; the float scales and offsets belong to the host, which turns
+measurements into DAC codes (:meth:`Network.encode`) and the last layer's codes into values (:meth:`Network.decode`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from .layers import Layer, LstmLayer
 from .tables import dense_table, gate_tables
 
 MULT_BITS, SHIFT_BITS = 8, 6  #: of a gain, mult / 2^shift
+INPUT_UNITS = ("input_scale", "input_offset")  #: fields of a network: from the host's units to -1..1
+OUTPUT_UNITS = ("output_scale", "output_offset")  #: from the last layer's codes to the host's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class Network:
     input_scale: tuple[float, ...] = field(default=())  #: (m,) or empty: to -1..1, before the offset
     input_offset: tuple[float, ...] = field(default=())
     labels: tuple[str, ...] = field(default=())  #: names of the head's outputs, or empty
+    output_scale: tuple[float, ...] = field(default=())  #: (k,) real values of a code's 1, or empty: the nominal unit
+    output_offset: tuple[float, ...] = field(default=())  #: (k,) or empty: added to them
 
     def __post_init__(self) -> None:
         if len(self.layers) != len(self.design.layers):
@@ -50,12 +54,16 @@ class Network:
             )
         for index, (layer, data) in enumerate(zip(self.design.layers, self.layers)):
             _check_layer(f"layer {index}", layer, data)
-        inputs = self.design.layers[0].inputs
-        for name in ("input_scale", "input_offset"):
+        last = self.design.layers[-1]
+        inputs, outputs = self.design.layers[0].inputs, last.outputs
+        for name, count in zip(INPUT_UNITS + OUTPUT_UNITS, (inputs, inputs, outputs, outputs)):
             values = getattr(self, name)
-            if values and (len(values) != inputs or not np.isfinite(values).all()):
-                raise DesignError(f"{name} must be {inputs} finite numbers, not {values!r}")
-        outputs = self.design.layers[-1].outputs
+            if values and name in OUTPUT_UNITS and last.output == "argmax":
+                raise DesignError(f"{name} must be empty for a head with output 'argmax', which gives no values")
+            if values and (len(values) != count or not np.isfinite(values).all()):
+                raise DesignError(f"{name} must be {count} finite numbers, not {values!r}")
+        if 0 in self.output_scale:
+            raise DesignError(f"output_scale must be numbers other than 0, not {self.output_scale!r}")
         if self.labels and len(self.labels) != outputs:
             raise DesignError(f"labels must name the {outputs} outputs, not {len(self.labels)}")
 
@@ -70,6 +78,65 @@ class Network:
         if self.input_offset:
             values = values + np.asarray(self.input_offset)
         return quantise_symmetric(values, self.design.layers[0].dac_bits)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Real values float64 (..., k) of what the last layer gives: codes (..., k) of the reference or the device.
+
+        ``(code + middle) * scale + offset``: ``middle`` is 1/2 for a head's ADC codes, which are mid-rise, else 0.
+        Without an ``output_scale`` a code's 1 is the layer's nominal unit (``output_unit``). Raises
+        :class:`DesignError` for what the last layer cannot have given, and for a head of labels.
+        """
+        last, codes = self.design.layers[-1], np.asarray(codes)
+        if last.output == "argmax":
+            raise DesignError("a head with output 'argmax' gives the number of an output, and no value to decode")
+        if codes.dtype.kind not in "iu" or codes.shape[-1:] != (last.outputs,):
+            raise DesignError(
+                f"output codes must be integers with {last.outputs} outputs in their last axis, "
+                f"not {codes.dtype} of {codes.shape}"
+            )
+        low, high = last.output_range
+        if codes.size and not low <= codes.min() <= codes.max() <= high:
+            outside = codes[(codes < low) | (codes > high)][0]
+            raise DesignError(f"output codes must be from {low} to {high}, not {int(outside)}")
+        values = (codes + last.output_middle) * np.asarray(self.output_scale or last.output_unit)
+        return values + np.asarray(self.output_offset) if self.output_offset else values
+
+    def in_units(self, *, input_scale=(), input_offset=(), output_scale=(), output_offset=()) -> "Network":
+        """The same network for a host with other units, say degrees.
+
+        ``u * input_scale + input_offset`` is what the network took for an input, and what it gave for an output
+        becomes ``v * output_scale + output_offset``. Each is a number for all channels, one for each, or empty:
+        as it was. So the mean and deviation of training data go in as they were used there.
+        """
+        first, last = self.design.layers[0], self.design.layers[-1]
+        inputs = [_channels(n, v, first.inputs) for n, v in zip(INPUT_UNITS, (input_scale, input_offset))]
+        outputs = [_channels(n, v, last.outputs) for n, v in zip(OUTPUT_UNITS, (output_scale, output_offset))]
+        own = self.output_scale
+        if outputs[0] and not own:
+            own = (last.output_unit,) * last.outputs
+        inputs = _chained(inputs, (self.input_scale, self.input_offset))
+        outputs = _chained((own, self.output_offset), outputs)
+        return replace(self, **dict(zip(INPUT_UNITS + OUTPUT_UNITS, inputs + outputs)))
+
+
+def _channels(name: str, values, count: int) -> tuple[float, ...]:
+    """``values`` as a number for each of ``count`` channels, or none."""
+    numbers = np.asarray(values)
+    if numbers.size and (numbers.dtype.kind not in "iuf" or numbers.shape not in ((), (1,), (count,))):
+        raise DesignError(f"{name} must be a number or {count} of them, not {values!r}")
+    return tuple(np.broadcast_to(numbers.astype(np.float64), (count,)).tolist()) if numbers.size else ()
+
+
+def _chained(first, second) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Scale and offset that do what ``first`` and then ``second`` do; an empty one does nothing."""
+    (scale, offset), (factor, shift) = first, second
+    if scale and factor:
+        scale = tuple(s * f for s, f in zip(scale, factor))
+    if offset and factor:
+        offset = tuple(o * f for o, f in zip(offset, factor))
+    if offset and shift:
+        offset = tuple(o + s for o, s in zip(offset, shift))
+    return scale or factor, offset or shift
 
 
 def table_range(layer: LstmLayer, gate: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
 from ohmgate.model.layout import row_drive
-from ohmgate.model.network import MULT_BITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
+from ohmgate.model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ohmgate.model.tables import DENSE_FUNCTIONS
 
 seeds = st.integers(0, 2**32 - 1)  #: for numpy.random.default_rng
@@ -52,16 +52,21 @@ def random_design(
 def random_network(design: Design, rng: np.random.Generator, *, labels: bool | None = None) -> Network:
     """Random weights, gains that use the ADC's range without clipping most codes, and legal tables.
 
-    ``labels`` says whether the network names its outputs and scales its inputs (default: by chance).
+    ``labels`` says whether the network names its outputs and scales its inputs and outputs (default: by chance).
     """
     named = rng.random() < 0.5 if labels is None else labels
     inputs, outputs = design.layers[0].inputs, design.layers[-1].outputs
+    units = {}
+    if named and design.layers[-1].output != "argmax":
+        own = rng.spawn(1)[0]  # a stream of its own, so that all else is as without units
+        units = {n: tuple(own.normal(size=outputs).tolist()) for n in OUTPUT_UNITS if own.random() < 0.7}
     return Network(
         design,
         tuple(_data(rng, layer) for layer in design.layers),
         input_scale=tuple(rng.normal(size=inputs).tolist()) if named else (),
         input_offset=tuple(rng.normal(size=inputs).tolist()) if named else (),
         labels=tuple(f"label {k} é" for k in range(outputs)) if named else (),
+        **units,
     )
 
 

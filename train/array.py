@@ -35,7 +35,7 @@ class Prepared:
 
     weights: torch.Tensor  #: ADC steps per DAC code: (rows, columns), or (B, rows, columns) with noise
     gain: torch.Tensor  #: (columns,) ADC steps per product of a DAC code and a weight code
-    step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation
+    step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation; float64 in evaluation
     spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
 
 
@@ -76,8 +76,17 @@ class ArrayModule(RangedWeights):
         return LayerData(codes, np.array(converter.mult), np.array(converter.shift), self.tables_of(converter.step))
 
     def load_data(self, data: LayerData) -> None:
-        """Evaluate with these integers from now on, whatever the real weights; training is then refused."""
+        """Evaluate with these integers from now on, whatever the real weights; training is then refused.
+
+        Integers know no unit: pre-activations are in ADC steps.
+        """
         self._loaded = data
+
+    def real_steps(self) -> torch.Tensor:
+        """As :meth:`RangedWeights.real_steps`; 1 where integers are loaded."""
+        if self._loaded is not None:
+            return torch.ones(self.groups, dtype=torch.float64)
+        return super().real_steps()
 
     def tables_of(self, steps: tuple[float, ...]) -> np.ndarray | None:
         """The image's tables for these ADC steps."""
@@ -92,7 +101,7 @@ class ArrayModule(RangedWeights):
             scaled = values if scale == 1 else values / scale
             check_finite("inputs of an array", scaled)
             return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
-        scaled = values.detach().double() / scale
+        scaled = values.detach().double() * (1 / scale)  # as the host does it, see Network.encode
         codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), self.config.dac_bits))
         return codes.float().to(values.device)
 
@@ -130,9 +139,7 @@ class ArrayModule(RangedWeights):
             data = self.layer_data()
             weights = torch.from_numpy(data.weights).to(self.cells.device, self._sum_type())
             gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights)
-            # loaded integers have no real weights, from which a step would follow: the nominal one
-            step = self.steps() if self._loaded is not None else self.real_steps()
-            step, alpha = step.to(weights), None
+            step, alpha = self.real_steps().to(weights.device), None
         gain = self.by_column(gain)
         spread = None
         if deviation and noise.redraw == "per_step":

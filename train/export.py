@@ -15,6 +15,7 @@ from .config import LSTM_FIELDS
 from .linear import LinearArray
 from .lstm import LstmArray
 from .modules import QuantLinear, QuantLSTM
+from .units import described
 from .whole_model import arrays_of, without_noise
 
 ALONE = (QuantLSTM, QuantLinear, LstmArray, LinearArray)  #: modules whose forward is known
@@ -35,9 +36,9 @@ def export(
     (``ArrayModule``), of which the caller knows that they follow each other.
 
     What is ahead of the first array is the host's: the network is given the codes that this array gets. So is what
-    follows the last one. ``network`` are further fields of :class:`Network`; ``input_scale`` is by default what
-    brings the first array's full-scale input to 1. Raises :class:`DesignError` where a part is float, where the
-    arrays form no chain, and where a layer is bidirectional: its directions are two networks, exported one by one.
+    follows the last one. ``network`` are labels and the host's units, as in :func:`.units.described`: by default the
+    model's own inputs and outputs. Raises :class:`DesignError` where a part is float, where the arrays form no chain,
+    and where a layer is bidirectional: its directions are two networks, exported one by one.
     """
     if isinstance(model, nn.Module) and not isinstance(model, nn.ModuleList):
         if inputs or not _is_alone(model):
@@ -72,14 +73,10 @@ def _is_alone(model: nn.Module) -> bool:
 
 
 def _network(arrays: list[ArrayModule], emit: str, name: str, fields: dict) -> Network:
-    scale = float(arrays[0].full_scale)
-    if scale != 1:
-        fields.setdefault("input_scale", (1 / scale,) * arrays[0].inputs)
-    data = tuple(array.layer_data() for array in arrays)
     layers = [_layer(array) for array in arrays]
     if emit == "end":
         layers[-1] = replace(layers[-1], emit=emit)
-    return Network(Design(name, tuple(layers)), data, **fields)
+    return described(Design(name, tuple(layers)), arrays, **fields)
 
 
 def _layer(array: ArrayModule) -> Layer:

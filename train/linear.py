@@ -20,7 +20,7 @@ class LinearArray(ArrayModule):
     """Rows [x, bias]. ``function`` None: the output is the ADC codes' pre-activations, as of a head; else a table
     from ADC codes to DAC codes of ``output_bits`` of that function, which is float without any.
 
-    Input (..., m) within +-full_scale, output (..., outputs).
+    Input (..., m) within +-full_scale, output (..., outputs): in evaluation the float64 that a host decodes.
     """
 
     def __init__(

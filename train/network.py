@@ -1,5 +1,7 @@
 """A design as a PyTorch network, and its way to and from the network description."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from .linear import LinearArray
 from .lstm import LstmArray
 from .noise import Noise
 from .sequence import Trace
+from .units import described
 from .whole_model import set_noise
 
 
@@ -24,7 +27,7 @@ class DesignNetwork(nn.Module):
     kernel: codes are the same, gradients differ by rounding. The rest says how weight and ADC ranges are found
     (:class:`.config.QuantConfig`). Input (B, T, m) in [-1, 1]
     and lengths (B,); output (B, k) where the last layer emits at the end, else (B, T, k): pre-activations of a
-    head, values in [-1, 1] of other layers.
+    head, values in [-1, 1] of other layers; in the units of a description that was loaded (:meth:`from_network`).
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class DesignNetwork(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.design, self.floating = design, floating
+        self.loaded: Network | None = None  #: the description that :meth:`from_network` was given
         ranges = {"quantiser": quantiser, "range_noise": range_noise, "per_gate": per_gate}
         self.layers = nn.ModuleList(
             _module(layer, floating, fast, ranges | {"learn_range": learn_range and layer.tables == "loaded"})
@@ -57,22 +61,29 @@ class DesignNetwork(nn.Module):
             if layer.at_end:
                 values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
             values = module(values, trace=trace)
+        if self.loaded is not None:
+            values = _decoded(self.loaded, values)
         return values if values.dim() == 2 else values.transpose(0, 1)
 
-    def export(self, *, input_scale=(), input_offset=(), labels=()) -> Network:
-        """The network description of the current weights; raises :class:`DesignError` for a float network."""
-        return Network(
-            self.design,
-            tuple(module.layer_data() for module in self.layers),
-            input_scale=tuple(float(v) for v in input_scale),
-            input_offset=tuple(float(v) for v in input_offset),
-            labels=tuple(labels),
-        )
+    def export(self, *, labels=(), **units) -> Network:
+        """The description of the current weights; raises :class:`DesignError` for a float network.
+
+        ``units`` lie between the host's numbers and this module's (:func:`.units.described`).
+        """
+        if self.loaded is None:
+            return described(self.design, self.layers, labels, **units)
+        own = replace(self.loaded, input_scale=(), input_offset=(), labels=tuple(labels))
+        return own.in_units(**units)
 
     @classmethod
     def from_network(cls, network: Network) -> "DesignNetwork":
-        """A network that evaluates with a description's integers; it cannot be trained."""
+        """A network that evaluates with a description's integers; it cannot be trained.
+
+        Inputs are those in [-1, 1] that :meth:`Network.encode` rounds, outputs those that :meth:`Network.decode`
+        gives, which are the exported model's. A head of labels has no unit: its outputs are in ADC steps.
+        """
         model = cls(network.design)
+        model.loaded = network
         for module, data in zip(model.layers, network.layers):
             module.load_data(data)
         return model.eval()
@@ -85,8 +96,20 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace
     codes = torch.from_numpy(np.asarray(codes)).to(model.layers[0].cells.device, torch.float64)
     lengths = None if lengths is None else torch.from_numpy(np.asarray(lengths))
     model.eval()
+    values = codes / full_scale(model.design.layers[0].dac_bits) * model.layers[0].full_scale
     with torch.no_grad():
-        return model(codes / full_scale(model.design.layers[0].dac_bits), lengths, traces)
+        return model(values, lengths, traces)
+
+
+def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
+    """Outputs (..., k) of loaded layers, a head's in ADC steps, as :meth:`Network.decode` has them."""
+    last = network.design.layers[-1]
+    if last.output == "argmax" or not (last.output_middle or network.output_scale or network.output_offset):
+        return values
+    codes = values if last.output_middle else (values / last.output_unit).round()
+    scale = network.output_scale or (last.output_unit,) * last.outputs
+    values = codes * torch.tensor(scale, dtype=values.dtype, device=values.device)
+    return values + torch.tensor(network.output_offset).to(values) if network.output_offset else values
 
 
 def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModule:

@@ -18,6 +18,7 @@ ODD_VALUES = [
 ODD_JSON = [
     b"", b"{}", b"[]", b"null", b"\xff\xfe", b"{", b"[" * 100_000, b"1e999", b"9" * 5000, b'"\\ud800"', b"NaN",
     b'{"design":{},"input_offset":[],"input_scale":[],"labels":[]}',
+    b'{"design":{},"input_offset":[],"input_scale":[],"labels":[],"output_offset":[],"output_scale":[]}',
 ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def replaced(data: bytes, tag: bytes, change, layer: int | None = None) -> bytes
             s, done = Section(s.tag, s.layer, change(s.payload)), True
         sections.append(s)
     assert done
-    return join(_fingerprint(sections, frame.fingerprint), sections)
+    return join(frame.version, _fingerprint(sections, frame.fingerprint), sections)
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
@@ -74,7 +75,7 @@ def forged(data: bytes, rng: np.random.Generator) -> bytes:
     """A changed image with every CRC, the digest and mostly the fingerprint made good."""
     frame = split(data)
     sections = [tuple(s) for s in frame.sections]
-    header = {}
+    header = {"version": frame.version}
     for _ in range(int(rng.integers(1, 3))):
         index = int(rng.integers(len(sections))) if sections else 0
         kind = int(rng.integers(9))

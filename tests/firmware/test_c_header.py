@@ -10,9 +10,9 @@ from ohmgate.firmware import c_header
 from ohmgate.model.registers import REGISTERS
 
 
-def test_writing_the_sources_leaves_two_files_with_the_same_bytes(tmp_path):
+def test_writing_the_sources_leaves_its_files_with_the_same_bytes(tmp_path):
     names = [path.name for path in c_header.write(tmp_path)]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == ["ohmgate.c", "ohmgate.h"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == ["ohmgate.c", "ohmgate.h", "ohmgate_host.c"]
     before = [(tmp_path / name).read_bytes() for name in names]
     c_header.write(tmp_path)
     assert [(tmp_path / name).read_bytes() for name in names] == before

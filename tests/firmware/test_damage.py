@@ -8,6 +8,7 @@ import pytest
 from ohmgate.firmware.frame import split
 from ohmgate.firmware.image import ImageError, pack, unpack
 from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer
 from tests.designs import random_design, random_network
 from tests.firmware.damage import damaged, forged
 
@@ -37,8 +38,7 @@ def refused(data: bytes) -> bool:
     return False
 
 
-def test_every_flipped_bit_of_a_vowels_image_is_refused():
-    data = vowels_image()
+def flipped_bits_refused(data: bytes) -> int:
     assert not refused(data)
     buffer, count = bytearray(data), 0
     for position in range(len(data)):
@@ -46,7 +46,18 @@ def test_every_flipped_bit_of_a_vowels_image_is_refused():
             buffer[position] ^= 1 << bit
             count += refused(bytes(buffer))
             buffer[position] ^= 1 << bit
-    assert count == 8 * len(data) > 30_000
+    return count
+
+
+def test_every_flipped_bit_of_a_vowels_image_is_refused():
+    assert flipped_bits_refused(vowels_image()) == 8 * len(vowels_image()) > 30_000
+
+
+def test_every_flipped_bit_of_an_image_with_units_of_outputs_is_refused():
+    head = DenseLayer(inputs=2, outputs=2, adcs=1, output="codes")
+    data = pack(random_network(Design("head", (head,)), np.random.default_rng(0)).in_units(output_scale=0.3))
+    assert data[8] == 2
+    assert flipped_bits_refused(data) == 8 * len(data)
 
 
 def test_a_truncated_image_is_refused_at_every_length():

@@ -1,6 +1,7 @@
 """The image format: exact round trips, one image for a network, a sentence for every broken rule."""
 
 import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -29,7 +30,9 @@ DESIGN = Design(
 
 
 def example(**options) -> Network:
-    return dataclasses.replace(random_network(DESIGN, np.random.default_rng(4), labels=True), **options)
+    """A network without units of its outputs, unless ``options`` give some."""
+    plain = {"output_scale": (), "output_offset": ()}
+    return dataclasses.replace(random_network(DESIGN, np.random.default_rng(4), labels=True), **(plain | options))
 
 
 @settings(max_examples=150, deadline=None)
@@ -62,8 +65,32 @@ def test_the_bytes_of_an_image_do_not_depend_on_types():
 
 
 def test_negative_zero_is_packed_as_zero():
-    network = example(input_offset=(0.0, 1.0, 2.0))
-    assert image.pack(example(input_offset=(-0.0, 1, 2))) == image.pack(network)
+    for field in ("input_offset", "output_offset"):
+        network = example(**{field: (0.0, 1.0, 2.0)})
+        assert image.pack(example(**{field: (-0.0, 1, 2)})) == image.pack(network)
+
+
+@pytest.mark.parametrize("units, version", [
+    ({}, 1), ({"output_scale": (0.5, -2.0, 1e-300)}, 2), ({"output_offset": (0.0, 1.5, 1 / 3)}, 2),
+    ({"output_scale": (1e16, 0.1, 5e-324), "output_offset": (-1.0, 0.0, 1.7976931348623157e308)}, 2),
+])  # fmt: skip
+def test_units_of_outputs_are_kept_to_the_bit_and_need_version_2(units, version):
+    """A reader of version 1 would decode with the nominal unit: it must refuse an image with another one."""
+    network = example(**units)
+    data = image.pack(network)
+    assert int.from_bytes(data[8:12], "little") == version
+    assert image.unpack(data) == network
+    meta = json.loads(split(data).sections[0].payload)
+    assert {"output_scale", "output_offset"} & set(meta) == ({"output_scale", "output_offset"} if units else set())
+
+
+def test_an_image_of_before_has_the_bytes_of_today():
+    """Digest by a packer that knew no version 2."""
+    network = dataclasses.replace(
+        random_network(Design.load("vowels"), np.random.default_rng(0), labels=True), labels=tuple("abcdefghi")
+    )
+    before = "99dcb33a00a227a23840a4cc758546063ef0b165c67c3dab98fe5858d96003ce"
+    assert hashlib.sha256(image.pack(network)).hexdigest() == before
 
 
 def test_sections_come_in_a_fixed_order_and_constant_tables_are_left_out():
@@ -177,7 +204,7 @@ def test_sentences_of_the_header_and_the_digest():
     assert sentence(b"X" + data[1:]) == r"header: an image must begin with b'OHMGATE\n', not b'XHMGATE\n'"
     sections = split(data).sections
     fingerprint = int(DESIGN.fingerprint, 16)
-    assert sentence(forge(sections, version=2)) == "header: the format version must be 1, not 2"
+    assert sentence(forge(sections, version=3)) == "header: the format version must be 1 or 2, not 3"
     assert sentence(data + b"\0") == f"header: the image must have {len(data)} bytes, not {len(data) + 1}"
     at = len(data) - 32
     assert (
@@ -230,9 +257,28 @@ def test_sentences_of_meta():
 
     assert forged(b"[" * 100_000) == "section META: its JSON is nested too deeply"
     assert forged(b"\xff").startswith("section META: it is not JSON in ASCII ('ascii' codec can't decode")
-    assert forged(b"{}") == (
-        "section META: it must be an object with the keys design, input_offset, input_scale, labels"
+    keys = "section META: it must be an object with the keys design, input_offset, input_scale, labels"
+    assert forged(b"{}") == keys
+    assert sentence(with_meta(output_scale=[], output_offset=[])) == keys
+    scaled = example(output_scale=(0.5, 0.5, 0.5))
+    assert sentence(replaced(image.pack(scaled), META, lambda _: b"{}")) == f"{keys}, output_offset, output_scale"
+
+    def units(**changes):
+        def change(payload):
+            return json.dumps(json.loads(payload) | changes, sort_keys=True, separators=(",", ":")).encode()
+
+        return sentence(replaced(image.pack(scaled), META, change))
+
+    assert units(output_scale=[]) == "header: the format version must be 1 of what META has, not 2"
+    assert units(output_scale=[1, 2, 3]) == "section META: output_scale must be a list of floats (1.0, not 1)"
+    assert units(output_scale=[1.0]) == "section META: output_scale must be 3 finite numbers, not (1.0,)"
+    assert units(output_scale=[1.0, 0.0, 1.0]) == (
+        "section META: output_scale must be numbers other than 0, not (1.0, 0.0, 1.0)"
     )
+    assert units(output_offset=[1.0, 2.0, float("inf")]) == (
+        "section META: output_offset must be 3 finite numbers, not (1.0, 2.0, inf)"
+    )
+    assert units(output_offset=[1.0, 2.0, -0.0]) == "section META: it is not the canonical JSON of its content"
     assert sentence(with_meta(labels=[1])) == "section META: labels must be a list of strings"
     assert sentence(with_meta(labels=["\ud800", "b", "c"])) == (
         r"section META: labels must be strings of printable characters, not '\ud800'"

@@ -34,13 +34,17 @@ def test_inspect_shows_everything():
     assert (
         text
         == f"""\
-design       tiny
-fingerprint  {network().design.fingerprint}
-size         {len(data)} bytes, 5 sections
-SHA-256      {hashlib.sha256(data[:-32]).hexdigest()}
-labels       a, b, c, d
-input scale  0.1
-input offset none
+design         tiny
+fingerprint    {network().design.fingerprint}
+size           {len(data)} bytes, 5 sections, format version 1
+SHA-256        {hashlib.sha256(data[:-32]).hexdigest()}
+labels         a, b, c, d
+input code     (measurement * scale) * 7, rounded half up, from -7 to 7
+input scale    0.1
+input offset   none
+output value   code * scale
+output scale   1/3 = 0.333333
+output offset  none
 
 section             bytes  CRC-32
 META            {len(split(data).sections[0].payload):>9}  {crc[0]}
@@ -52,9 +56,9 @@ TABL of layer 0        32  {crc[4]}
 layer 0: dense, 2 rows (1 inputs + 1 bias) x 4 columns, 2 ADCs x 2 conversions
   bits     DAC 4, weight 2, ADC 4
   output   4 DAC codes of 3 bits, on every step
-  gain z   9 / 2^8 = 0.0351562
-  table z  loaded, 16 entries: 0 1 2 3 ... 0 1 2 3
-  weights  8 cells
+  gain z   9 / 2^8 = 0.0351562 ADC steps per product of codes
+  table z  loaded, 16 entries: 0 1 2 3 ... 0 1 2 3, in 1/3
+  weights  8 cells, by code
           -1        1 ##########
            0        3 ##############################
            1        4 ########################################
@@ -81,10 +85,35 @@ def test_inspect_says_what_drives_a_layer_and_what_it_hands_on(layer, rows, outp
     assert f"\n  output   {output}\n" in text
 
 
+HEAD = DenseLayer(inputs=2, outputs=2, adcs=1, output="codes")
+
+
+@pytest.mark.parametrize(
+    "layer, units, lines",
+    [
+        (HEAD, {}, "output value   (code + 1/2) * scale\n"
+                   "output scale   0.5, nominal: -4 to 4 in 16 ADC steps\noutput offset  none\n"),
+        (HEAD, {"output_scale": 3.0, "output_offset": (20, -1.5)},
+         "output value   (code + 1/2) * scale + offset\noutput scale   1.5 for all 2\noutput offset  20 -1.5\n"),
+        (HEAD, {"output_scale": (0.1, 0.2)}, "output scale   0.05 0.1\n"),
+        (dataclasses.replace(HEAD, output="argmax"), {},
+         "output value   none: the head gives the number of an output\n\n"),
+        (HEAD, {"input_scale": 2.0, "input_offset": 1.0},
+         "input code     (measurement * scale + offset) * 7, rounded half up, from -7 to 7\n"),
+        (dataclasses.replace(HEAD, dac_bits=1), {}, "input code     sign of measurement, -1 or 1\n"),
+        (LstmLayer(inputs=2, hidden=2, adcs=4, output="value"), {},
+         "output value   code * scale\noutput scale   1/128 = 0.0078125\n"),
+    ],
+)  # fmt: skip
+def test_inspect_says_in_words_how_inputs_are_encoded_and_outputs_decoded(layer, units, lines):
+    plain = random_network(Design("one", (layer,)), np.random.default_rng(0), labels=False)
+    assert lines in inspect(image.pack(plain.in_units(**units)))
+
+
 def test_wide_weights_are_grouped_and_all_counted():
     layer = dataclasses.replace(LAYER, weight_bits=8, inputs=50)
     text = inspect(image.pack(random_network(Design("wide", (layer,)), np.random.default_rng(0))))
-    rows = [line.split() for line in text.partition("cells\n")[2].splitlines()]
+    rows = [line.split() for line in text.partition("by code\n")[2].splitlines()]
     assert len(rows) <= 16
     assert (rows[0][0], rows[-1][0]) == ("-127..-112", "113..127")
     assert sum(int(row[1]) for row in rows) == 51 * 4
@@ -113,10 +142,13 @@ def test_diff_counts_cells_and_their_largest_change():
     data = dataclasses.replace(
         old.layers[0], weights=changed, shift=np.array([11]), tables=old.layers[0].tables[:, ::-1]
     )
-    new = dataclasses.replace(old, layers=(data,), labels=("a", "b", "x", "y"), input_scale=())
+    new = dataclasses.replace(
+        old, layers=(data,), labels=("a", "b", "x", "y"), input_scale=(), output_offset=(0.5,) * 4
+    )
     assert diff(image.pack(old), image.pack(new)).splitlines() == [
         "labels: 2 of 4 differ, first 2: c -> x",
         "input scale: 1 -> 0 entries",
+        "output offset: 0 -> 4 entries",
         "layer 0: weights: 2 of 8 differ, by at most 2",
         "layer 0: shift: 1 of 1 differ, by at most 3",
         "layer 0: tables: 16 of 16 differ, by at most 3",

@@ -7,6 +7,7 @@ import pytest
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import Network, nominal_tables
 from tests.designs import random_network
 
@@ -35,6 +36,52 @@ def test_encode_scales_then_offsets():
     values = np.zeros((2, 12))
     values[1] = 10
     assert net.encode(values).tolist() == [[2] * 12, [7] * 12]  # floor(0.25 * 7 + 0.5) = 2
+
+
+def one_layer(layer, **units) -> Network:
+    network = random_network(Design("one", (layer,)), np.random.default_rng(0), labels=False)
+    return replace(network, **units)
+
+
+HEAD = DenseLayer(inputs=1, outputs=2, adcs=1, adc_bits=3, adc_range=2.0, output="codes")
+
+
+@pytest.mark.parametrize("layer, codes, values", [
+    (HEAD, [-4, 3], [-1.75, 1.75]),  # steps of 0.5, mid-rise
+    (replace(HEAD, output="table", output_bits=3), [-3, 1], [-1.0, 1 / 3]),
+    (replace(HEAD, output="table", output_bits=1), [-1, 1], [-1.0, 1.0]),
+    (LstmLayer(inputs=1, hidden=2, adcs=4, dac_bits=4), [-7, 0], [-1.0, 0.0]),
+    (LstmLayer(inputs=1, hidden=2, adcs=4, activation_bits=8, output="value"), [-127, 64], [-127 / 128, 0.5]),
+])  # fmt: skip
+def test_decode_gives_the_nominal_values_of_codes(layer, codes, values):
+    assert one_layer(layer).decode(np.array([codes] * 3)).tolist() == [values] * 3
+
+
+def test_decode_scales_then_offsets():
+    codes = np.array([[-4, 3], [0, -1]])
+    assert one_layer(HEAD, output_scale=(2.0, -1.0)).decode(codes).tolist() == [[-7.0, -3.5], [1.0, 0.5]]
+    assert one_layer(HEAD, output_offset=(10.0, 0.0)).decode(codes).tolist() == [[8.25, 1.75], [10.25, -0.25]]
+    both = one_layer(HEAD, output_scale=(2.0, -1.0), output_offset=(10.0, 0.25))
+    assert both.decode(codes[1]).tolist() == [11.0, 0.75]
+    assert both.decode(np.zeros((0, 2), dtype=np.int64)).shape == (0, 2)
+
+
+def test_units_of_a_host_are_chained_with_those_that_are_there():
+    """Degrees into what the network took, and what it gave into degrees; the same for numbers and for vectors."""
+    plain = one_layer(HEAD)
+    codes = np.array([[-4, 3], [0, -1]])
+    host = plain.in_units(input_scale=0.1, input_offset=-2, output_scale=10, output_offset=20)
+    assert (host.input_scale, host.input_offset) == ((0.1,), (-2.0,))
+    assert host.output_scale == (5.0, 5.0)  # of a step of 0.5
+    assert host.decode(codes).tolist() == (plain.decode(codes) * 10 + 20).tolist()
+    again = host.in_units(input_scale=[5.0], input_offset=[3.0], output_scale=(2.0, 4.0), output_offset=(0.0, 1.0))
+    assert (again.input_scale, again.input_offset) == ((0.5,), (pytest.approx(-1.7),))
+    assert again.decode(codes).tolist() == (host.decode(codes) * [2, 4] + [0, 1]).tolist()
+    measured = np.array([[1.5], [2.5], [4.0]])
+    assert np.array_equal(again.encode(measured), host.encode(measured * 5 + 3))
+    assert plain.in_units() == plain
+    assert plain.in_units(output_offset=3.0).output_scale == ()  # still the nominal one
+    assert plain.in_units(output_scale=1.0).output_scale == (0.5, 0.5)  # the same, said
 
 
 def test_equal_networks():
@@ -98,6 +145,20 @@ SENTENCES = [
     (lambda: replace(network(), input_scale=(1.0,)), "input_scale must be 12 finite numbers, not (1.0,)"),
     (lambda: replace(network(), labels=("a",)), "labels must name the 9 outputs, not 1"),
     (lambda: network().encode(np.zeros(3)), "inputs must have 12 channels in their last axis, not (3,)"),
+    (lambda: replace(network(), output_scale=(1.0,) * 9), "output_scale must be empty for a head with output 'argmax', which gives no values"),
+    (lambda: network().in_units(output_scale=2), "output_scale must be empty for a head with output 'argmax', which gives no values"),
+    (lambda: network().in_units(output_offset=2), "output_offset must be empty for a head with output 'argmax', which gives no values"),
+    (lambda: network().decode(np.zeros(9, int)), "a head with output 'argmax' gives the number of an output, and no value to decode"),
+    (lambda: one_layer(HEAD, output_scale=(1.0,)), "output_scale must be 2 finite numbers, not (1.0,)"),
+    (lambda: one_layer(HEAD, output_offset=(1.0, float("inf"))), "output_offset must be 2 finite numbers, not (1.0, inf)"),
+    (lambda: one_layer(HEAD, output_scale=(1.0, 0.0)), "output_scale must be numbers other than 0, not (1.0, 0.0)"),
+    (lambda: one_layer(HEAD).decode(np.zeros(3, int)), "output codes must be integers with 2 outputs in their last axis, not int64 of (3,)"),
+    (lambda: one_layer(HEAD).decode(np.zeros(2)), "output codes must be integers with 2 outputs in their last axis, not float64 of (2,)"),
+    (lambda: one_layer(HEAD).decode(np.array([0, 4])), "output codes must be from -4 to 3, not 4"),
+    (lambda: one_layer(HEAD).decode(np.array([-5, 4])), "output codes must be from -4 to 3, not -5"),
+    (lambda: one_layer(HEAD).in_units(input_scale=(1, 2)), "input_scale must be a number or 1 of them, not (1, 2)"),
+    (lambda: one_layer(HEAD).in_units(output_scale="2"), "output_scale must be a number or 2 of them, not '2'"),
+    (lambda: one_layer(HEAD).in_units(output_scale=1e308).in_units(output_scale=10), "output_scale must be 2 finite numbers, not (inf, inf)"),
 ]  # fmt: skip
 
 

@@ -104,7 +104,6 @@ def test_the_input_scale_is_the_first_arrays():
     out = reference.run(network, network.encode(x.double().numpy())[:, None]).out[:, 0]
     step = linear.converter(linear.alpha()).step[0]
     assert linear.eval()(x).numpy() == pytest.approx((out + 0.5) * step)
-    assert export(linear, input_scale=(1.0,) * 4).input_scale == (1.0,) * 4
 
 
 def test_arrays_that_do_not_fit_are_refused():

@@ -43,7 +43,7 @@ def moment_range(weights, c1: float, c2: float) -> float:
 
 def fitted_moments(bits: int, noise: float) -> tuple[float, float]:
     """(c1, c2) over six laws of weights, each of power 1: the best ranges of all of them, by least squares."""
-    share = (np.arange(2000) + 0.5) / 2000
+    share = (np.arange(500) + 0.5) / 500
     laws = (
         stats.norm,
         stats.uniform(-1, 2),
@@ -56,7 +56,7 @@ def fitted_moments(bits: int, noise: float) -> tuple[float, float]:
     for law in laws:
         size = law.ppf(0.5 + share / 2)
         size = size / np.sqrt((size**2).mean())
-        ranges = np.linspace(0.02, 8, 4000)[:, None]
+        ranges = np.linspace(0.02, 8, 1500)[:, None]
         codes = np.minimum(np.floor(size / ranges * top + 0.5), top) if bits > 1 else 1
         error = ((codes * ranges / top - size) ** 2).mean(axis=1) + (2 * noise * ranges[:, 0]) ** 2
         best.append(ranges[error.argmin(), 0])

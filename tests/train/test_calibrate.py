@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ohmgate.model import reference
 from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import LstmLayer
 from ohmgate.train.calibrate import calibrate
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import convert
@@ -15,6 +17,7 @@ from ohmgate.train.export import export
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.verify import verify_modules
 from tests.models import TOKENS, Shared, model
+from tests.train import oracle
 
 
 def test_calibration_leaves_every_module_in_its_mode():
@@ -49,6 +52,67 @@ def test_calibration_leaves_alone_what_has_no_dacs_and_what_was_learned():
     calibrate(lstm, lambda: lstm(5 * torch.ones(2, 1, 3)))
     assert float(lstm.arrays[0].full_scale) == 5
     assert lstm.arrays[0].log_alpha.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("learn_range", [False, True])
+@pytest.mark.parametrize("percentile", [100, 90, 0.001])
+def test_the_range_of_each_gate_is_a_percentile_of_its_own_voltages(percentile, learn_range):
+    """Of the pre-activations' absolute values, taken before the converter clips, by the reference's own rows."""
+    bits = {"dac_bits": 5, "weight_bits": 5, "adc_bits": 3}
+    lstm = QuantLSTM(3, 4, adc_range=0.5, learn_range=learn_range, **bits)
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(8, 16)) * np.repeat([0.2, 0.5, 1.0, 2.0], 4)
+    x = rng.integers(-64, 65, (9, 6, 3)) / 32
+    x[4, 3, 1] = -2.5  # the full scale
+    with torch.no_grad():
+        lstm.arrays[0].cells.copy_(torch.from_numpy(cells))
+    calibrate(lstm, lambda: lstm(torch.from_numpy(x).float()), percentile=percentile, passes=1)
+    array = lstm.arrays[0]
+    assert float(array.full_scale) == 2.5
+    cells = cells.astype(np.float32).astype(float)
+    cells[:3] *= 2.5
+    assert array.cells.detach().numpy() == pytest.approx(cells, rel=1e-6)
+    made = oracle.integers(cells, np.full(4, np.abs(cells).max()), np.full(4, 1 / 8), 5, 5)
+    trace = oracle.forward(LstmLayer(inputs=3, hidden=4, adcs=4, **bits), made, x / 2.5)
+    sums = (trace.drive @ made.codes).reshape(-1, 4, 4) * (made.gain * made.step)[:, None]
+    for gate, step in enumerate(array.steps().tolist()):
+        ascending = np.sort(np.abs(sums[:, gate]).ravel())
+        rank = max(1, round(len(ascending) * percentile / 100))
+        assert step == pytest.approx(max(ascending[rank - 1], 1e-6) * 2 / 8, rel=1e-5)
+    assert hasattr(array, "log_step") == learn_range
+
+
+def test_every_pass_measures_with_the_ranges_of_the_one_before():
+    """What a layer sees changes with the range ahead of it; three passes are as many times one."""
+    x = torch.rand(20, 8, 3, generator=torch.Generator().manual_seed(0)) * 3
+    made = []
+    for passes in ([1], [3], [1, 1, 1]):
+        torch.manual_seed(1)
+        lstm = QuantLSTM(3, 4, 2, adc_range=0.1)
+        for count in passes:
+            calibrate(lstm, lambda lstm=lstm: lstm(x), passes=count)
+        made.append(torch.cat([array.steps() for array in lstm.arrays]))
+    assert torch.equal(made[1], made[2])
+    assert not torch.allclose(made[0], made[1])
+
+
+def test_the_full_scale_of_a_linear_layer_leaves_its_bias():
+    """Bias rows are driven at full scale: 4 times the input range, a fourth of their cells."""
+    linear = QuantLinear(2, 3, bias_rows=2)
+    cells = linear.cells.detach().clone()
+    calibrate(linear, lambda: linear(torch.tensor([[-4.0, 1.0]])))
+    assert float(linear.full_scale) == 4
+    assert torch.equal(linear.cells[:2], cells[:2])
+    assert torch.equal(linear.cells[2:], cells[2:] / 4)
+    calibrate(linear, lambda: linear(torch.tensor([[0.5, 0.0]])))
+    assert float(linear.full_scale) == 1, "at least 1"
+    assert torch.equal(linear.cells, cells)
+
+
+def test_constant_tables_keep_their_range():
+    linear = QuantLSTM(2, 4, tables="constant")
+    calibrate(linear, lambda: linear(torch.ones(2, 1, 2)))
+    assert linear.arrays[0].steps().tolist() == [0.5] * 4
 
 
 def test_inputs_by_name_calibrate_as_those_by_place():
@@ -166,6 +230,8 @@ def test_an_input_drive_keeps_the_range_of_weights_for_hidden_rows():
 def test_sentences():
     with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 0$"):
         calibrate(nn.Linear(2, 2), lambda: None, percentile=0)
+    with pytest.raises(DesignError, match=r"^percentile must be a number above 0 and at most 100, not 100.5$"):
+        calibrate(QuantLinear(2, 2), lambda: None, percentile=100.5)
     with pytest.raises(DesignError, match=r"^calibration passes must be an integer from 1 to 100, not 0$"):
         calibrate(QuantLinear(2, 2), lambda: None, passes=0)
     sentence = r"^inputs of a calibration must be of 1 sequence or more, but there is none$"

@@ -9,6 +9,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import LstmLayer
 from ohmgate.train.config import QuantConfig
+from ohmgate.train.kernel import kernel
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.modules import QuantLinear, QuantLSTM
@@ -52,6 +53,62 @@ def test_weight_noise_has_the_papers_deviation(redraw):
     span = 2 * float(module.alpha()[0].detach())
     errors = np.concatenate(errors) / (beta * span * np.sqrt(ROWS))
     assert stats.kstest(errors, "norm").pvalue > 0.001
+
+
+PATHS = [
+    pytest.param(True, id="kernel", marks=pytest.mark.skipif(kernel() is None, reason="no C++ compiler")),
+    pytest.param(False, id="eager"),
+]
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize("per_gate", [False, True])
+def test_weight_noise_is_a_share_of_the_codes_range_in_every_gate(fast, per_gate):
+    """beta * 2L in codes whatever the gate's range of weights, so by gate 1.4 codes at 4 bits; in training."""
+    module = LstmArray(40, 25, QuantConfig(per_gate=per_gate, adc_range=2.0), fast)
+    module.train_noise = Noise(weight=0.1)
+    with torch.no_grad():
+        module.cells *= torch.tensor([0.2, 0.5, 1.0, 3.0]).repeat_interleave(25)
+    prepared = module.train().prepare(1)
+    data = module.layer_data()
+    rest = (prepared.weights / prepared.gain).detach().double().numpy() - data.weights
+    assert prepared.gain.tolist() == pytest.approx(np.repeat(data.mult * 2.0**-data.shift, 25))
+    for gate in np.split(rest, 4, axis=1):
+        assert stats.kstest(gate.ravel() / 1.4, "norm").pvalue > 0.001
+    assert not np.array_equal(
+        rest, (module.prepare(1).weights / prepared.gain).detach().double().numpy() - data.weights
+    )
+
+
+def test_weight_noise_of_float_weights_is_a_share_of_their_own_range():
+    """wmax - wmin is twice the largest magnitude."""
+    for training in (True, False):
+        module = LinearArray(50, 60, QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32, bias_rows=0)).train(
+            training
+        )
+        module.train_noise = module.eval_noise = Noise(weight=0.1)
+        with torch.no_grad():
+            module.cells.uniform_(-0.5, 0.25)
+            rest = module.prepare(1).weights - module.cells
+        span = 2 * float(module.cells.detach().abs().max())
+        assert stats.kstest(rest.numpy().ravel() / (0.1 * span), "norm").pvalue > 0.001
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_noise_before_the_converter_is_in_its_steps_in_every_step_and_column(fast):
+    """Of an LSTM in training; 32 numbers in a row are as independent as any."""
+    module = LstmArray(2, 8, QuantConfig(adc_bits=8, adc_range=4.0), fast)
+    module.train_noise = Noise(adc=3.0)
+    seen = Trace()
+    module.source.seed(5)
+    with torch.no_grad():
+        module.cells.zero_()
+        module.train()(torch.zeros(20, 30, 2), None, seen)
+    voltage = torch.stack(seen.voltage).numpy() / 3
+    assert stats.kstest(voltage.ravel(), "norm").pvalue > 0.001
+    for axis in range(3):
+        moved = np.roll(voltage, 1, axis)
+        assert abs(np.corrcoef(voltage.ravel(), moved.ravel())[0, 1]) < 4 / np.sqrt(voltage.size)
 
 
 def test_dac_noise_reaches_the_columns_of_all_rows():

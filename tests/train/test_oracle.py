@@ -8,6 +8,7 @@ from ohmgate.model.layers import LstmLayer
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.kernel import kernel
 from ohmgate.train.lstm import LstmArray
+from ohmgate.train.noise import Noise
 from tests.train import oracle
 
 #: formats whose every product is exact in float32, so that training computes the reference's integers
@@ -123,3 +124,32 @@ def test_integers_outputs_and_gradients_of_training(fields, fast):
         assert array.log_alpha.grad.numpy() == pytest.approx(grad, rel=2e-3, abs=1e-4)
     if case.config.learn_range:
         assert array.log_step.grad.numpy() == pytest.approx(want.log_step, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_a_weight_of_zero_is_the_code_plus_one_at_one_bit(fast, noise):
+    """Also -0.0: in training, with and without noise, in an evaluation and in the exported integers."""
+    array = LstmArray(2, 4, QuantConfig(weight_bits=1, dac_bits=1, adc_bits=4), fast)
+    array.train_noise = Noise(weight=noise)
+    with torch.no_grad():
+        array.cells.fill_(-0.5)
+        array.cells[0], array.cells[1], array.cells[3] = 0.0, -0.0, 0.25
+    signs = np.where(np.isin(np.arange(7), [0, 1, 3]), 1, -1)[:, None].repeat(16, axis=1)
+    data = array.layer_data()
+    assert np.array_equal(data.weights, signs)
+    prepared = array.train().prepare(1)
+    codes = (prepared.weights / prepared.gain).detach().numpy()
+    assert np.abs(codes - signs).mean() == pytest.approx(2 * noise * np.sqrt(2 / np.pi), abs=0.02)
+    assert np.array_equal(np.sign(codes), signs)
+    prepared.weights.sum().backward()
+    assert (array.cells.grad != 0).all(), "and it learns"
+    evaluated = array.eval().prepare(1)
+    assert np.array_equal((evaluated.weights / evaluated.gain).numpy(), signs)
+
+
+def test_an_input_of_zero_is_the_code_plus_one_at_one_bit():
+    array = LstmArray(3, 4, QuantConfig(dac_bits=1))
+    for training in (True, False):
+        codes = array.train(training).drive(torch.tensor([0.0, -0.0, -1e-9]))
+        assert codes.tolist() == [1, 1, -1]

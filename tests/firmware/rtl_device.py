@@ -11,6 +11,8 @@ from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.design import Design
 from tests.firmware.fake_device import FakeDevice
 
+EVENTS = 10_000  #: of the simulation, more than any access takes
+
 
 class RtlDevice:
     """Reads and writes advance the simulation until the bus answers; what leaves the ports is noted.
@@ -54,8 +56,12 @@ class RtlDevice:
 
     def _do(self, request):
         self._request, self._answer = request, None
-        while self._answer is None:
+        for _ in range(EVENTS):
+            if self._answer is not None:
+                break
             self._simulator.advance()
+        else:
+            raise AssertionError(f"the bus has not answered after {EVENTS} events of the simulation")
         [value] = self._answer
         if value == "refused":
             raise BusError(value)

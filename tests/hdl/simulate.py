@@ -2,12 +2,23 @@
 
 from amaranth.sim import Simulator
 
+PERIOD = 1e-6
+CYCLES = 20_000  #: more than any component test needs
+
 
 def simulate(component, *testbenches, background=()) -> None:
-    """Run ``component`` with one clock until all ``testbenches`` have ended."""
+    """Run ``component`` with one clock until all ``testbenches`` have ended.
+
+    Raises ``AssertionError`` if they have not ended after ``CYCLES`` cycles: something is waited for in vain.
+    """
+
+    async def bound(ctx):
+        await ctx.delay(CYCLES * PERIOD)
+        raise AssertionError(f"the simulation has not ended after {CYCLES} cycles")
+
     simulator = Simulator(component)
-    simulator.add_clock(1e-6)
-    for testbench in background:
+    simulator.add_clock(PERIOD)
+    for testbench in (bound, *background):
         simulator.add_testbench(testbench, background=True)
     for testbench in testbenches:
         simulator.add_testbench(testbench)

@@ -1,166 +1,253 @@
-"""Register bus: every register's access rule. (What loading puts on the ports: tests/firmware.)"""
+"""Register bus: every register's access rule, status, control and counters. (Loading: test_register_loading.py.)"""
+
+import itertools
 
 import pytest
+from amaranth.hdl import Module, Signal
 
 from ohmgate.hdl.register_bus import RegisterBus
-from ohmgate.model.design import Design
-from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
+from ohmgate.model.registers import BY_NAME, REGISTERS
+from tests.hdl.bus_bench import DESIGN, FINGERPRINT, with_bus
 from tests.hdl.simulate import simulate
 
-DESIGN = Design("bus", (
-    LstmLayer(inputs=2, hidden=2, adcs=4, adc_bits=3, activation_bits=5),
-    DenseLayer(inputs=2, outputs=3, adcs=3, weight_bits=2, output="argmax"),
-))  # fmt: skip
-FINGERPRINT = int(DESIGN.fingerprint, 16)
 CHANGING = {"CONTROL", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER"}  # have tests of their own
+WRITABLE = ("CONTROL", "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW",
+            "COLUMN", "LEVEL")  # fmt: skip
+READ_ONLY = ("ID", "VERSION", "FINGERPRINT_LOW", "FINGERPRINT_HIGH", "LAYERS", "STATUS", "CYCLES", "STEPS",
+             "CELL_SATURATIONS", "ADC_SATURATIONS", "GEOMETRY", "FORMAT")  # fmt: skip
+LOADING = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
+COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
+AFTER_RESET = {"ID": 0x4F484D47, "VERSION": 0x01000000, "FINGERPRINT_LOW": FINGERPRINT & 0xFFFFFFFF,
+               "FINGERPRINT_HIGH": FINGERPRINT >> 32, "LAYERS": 3, "GEOMETRY": 8 << 16 | 5,
+               "FORMAT": 4 << 17 | 5 << 12 | 3 << 8 | 4 << 4 | 4}  # fmt: skip
 
 
-def with_bus(body):
-    """Run ``body(access)``; ``await access(name or address, value)`` gives the word read, or None for an error."""
-    dut = RegisterBus(DESIGN)
-
-    async def testbench(ctx):
-        async def access(where, value=None, sel=0xF, **inputs):
-            address = BY_NAME[where].address if isinstance(where, str) else where
-            for name, level in inputs.items():
-                ctx.set(getattr(dut, name), level)
-            for name, level in (("adr", address // 4), ("we", value is not None), ("dat_w", value or 0),
-                                ("sel", sel), ("cyc", 1), ("stb", 1)):  # fmt: skip
-                ctx.set(getattr(dut.bus, name), level)
-            read, ack, err = (
-                await ctx.tick().sample(dut.bus.dat_r, dut.bus.ack, dut.bus.err).until(dut.bus.ack | dut.bus.err)
-            )
-            assert ack + err == 1
-            ctx.set(dut.bus.cyc, 0)
-            ctx.set(dut.bus.stb, 0)
-            await ctx.tick()
-            return read if ack else None
-
-        await body(access)
-
-    simulate(dut, testbench)
+def test_every_register_is_in_one_of_the_tables():
+    assert sorted(WRITABLE + READ_ONLY) == sorted(register.name for register in REGISTERS)
 
 
-async def unlock(access):
-    await access("UNLOCK_LOW", FINGERPRINT & 0xFFFFFFFF)
-    await access("UNLOCK_HIGH", FINGERPRINT >> 32)
+def test_what_reads_after_a_reset():
+    async def body(bus):
+        for name in WRITABLE + READ_ONLY:
+            assert await bus.access(name) == AFTER_RESET.get(name, 0), name
+
+    with_bus(body)
 
 
 @pytest.mark.parametrize("register", REGISTERS, ids=lambda r: r.name)
 def test_access_rule(register):
     name = register.name
 
-    async def body(access):
-        await unlock(access)
-        before = await access(name)
+    async def body(bus):
+        await bus.unlock()
+        before = await bus.access(name)
         assert before is not None, "every register can be read"
-        if register.access == "ro":
-            assert await access(name, 0xFFFFFFFF) is None
+        if name in READ_ONLY:
+            assert await bus.access(name, 0xFFFFFFFF) is None
             if name != "STATUS":  # which notes the refusal
-                assert await access(name) == before
+                assert await bus.access(name) == before
         elif register.access == "wo":
             assert before == 0
-            assert await access(name, 1) is not None
-            assert await access(name) == 0
+            await bus.access("SCRATCH", 0xFFFFFFFF)
+            assert await bus.access("SCRATCH") == 0xFFFFFFFF
+            assert await bus.access(name, 1) is not None
+            assert await bus.access(name) == 0, "also after another word on the bus"
         elif name not in CHANGING:
             legal = register.pack(**{f.name: (1 << f.width) - 1 for f in register.fields}) or 0xA5
-            assert await access(name, legal) is not None
-            assert await access(name) == legal
-        if register.access != "ro":
-            assert await access(name, 0, sel=0b0111) is None, "part of a word"
+            assert await bus.access(name, legal) is not None
+            assert await bus.access(name) == legal
+
+    with_bus(body)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_write_of_part_of_a_word_is_refused_and_does_nothing(name):
+    """All 15 partial byte selects; a read takes no notice of them."""
+
+    async def body(bus):
+        await bus.unlock()
+        before = [await bus.access(one) for one in WRITABLE + READ_ONLY if one != "STATUS"]
+        for sel in range(15):
+            assert await bus.access(name, 1, sel=sel) is None, f"select {sel:04b}"
+            assert (await bus.read("STATUS"))["ERROR"] == 1
+            await bus.write(CONTROL=BY_NAME["CONTROL"].pack(CLEAR=1))
+        assert await bus.read("STATUS") == {"UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}
+        assert [await bus.access(one) for one in WRITABLE + READ_ONLY if one != "STATUS"] == before
+        for sel in range(16):
+            assert await bus.access("ID", sel=sel) == 0x4F484D47
+
+    with_bus(body)
+
+
+@pytest.mark.parametrize("missing", ["cyc", "stb"])
+def test_nothing_is_answered_without_cycle_and_strobe(missing):
+    async def body(bus):
+        bus.request("SCRATCH", 7)
+        bus.ctx.set(getattr(bus.dut.bus, missing), 0)
+        for _ in range(5):
+            await bus.ctx.tick()
+            assert not bus.ctx.get(bus.dut.bus.ack | bus.dut.bus.err)
+        bus.release()
+        await bus.ctx.tick()
+        assert await bus.access("SCRATCH") == 0
+
+    with_bus(body)
+
+
+def test_a_request_that_stays_is_answered_in_every_second_cycle():
+    async def body(bus):
+        bus.request("SCRATCH", 7)
+        answers = []
+        for _ in range(6):
+            await bus.ctx.tick()
+            answers.append(bus.ctx.get(bus.dut.bus.ack))
+        assert answers == [1, 0, 1, 0, 1, 0]
 
     with_bus(body)
 
 
 def test_identification_and_geometry():
-    async def body(access):
-        assert await access("ID") == ID_VALUE
-        assert await access("VERSION") == VERSION_VALUE
-        assert await access("FINGERPRINT_HIGH") << 32 | await access("FINGERPRINT_LOW") == FINGERPRINT
-        assert await access("LAYERS") == 2
-        for index, (layer, table_bits) in enumerate(zip(DESIGN.layers, (5, 0))):
-            assert await access("LAYER", index) is not None
-            assert await access("LAYER") == index
-            assert BY_NAME["GEOMETRY"].unpack(await access("GEOMETRY")) == {
-                "ROWS": layer.rows, "COLUMNS": layer.columns,
-            }  # fmt: skip
-            assert BY_NAME["FORMAT"].unpack(await access("FORMAT")) == {
-                "DAC_BITS": 4, "WEIGHT_BITS": layer.weight_bits, "ADC_BITS": layer.adc_bits,
-                "TABLE_BITS": table_bits, "GATES": layer.gates,
-            }  # fmt: skip
-        assert await access("LAYER", 2) is None
+    formats = [(4, 4, 3, 5, 4), (4, 2, 2, 3, 1), (3, 2, 4, 0, 1)]  # D, W, N, table bits, gates
+    sizes = [(5, 8), (3, 4), (5, 3)]
+
+    async def body(bus):
+        for index, (size, bits) in enumerate(zip(sizes, formats)):
+            await bus.write(LAYER=index)
+            assert await bus.access("LAYER") == index
+            assert tuple((await bus.read("GEOMETRY")).values()) == size
+            assert tuple((await bus.read("FORMAT")).values()) == bits
+        for layer in (3, 4, 1 << 16, 0xFFFFFFFF):
+            assert await bus.access("LAYER", layer) is None
+        assert await bus.access("LAYER") == 2
 
     with_bus(body)
 
 
 def test_addresses_without_a_register_are_refused():
-    async def body(access):
-        known = {register.address for register in REGISTERS}
+    async def body(bus):
+        known = {*range(0, 0x38, 4), *range(0x40, 0x64, 4)}
         for address in range(0, 128, 4):
-            assert (await access(address) is not None) == (address in known)
+            assert (await bus.access(address) is not None) == (address in known), hex(address)
+            assert (await bus.read("STATUS"))["ERROR"] == (address not in known)
+            await bus.write(CONTROL=BY_NAME["CONTROL"].pack(CLEAR=1))
 
     with_bus(body)
 
 
 def test_loading_is_refused_while_locked_and_while_enabled():
-    async def body(access):
-        for name in LOAD_REGISTERS:
-            assert await access(name, 1) is None
-        assert await access("CONTROL", 1) is None
-        await unlock(access)
-        assert await access("CONTROL", 1) is not None
-        assert await access("CONTROL") == 1
-        for name in LOAD_REGISTERS:
-            assert await access(name, 1) is None
-        await access("CONTROL", 0)
-        for name in LOAD_REGISTERS:
-            assert await access(name, 1) is not None
+    async def body(bus):
+        for name in LOADING:
+            assert await bus.access(name, 1) is None
+        assert await bus.access("CONTROL", 1) is None
+        assert await bus.access("CONTROL") == 0
+        await bus.unlock()
+        await bus.write(CONTROL=1)
+        assert await bus.access("CONTROL") == bus.ctx.get(bus.dut.enable) == 1
+        for name in LOADING:
+            assert await bus.access(name, 1) is None
+        await bus.write(CONTROL=0)
+        assert bus.ctx.get(bus.dut.enable) == 0
+        for name in LOADING:
+            assert await bus.access(name, 1) is not None
 
     with_bus(body)
 
 
-def test_a_wrong_fingerprint_locks_and_disables():
-    async def body(access):
-        await unlock(access)
-        await access("CONTROL", 1)
-        await access("UNLOCK_HIGH", (FINGERPRINT >> 32) ^ 1)
-        status = BY_NAME["STATUS"].unpack(await access("STATUS"))
-        assert (status["UNLOCKED"], status["REFUSED"]) == (0, 1)
-        assert await access("CONTROL") == 0
-        assert await access("UNLOCK_HIGH") == (FINGERPRINT >> 32) ^ 1
+def test_only_the_whole_fingerprint_unlocks():
+    low, high = FINGERPRINT & 0xFFFFFFFF, FINGERPRINT >> 32
+    wrong = [(low ^ 1 << bit, high) for bit in range(32)] + [(low, high ^ 1 << bit) for bit in range(32)]
+
+    async def body(bus):
+        status = {"UNLOCKED": 0, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}
+        await bus.write(UNLOCK_LOW=low)
+        assert await bus.read("STATUS") == status, "nothing is compared before UNLOCK_HIGH"
+        for a, b in wrong:
+            await bus.unlock()
+            await bus.write(CONTROL=1, UNLOCK_LOW=a)
+            assert await bus.read("STATUS") == status | {"UNLOCKED": 1}, "nor is anything locked"
+            await bus.write(UNLOCK_HIGH=b)
+            assert await bus.read("STATUS") == status | {"REFUSED": 1}
+            assert [await bus.access(name) for name in ("CONTROL", "UNLOCK_LOW", "UNLOCK_HIGH")] == [0, a, b]
+        await bus.unlock()
+        assert await bus.read("STATUS") == status | {"UNLOCKED": 1}, "REFUSED is of the last comparison"
 
     with_bus(body)
 
 
-def test_accesses_outside_the_layer_are_refused():
-    async def body(access):
-        await unlock(access)
-        await access("LAYER", 1)
-        assert await access("GAIN", BY_NAME["GAIN"].pack(MULT=1, GATE=1)) is None
-        assert await access("TABLE_DATA", 1) is None  # argmax has no table
-        await access("COLUMN", 3)
-        assert await access("LEVEL", 1) is None
-        await access("COLUMN", 2)
-        await access("ROW", 3)
-        assert await access("LEVEL", 1) is None
-        assert BY_NAME["STATUS"].unpack(await access("STATUS"))["ERROR"] == 1
-        await access("CONTROL", BY_NAME["CONTROL"].pack(CLEAR=1))
-        assert BY_NAME["STATUS"].unpack(await access("STATUS"))["ERROR"] == 0
+@pytest.mark.parametrize("enable, reset, clear", list(itertools.product((0, 1), repeat=3)))
+def test_control(enable, reset, clear):
+    """ENABLE stays, RESET is high for a cycle at the layers and the arrays, CLEAR clears counters and ERROR alone."""
+    pulses = []
+
+    async def watch(dut, ctx):
+        cancels = [getattr(dut, f"setup_{index}").cancel for index in range(len(DESIGN.layers))]
+        while True:
+            pulses.append((await ctx.tick().sample(dut.restart, *cancels))[2:])
+
+    async def body(bus):
+        await bus.unlock()
+        bus.hold(busy=1, step_taken=1, cell_saturations=2, adc_saturations=3)
+        await bus.access("ID", 0)
+        bus.hold(busy=0, step_taken=0, cell_saturations=0, adc_saturations=0)
+        counts = [await bus.access(name) for name in COUNTERS]
+        assert counts == [3, 3, 6, 9], "three cycles"
+        pulses.clear()
+        await bus.write(SCRATCH=9, CONTROL=BY_NAME["CONTROL"].pack(ENABLE=enable, RESET=reset, CLEAR=clear))
+        assert await bus.access("CONTROL") == bus.ctx.get(bus.dut.enable) == enable
+        assert [await bus.access(name) for name in COUNTERS] == ([0] * 4 if clear else counts)
+        assert await bus.read("STATUS") == {
+            "UNLOCKED": 1,
+            "REFUSED": 0,
+            "BUSY": 0,
+            "PROGRAMMING": 0,
+            "ERROR": not clear,
+        }
+        assert await bus.access("SCRATCH") == 9
+        assert set(pulses) <= {(0,) * 4, (1,) * 4}
+        assert sum(restart for restart, *_ in pulses) == reset
+
+    with_bus(body, watch)
+
+
+def test_a_refused_write_to_control_does_nothing_else():
+    async def body(bus):
+        bus.hold(adc_saturations=1)
+        assert await bus.access("CONTROL", 0b111) is None, "locked"
+        bus.hold(adc_saturations=0)
+        assert bus.ctx.get(bus.dut.enable) == bus.ctx.get(bus.dut.restart) == 0
+        assert await bus.access("ADC_SATURATIONS") > 0
+        await bus.write(CONTROL=0b110)  # without ENABLE it is not refused
 
     with_bus(body)
 
 
-def test_counters_count_and_clear():
-    async def body(access):
-        await access("ID", cell_saturations=65535, adc_saturations=3, busy=1, step_taken=1)
-        counts = [await access(name) for name in RegisterBus.COUNTERS]
-        assert counts[0] > 0
-        assert counts[1] > counts[0]  # read later
-        assert counts[2] % 65535 == 0
-        assert counts[3] % 3 == 0
-        await access("ID", cell_saturations=0, adc_saturations=0, busy=0, step_taken=0)
-        await access("CONTROL", BY_NAME["CONTROL"].pack(CLEAR=1))
-        assert [await access(name) for name in RegisterBus.COUNTERS] == [0, 0, 0, 0]
+def test_status_follows_busy():
+    async def body(bus):
+        for busy in (0, 1, 0):
+            bus.hold(busy=busy)
+            assert (await bus.read("STATUS"))["BUSY"] == busy
 
     with_bus(body)
+
+
+def test_counters_stop_at_their_end():
+    """With counters that begin near it: 0xFFFFFFFF is reached, exceeded and kept."""
+    dut = RegisterBus(DESIGN)
+    starts = dict(zip(COUNTERS, (0xFFFFFFFD, 0xFFFFFFFE, 0xFFFE0002, 0xFFFFFFF0)))
+    words = {name: Signal(32, init=start) for name, start in starts.items()}
+    amounts = {"busy": 1, "step_taken": 1, "cell_saturations": 65535, "adc_saturations": 7}
+    m = Module()
+    dut._counters(m, words)
+
+    async def testbench(ctx):
+        expected = list(starts.values())
+        for cycle in range(8):
+            active = cycle != 1  # a cycle without anything to count
+            for name, amount in amounts.items():
+                ctx.set(getattr(dut, name), amount * active)
+            await ctx.tick()
+            expected = [min(v + a * active, 0xFFFFFFFF) for v, a in zip(expected, amounts.values())]
+            assert [ctx.get(word) for word in words.values()] == expected
+        assert expected == [0xFFFFFFFF] * 4
+
+    simulate(m, testbench)

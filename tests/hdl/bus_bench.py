@@ -1,0 +1,76 @@
+"""The register bus alone in the Amaranth simulator, and single accesses to it."""
+
+from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.registers import BY_NAME
+from tests.hdl.simulate import simulate
+
+DESIGN = Design("bus", (
+    LstmLayer(inputs=2, hidden=2, adcs=4, adc_bits=3, activation_bits=5),
+    DenseLayer(inputs=2, outputs=4, adcs=2, weight_bits=2, adc_bits=2, output_bits=3),
+    DenseLayer(inputs=4, outputs=3, adcs=3, dac_bits=3, weight_bits=2, output="argmax"),
+))  # fmt: skip
+FINGERPRINT = int(DESIGN.fingerprint, 16)
+
+
+class BusBench:
+    """Accesses by name or address; ``ports`` of layer k are ``dut.setup_k`` and ``dut.table_k``."""
+
+    def __init__(self, dut: RegisterBus, ctx):
+        self.dut, self.ctx = dut, ctx
+
+    def request(self, where: str | int, value: int | None = None, sel: int = 0xF) -> None:
+        """Put a request on the bus, a read where there is no ``value``."""
+        address = BY_NAME[where].address if isinstance(where, str) else where
+        for name, level in (("adr", address // 4), ("we", value is not None), ("dat_w", value or 0),
+                            ("sel", sel), ("cyc", 1), ("stb", 1)):  # fmt: skip
+            self.ctx.set(getattr(self.dut.bus, name), level)
+
+    def release(self) -> None:
+        self.ctx.set(self.dut.bus.cyc, 0)
+        self.ctx.set(self.dut.bus.stb, 0)
+
+    async def access(self, where: str | int, value: int | None = None, sel: int = 0xF) -> int | None:
+        """The word read, or None for an error. Ends in the cycle after the answer."""
+        bus = self.dut.bus
+        self.request(where, value, sel)
+        read, ack, err = await self.ctx.tick().sample(bus.dat_r, bus.ack, bus.err).until(bus.ack | bus.err)
+        assert ack + err == 1
+        self.release()
+        await self.ctx.tick()
+        assert not self.ctx.get(bus.ack | bus.err), "one answer to a request"
+        return read if ack else None
+
+    async def write(self, **values: int) -> None:
+        """Write registers in order; all must be taken."""
+        for name, value in values.items():
+            assert await self.access(name, value) is not None, name
+
+    async def read(self, name: str) -> dict[str, int]:
+        """Every field of a register."""
+        return BY_NAME[name].unpack(await self.access(name))
+
+    async def unlock(self) -> None:
+        await self.write(UNLOCK_LOW=FINGERPRINT & 0xFFFFFFFF, UNLOCK_HIGH=FINGERPRINT >> 32)
+
+    def hold(self, **inputs: int) -> None:
+        """Drive inputs such as ``busy``."""
+        for name, level in inputs.items():
+            self.ctx.set(getattr(self.dut, name), level)
+
+
+def with_bus(body, *background, design: Design = DESIGN) -> None:
+    """Run ``await body(bench)``, and ``await background(dut, ctx)`` beside it."""
+    dut = RegisterBus(design)
+
+    async def testbench(ctx):
+        await body(BusBench(dut, ctx))
+
+    def bound(coroutine):
+        async def run(ctx):
+            await coroutine(dut, ctx)
+
+        return run
+
+    simulate(dut, testbench, background=[bound(one) for one in background])

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-all mutate lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,19 @@ test: lint
 # Full counts: every random design, image and draw.
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Faults by hand, then a sample of mutants (docs/testing.md). Goes on where it was interrupted; hours, not minutes.
+#   make mutate COUNT=150 PACKAGES=analog,train SEED=2      another sample
+#   make mutate AGAIN=survived                              those that survived, against today's tests
+COUNT ?= 300
+SEED ?= 1
+PACKAGES ?= model,hdl,firmware,sim
+AGAIN ?=
+mutate: $(STAMP)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.mutants faults --again "$(AGAIN)" \
+		--report build/mutants/faults.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.mutants sample --again "$(AGAIN)" \
+		--count $(COUNT) --seed $(SEED) --packages $(PACKAGES) --report build/mutants/sample.md
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

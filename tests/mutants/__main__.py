@@ -38,7 +38,7 @@ def main() -> None:
     for verdict in hunt.judge(mutants, tuple(options.again.split(","))):
         verdicts.append(verdict)
         _say(f"{len(verdicts)}/{len(mutants)} {verdict.status} {verdict.file}:{verdict.line} {verdict.what} "
-             f"{verdict.test} {verdict.seconds:.0f} s")  # fmt: skip
+             f"{verdict.test} {verdict.seconds:.0f} s {verdict.reason[:80]}")  # fmt: skip
         if options.report:
             write = named_report if options.command == "faults" else sample_report
             options.report.write_text(write(verdicts, len(mutants), _provenance(options)), encoding="utf-8")

@@ -88,11 +88,16 @@ class Hunt:
             near = f"tests/{mutant.package}/"
             order = 0 if file == f"{near}test_{stem}.py" else 1 if file.startswith(near) else 2
             groups.append((order, total, members))
-        tests, spent = [test for test in mutant.tests if self.sound.get(test, True)], 0.0
-        named = len(tests)
-        for _, _, members in sorted(groups):
-            for test in members:
-                if spent + seconds[test] <= self.budget or len(tests) == 0:
-                    tests.append(test)
-                    spent += seconds[test]
-        return tests, len(covering) - (len(tests) - named)
+        named = [test for name in mutant.tests for test in self._in(name)]
+        order = [*named, *(test for _, _, members in sorted(groups) for test in members)]
+        tests, spent = [], 0.0
+        for test in order:
+            if spent + seconds.get(test, 0.0) <= self.budget or not tests:
+                tests.append(test)
+                spent += seconds.get(test, 0.0)
+        return tests, len(named) + len(covering) - len(tests)
+
+    def _in(self, name: str) -> list[str]:
+        """Tests of a file, or a node id itself, quick ones first; a file that the map does not know stands for all."""
+        known = [test for test in self.coverage.tests if test == name or test.startswith(f"{name}::")]
+        return sorted((t for t in known if self.sound.get(t, True)), key=self.coverage.seconds.get) or [name]

@@ -23,6 +23,11 @@ PRELOADED = (
     "numpy", "scipy.sparse.linalg", "scipy.stats", "hypothesis.extra.numpy", "mpmath", "torch", "amaranth.sim",
     "amaranth.back.verilog", "typer.testing", "rich.progress", "jinja2", "matplotlib.figure", "safetensors.torch",
 )  # fmt: skip
+#: With ccache, Verilator's models are compiled once for all mutants that leave the Verilog as it is.
+CCACHE = {
+    "OBJCACHE": "ccache", "CCACHE_NOHASHDIR": "1",
+    "CCACHE_SLOPPINESS": "pch_defines,time_macros,include_file_mtime,include_file_ctime",
+} if shutil.which("ccache") else {}  # fmt: skip
 
 
 @dataclass
@@ -111,7 +116,7 @@ class Sandbox:
             os.chdir(self.tree)
             os.environ |= {
                 "PYTHONPATH": str(self.imports), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
-                "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
+                "XDG_CACHE_HOME": str(self.folder.parent / "cache"), **CCACHE,
             }  # fmt: skip
             sys.dont_write_bytecode = True
             for name in [n for n in sys.modules if n == "tests" or n.startswith("tests.")]:

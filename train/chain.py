@@ -62,7 +62,7 @@ def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
             "follows which"
         )
     calls = record_calls(model, inputs)
-    called = _check_calls(calls, names_of(model))
+    called = _check_calls(calls, _names(model))
     check_fit([call.array for call in calls], called, [call.between for call in calls])
     anchor = next((index for index, call in enumerate(calls) if call.is_lstm), 0)
     batch = batch_of(calls, calls[anchor], lengths)
@@ -89,7 +89,7 @@ def check_model(model: nn.Module) -> None:
         array.layer_data()
 
 
-def names_of(model: nn.Module) -> dict[ArrayModule, str]:
+def _names(model: nn.Module) -> dict[ArrayModule, str]:
     """What to call each array in a sentence."""
     names = {}
     for name, module in model.named_modules():

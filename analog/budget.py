@@ -32,10 +32,16 @@ class Budget:
     bits: int
     shares: tuple[Share, ...]
     enob: float
+    volts: tuple[float, float] = (-1.0, 1.0)  #: range of the converter's input
 
     def table(self) -> str:
         """Markdown table."""
-        lines = ["| source | LSB rms | mV rms | share of power | ENOB alone |", "| --- | --- | --- | --- | --- |"]
+        low, high = self.volts
+        millivolts = f"mV rms at {low:g} to {high:g} V"
+        lines = [
+            f"| source | LSB rms | {millivolts} | share of power | effective bits, alone |",
+            "| --- | --- | --- | --- | --- |",
+        ]
         for s in self.shares:
             lines.append(f"| {s.source} | {s.lsb:.3g} | {s.volts * 1e3:.3g} | {s.power:.2%} | {s.enob:.2f} |")
         lines.append(f"| all | {self._total():.3g} | | 100.00% | {self.enob:.2f} |")
@@ -99,7 +105,7 @@ def noise_budget(
     ]  # fmt: skip
     shares.sort(key=lambda share: -share.lsb)
     everything = float(enob(layer.adc_bits, np.sqrt(total - QUANTISATION_SIGMA**2)))
-    return Budget(layer.adc_bits, tuple(shares), everything)
+    return Budget(layer.adc_bits, tuple(shares), everything, (low, high))
 
 
 def random_drives(layer: Layer, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -43,7 +43,7 @@ class Cells:
         check_number("stuck-off share", self.stuck_off, 0.0, 1.0 - self.stuck_on)
         check_boolean("thermal noise", self.thermal)
         check_boolean("shot noise", self.shot)
-        check_number("bandwidth", self.bandwidth, 1.0, 1e12)
+        check_number("bandwidth in Hz", self.bandwidth, 1.0, 1e12)
         check_number("seconds of a step", self.step_seconds, 1e-12, 1e6)
         check_integer("rows and columns of a tile", self.tile, 0, 65536)
         check_boolean("compensation of wires", self.compensate)

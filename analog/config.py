@@ -41,7 +41,7 @@ class ArrayConfig:
         check_number("weight noise", self.weight_noise, 0.0, 1.0)
         check_choice("redraw", self.redraw, REDRAW)
         check_choice("ADC noise", self.adc_noise, ADC_NOISE)
-        check_number("ADC sigma", self.adc_sigma, 0.0, 1024.0)
+        check_number("ADC sigma in LSB", self.adc_sigma, 0.0, 1024.0)
         if self.adc_sigma and self.adc_noise != "physical":
             raise DesignError(f"ADC sigma needs ADC noise 'physical', not {self.adc_noise!r}")
 

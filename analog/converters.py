@@ -35,12 +35,12 @@ class AdcErrors:
 
     def __post_init__(self) -> None:
         check_choice("ADC kind", self.kind, KINDS)
-        check_number("ADC offset sigma", self.offset_sigma, 0.0, 1024.0)
+        check_number("ADC offset sigma in LSB", self.offset_sigma, 0.0, 1024.0)
         check_number("ADC gain sigma", self.gain_sigma, 0.0, 0.25)
         check_number("ADC mismatch", self.mismatch, 0.0, 16.0)
-        check_number("comparator sigma", self.comparator_sigma, 0.0, 1024.0)
+        check_number("comparator sigma in LSB", self.comparator_sigma, 0.0, 1024.0)
         check_boolean("ADC calibration", self.calibrate)
-        check_number("offset trim step", self.offset_trim, 1e-6, 16.0)
+        check_number("offset trim step in LSB", self.offset_trim, 1e-6, 16.0)
         check_number("gain trim step", self.gain_trim, 1e-9, 0.5)
 
 
@@ -184,9 +184,9 @@ class DacErrors:
     mismatch: float = 0.0
 
     def __post_init__(self) -> None:
-        check_number("DAC offset sigma", self.offset_sigma, 0.0, 1024.0)
+        check_number("DAC offset sigma in LSB", self.offset_sigma, 0.0, 1024.0)
         check_number("DAC gain sigma", self.gain_sigma, 0.0, 0.25)
-        check_number("DAC bow sigma", self.bow_sigma, 0.0, 1024.0)
+        check_number("DAC bow sigma in LSB", self.bow_sigma, 0.0, 1024.0)
         check_number("DAC mismatch", self.mismatch, 0.0, 0.25)
 
 

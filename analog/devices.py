@@ -50,12 +50,14 @@ class Device:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise DesignError(f"the device's name must be text, not {self.name!r}")
-        check_number(f"{self.name}: g_max", self.g_max, 1e-12, 1.0)
+        check_number(f"{self.name}: g_max in S", self.g_max, 1e-12, 1.0)
         number = isinstance(self.g_min, (int, float)) and not isinstance(self.g_min, bool)
         if not number or not 0 <= self.g_min < self.g_max:
-            raise DesignError(f"{self.name}: g_min must be from 0 to below g_max {self.g_max:g}, not {self.g_min!r}")
+            raise DesignError(
+                f"{self.name}: g_min in S must be from 0 to below g_max {self.g_max:g}, not {self.g_min!r}"
+            )
         check_integer(f"{self.name}: levels", self.levels, 2, 65536)
-        check_number(f"{self.name}: read voltage", self.read_voltage, 1e-3, 10.0)
+        check_number(f"{self.name}: read voltage in V", self.read_voltage, 1e-3, 10.0)
         for name, count, most in (("program_sigma", 3, 1e6), ("drift_mean", 4, 1.0), ("drift_sigma", 4, 1.0)):
             numbers = getattr(self, name)
             if not isinstance(numbers, tuple) or len(numbers) != count:
@@ -66,10 +68,10 @@ class Device:
         check_number(f"{self.name}: read_sigma", self.read_sigma, 0.0, 10.0)
         check_number(f"{self.name}: read_exponent", self.read_exponent, 0.0, 10.0)
         check_number(f"{self.name}: read_limit", self.read_limit, 0.0, 10.0)
-        check_number(f"{self.name}: drift_start", self.drift_start, 1e-12, 1e12)
-        check_number(f"{self.name}: retention", self.retention, 1e-12, math.inf)
-        check_number(f"{self.name}: activation_energy", self.activation_energy, 0.0, 10.0)
-        check_number(f"{self.name}: temperature_coefficient", self.temperature_coefficient, -0.1, 0.1)
+        check_number(f"{self.name}: drift_start in s", self.drift_start, 1e-12, 1e12)
+        check_number(f"{self.name}: retention in s", self.retention, 1e-12, math.inf)
+        check_number(f"{self.name}: activation_energy in eV", self.activation_energy, 0.0, 10.0)
+        check_number(f"{self.name}: temperature_coefficient in 1/K", self.temperature_coefficient, -0.1, 0.1)
 
     def programming_sigma(self, target) -> np.ndarray:
         """Standard deviation (S) of the programming error at ``target`` (S)."""

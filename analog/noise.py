@@ -54,8 +54,8 @@ class Telegraph:
 
     def __post_init__(self) -> None:
         check_number("telegraph amplitude", self.amplitude, 0.0, 1.0)
-        check_number("telegraph tau_high", self.tau_high, 1e-12, 1e12)
-        check_number("telegraph tau_low", self.tau_low, 1e-12, 1e12)
+        check_number("telegraph tau_high in s", self.tau_high, 1e-12, 1e12)
+        check_number("telegraph tau_low in s", self.tau_low, 1e-12, 1e12)
         check_number("telegraph fraction", self.fraction, 0.0, 1.0)
 
     @property
@@ -118,8 +118,8 @@ class Flicker:
 
     def __post_init__(self) -> None:
         check_number("flicker density", self.density, 0.0, 1.0)
-        check_number("flicker low frequency", self.low, 1e-9, 1e12)
-        check_number("flicker high frequency", self.high, self.low, 1e12)
+        check_number("flicker low frequency in Hz", self.low, 1e-9, 1e12)
+        check_number("flicker high frequency in Hz", self.high, self.low, 1e12)
 
     @property
     def variance(self) -> float:

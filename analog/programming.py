@@ -37,10 +37,10 @@ class PulseModel:
         check_number("RESET step", self.reset_step, 1e-6, 1.0)
         check_number("device spread of a pulse", self.device_sigma, 0.0, 2.0)
         check_number("cycle spread of a pulse", self.cycle_sigma, 0.0, 2.0)
-        check_number("endurance", self.endurance, 1.0, math.inf)
+        check_number("endurance in pulses", self.endurance, 1.0, math.inf)
         check_number("endurance spread", self.endurance_sigma, 0.0, 5.0)
-        check_number("SET voltage", self.set_voltage, 1e-3, 20.0)
-        check_number("RESET voltage", self.reset_voltage, 1e-3, 20.0)
+        check_number("SET voltage in V", self.set_voltage, 1e-3, 20.0)
+        check_number("RESET voltage in V", self.reset_voltage, 1e-3, 20.0)
         check_number("seconds of a pulse", self.pulse_seconds, 1e-12, 1.0)
 
 
@@ -60,10 +60,10 @@ class WriteVerify:
     verify_seconds: float = 100e-9
 
     def __post_init__(self) -> None:
-        check_number("tolerance", self.tolerance, 1e-3, 0.5)
+        check_number("tolerance in levels", self.tolerance, 1e-3, 0.5)
         check_number("finest pulse", self.finest, 1e-3, 1.0)
         check_integer("most pulses", self.max_pulses, 1, 100_000)
-        check_number("verify sigma", self.verify_sigma, 0.0, 1.0)
+        check_number("verify sigma in levels", self.verify_sigma, 0.0, 1.0)
         check_number("seconds of a verify", self.verify_seconds, 1e-12, 1.0)
 
 

@@ -16,6 +16,14 @@ from .inference import build_arrays
 from .tiles import tiled_ir_drop
 
 PAGE, DATA = "montecarlo.html", "montecarlo.json"
+ACCURACY = "share of the sequences that are classified rightly, 0 to 1"
+UNITS = {
+    "ideal": ACCURACY, "mean": ACCURACY, "interval": ACCURACY, "deviation": ACCURACY, "sensitivity": ACCURACY,
+    "quantiles": f"{ACCURACY}; of 0, 5, 50, 95 and 100 % of the chips",
+    "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
+    "share": "sequences of a chip that see one course of slow noise",
+    "budgets": "enob: bits; lsb: ADC steps, rms",
+}  #: of the numbers for programs, by key  # fmt: skip
 
 
 def write_report(
@@ -102,4 +110,5 @@ def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
             {"enob": layer["budget"].enob, "lsb": {s.source: s.lsb for s in layer["budget"].shares}}
             for layer in layers
         ],
+        "units": UNITS,
     }

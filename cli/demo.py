@@ -52,9 +52,11 @@ def command(
     for level in story["levels"]:
         say(f"{level.name:<24} {100 * level.accuracy:6.2f} %  {level.comparison or ''}")
     for name, accuracy in story["draws"].items():
-        say(f"{name}: {100 * accuracy.mean():.2f} % +- {100 * accuracy.std():.2f} over {draws} chips")
+        mean, deviation = 100 * accuracy.mean(), 100 * accuracy.std()
+        say(f"{name}: {mean:.2f} %, standard deviation {deviation:.2f} points over {draws} chips")
     float_mean, mean = 100 * np.mean(story["floating"]), 100 * np.mean(story["quantised"])
-    say(f"4-bit less float, mean of {seeds} seeds: {mean:.2f} - {float_mean:.2f} = {mean - float_mean:+.2f} points")
+    difference = f"{mean:.2f} % - {float_mean:.2f} % = {mean - float_mean:+.2f} points"
+    say(f"4-bit less float, mean of {seeds} seeds: {difference}")
     agrees = all(level.agrees for level in story["levels"])
     say(f"{'every level gives the same integers' if agrees else 'the levels differ'}; report: {report}")
     if not agrees:

@@ -40,7 +40,7 @@ def accuracy_by_level(rows: list[tuple[str, np.ndarray, str]]) -> Figure:
         axes.plot(100 * values, y + np.array(spread), "o", color=colour, alpha=0.6, markersize=6, markeredgewidth=0)
         axes.plot([100 * values.mean()] * 2, [y - 0.34, y + 0.34], color=colour, linewidth=2.5)
         axes.annotate(
-            f"{100 * values.mean():.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", color=colour
+            f"{100 * values.mean():.2f} %", (1.01, y), xycoords=("axes fraction", "data"), va="center", color=colour
         )
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
@@ -98,6 +98,7 @@ def utterance(network: Network, result: Result, sequence: int, length: int) -> F
     axes.bar(range(1, len(codes) + 1), codes, color=[ORANGE if k == best else BLUE for k in range(len(codes))])
     axes.set_title("head's ADC codes after the last step", fontsize=11)
     axes.set_xlabel("class")
+    axes.set_ylabel("ADC code")
     axes.set_xticks(range(1, len(codes) + 1))
     return figure
 

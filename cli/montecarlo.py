@@ -42,7 +42,7 @@ def command(
         str,
         typer.Option(
             help=f"The arrays: {', '.join(PRESETS)}, a .toml file (docs/array.md), or beta of weight noise per "
-            "programming."
+            "programming: its deviation as a share of the weights' range."
         ),
     ] = "paper",
     share: Annotated[

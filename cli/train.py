@@ -73,7 +73,7 @@ def command(
     ]
     common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
     runs.start(out, {"design": loaded.to_dict(), "dataset": learned.name, "train": common})
-    results = {"accuracy": {}, "clipped": {}}
+    results = {"accuracy": {}, "clipped": {}, "units": runs.UNITS}
     looked_at = learned.test.take(
         np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
     )
@@ -84,7 +84,7 @@ def command(
                 result = train(
                     loaded, learned, config,
                     checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
-                    progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f}"),
+                    progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f} nats"),
                 )  # fmt: skip
                 step.note = f"test accuracy {100 * result.accuracy:.2f} %"
             results["accuracy"][name] = result.accuracy

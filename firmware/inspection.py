@@ -193,7 +193,8 @@ def _diff_arrays(name: str, a: np.ndarray | None, b: np.ndarray | None) -> list[
     change = np.abs(np.asarray(a, dtype=np.int64) - b)
     if not change.any():
         return []
-    return [f"{name}: {np.count_nonzero(change)} of {change.size} differ, by at most {int(change.max())}"]
+    what = {"weights": "codes", "tables": "entries"}.get(name.split()[-1], "gates")
+    return [f"{name}: {np.count_nonzero(change)} of {change.size} {what} differ, by at most {int(change.max())}"]
 
 
 def _shape(array: np.ndarray) -> str:

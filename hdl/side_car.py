@@ -52,19 +52,19 @@ def _port(port: Port) -> dict:
 
 
 def _timing(layer: Layer) -> dict:
-    """``conversions`` is M; ``cycles`` stands where the conversion time is fixed by the design."""
+    """``conversions`` is M; the last two stand where the conversion time is fixed by the design."""
     tail = CORES[layer.kind].tail_of(layer)
     timing = {
         "macro": layer.macro_name,
         "rows": layer.rows,
         "columns": layer.columns,
         "conversions": layer.steps,
-        "tail": tail,
-        "cycles_per_time_step": "conversions * conversion + tail",
+        "tail_cycles": tail,
+        "cycles_per_time_step": "conversions * conversion_cycles + tail_cycles",
     }
     if layer.conversion_cycles:
         timing |= {
-            "conversion": layer.conversion_cycles,
-            "cycles": time_step_cycles(layer.steps, layer.conversion_cycles, tail),
+            "conversion_cycles": layer.conversion_cycles,
+            "time_step_cycles": time_step_cycles(layer.steps, layer.conversion_cycles, tail),
         }
     return timing

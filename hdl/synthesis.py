@@ -17,6 +17,9 @@ from .synthesis_report import CriticalPath, SynthesisReport
 from .yosys import run_yosys
 
 TARGETS = ("generic", "ecp5", "liberty")
+CELL_UNITS = {"generic": "of Yosys's own gates", "ecp5": "primitives of the ECP5", "liberty": "standard cells"}
+#: A Liberty file does not name the unit of its areas.
+AREA_UNIT = "in the library's unit (um2 in those of Nangate, SkyWater and IHP)"
 ABC_METHOD = (
     "ABC's static timing of the mapped logic: without wires, flip-flop clock-to-output and setup, clock skew, "
     "input and output delays, and the arrays"
@@ -93,11 +96,13 @@ def synthesise_verilog(
         fingerprint=source.fingerprint,
         target=target if liberty is None else f"{target} {Path(liberty).name}",
         cells=dict(sorted(cells.items())),
+        cell_unit=CELL_UNITS[target],
         flip_flops=sum(count for kind, count in kinds.items() if FLIP_FLOP.search(kind)),
         memories=rtl["num_memories"],
         memory_bits=rtl["num_memory_bits"],
         area=mapped.get("area"),
         sequential_area=mapped.get("sequential_area"),
+        area_unit=AREA_UNIT if "area" in mapped else None,
         critical_path=path,
         latches=sum(count for kind, count in kinds.items() if LATCH.search(kind)),
         net_problems=problems,

@@ -13,6 +13,11 @@ class CriticalPath:
     end: str
     method: str  #: how it was estimated, and what that leaves out
 
+    @property
+    def megahertz(self) -> float:
+        """The highest clock rate that the path allows."""
+        return 1e6 / self.picoseconds
+
 
 @dataclass(frozen=True)
 class SynthesisReport:
@@ -22,11 +27,13 @@ class SynthesisReport:
     fingerprint: str
     target: str
     cells: dict[str, int]
+    cell_unit: str  #: what a cell is
     flip_flops: int
     memories: int
     memory_bits: int
-    area: float | None  #: in the unit of the Liberty file (square micrometres); without the arrays
+    area: float | None  #: in :attr:`area_unit`; without the arrays
     sequential_area: float | None
+    area_unit: str | None
     critical_path: CriticalPath | None
     latches: int
     net_problems: tuple[str, ...]  #: undriven and multiply driven nets, combinational loops
@@ -43,21 +50,26 @@ class SynthesisReport:
 
     def json(self) -> str:
         """The report as JSON text."""
-        return json.dumps(asdict(self) | {"faults": self.faults()}, indent=1) + "\n"
+        content = asdict(self) | {"faults": self.faults()}
+        if self.critical_path is not None:
+            content["critical_path"]["megahertz"] = self.critical_path.megahertz
+        return json.dumps(content, indent=1) + "\n"
 
     def markdown(self) -> str:
         """The report as a Markdown table."""
         rows = [
             ("fingerprint", self.fingerprint),
-            ("cells", sum(self.cells.values())),
+            ("cells", f"{sum(self.cells.values())} {self.cell_unit}"),
             ("flip-flops", self.flip_flops),
             ("memories in the RTL", f"{self.memories} ({self.memory_bits} bits)"),
         ]
         if self.area is not None:
-            rows += [("area", f"{self.area:.0f}"), ("of which sequential", f"{self.sequential_area:.0f}")]
+            rows += [("area", f"{self.area:.0f}, {self.area_unit}")]
+            rows += [("of which sequential", f"{self.sequential_area:.0f} of the same")]
         if self.critical_path is not None:
             path = self.critical_path
-            rows.append(("critical path", f"{path.picoseconds:.0f} ps, {path.start} to {path.end} ({path.method})"))
+            time = f"{path.picoseconds:.0f} ps, so {path.megahertz:.0f} MHz"
+            rows.append(("critical path", f"{time}, {path.start} to {path.end} ({path.method})"))
         rows.append(("faults", "; ".join(self.faults()) or "none"))
         lines = [f"## {self.design} on {self.target}", "", "| what | value |", "| --- | --- |"]
         lines += [f"| {name} | {value} |" for name, value in rows]

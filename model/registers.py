@@ -101,7 +101,8 @@ REGISTERS = (
     ),
     Register(
         "FORMAT", 0x48, "ro", "Formats of the selected layer.",
-        (Field("DAC_BITS", 0, 4, "D."), Field("WEIGHT_BITS", 4, 4, "W."), Field("ADC_BITS", 8, 4, "N."),
+        (Field("DAC_BITS", 0, 4, "D, of a DAC code."), Field("WEIGHT_BITS", 4, 4, "W, of a weight's code."),
+         Field("ADC_BITS", 8, 4, "N, of an ADC code."),
          Field("TABLE_BITS", 12, 5, "Bits of a table entry; 0: no table is loaded."),
          Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer.")),
     ),

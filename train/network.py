@@ -107,9 +107,11 @@ def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
     if last.output == "argmax" or not (last.output_middle or network.output_scale or network.output_offset):
         return values
     codes = values if last.output_middle else (values / last.output_unit).round()
-    scale = network.output_scale or (last.output_unit,) * last.outputs
-    values = codes * torch.tensor(scale, dtype=values.dtype, device=values.device)
-    return values + torch.tensor(network.output_offset).to(values) if network.output_offset else values
+    scale, offset = (
+        torch.tensor(numbers, dtype=values.dtype, device=values.device)
+        for numbers in (network.output_scale or last.output_unit, network.output_offset or 0.0)
+    )
+    return codes * scale + offset
 
 
 def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModule:

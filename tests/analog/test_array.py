@@ -211,7 +211,7 @@ def test_whole_networks_give_the_references_integers(seed):
          "redraw must be one of per_programming, per_sequence, per_step, not 'never'"),
         (lambda a: ArrayConfig(adc_noise="big"), "ADC noise must be one of none, paper, physical, not 'big'"),
         (lambda a: ArrayConfig(adc_noise="physical", adc_sigma=-1),
-         "ADC sigma must be a number from 0 to 1024, not -1"),
+         "ADC sigma in LSB must be a number from 0 to 1024, not -1"),
         (lambda a: ArrayConfig(adc_sigma=1.0), "ADC sigma needs ADC noise 'physical', not 'none'"),
         (lambda a: preset("gold"),
          f"array preset must be one of {', '.join(PRESETS)}, not 'gold'"),

@@ -148,6 +148,10 @@ def test_a_table_and_a_plot(tmp_path):
     budget = noise_budget(LAYER, preset("mram"), GAIN)
     table = budget.table().splitlines()
     assert len(table) == len(budget.shares) + 3
+    assert table[0] == "| source | LSB rms | mV rms at -1 to 1 V | share of power | effective bits, alone |"
+    narrow = noise_budget(LAYER, preset("mram"), GAIN, volts=(0.0, 0.5)).table().splitlines()
+    assert "| mV rms at 0 to 0.5 V |" in narrow[0]
+    assert narrow[2].startswith("| quantisation | 0.289 | 9.02 |")
     assert table[2].startswith("| quantisation | 0.289 | 36.1 |")
     budget.plot(tmp_path / "one.png")
     budget.plot(tmp_path / "two.png")

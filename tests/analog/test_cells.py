@@ -315,7 +315,7 @@ def test_every_preset_reads_the_embedded_weights_within_reason():
         (lambda: Cells(device=IDEAL, stuck_on=2), "stuck-on share must be a number from 0 to 1, not 2"),
         (lambda: Cells(device=IDEAL, stuck_on=0.5, stuck_off=0.6),
          "stuck-off share must be a number from 0 to 0.5, not 0.6"),
-        (lambda: Cells(device=IDEAL, bandwidth=0), "bandwidth must be a number from 1 to 1e+12, not 0"),
+        (lambda: Cells(device=IDEAL, bandwidth=0), "bandwidth in Hz must be a number from 1 to 1e+12, not 0"),
         (lambda: Cells(device=IDEAL, step_seconds=0),
          "seconds of a step must be a number from 1e-12 to 1e+06, not 0"),
         (lambda: Array(LAYER, share=0), "sequences that share noise must be an integer from 1 to 1000000, not 0"),

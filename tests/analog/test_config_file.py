@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -138,9 +140,9 @@ SENTENCES = [
     ('preset = "pcm"\n[cells.device]\nprogram_sigma = [0, 0, "x"]', "FILE: cells.device: pcm: program_sigma must be a "
      "number from -1e+06 to 1e+06, not 'x'"),
     ('preset = "pcm"\n[cells.device]\nname = 5', "FILE: cells.device: the device's name must be text, not 5"),
-    ('preset = "pcm"\n[cells.device]\ng_min = "0"', "FILE: cells.device: pcm: g_min must be from 0 to below g_max "
+    ('preset = "pcm"\n[cells.device]\ng_min = "0"', "FILE: cells.device: pcm: g_min in S must be from 0 to below g_max "
      "2.5e-05, not '0'"),
-    ('preset = "pcm"\n[cells.writer.pulse]\nendurance = 0', "FILE: cells.writer.pulse: endurance must be a number from "
+    ('preset = "pcm"\n[cells.writer.pulse]\nendurance = 0', "FILE: cells.writer.pulse: endurance in pulses must be a number from "
      "1 to inf, not 0.0"),
 ]  # fmt: skip
 
@@ -167,3 +169,20 @@ def test_a_name_that_is_no_preset_is_named():
     with pytest.raises(DesignError) as error:
         load_config("pcm", "cells", ("reram", "mram"))
     assert str(error.value) == "cells must be one of reram, mram or a path to a .toml file, not 'pcm'"
+
+
+def test_the_document_has_the_unit_of_every_number():
+    table = MANUAL.read_text(encoding="utf-8").partition("Their units:\n")[2].partition("What a table leaves out")[0]
+    told = set(re.findall(r"`(\w+)`", table))
+    assert told == set(numbers(ArrayConfig))
+
+
+def numbers(kind: type) -> Iterator[str]:
+    """Names of the fields of ``kind`` and of what it holds that are no whole numbers."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        inner = [hint for hint in (hints[field.name], *get_args(hints[field.name])) if is_dataclass(hint)]
+        if inner:
+            yield from numbers(inner[0])
+        elif hints[field.name] is float or get_origin(hints[field.name]) is tuple:
+            yield field.name

@@ -235,6 +235,9 @@ def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
     assert page.count("data:image/png;base64,") == len(pictures)
     data = json.loads((tmp_path / "one" / "montecarlo.json").read_text(encoding="utf-8"))
     assert data["ideal"] == 1.0
+    assert set(data["units"]) == set(data) - {"design", "study", "preset", "draws", "units"}  # names and a count
+    assert data["units"]["mean"] == "share of the sequences that are classified rightly, 0 to 1"
+    assert data["units"]["budgets"] == "enob: bits; lsb: ADC steps, rms"
     assert data["mean"] == pytest.approx(np.mean([draw.accuracy for draw in draws]))
     assert data["budgets"][0]["lsb"]["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
 

@@ -52,6 +52,10 @@ def test_train_leaves_a_run_that_pack_turns_into_the_trained_network(run_folder)
     )
     shares = {u.name: {"inputs": u.inputs_clipped, "adc": u.adc_clipped.tolist()} for u in usage}
     assert results["clipped"] == {"quantised_0": shares}
+    assert results["units"] == {
+        "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+        "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
+    }
     assert 0 < shares["layers.0"]["inputs"] < 0.1
     assert (run_folder / "plots/codes_quantised_0.png").stat().st_size > 5000
 
@@ -93,7 +97,7 @@ def test_diff_tells_equal_from_different(ohmgate, run_folder, tmp_path):
     network.layers[0].weights[3, 5] += 1 if network.layers[0].weights[3, 5] < 7 else -1
     image.write(tmp_path / "b.image", network)
     changed = ohmgate("diff", a, tmp_path / "b.image")
-    assert (changed.exit_code, changed.stdout) == (1, "layer 0: weights: 1 of 5760 differ, by at most 1\n")
+    assert (changed.exit_code, changed.stdout) == (1, "layer 0: weights: 1 of 5760 codes differ, by at most 1\n")
 
 
 def test_generate_writes_the_same_bytes_in_any_folder(ohmgate, tmp_path):

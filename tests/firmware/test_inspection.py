@@ -149,9 +149,9 @@ def test_diff_counts_cells_and_their_largest_change():
         "labels: 2 of 4 differ, first 2: c -> x",
         "input scale: 1 -> 0 entries",
         "output offset: 0 -> 4 entries",
-        "layer 0: weights: 2 of 8 differ, by at most 2",
-        "layer 0: shift: 1 of 1 differ, by at most 3",
-        "layer 0: tables: 16 of 16 differ, by at most 3",
+        "layer 0: weights: 2 of 8 codes differ, by at most 2",
+        "layer 0: shift: 1 of 1 gates differ, by at most 3",
+        "layer 0: tables: 16 of 16 entries differ, by at most 3",
     ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ohmgate.hdl.place import nextpnr
-from ohmgate.hdl.synthesis import Source, synthesise, synthesise_verilog
+from ohmgate.hdl.synthesis import AREA_UNIT, Source, synthesise, synthesise_verilog
+from ohmgate.hdl.synthesis_report import CriticalPath, SynthesisReport
 from ohmgate.hdl.yosys import SynthesisError
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
@@ -45,6 +46,7 @@ def test_a_small_design_in_generic_gates():
     assert (report.area, report.critical_path) == (None, None)
     assert json.loads(report.json())["flip_flops"] == report.flip_flops
     assert f"| flip-flops | {report.flip_flops} |" in report.markdown()
+    assert f"| cells | {sum(report.cells.values())} of Yosys's own gates |" in report.markdown()
     assert "| faults | none |" in report.markdown()
 
 
@@ -103,8 +105,32 @@ def test_demo_in_standard_cells(liberty):
     check(report, Design.load("vowels"))
     assert report.cells["DFF_X1"] == report.flip_flops
     assert 0 < report.sequential_area < report.area
+    assert report.area_unit == AREA_UNIT
     assert 300 < report.critical_path.picoseconds < 5_000
     assert report.black_boxes == tuple(sorted(x.macro_name for x in Design.load("vowels").layers))
+
+
+def test_every_number_of_a_report_has_its_unit():
+    path = CriticalPath(1234.4, "a", "b", "a guess")
+    report = SynthesisReport(
+        design="one", fingerprint="f", target="liberty cells.lib", cells={"INV": 3, "DFF": 4}, cell_unit="standard cells",
+        flip_flops=4, memories=2, memory_bits=96, area=187256.2, sequential_area=1000.0, area_unit=AREA_UNIT,
+        critical_path=path, latches=0, net_problems=(), black_boxes=(), expected_black_boxes=(),
+    )  # fmt: skip
+    unit = "in the library's unit (um2 in those of Nangate, SkyWater and IHP)"
+    assert report.markdown().splitlines()[4:12] == [
+        "| fingerprint | f |",
+        "| cells | 7 standard cells |",
+        "| flip-flops | 4 |",
+        "| memories in the RTL | 2 (96 bits) |",
+        f"| area | 187256, {unit} |",
+        "| of which sequential | 1000 of the same |",
+        "| critical path | 1234 ps, so 810 MHz, a to b (a guess) |",
+        "| faults | none |",
+    ]
+    found = json.loads(report.json())
+    assert (found["area_unit"], found["cell_unit"]) == (unit, "standard cells")
+    assert found["critical_path"]["megahertz"] == pytest.approx(810.11, abs=0.01)
 
 
 GOOD = "module top(input clk, input a, output reg q); always @(posedge clk) q <= a; endmodule\n"

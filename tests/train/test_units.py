@@ -31,6 +31,50 @@ class Forecaster(nn.Module):
         return hidden if self.head is None else self.head(hidden)
 
 
+def series(hours: int) -> np.ndarray:
+    """A load in MW: a day, a week and some chance, between 3 and 7."""
+    t = np.arange(hours)
+    rng = np.random.default_rng(0)
+    return 5 + 1.2 * np.sin(2 * np.pi * t / 24) + 0.4 * np.sin(2 * np.pi * t / 168) + 0.1 * rng.normal(size=hours)
+
+
+def test_a_forecast_in_engineering_units_is_the_models_from_the_image_too():
+    """LSTM 8, Linear 1: what the model, the reference, the image and what is loaded from it say of the next hour."""
+    torch.manual_seed(0)
+    load = series(240)
+    mean, deviation = load.mean(), load.std()
+    windows = np.lib.stride_tricks.sliding_window_view(load, 25)[:, :, None]
+    past = torch.from_numpy((windows[:, :-1] - mean) / deviation).float()
+    target = torch.from_numpy((windows[:, 1:] - mean) / deviation).float()
+    model = Forecaster(1, 8, 1, weight_bits=6, dac_bits=6, adc_bits=8, learn_range=True)
+    calibrate(model, lambda: model(past))
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    for step in range(70):
+        if step == 50:
+            calibrate(model, lambda: model(past))  # the head's range is another one by now
+        optimiser.zero_grad()
+        torch.nn.functional.mse_loss(model(past[step % 4 :: 4]), target[step % 4 :: 4]).backward()
+        optimiser.step()
+    model.eval()
+    with torch.no_grad():
+        expected = model(past).double().numpy() * deviation + mean
+    host = {"input_scale": 1 / deviation, "input_offset": -mean / deviation}
+    network = export(model, "load", **host, output_scale=deviation, output_offset=mean)
+    network = image.unpack(image.pack(network))
+    codes = network.encode(windows[:, :-1])
+    out = reference.run(network, codes).out
+    found = network.decode(out)
+    step_mw = network.output_scale[0]
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert np.array_equal(np.rint((expected - mean) / step_mw - 0.5), out)  # to the last code
+    loaded = evaluate_codes(DesignNetwork.from_network(network), codes).numpy()
+    assert np.array_equal(loaded, found)
+    error = np.sqrt(np.mean((found - windows[:, 1:])[:, 12:] ** 2))
+    assert error < 0.35 < deviation  # MW
+    nominal = (out + 0.5) * network.design.layers[-1].adc_step * deviation + mean
+    assert np.abs(nominal - expected).max() > 1  # what the nominal step would have made of it
+
+
 def random_forecaster(rng: np.random.Generator) -> tuple[Forecaster, torch.Tensor]:
     """A model and inputs (B, T, m) that it is calibrated on, beyond -1 to 1 by chance."""
     torch.manual_seed(int(rng.integers(2**31)))

@@ -1,0 +1,182 @@
+"""The behavioural view of a macro alone on Icarus: programming, conversions, cancel and reset, cycle by cycle."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from ohmgate.hdl.array_macro import macro_ports
+from ohmgate.hdl.macro_views import behavioural, unique_layers
+from ohmgate.model.design import Design
+from ohmgate.model.formats import full_scale, symmetric_codes, to_wire
+from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layout import physical_order, row_drive
+from ohmgate.model.reference import adc_codes
+from ohmgate.sim.bit_fields import pack
+from tests.designs import random_network
+
+LAYERS = {
+    "lstm": LstmLayer(inputs=2, hidden=2, adcs=4),
+    "driven lstm": LstmLayer(inputs=3, hidden=1, adcs=4, input_drive=5, dac_bits=3, weight_bits=2, adc_bits=5, bias_rows=2),
+    "fixed lstm": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=7, weight_bits=8, adc_bits=8, dac_bits=8, bias_rows=0),
+    "dense": DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=3),
+    "one bit": DenseLayer(inputs=2, outputs=4, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1),
+    "one cell": DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=3, adc_bits=2, bias_rows=0, conversion_cycles=2),
+}  # fmt: skip
+
+BENCH = """
+module bench;
+    reg clk = 0;
+    reg [{top}:0] inputs, vectors [0:{last}];
+    wire [{codes}:0] codes;
+    wire done, program_done;
+    integer t;
+    {macro} dut (.clk(clk), {connections});
+    initial begin
+        $readmemh("vectors.hex", vectors);
+        for (t = 0; t <= {last}; t = t + 1) begin
+            inputs = vectors[t];
+            #5 $display("%h %b %b", codes, done, program_done);
+            clk = 1;
+            #5 clk = 0;
+        end
+    end
+endmodule
+"""
+
+
+class Macro:
+    """Cycles of inputs to a macro, and what the contract of the array port expects of each: see :meth:`cycle`."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        self.ports = [p for p in macro_ports(layer) if p.direction == "input" and p.name != "clk"]
+        self.held = {port.name: 0 for port in self.ports}
+        self.cycles, self.expected = [], []
+
+    def cycle(self, *, done: bool = False, codes=None, program_done: bool = False, **inputs: int) -> None:
+        """One cycle with ``inputs``, what it shows before its edge, and the codes if these are valid in it."""
+        self.cycles.append(self.held | inputs)
+        self.expected.append((done, None if codes is None else pack(codes, self.layer.adc_bits), program_done))
+
+    def run(self, folder) -> None:
+        """Simulate all cycles and compare."""
+        at, connections, vectors = 0, [".codes(codes)", ".program_done(program_done)"], [0] * len(self.cycles)
+        handshake = self.layer.conversion_cycles == 0
+        if handshake:
+            connections.append(".done(done)")
+        for port in self.ports:
+            connections.append(f".{port.name}(inputs[{at + port.width - 1}:{at}])")
+            vectors = [v | c[port.name] << at for v, c in zip(vectors, self.cycles)]
+            at += port.width
+        (folder / "vectors.hex").write_text("".join(f"{v:x}\n" for v in vectors))
+        bench = BENCH.format(
+            top=at - 1, last=len(vectors) - 1, codes=self.layer.adcs * self.layer.adc_bits - 1,
+            macro=self.layer.macro_name, connections=", ".join(connections),
+        )  # fmt: skip
+        (folder / "bench.v").write_text(bench + behavioural(self.layer))
+        subprocess.run(["iverilog", "-g2005", "-o", "bench", "bench.v"], cwd=folder, check=True)
+        done = subprocess.run(["vvp", "-n", "bench"], cwd=folder, check=True, capture_output=True, text=True)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert len(lines) == len(self.expected)
+        for t, ((shown, ready, programmed), (done, codes, program_done)) in enumerate(zip(lines, self.expected)):
+            assert not handshake or ready == str(int(done)), f"done in cycle {t}"
+            assert programmed == str(int(program_done)), f"program_done in cycle {t}"
+            assert codes is None or int(shown, 16) == codes, f"codes in cycle {t}"
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_path):
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    layer, rng = LAYERS[kind], np.random.default_rng(1)
+    macro, conversion = Macro(layer), layer.conversion_cycles or 4
+    data = random_network(Design("one", (layer,)), rng).layers[0]
+    weights, order = np.zeros((layer.rows, layer.columns), dtype=np.int64), physical_order(layer)
+    gate = np.arange(layer.adcs) // (layer.adcs // layer.gates)
+
+    def program(row: int, column: int, **inputs) -> None:
+        logical = order[column]
+        level = int(to_wire(data.weights[row, logical], layer.weight_bits))
+        cell = {"program_row": row, "program_column": column, "program_level": level}
+        macro.cycle(program_strobe=1, **cell, **inputs)
+        macro.cycle(program_done=True, **cell)
+        macro.cycle(**cell)
+        weights[row, logical] = data.weights[row, logical]
+
+    def conversion_of(step: int):
+        """Inputs of a random conversion, and its codes."""
+        drive = rng.choice(symmetric_codes(layer.dac_bits), size=layer.inputs + layer.hidden)
+        inputs = {"row_codes": pack(to_wire(drive, layer.dac_bits), layer.dac_bits), "select": step}
+        if layer.hidden:
+            inputs["hidden_drive"] = int(rng.integers(0, 2))
+            drive[layer.inputs :] *= inputs["hidden_drive"]
+        drive = np.concatenate([drive, np.full(layer.bias_rows, full_scale(layer.dac_bits))]) * row_drive(layer)
+        columns = order[np.arange(layer.adcs) * layer.steps + step]
+        mult, shift = rng.integers(1, 256, size=layer.gates), rng.integers(4, 14, size=layer.gates)
+        inputs |= {"mult": pack(mult, 8), "shift": pack(shift, 6)}
+        return inputs, adc_codes(drive @ weights[:, columns], mult[gate], shift[gate], layer.adc_bits)
+
+    def convert(step: int, until: int = conversion) -> None:
+        """A conversion, or its first ``until`` cycles."""
+        inputs, codes = conversion_of(step)
+        for k in range(until):
+            last = k == conversion - 1
+            macro.cycle(convert=int(k == 0), done=last, codes=codes if last else None, **inputs)
+
+    def broken_off(by: str) -> None:
+        """By ``cancel`` or ``rst``, in each cycle of a conversion but the last: no done comes of it."""
+        for cycle in range(conversion - 1):
+            convert(cycle % layer.steps, until=cycle + 1)
+            macro.cycles[-1][by] = 1
+            for _ in range(conversion + 1):
+                macro.cycle()
+
+    for _ in range(2):
+        macro.cycle(rst=1)
+    if layer.weight_bits > 1:  # cells begin at 0; with one bit, which has no 0, they begin at +1
+        for step in range(layer.steps):
+            convert(step)
+    cells = [(row, column) for row in range(layer.rows) for column in range(layer.columns)]
+    for row, column in rng.permutation(cells):
+        program(int(row), int(column))
+    for _ in range(6):
+        for step in rng.permutation(layer.steps):
+            convert(int(step))
+            for _ in range(int(rng.integers(0, 3))):
+                macro.cycle()
+    broken_off("cancel")
+    broken_off("rst")
+    data = random_network(Design("one", (layer,)), rng).layers[0]
+    for row, column in cells[:5]:
+        program(row, column, cancel=1)  # programming goes on
+    for step in range(layer.steps):
+        convert(step)
+    macro.cycle(program_strobe=1, rst=1, program_level=int(to_wire(data.weights[0, order[0]], layer.weight_bits)))
+    macro.cycle()  # no program_done out of a reset
+    macro.run(tmp_path)
+
+
+NAMES = {
+    "ohmgate_array_2p2b1x8_k4_d4w4n4g4": LAYERS["lstm"],
+    "ohmgate_array_3v5p1b2x4_k4_d3w2n5g4": LAYERS["driven lstm"],
+    "ohmgate_array_2v2p2b1x8_k4_d4w4n4g4": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=2),
+    "ohmgate_array_1p4b0x16_k8_d8w8n8g4_t7": LAYERS["fixed lstm"],
+    "ohmgate_array_3b1x6_k2_d4w4n3g1": LAYERS["dense"],
+    "ohmgate_array_1b0x1_k1_d1w3n2g1_t2": LAYERS["one cell"],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_macros_name_holds_every_parameter(name):
+    assert NAMES[name].macro_name == name
+    assert f"module {name} (" in behavioural(NAMES[name])
+
+
+def test_a_macro_that_two_layers_share_has_one_view():
+    one = LstmLayer(inputs=2, hidden=2, adcs=4)
+    other = LstmLayer(inputs=2, hidden=2, adcs=4, cell_bits=8, cell_fraction=6)  # another periphery
+    driven = LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=3)
+    names = [layer.macro_name for layer in unique_layers(Design("three", (one, driven, other)))]
+    assert names == [one.macro_name, driven.macro_name]

@@ -82,6 +82,27 @@ def test_the_range_of_each_gate_is_a_percentile_of_its_own_voltages(percentile, 
     assert hasattr(array, "log_step") == learn_range
 
 
+def test_a_calibration_takes_the_percentile_99_9_in_two_passes():
+    """... where nothing is said: of 2,000 voltages the 1,998th, of ranges that the first pass has moved."""
+    x = torch.linspace(0.0, 1.0, 2000)[:, None] ** 3
+    made = []
+    for fields in ({}, {"percentile": 99.9, "passes": 2}, {"percentile": 100, "passes": 2}):
+        linear = QuantLinear(1, 1, bias=False, dac_bits=12)
+        with torch.no_grad():
+            linear.cells.fill_(1.0)
+        calibrate(linear, lambda linear=linear: linear(x), **fields)
+        made.append(float(linear.steps()))
+    assert made[0] == made[1] < made[2]
+    assert made[0] == pytest.approx(2 / 16 * float(x[1997]), rel=1e-3)
+    torch.manual_seed(1)
+    stack = [QuantLSTM(3, 4, 2, adc_range=0.1) for _ in range(2)]
+    stack[1].load_state_dict(stack[0].state_dict())
+    x = torch.rand(20, 8, 3) * 3
+    calibrate(stack[0], lambda: stack[0](x))
+    calibrate(stack[1], lambda: stack[1](x), passes=2)
+    assert all(torch.equal(a.steps(), b.steps()) for a, b in zip(stack[0].arrays, stack[1].arrays))
+
+
 def test_every_pass_measures_with_the_ranges_of_the_one_before():
     """What a layer sees changes with the range ahead of it; three passes are as many times one."""
     x = torch.rand(20, 8, 3, generator=torch.Generator().manual_seed(0)) * 3

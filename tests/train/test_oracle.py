@@ -12,7 +12,7 @@ from ohmgate.train.noise import Noise
 from tests.train import oracle
 
 #: formats whose every product is exact in float32, so that training computes the reference's integers
-EXACT = {"activation_bits": 5, "cell_bits": 12, "cell_fraction": 9, "tanh_bits": 6, "tanh_fraction": 4}
+EXACT = {"activation_bits": 5, "cell_bits": 10, "cell_fraction": 9, "tanh_bits": 4, "tanh_fraction": 4}
 PATHS = [
     pytest.param(True, id="kernel", marks=pytest.mark.skipif(kernel() is None, reason="no C++ compiler")),
     pytest.param(False, id="eager"),
@@ -124,6 +124,37 @@ def test_integers_outputs_and_gradients_of_training(fields, fast):
         assert array.log_alpha.grad.numpy() == pytest.approx(grad, rel=2e-3, abs=1e-4)
     if case.config.learn_range:
         assert array.log_step.grad.numpy() == pytest.approx(want.log_step, rel=1e-3, abs=1e-3)
+
+
+def test_every_mask_is_met():
+    """Cells that saturate, indices beyond the table of tanh, codes at both ends, inputs and weights that clip."""
+    met = np.zeros(4)
+    for fields in CASES:
+        case = Case(False, **fields)
+        trace = oracle.forward(case.layer, case.made, case.x)
+        low = -(2 ** (case.layer.adc_bits - 1))
+        met += [
+            trace.saturations,
+            (np.abs(trace.cell) > 2**8).sum(),
+            (trace.adc == low).sum(),
+            (trace.adc == -low - 1).sum(),
+        ]
+    assert met.min() > 50
+    assert (np.abs(case.x) > 1).sum() > 5
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_hidden_value_of_zero_is_the_code_plus_one_at_one_bit(fast):
+    """o is 0 in the table's lowest entries; the product is 0 or -0.0 by the sign of tanh(c)."""
+    array = LstmArray(1, 6, QuantConfig(dac_bits=1, activation_bits=2, adc_range=16.0), fast).train()
+    with torch.no_grad():
+        array.cells.zero_()
+        array.cells[-1, 12:18] = -20.0  # o
+        array.cells[-1, 18:] = torch.tensor([3.0, -3.0]).repeat(3)  # g
+    outputs, hidden, cells = array(torch.zeros(2, 1, 1))
+    assert sorted(set(cells[0, 0].sign().tolist())) == [-1, 1]
+    assert (outputs == 1).all()
+    assert (hidden == 1).all()
 
 
 @pytest.mark.parametrize("fast", PATHS)

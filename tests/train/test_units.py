@@ -100,7 +100,7 @@ def random_forecaster(rng: np.random.Generator) -> tuple[Forecaster, torch.Tenso
     return model.eval(), x
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_a_description_has_the_models_values_to_the_last_bit(seed):
     rng = np.random.default_rng(seed)

@@ -13,9 +13,10 @@ EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper'
 
 `ohmgate sweep fig6 --executor dask:tcp://host:8786 --data DIR` runs them on many machines;
 
-`ohmgate sweep table1 --report` builds table and plot again from the results that are there.
+`ohmgate sweep table1 --report` builds table and plot again from all the results that are there.
 
-The same command again goes on where it was stopped: a finished cell is not repeated."""
+The same command again goes on where it was stopped: a finished cell is not repeated. A report is of every seed that
+OUT has a result of, whatever `--seeds` says."""
 
 
 NETWORKS = "networks"  #: folder of the networks within the output folder
@@ -23,7 +24,9 @@ NETWORKS = "networks"  #: folder of the networks within the output folder
 
 def command(
     experiment: Annotated[str, typer.Argument(help="fig4, fig5, fig6, table1, fig7 or fig8 of Ma et al.")],
-    seeds: Annotated[int, typer.Option(help="Number of seeds, counted from 0.")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds to run, counted from 0.", show_default="1")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Cells that run at a time on this machine.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
     data: Annotated[
@@ -44,8 +47,11 @@ def command(
 
     from ..train import grid, sweep
     from .sweep_report import write_report
+    from .sweep_results import gather
 
-    cells = grid.experiment(experiment, seeds)
+    cells = grid.experiment(experiment, 1 if seeds is None else seeds)
+    asked = seeds or (0 if report else 1)
+    gather(sweep.cells_of_report(experiment, out, asked), out)  # what no report takes is refused before hours of work
     if not report:
         if executor == "local":  # else the workers see devices and data of their own
             grid.check_device(device)
@@ -58,7 +64,11 @@ def command(
             networks = out.absolute() / NETWORKS if keep else None
             work = partial(grid.run_cell, networks=networks, device=device)
             sweep.run_sweep(cells, out, pool, data=data, progress=step.update, work=work)
-    say(write_report(experiment, cells, out))
+    reported = sweep.cells_of_report(experiment, out, asked)
+    say(write_report(experiment, reported, out))
+    there = sorted({cell.seed for cell in reported})
+    if seeds is not None and len(there) > seeds:
+        say(f"--seeds {seeds} says what to run; the report is of all seeds in {out}: {', '.join(map(str, there))}")
     kept = {path.stem for path in (out / NETWORKS).glob("*.safetensors")}
     lacking = [cell.name for cell in cells if keep and cell.task != "har" and cell.name not in kept]
     if lacking:

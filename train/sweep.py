@@ -4,14 +4,17 @@ The caller's process writes a cell's file, whole or not at all, as soon as the c
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from ..model.processes import process_pool
+from . import grid
 from .grid import Cell, belongs, run_cell
 
 CELLS = "cells"  #: folder of the JSON files within the output folder
@@ -21,6 +24,18 @@ Progress = Callable[[int, int, str], None]  #: finished cells, of all cells, nam
 def result_path(out: str | Path, cell: Cell) -> Path:
     """File of a cell's result."""
     return Path(out) / CELLS / f"{cell.name}.json"
+
+
+def cells_of_report(experiment: str, out: str | Path, seeds: int = 0) -> list[Cell]:
+    """The experiment's cells of all seeds that ``out`` has a result of, and of the first ``seeds`` in any case.
+
+    Of seed 0 where this is none.
+    """
+    first_seed = grid.experiment(experiment)
+    names = {cell.name.removesuffix("0") for cell in first_seed}
+    named = (re.fullmatch(r"(.+_seed)(0|[1-9]\d*)", path.stem) for path in Path(out, CELLS).glob("*.json"))
+    there = {int(found[2]) for found in named if found and found[1] in names}.union(range(seeds))
+    return [replace(cell, seed=seed) for seed in sorted(there or {0}) for cell in first_seed]
 
 
 def read_result(out: str | Path, cell: Cell) -> dict | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ohmgate.cli import sweep_report
 from ohmgate.model.formats import DesignError
 from ohmgate.train import grid, language, sweep
 from ohmgate.train.grid import EXPERIMENTS, experiment, record
@@ -18,6 +19,28 @@ def write_result(out, cell, final, epochs=()):
     path.parent.mkdir(parents=True, exist_ok=True)
     minutes = {"minutes": 2.0, "cpu_minutes": 1.5}
     path.write_text(json.dumps(record(cell, "5" * 64, list(epochs), final, minutes)))
+
+
+def run_inline(monkeypatch) -> list[str]:
+    """Let cells give a made-up result at once; returns the names of those that run, as they do."""
+    ran = []
+
+    def work(cell, folder, networks, device):
+        ran.append(cell.name)
+        if networks is not None:
+            (networks / f"{cell.name}.safetensors").touch()
+        return record(cell, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
+
+    class Inline(Executor):
+        def submit(self, function, *arguments):
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    monkeypatch.setattr(grid, "run_cell", work)
+    monkeypatch.setattr(grid, "check_data", lambda cells, folder: None)
+    monkeypatch.setattr(sweep, "executor_for", lambda *given: nullcontext(Inline()))
+    return ran
 
 
 def names_final(accuracy, perplexity):
@@ -43,6 +66,98 @@ def test_report_of_table1_with_a_cell_missing(ohmgate, tmp_path):
     first = (tmp_path / "table1.png").read_bytes()
     assert ohmgate("sweep", "table1", "--seeds", 2, "--out", tmp_path, "--report").exit_code == 0
     assert (tmp_path / "table1.png").read_bytes() == first
+
+
+THREE_SEEDS = """\
+# table1 of Ma et al.
+
+10 of 12 cells have run, at full protocol.
+
+| LSTM | accuracy % | paper | perplexity | of float | paper | paper of float | name perplexity |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| 32-bit floating point | 87.00 ± 1.00 (3 seeds) | 85.09 | 1.500 ± 0.100 (3 seeds) | 1.000 | 1.52 | 1.000 | 6.25 ± 0.00 (3 seeds) |
+| 4-bit weight, 4-bit ADC/DAC | 86.00 ± 1.00 (3 seeds) | 85.0 | 1.575 ± 0.100 (3 seeds) | 1.050 | 1.55 | 1.020 | 6.25 ± 0.00 (3 seeds) |
+| 2-bit weight, 2-bit ADC/DAC | 85.00 ± 1.00 (3 seeds) | 83.6 | 1.650 ± 0.100 (3 seeds) | 1.100 | 1.58 | 1.039 | 6.25 ± 0.00 (3 seeds) |
+| 1-bit weight, 1-bit ADC/DAC | 83.00 (1 of 3 seeds) | 72.82 | 1.625 (1 of 3 seeds) | 1.161 | 2.27 | 1.493 | 6.25 (1 of 3 seeds) |
+
+Accuracy and perplexity are of the training set after 8,000 iterations, over all 32 positions of a name's
+window, END's included; name perplexity is over a name's characters and one END alone.
+
+Processor time: 15.0 minutes. Data: SHA-256 5555555555555555555555555555555555555555555555555555555555555555.
+"""
+
+
+@pytest.fixture
+def three_seeds(tmp_path):
+    """A folder of Table I's results: three seeds, the last two without their 1-bit cells."""
+    for cell in experiment("table1", 3):
+        number = [32, 4, 2, 1].index(cell.weight_bits)
+        if number < 3 or cell.seed == 0:
+            final = names_final(0.86 + 0.01 * (cell.seed - number), 1.4 + 0.1 * cell.seed + 0.075 * number)
+            write_result(tmp_path, cell, final)
+    (tmp_path / "cells/names_w1_a1_seed7 (copy).json").write_text("{}")  # no cell's name
+    (tmp_path / "cells/har_w1_a1_seed5.json").write_text("{}")  # another experiment's
+    return tmp_path
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Seconds less, where the text is what is looked at."""
+    monkeypatch.setattr(sweep_report, "plots", lambda *_: {})
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_report_is_of_all_seeds_that_are_there(ohmgate, three_seeds):
+    result = ohmgate("sweep", "table1", "--out", three_seeds, "--report")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == THREE_SEEDS
+    assert (three_seeds / "table1.md").read_text() == THREE_SEEDS
+    before = files_of(three_seeds)
+    assert set(before) == {"table1.md", "table1.png", "table1_curves.png"}
+    fewer = ohmgate("sweep", "table1", "--out", three_seeds, "--report", "--seeds", 1)
+    note = f"--seeds 1 says what to run; the report is of all seeds in {three_seeds}: 0, 1, 2\n"
+    assert fewer.stdout == THREE_SEEDS + note
+    assert files_of(three_seeds) == before
+
+
+def test_a_report_of_a_later_seed_alone_misses_no_earlier_one(ohmgate, tmp_path, no_plots):
+    for cell in experiment("table1", 4)[-4:]:
+        write_result(tmp_path, cell, names_final(0.9, 1.25))
+    result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
+    assert "4 of 4 cells have run" in result.stdout
+    assert "| 32-bit floating point | 90.00 | 85.09 | 1.250 | 1.000 | 1.52 | 1.000 | 6.25 |" in result.stdout
+    asked = ohmgate("sweep", "table1", "--out", tmp_path, "--report", "--seeds", 1)
+    assert "4 of 8 cells have run" in asked.stdout
+    assert asked.stdout.endswith(f"the report is of all seeds in {tmp_path}: 0, 3\n")
+
+
+def test_a_run_of_one_seed_keeps_the_others_in_the_report(ohmgate, three_seeds, monkeypatch, no_plots):
+    ran = run_inline(monkeypatch)
+    result = ohmgate("sweep", "table1", "--out", three_seeds)
+    assert result.exit_code == 0, result.stderr
+    assert ran == []  # all cells of seed 0 were there
+    assert result.stdout == THREE_SEEDS
+    (three_seeds / "cells/names_w1_a1_seed0.json").unlink()
+    result = ohmgate("sweep", "table1", "--out", three_seeds, "--seeds", 2)
+    assert ran == ["names_w1_a1_seed0", "names_w1_a1_seed1"]
+    assert "11 of 12 cells have run" in result.stdout
+    assert "| 1-bit weight, 1-bit ADC/DAC | 70.00 ± 0.00 (2 of 3 seeds) | 72.82 |" in result.stdout
+    assert "| 2-bit weight, 2-bit ADC/DAC | 85.00 ± 1.00 (3 seeds) | 83.6 |" in result.stdout
+
+
+def test_what_a_report_refuses_is_refused_before_a_cell_runs(ohmgate, three_seeds, monkeypatch):
+    ran = run_inline(monkeypatch)
+    (three_seeds / "cells/names_w1_a1_seed0.json").unlink()
+    (three_seeds / "cells/names_w4_a4_seed2.json").write_text("{")
+    result = ohmgate("sweep", "table1", "--out", three_seeds)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "ohmgate: error: result 'names_w4_a4_seed2.json' must be a cell's JSON, but cannot be read\n"
+    )
+    assert ran == []
 
 
 @pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7", "fig8"])
@@ -122,19 +237,7 @@ def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypa
     write_result(tmp_path, cells[0], names_final(0.8, 1.6))
     (tmp_path / "networks").mkdir()
 
-    def work(cell, folder, networks, device):
-        (networks / f"{cell.name}.safetensors").touch()
-        return record(cell, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
-
-    class Inline(Executor):
-        def submit(self, function, *arguments):
-            future = Future()
-            future.set_result(function(*arguments))
-            return future
-
-    monkeypatch.setattr(grid, "run_cell", work)
-    monkeypatch.setattr(grid, "check_data", lambda cells, folder: None)
-    monkeypatch.setattr(sweep, "executor_for", lambda *given: nullcontext(Inline()))
+    run_inline(monkeypatch)
     result = ohmgate("sweep", "table1", "--keep", "--out", tmp_path)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-1] == (

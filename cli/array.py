@@ -13,6 +13,7 @@ from ..analog.netlist import write_netlist
 from ..analog.wires import WireConfig
 from ..model.design import presets
 from ..model.formats import DesignError, check_integer
+from ..model.prerequisites import require_place
 from . import runs
 from .array_report import write_report
 from .console import Steps, say
@@ -53,6 +54,8 @@ def command(
 ) -> None:
     """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report."""
     check_integer("seed", seed, 0, 2**31 - 1)
+    for file in filter(None, (spice, report)):
+        require_place(file)
     config = load_config(preset, "array preset with cells", PHYSICAL)
     if config.cells is None:
         raise DesignError(f"{preset!r} must have [cells], which this command looks at")

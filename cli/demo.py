@@ -44,6 +44,7 @@ def command(
     began = time.monotonic()
     for name, value, most in (("seeds", seeds, 1000), ("utterances", utterances, 370), ("draws", draws, 100_000)):
         check_integer(name, value, 1, most)
+    check()
     story = tell(out, seeds, epochs, utterances, draws)
     story["seconds"] = time.monotonic() - began
     from .report import write_report
@@ -61,6 +62,16 @@ def command(
     say(f"{'every level gives the same integers' if agrees else 'the levels differ'}; report: {report}")
     if not agrees:
         raise typer.Exit(1)
+
+
+def check() -> None:
+    """Raise :class:`DesignError` if something that the demo needs after training is missing."""
+    from ..hdl import synthesis
+    from ..sim.simulators import require
+
+    require("verilator")
+    for target in targets():
+        synthesis.check(*target)
 
 
 def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..model.design import Design, presets
+from ..model.prerequisites import require
 from .console import say
 
 EXAMPLES = "Example: `ohmgate lint vowels`"
@@ -17,9 +18,10 @@ def command(
 ) -> None:
     """Lint a design's generated Verilog with Verilator, all warnings on, with the shipped waivers."""
     from ..hdl.generate import generate
-    from ..hdl.lint import VIEWS, lint
+    from ..hdl.lint import NEEDS, VIEWS, lint
 
     loaded = Design.load(design)
+    require("lint", NEEDS)
     with tempfile.TemporaryDirectory(prefix="ohmgate_lint_") as folder:
         generate(loaded, Path(folder))
         lint(Path(folder), loaded.name)

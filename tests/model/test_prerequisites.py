@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ohmgate.model import prerequisites
+from ohmgate.model.caches import cache_home
 from ohmgate.model.formats import DesignError
 from ohmgate.model.prerequisites import DEBIAN, LIBPYTHON, POD_USAGE, PYPI, missing, require, require_place
 
@@ -102,3 +103,17 @@ def test_a_place_to_write_is_asked_for_without_making_anything(tmp_path, monkeyp
     with pytest.raises(OSError, match="Read-only file system"):
         require_place(tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "loop"}
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_for_this_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_home() == tmp_path / "cache"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    made = cache_home()
+    assert made.is_dir()
+    assert os.environ["XDG_CACHE_HOME"] == str(made)
+    assert cache_home() == made  # now it is the cache
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_home() == tmp_path / ".cache"

@@ -1,6 +1,8 @@
 """Every command asks for all that it will need before it works; the README's line of packages is the only one."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,14 @@ def test_ci_has_no_list_of_its_own():
     assert "README.md" in script
     for package in {*DEBIAN.values(), *NOT_ASKED_FOR} - {"make"}:  # `make test` it runs
         assert package not in script
+
+
+def test_the_bare_root_says_why_it_is_not_tried(tmp_path):
+    script = [sys.executable, ROOT / ".ci/bare_root.py"]
+    result = subprocess.run(script, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    needs = "debootstrap, unshare, git, apt-get"
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"bare root: skipped: it needs {needs}\n"
 
 
 CASES = [

@@ -32,7 +32,7 @@ PASSED_ON = re.compile(r"\w+_proxy|SSL_CERT_FILE|OPENBLAS_\w+", re.IGNORECASE)  
 PYTHON = "python3 python3-venv"  #: stay when the README's packages go
 COMMANDS = {
     "make demo": "every level gives the same integers; report: runs/demo/report.html",
-    "ohmgate simulate runs/demo --simulator icarus --sequences 1": " 0 mismatches",
+    "ohmgate simulate runs/demo --simulator icarus --sequences 1": " integers compared, 0 differ",
     "ohmgate simulate runs/demo --waves --sequences 1": "waves: runs/demo/simulation/vowels_verilator_waves/dump.fst",
     "ohmgate lint vowels": "vowels: clean with blackbox and behavioural views of the arrays",
     "ohmgate array runs/demo --spice build/array.cir && ngspice -b build/array.cir": "i(vsense0) = ",

@@ -59,7 +59,7 @@ def test_a_forecast_in_engineering_units_is_the_models_from_the_image_too():
     with torch.no_grad():
         expected = model(past).double().numpy() * deviation + mean
     host = {"input_scale": 1 / deviation, "input_offset": -mean / deviation}
-    network = export(model, "load", **host, output_scale=deviation, output_offset=mean)
+    network = export(model, past[:4], name="load", **host, output_scale=deviation, output_offset=mean)
     network = image.unpack(image.pack(network))
     codes = network.encode(windows[:, :-1])
     out = reference.run(network, codes).out

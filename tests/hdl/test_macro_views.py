@@ -133,6 +133,8 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
             for _ in range(conversion + 1):
                 macro.cycle()
 
+    for _ in range(conversion + 1):
+        macro.cycle()  # idle before a reset, too
     for _ in range(2):
         macro.cycle(rst=1)
     if layer.weight_bits > 1:  # cells begin at 0; with one bit, which has no 0, they begin at +1

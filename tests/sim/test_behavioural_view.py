@@ -13,8 +13,10 @@ from ohmgate.hdl.macro_views import unique_layers
 from ohmgate.hdl.verilator import tool_path
 from ohmgate.model.design import Design
 from ohmgate.model.formats import to_wire
+from ohmgate.model.layers import LstmLayer
 from ohmgate.model.layout import physical_order
 from ohmgate.model.reference import run
+from ohmgate.model.registers import BY_NAME
 from ohmgate.sim.bit_fields import pack
 from ohmgate.sim.compare import output_numbers
 from ohmgate.sim.simulators import missing_tools
@@ -22,8 +24,11 @@ from tests.designs import random_design, random_inputs, random_network
 from tests.firmware.fake_device import FakeDevice
 
 
-def bench(network, codes) -> str:
-    """A test bench without tasks of a test framework: reset, load tables and gains, send one sequence."""
+def bench(network, sequences, weights: bool) -> str:
+    """A test bench without tasks of a test framework: reset, load, send sequences, abandon the first one once more.
+
+    The first sequence is sent, its last step's conversion is broken off by a reset over the bus, and all are sent.
+    """
     design = network.design
     ports = [port for port in chip_ports(design) if port.name not in ("clk", "rst")]
     declarations, checks = [], []
@@ -35,14 +40,19 @@ def bench(network, codes) -> str:
             checks.append(f'        if ((^{port.name}) === 1\'bx) $display("UNKNOWN {port.name}");')
     connections = ", ".join(f".{p.name}({p.name})" for p in ports)
     actions = []
-    for transaction in _writes(network):
-        actions.append(f"        access({transaction[0] // 4}, 32'd{transaction[1]});")
+    for address, value in _writes(network, weights):
+        actions.append(f"        access({address // 4}, 32'd{value});")
     layer = design.layers[0]
     width = layer.dac_bits * layer.inputs
-    for t, step in enumerate(codes):
-        payload = pack(to_wire(step, layer.dac_bits), layer.dac_bits)
-        payload |= int(t == 0) << width | int(t == len(codes) - 1) << width + 1
-        actions.append(f"        send({width + 2}'h{payload:x});")
+    restart = BY_NAME["CONTROL"].pack(ENABLE=1, RESET=1)
+    for number, codes in enumerate([sequences[0], *sequences]):
+        for t, step in enumerate(codes):
+            payload = pack(to_wire(step, layer.dac_bits), layer.dac_bits)
+            payload |= int(t == 0) << width | int(t == len(codes) - 1) << width + 1
+            actions.append(f"        send({width + 2}'h{payload:x});")
+        if number == 0:
+            actions.append(f"        access({BY_NAME['CONTROL'].address // 4}, 32'd{restart});")
+            actions.append('        $display("RESTARTED");')
     newline = "\n"
     return f"""`timescale 1ns/1ns
 module bench;
@@ -80,9 +90,9 @@ endmodule
 """
 
 
-def _writes(network) -> list[tuple[int, int]]:
-    """(address, value) of the loader's writes; cells are preset, so none is programmed."""
-    device, transactions, answer, writes = FakeDevice(network.design), load(network, weights=False), None, []
+def _writes(network, weights: bool) -> list[tuple[int, int]]:
+    """(address, value) of the loader's writes; without ``weights`` no cell is programmed."""
+    device, transactions, answer, writes = FakeDevice(network.design), load(network, weights=weights), None, []
     while True:
         try:
             transaction = transactions.send(answer)
@@ -96,13 +106,15 @@ def _writes(network) -> list[tuple[int, int]]:
             writes.append((address, transaction.value))
 
 
-def simulate(simulator: str, network, codes, folder) -> str:
-    """Output of the bench; the cells are preset by ``$readmemh``."""
+def simulate(simulator: str, network, sequences, folder, programmed: bool) -> str:
+    """Output of the bench; the cells are ``programmed`` over the bus, or preset by ``$readmemh``."""
     design = network.design
     verilog, _, views, *_ = generate(design, folder)
-    (folder / "bench.v").write_text(bench(network, codes))
+    (folder / "bench.v").write_text(bench(network, sequences, programmed))
     preset = []
     for index, layer in enumerate(design.layers):
+        if programmed:
+            break
         cells = to_wire(network.layers[index].weights[:, physical_order(layer)], layer.weight_bits)
         (folder / f"{index}.hex").write_text("".join(f"{v:x}\n" for v in cells.reshape(-1)))
         preset.append(f"+{layer.macro_name}={index}.hex")
@@ -127,22 +139,36 @@ def unlike_macros(seed: int, **limits) -> Design:
             return design
 
 
-@pytest.mark.parametrize(
-    "simulator, seed",
-    [*(("icarus", seed) for seed in range(4)), pytest.param("verilator", 4, marks=pytest.mark.slow)],
-)
-def test_no_x_after_reset_and_the_references_integers(simulator, seed, tmp_path):
+DRIVEN = Design("driven", (
+    LstmLayer(inputs=2, hidden=3, adcs=4, input_drive=6, bias_rows=2),
+    LstmLayer(inputs=3, hidden=2, adcs=8, conversion_cycles=3, tables="constant"),
+))  # fmt: skip
+CASES = [
+    *(("icarus", unlike_macros(seed, max_outputs=4), seed % 2 == 1) for seed in range(4)),
+    ("icarus", DRIVEN, True),
+    pytest.param("verilator", unlike_macros(4, max_outputs=4), True, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("simulator, design, programmed", CASES)
+def test_no_x_after_reset_and_the_references_integers(simulator, design, programmed, tmp_path):
     problem = missing_tools(simulator)
     if problem:
         pytest.skip(problem)
-    rng = np.random.default_rng(seed)
-    network = random_network(unlike_macros(seed, max_outputs=4), rng)
-    codes, _ = random_inputs(network.design, rng, batch=1, steps=4)
-    out = simulate(simulator, network, codes[0], tmp_path)
+    rng = np.random.default_rng(len(design.layers))
+    network = random_network(design, rng)
+    codes, _ = random_inputs(design, rng, batch=3, steps=4)
+    lengths = np.array([4, 1, 3])
+    out = simulate(simulator, network, [c[:n] for c, n in zip(codes, lengths)], tmp_path, programmed)
     assert "UNKNOWN" not in out
     assert "REFUSED" not in out
     assert "END" in out
-    layer = network.design.layers[-1]
-    got = [output_numbers(layer, int(v, 16))[:-2].tolist() for v in re.findall(r"^RESULT ([0-9a-f]+)$", out, re.M)]
-    expected = run(network, codes).out[0]
-    assert got == expected.reshape(-1, expected.shape[-1]).tolist()
+    layer = design.layers[-1]
+    shown = re.findall(r"^RESULT ([0-9a-f]+)$", out.partition("RESTARTED")[2], re.M)
+    got = [output_numbers(layer, int(v, 16))[:-2].tolist() for v in shown]
+    result = run(network, codes, lengths)
+    if getattr(layer, "emit", "step") == "end":
+        expected = result.out.tolist()
+    else:
+        expected = [row.tolist() for out, n in zip(result.out, lengths) for row in out[:n]]
+    assert got == expected

@@ -43,8 +43,11 @@ class CoverageMap:
     def covering(self, file: str, line: int, text: str) -> list[str]:
         """Tests that run ``line`` of ``file``, whose content is ``text`` today; [] where none does.
 
-        A line that is run when the module is imported has the tests of the whole module.
+        A line that is run when the module is imported has the tests of the whole module, C and C++ all tests of the
+        package.
         """
+        if not file.endswith(".py"):
+            return [test for test in self.tests if test.startswith(f"tests/{file.split('/')[0]}/")]
         by_line = self.lines.get(file, {})
         then = self._then(file, text).get(line)
         tests = set(by_line.get(then, ()))

@@ -7,8 +7,8 @@
     new = "total.eq(word[name])"
     tests = ["tests/hdl/test_register_bus.py"]
 
-``old`` is found once in the file. ``tests`` are run first: files, or node ids. Python needs none, as coverage knows
-which tests run a line; C, C++ and Verilog do.
+``old`` is found once in the file. ``tests`` are run first: files, or node ids. Behind them come those that coverage
+knows to run the line; of C and C++ all tests of the package.
 """
 
 import tomllib

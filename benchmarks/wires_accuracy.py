@@ -95,7 +95,7 @@ def of_language(path: Path, data: Path | None, ohm: float, tile: int, names: int
     network = export([lstm])
 
     def judge(result: reference.Result) -> dict[str, float]:
-        hidden = torch.from_numpy(result.out).transpose(0, 1).float() * network.design.layers[0].output_unit
+        hidden = torch.from_numpy(network.decode(result.out)).transpose(0, 1).float()
         with torch.no_grad():
             losses, hits = model.losses(hidden, targets)[read].double(), model.predict(hidden)[read] == targets[read]
         return {"accuracy": float(hits.double().mean()), "perplexity": math.exp(losses.mean())}

@@ -14,9 +14,9 @@ class CriticalPath:
     method: str  #: how it was estimated, and what that leaves out
 
     @property
-    def megahertz(self) -> float:
-        """The highest clock rate that the path allows."""
-        return 1e6 / self.picoseconds
+    def megahertz(self) -> float | None:
+        """The highest clock rate that the path allows; None for a path of 0 ps, wires alone."""
+        return 1e6 / self.picoseconds if self.picoseconds else None
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class SynthesisReport:
             rows += [("of which sequential", f"{self.sequential_area:.0f} of the same")]
         if self.critical_path is not None:
             path = self.critical_path
-            time = f"{path.picoseconds:.0f} ps, so {path.megahertz:.0f} MHz"
+            time = f"{path.picoseconds:.0f} ps"
+            if path.megahertz is not None:
+                time += f", so {path.megahertz:.0f} MHz"
             rows.append(("critical path", f"{time}, {path.start} to {path.end} ({path.method})"))
         rows.append(("faults", "; ".join(self.faults()) or "none"))
         lines = [f"## {self.design} on {self.target}", "", "| what | value |", "| --- | --- |"]

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,9 @@ def test_every_number_of_a_report_has_its_unit():
     found = json.loads(report.json())
     assert (found["area_unit"], found["cell_unit"]) == (unit, "standard cells")
     assert found["critical_path"]["megahertz"] == pytest.approx(810.11, abs=0.01)
+    wires = replace(report, critical_path=replace(path, picoseconds=0.0))
+    assert "| critical path | 0 ps, a to b (a guess) |" in wires.markdown()
+    assert json.loads(wires.json())["critical_path"]["megahertz"] is None
 
 
 GOOD = "module top(input clk, input a, output reg q); always @(posedge clk) q <= a; endmodule\n"

@@ -8,14 +8,16 @@ import sys
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train import grid, language
+from ohmgate.train import datasets, grid, language
 from ohmgate.train.corpora import names
-from ohmgate.train.grid import EXPERIMENTS, Cell, check_device, experiment, har_design, identity, run_cell
+from ohmgate.train.grid import EXPERIMENTS, Cell, belongs, check_device, experiment, har_design, identity, run_cell
+from ohmgate.train.noise import Noise
 from ohmgate.train.sweep import executor_for, read_result, result_path, run_sweep
 from ohmgate.train.training import PROTOCOLS
 from tests.train.test_language import write_names
@@ -51,6 +53,56 @@ def test_the_grids():
     assert [c.seed for c in experiment("table1", 2)] == [0] * 4 + [1] * 4
     noisy = Cell(task="ptb", weight_bits=2, converter_bits=4, weight_noise=0.05, adc_noise=0.3, seed=7)
     assert noisy.name == "ptb_w2_a4_adcnoise_beta5_seed7"
+
+
+def bits_of(cells) -> list[tuple[int, int]]:
+    return [(cell.weight_bits, cell.converter_bits) for cell in cells]
+
+
+def test_the_experiments_are_the_papers():
+    """Ma et al., figures 4 to 8 and Table I: tasks, widths and noise."""
+    wide = [(b, b) for b in (1, 2, 3, 4, 6, 8, 16)]
+    grid_of = [(w, a) for w in (1, 2, 3, 4) for a in (1, 2, 3, 4)]
+    fig4, fig7, fig8 = (EXPERIMENTS[name] for name in ("fig4", "fig7", "fig8"))
+    assert bits_of(fig4) == [(32, 32), *wide, *wide]
+    assert [cell.post_training for cell in fig4] == [False] * 8 + [True] * 7
+    assert bits_of(EXPERIMENTS["fig5"]) == [(32, 32), (4, 4), (2, 2), (1, 2)]
+    assert bits_of(EXPERIMENTS["fig6"]) == [(32, 32), *grid_of]
+    assert bits_of(fig7) == [pair for pair in grid_of if pair[0] in (2, 4)] * 2
+    assert [cell.adc_noise for cell in fig7] == pytest.approx([0.0] * 8 + [12**-0.5] * 8)
+    assert bits_of(fig8) == [(2, 4), (4, 4)] * 5
+    assert [cell.weight_noise for cell in fig8] == [beta for beta in (0.0, 0.05, 0.1, 0.15, 0.2) for _ in range(2)]
+    tasks = {name: {cell.task for cell in cells} for name, cells in EXPERIMENTS.items()}
+    assert tasks == {"fig4": {"har"}, "table1": {"names"}} | dict.fromkeys(("fig5", "fig6", "fig7", "fig8"), {"ptb"})
+    noisy = {name for name, cells in EXPERIMENTS.items() if any(c.adc_noise or c.weight_noise for c in cells)}
+    assert noisy == {"fig7", "fig8"}
+
+
+KEPT = sorted((Path(__file__).parents[2] / "results" / "cells").glob("*.json"))
+
+
+@pytest.mark.skipif(not KEPT, reason="the results are not here, only the code")
+def test_the_kept_results_are_of_the_protocols_of_today():
+    """A protocol or default that changes makes results that took days another experiment's: run them again with it."""
+    planned = {cell for name in EXPERIMENTS for cell in experiment(name, 10)}
+    for path in KEPT:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        cell = Cell(**record["cell"])
+        assert path.name == f"{cell.name}.json"
+        assert belongs(record, cell), path.name
+        assert cell in planned, path.name
+    assert {Cell(**json.loads(path.read_text())["cell"]).task for path in KEPT} == {"har", "names", "ptb"}
+
+
+def test_noise_of_a_cell_acts_in_training_and_evaluation():
+    for task, bits in (("ptb", (2, 4)), ("names", (4, 4)), ("har", (4, 4))):
+        found = grid.protocol(
+            Cell(task=task, weight_bits=bits[0], converter_bits=bits[1], weight_noise=0.1, adc_noise=0.3)
+        )
+        noises = [found.train_noise, found.eval_noise] if task == "har" else [found.noise]
+        assert noises == [Noise(weight=0.1, adc=0.3, redraw="per_batch")] * len(noises)
+        if task != "har":
+            assert found.quant.range_noise == 0.1
 
 
 def test_a_finished_cell_is_not_repeated(tmp_path):
@@ -130,6 +182,7 @@ def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
 SCRIPT = """
 import sys, time
 from ohmgate.train.grid import experiment, identity
+from ohmgate.train.noise import Noise
 from ohmgate.train.sweep import executor_for, run_sweep
 
 def slow(cell, folder):
@@ -227,12 +280,34 @@ def test_quantisation_after_training_at_many_bits_changes_nothing(tmp_path, monk
     assert post["final"] == floating["final"]
 
 
+def test_ranges_after_training_are_of_the_data_as_the_network_gets_them(tmp_path, monkeypatch):
+    """Scaled, offset and clipped; of every so many sequences, 256 at most."""
+    write_har(tmp_path)
+    monkeypatch.setitem(PROTOCOLS, "har", replace(PROTOCOLS["har"], epochs=1, batch=8, fast=False, deviations=1.0))
+    seen = []
+
+    def spy(model, run):
+        handle = model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+        run()
+        handle.remove()
+
+    monkeypatch.setattr(grid, "calibrate", spy)
+    run_cell(Cell(task="har", weight_bits=4, converter_bits=4, post_training=True), tmp_path)
+    data = datasets.har(tmp_path)
+    scale, offset = data.input_range(PROTOCOLS["har"].deviations)
+    expected = np.clip((data.train.features * scale + offset).astype(np.float32), -1, 1)
+    assert np.array_equal(seen[0].numpy(), expected)
+    assert (np.abs(expected) == 1).any()
+
+
 def test_har_designs():
     design = har_design(4)
     assert design.fingerprint == grid.Design.load("har").fingerprint
     assert [layer.adc_bits for layer in har_design(16).layers] == [16, 16, 16]
     assert [layer.adc_bits for layer in har_design(2).layers] == [2, 2, 8]
-    assert har_design(1).layers[0].function == "tanh"
+    assert [har_design(bits).layers[0].function for bits in (1, 2, 32)] == ["tanh", "relu", "relu"]
+    assert [[layer.dac_bits, layer.weight_bits] for layer in har_design(3).layers] == [[3, 3]] * 3
+    assert har_design(32) == grid.Design.load("har")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", "cuda:-1", "meta", ""])

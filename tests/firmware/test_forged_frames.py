@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ohmgate.firmware import image
-from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT
+from ohmgate.firmware import frame, image
+from ohmgate.firmware.format import GAIN, GEOM, HEADER, META, NO_LAYER, TABL, WGHT
 from ohmgate.firmware.frame import Section
+from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import Design
 from tests.designs import random_network
 from tests.firmware.both_readers import DESIGN, check_refused, example, parts, sealed, sentence
@@ -155,3 +156,13 @@ def test_images_of_every_length_have_a_right_digest(driver, rest):
     network = random_network(Design("one", (DESIGN.layers[1],)), np.random.default_rng(0), labels=False)
     data = image.pack(dataclasses.replace(network, labels=("a" * rest, "b", "c")))
     assert driver.check_digest(data) == "OK"
+
+
+def test_an_image_is_smaller_than_4_gib(monkeypatch):
+    """By a digest that long; with a byte less, the length is the largest number of its 32 bits."""
+    head = HEADER.size + 4
+    monkeypatch.setattr(frame, "DIGEST_BYTES", 2**32 - head)
+    with pytest.raises(ImageError, match=r"^an image must be smaller than 4 GiB, not 4294967296 bytes$"):
+        frame.join(2, DESIGN.fingerprint, [])
+    monkeypatch.setattr(frame, "DIGEST_BYTES", 2**32 - head - 1)
+    assert HEADER.unpack(frame.join(2, DESIGN.fingerprint, [])[: HEADER.size])["length"] == 2**32 - 1

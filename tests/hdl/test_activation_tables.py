@@ -39,6 +39,11 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
                         ctx.set(getattr(dut.write, port), value)
                     await ctx.tick()
             ctx.set(dut.write.en, 0)
+            for gate, row in enumerate(patterns):  # nothing of this is written
+                for entry, pattern in enumerate(row):
+                    for port, value in zip(("gate", "entry", "data"), (gate, entry, ~int(pattern))):
+                        ctx.set(getattr(dut.write, port), value)
+                    await ctx.tick()
         for code in range(low, high + 1):
             codes = np.array([low + (code - low + 3 * adc) % (high - low + 1) for adc in range(layer.adcs)])
             for adc, value in enumerate(codes):

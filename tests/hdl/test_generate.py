@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ohmgate.hdl.streams import input_layout, output_layout
 from ohmgate.model.design import CONTRACT_VERSION, Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.registers import describe
 from tests.designs import random_design
 
 IN_PROCESS = """
@@ -65,8 +67,19 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     files = generated(design, trace=True)
     side_car = json.loads(files["har.json"])
     assert (side_car["fingerprint"], side_car["trace"]) == (design.fingerprint, True)
-    assert side_car["versions"]["contract"] == CONTRACT_VERSION
-    assert side_car["versions"]["register_map"] == "1.0.0"
+    assert list(side_car) == [
+        "name", "fingerprint", "versions", "clock", "reset", "trace", "ports", "layers", "macros", "register_map",
+    ]  # fmt: skip
+    assert side_car["name"] == "har"
+    assert side_car["versions"] == {
+        "ohmgate": version("ohmgate"), "contract": CONTRACT_VERSION, "register_map": "1.0.0",
+        "amaranth": version("amaranth"),
+    }  # fmt: skip
+    assert side_car["clock"] == {"port": "clk", "edge": "rising"}
+    assert side_car["reset"] == {"port": "rst", "active": "high", "kind": "synchronous"}
+    assert [layer["macro"] for layer in side_car["layers"]] == [layer.macro_name for layer in design.layers]
+    assert side_car["register_map"] == describe()
+    assert json.loads(generated(design)["har.json"])["trace"] is False
     module = files["har.v"].split("endmodule")[0]
     for port in side_car["ports"]:
         width = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""

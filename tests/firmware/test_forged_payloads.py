@@ -81,8 +81,8 @@ def test_gains(driver, layer, gate, mult, shift, legal):
 
 
 TABLE_ENTRIES = [  # layer, number of the entry in the payload, legal patterns at the edge, illegal ones
-    *((0, entry, (0, 0x40, 0x7F), (0x80, 0x8000, 0x100)) for entry in range(16)),
-    *((1, entry, (0, 1, 3), (2, 4, 5, 0x8000, 0x100)) for entry in range(8)),
+    *((0, entry, (0, 0x40, 0x7F), tuple(1 << bit for bit in range(7, 16))) for entry in range(16)),
+    *((1, entry, (0, 1, 3), (2, 5, *(1 << bit for bit in range(2, 16)))) for entry in range(8)),
 ]
 
 

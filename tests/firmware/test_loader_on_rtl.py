@@ -15,7 +15,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_network
-from tests.firmware.c_driver import FORCE, KEEP_WEIGHTS
+from tests.firmware.c_driver import FORCE, KEEP_WEIGHTS, POLLS
 from tests.firmware.fake_device import FakeDevice
 from tests.firmware.rtl_device import RtlDevice
 
@@ -135,6 +135,52 @@ def test_an_interruption_at_any_write_is_put_right(loads):
         assert not device.enabled
         loads(device, networks[1])
         check(device, networks[1])
+
+
+class Failing:
+    """A bus whose access number ``at`` fails, and which counts all of them by register."""
+
+    def __init__(self, device, at: int | None = None):
+        self.device, self.at, self.accesses = device, at, []
+
+    def read(self, address):
+        self._next(address)
+        return self.device.read(address)
+
+    def write(self, address, value):
+        self._next(address)
+        self.device.write(address, value)
+
+    def _next(self, address):
+        if len(self.accesses) == self.at:
+            raise BusError("no answer")
+        self.accesses.append(address)
+
+
+def test_every_access_that_fails_is_noticed_at_once(driver):
+    network = random_network(STACK, np.random.default_rng(1))
+    image, whole = pack(network), Failing(FakeDevice(STACK))
+    assert driver.load(whole, image) == "OK"
+    for at in range(len(whole.accesses)):
+        bus = Failing(FakeDevice(STACK), at)
+        assert driver.load(bus, image) == "BUS"
+        assert bus.accesses == whole.accesses[:at], "nothing is tried after it"
+        assert not bus.device.enabled
+
+
+def test_a_device_that_does_not_finish_is_asked_so_often_and_no_more(driver):
+    network, status = random_network(SMALLEST, np.random.default_rng(1)), BY_NAME["STATUS"].address
+    for polls in (1, 2, 9):
+        bus = Failing(FakeDevice(SMALLEST, programming=1000))
+        with pytest.raises(LoadError, match=f"^the device is still programming cells after {polls} reads of STATUS$"):
+            run(load(network, polls=polls), bus)
+        assert bus.accesses.count(status) == 1 + polls
+    bus = Failing(FakeDevice(SMALLEST, programming=1000))
+    assert driver.load(bus, pack(network)) == "TIMEOUT"
+    assert bus.accesses.count(status) == 1 + POLLS
+    bus = Failing(FakeDevice(SMALLEST, programming=POLLS - 1))
+    assert driver.load(bus, pack(network)) == "OK", "done at the last read"
+    assert bus.accesses.count(status) == 1 + POLLS
 
 
 ADDRESSES = {BY_NAME[name].address for name in ("TABLE_ADDRESS", "ROW", "COLUMN")}

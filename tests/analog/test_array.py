@@ -1,6 +1,7 @@
 """The array model: exact without noise, one cell at a time like all at once, clear errors."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -152,6 +153,22 @@ def test_noise_does_not_depend_on_the_order_of_summation():
     weights = array.effective()
     order = np.random.default_rng(0).permutation(LSTM.rows)
     assert np.array_equal(drive @ weights, drive[:, order] @ weights[order])
+
+
+@pytest.mark.parametrize("dac", [None, DacErrors(offset_sigma=0.1, gain_sigma=0.05)])
+def test_the_largest_sums_are_exact_too(dac):
+    """All rows at full scale, inputs driven 16 times as hard, weights and noise near their largest."""
+    layer = LstmLayer(inputs=40, hidden=6, adcs=8, input_drive=16)
+    array = Array(layer, ArrayConfig(weight_noise=0.001, dac=dac), 1)
+    array.program(np.full((layer.rows, layer.columns), 7))
+    drive = np.full((3, layer.rows), 7)
+    rows = (array.dacs.levels(drive) if dac else drive) * np.where(np.arange(layer.rows) < 40, 16.0, 1.0)
+    weights = array.effective()
+    sums = np.array(
+        [[sum(Fraction(d) * Fraction(w) for d, w in zip(row, column)) for column in weights.T[:5]] for row in rows]
+    )
+    assert (np.vectorize(float)(sums) == (rows @ weights)[:, :5]).all()
+    assert all(Fraction(float(value)) == value for value in sums.ravel())
 
 
 @pytest.mark.parametrize("dac", [None, DacErrors(offset_sigma=0.1, gain_sigma=0.05)])

@@ -172,6 +172,33 @@ def test_sources_partition_a_configuration(name):
     assert (found == []) == (name == "ideal")
 
 
+ADC_SOURCES = ["ADC offset", "ADC gain", "ADC mismatch", "comparator"]
+PRESENT = {
+    "ideal": [],
+    "paper": ["weight noise", "converter noise"],
+    "paper_adc": ["converter noise"],
+    "paper_cells": ["converter noise", "read noise", "thermal", "shot"],
+    "paper_wires": ["converter noise", "read noise", "wires"],
+    "reram": ["programming", "telegraph", "1/f", "thermal", "shot", "DAC", *ADC_SOURCES],
+    "pcm": ["programming", "read noise", "thermal", "shot", "drift", "DAC", *ADC_SOURCES],
+    "mram": ["device to device", "thermal", "shot", "DAC", *ADC_SOURCES],
+    "nor_flash": ["programming", "1/f", "thermal", "shot", "DAC", *ADC_SOURCES],
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_sources_that_act_are_told_and_no_others(name):
+    """Cells that are not aged have no retention, those at 300 K no temperature coefficient."""
+    assert present(preset(name)) == PRESENT[name]
+
+
+def test_what_ages_or_warms_brings_its_source():
+    config = preset("reram")
+    for fields, source in (({"seconds": 1e6}, "retention"), ({"kelvin": 350.0}, "temperature")):
+        other = replace(config, cells=replace(config.cells, **fields))
+        assert set(present(other)) - set(present(config)) == {source}
+
+
 def test_every_source_can_be_present():
     everything = ArrayConfig(
         weight_noise=0.1, adc_noise="paper", adc=PRESETS["reram"].adc, dac=PRESETS["reram"].dac,

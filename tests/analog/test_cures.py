@@ -7,6 +7,7 @@ import pytest
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.array_study import study
+from ohmgate.analog.budget import random_drives
 from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.cures import outcomes, sensed_matrix
@@ -62,6 +63,50 @@ def test_each_cure_helps():
     assert ends.error < 0.7 * bare.error
     assert tiles.error < 0.7 * bare.error
     assert compensated.error < 1e-4 < bare.error / 50
+
+
+def test_the_loss_and_the_reading_error_are_the_worst_and_the_mean_square():
+    """Loss: of all planes and columns the largest. Error: of readings, the best common factor undone but without a cure."""
+    looked = study(Design("one", (LAYER,)), None, 0, preset("paper_wires"), seed=2)
+    array, wires = looked.array, looked.wires
+    planes = array.chip.mapping.conductances(array.chip.place(array.levels).digits)
+    sensed = [effective_matrix(plane, wires) for plane in planes]
+    losses = [1 - seen.sum(axis=0) / plane.sum(axis=0) for seen, plane in zip(sensed, planes)]
+    bare, ends, *_ = looked.cures
+    assert bare.loss == pytest.approx(np.max(losses))
+    assert np.max(losses[0]) != pytest.approx(np.max(losses[1]), rel=1e-6)
+    drives = random_drives(LAYER, 500, np.random.default_rng(2))
+    for cure, factor in ((bare, 1.0), (ends, ends.factor)):
+        error = (drives @ (cure.weights / factor - cure.wanted)) * array.scale
+        assert looked.reading_error(cure) == pytest.approx(np.sqrt((error**2).mean()))
+    assert ends.factor < 1
+
+
+def test_a_study_follows_its_seed():
+    design = Design("one", (LAYER,))
+    same, again, other = (study(design, None, 0, preset("reram"), seed) for seed in (3, 3, 4))
+    for get in (lambda s: s.array.levels, lambda s: s.conductances, lambda s: s.drive("random")):
+        assert np.array_equal(get(same), get(again))
+        assert not np.array_equal(get(same), get(other))
+    assert same.budget == again.budget != other.budget
+    stuck = replace(preset("reram"), cells=replace(preset("reram").cells, stuck_on=0.2))
+    chips = [study(design, None, 0, stuck, seed).array.chip.stuck for seed in (3, 4)]
+    assert not np.array_equal(*chips), "the chip too, not the weights alone"
+
+
+def test_inputs_that_do_not_fit_are_refused():
+    looked = study(Design("one", (LAYER, replace(LAYER, inputs=40, output="codes"))), None, 1, preset("paper_cells"))
+    assert looked.layer.inputs == 40
+    for codes, sentence in (
+        (np.zeros(40), "an input must have 41 DAC codes, one a row, not shape (40,)"),
+        (np.full(41, 8), "DAC codes must be from -7 to 7, not 8"),
+        (np.full(41, -8), "DAC codes must be from -7 to 7, not -8"),
+    ):
+        with pytest.raises(DesignError) as error:
+            looked.volts(codes)
+        assert str(error.value) == sentence
+    with pytest.raises(DesignError, match="^layer must be an integer from 0 to 0, not 1$"):
+        study(Design("one", (LAYER,)), None, 1, preset("paper_cells"))
 
 
 def test_cells_that_cannot_be_compensated_are_not():

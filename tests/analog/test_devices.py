@@ -103,6 +103,12 @@ def test_retention_is_thermally_activated():
     assert np.array_equal(cold.effective(), cold.levels)
 
 
+def test_what_is_lost_comes_back_to_the_lowest_conductance():
+    device = replace(IDEAL, retention=1e8)
+    aged = device.aged(np.array([1e-6, 50e-6]), 0.0, 1e8, 300.0)
+    assert aged == pytest.approx([1e-6, 1e-6 + 49e-6 * np.exp(-1)])
+
+
 def test_temperature_scales_conductances():
     array = programmed(replace(IDEAL, temperature_coefficient=1e-3), kelvin=350.0)
     assert np.allclose(array.effective(), array.levels * 1.05, atol=1e-6)

@@ -95,9 +95,11 @@ def test_the_quantile_table_is_a_normal_distribution():
 @pytest.mark.parametrize("kind", NORMALS)
 def test_normal_numbers_are_independent_and_normal(kind):
     stream = Normals(kind, np.random.SeedSequence(5))
-    first, second = np.empty((300, 500), np.float32), np.empty((300, 500), np.float32)
+    first, second, third = (np.empty((300, 500), np.float32) for _ in range(3))
     stream.fill(first)
+    stream.fill(third, mean=-3.0)
     stream.fill(second, sigma=2.0, mean=5.0)
+    assert stats.kstest(third.ravel(), stats.norm(-3, 1).cdf).pvalue > 0.001
     assert stats.kstest(first.ravel(), stats.norm.cdf).pvalue > 0.001
     assert stats.kstest(second.ravel(), stats.norm(5, 2).cdf).pvalue > 0.001
     for other in (second, np.roll(first, 1, axis=1), np.roll(first, 1, axis=0), np.roll(first, 4, axis=1)):

@@ -113,6 +113,18 @@ def test_chunks_bound_the_noise_that_a_batch_holds():
     assert sizes[0] > sizes[1] > sizes[2] > 100
 
 
+@pytest.mark.parametrize("share, cells", [(1, 13 * 32), (5, 84), (1000, 1)])
+def test_sequences_that_share_noise_hold_their_share_of_it(share, cells):
+    """Weight noise per sequence is a number for each of 13 x 32 cells, rounded up."""
+    network = small_network()
+    arrays = inference.build_arrays(network, preset("paper"), share=share)
+    assert arrays[0].numbers_per_sequence == cells
+    reading = 7 * (13 + 9 + 4 * (32 + 3))
+    assert inference.chunk_size(network, arrays, 7) == 2**24 // (reading + cells)
+    ideal = inference.build_arrays(network)
+    assert ideal[0].numbers_per_sequence == 13 + 32
+
+
 def test_errors_are_one_clear_sentence():
     network = small_network(output="table", emit="step")
     codes, lengths = random_inputs(network.design, np.random.default_rng(3), 2, 3)

@@ -13,6 +13,7 @@ from ohmgate.analog import inference, montecarlo, plots, report
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.montecarlo import Draw, Study
+from ohmgate.analog.sources import present
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -152,6 +153,15 @@ def test_sensitivity_takes_one_source_at_a_time():
     assert weights.alone.mean < converter.alone.mean  # 20 % of weight noise is worse than 0.05 LSB
     assert weights.without.mean == converter.alone.mean
     assert steps == [(done, 24) for done in range(1, 25)]
+
+
+@pytest.mark.parametrize("share, expected", [(1, 64), (63, 64), (80, 80)])
+def test_sensitivity_shares_slow_noise_by_64_at_least(monkeypatch, share, expected):
+    shares = []
+    monkeypatch.setattr(montecarlo, "run", lambda study, *_: shares.append(study.share) or [Draw(0, 0.5, (0.1, 0.1))])
+    montecarlo.sensitivity(replace(study(preset("reram")), share=share), 1)
+    assert set(shares) == {expected}
+    assert len(shares) == 2 * len(present(preset("reram")))
 
 
 def test_sensitivity_goes_on_where_it_stopped(tmp_path, monkeypatch):

@@ -115,6 +115,33 @@ def test_spares_take_the_place_of_the_worst_columns():
     assert np.array_equal(made.analog(drive), drive @ made.effective())
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_spare_goes_where_it_saves_most(scaled):
+    """Against every column that one spare could stand in for: the least sum of squares of what weights lack, in codes.
+
+    Columns of few codes are stretched where they are scaled, so that what they lack in digits counts for less.
+    """
+    layer = DenseLayer(inputs=9, outputs=6, adcs=2, bias_rows=0)
+    cells = Cells(device=device(), repair=Repair(spares=1), column_scaling=scaled)
+    mapping = Mapping(layer, cells)
+    chosen = set()
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        levels = np.clip(rng.integers(-7, 8, (9, 6)), -(top := rng.choice([1, 2, 7], 6)), top)
+        stuck = rng.choice([-1, 0, 0, 0, 1], mapping.shape)
+        made = plan(mapping, levels, stuck, cells.repair)
+        costs = {}
+        for column in range(6):
+            place = np.arange(6)
+            place[column] = 6
+            plain = Mapping(layer, Cells(device=device(), repair=Repair(), column_scaling=scaled))
+            costs[column] = (plan(plain, levels, stuck[:, :, place], Repair()).error ** 2).sum()
+        costs[None] = (plan(plain, levels, stuck[:, :, :6], Repair()).error ** 2).sum()
+        assert (made.error**2).sum() == pytest.approx(min(costs.values()))
+        chosen.add(int(made.place.argmax()) if made.place.max() == 6 else None)
+    assert len(chosen) > 3
+
+
 def test_repair_does_not_depend_on_the_order_of_programming():
     config = array(Repair(spares=4)).config
     layer = DenseLayer(inputs=7, outputs=12, adcs=4)

@@ -175,6 +175,11 @@ def test_noise_of_a_run_acts_in_training_and_evaluation(tmp_path):
     data = names(write_names(tmp_path))
     plain, noisy = (train_names(data, small((4, 4), noise=Noise(weight=beta))) for beta in (0.0, 0.2))
     assert noisy.epochs != plain.epochs
+    for array in noisy.model.lstm.arrays:
+        assert array.train_noise == array.eval_noise == Noise(weight=0.2)
+    noisy.model.source.seed(1)
+    one, two = (evaluate_names(noisy.model, data)["perplexity"] for _ in range(2))
+    assert one != two
     assert noisy == train_names(data, small((4, 4), noise=Noise(weight=0.2)))
 
 
@@ -192,6 +197,23 @@ def test_one_bit_has_a_protocol_of_its_own(bits, dropped, start):
     config = replace(protocol("ptb", bits, 0, Noise()), cutoffs=())
     model = LanguageModel(50, config)
     assert (model.lstm.arrays[0].input_dropout, model.dropout.p, config.start_every) == (dropped, 0.2, start)
+
+
+def test_protocols_have_the_formats_of_the_paper_and_our_own_ranges():
+    """Codes go back to the rows and values to the host; ranges reckon with the noise; all of it off in float."""
+    for task, drive in (("names", 8), ("ptb", 1)):
+        quant = protocol(task, (2, 3), 0, Noise(weight=0.1)).quant
+        assert (quant.output, quant.quantiser, quant.range_noise, quant.bias_rows) == ("value", "sawb", 0.1, 4)
+        assert (quant.learn_range, quant.input_drive, quant.per_gate) == (True, drive, False)
+        floating = protocol(task, (32, 32), 0, Noise()).quant
+        assert (floating.output, floating.learn_range, floating.adc_bits) == ("codes", False, 32)
+    config = protocol("ptb", (4, 4), 0, Noise())
+    assert (config.learning_rate, config.clip_norm, config.dropout, config.cutoffs) == (
+        0.003,
+        0.25,
+        0.2,
+        (1000, 4000),
+    )
 
 
 def test_states_start_again_as_often_as_said(tmp_path, monkeypatch):

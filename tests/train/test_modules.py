@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy import stats
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from ohmgate.model.formats import DesignError
@@ -134,6 +135,34 @@ def test_linear_loads_and_computes_nn_linear():
     fine = QuantLinear(4, 3, weight_bits=16, dac_bits=16, adc_bits=16, bias_rows=2).eval()
     fine.load_state_dict(theirs.state_dict())
     assert torch.allclose(fine(x).float(), theirs(x), atol=1e-3)
+
+
+def test_a_bias_that_is_loaded_stays_what_it_is_at_any_full_scale():
+    """Bias rows are driven at full scale, of a linear layer that of its inputs."""
+    torch.manual_seed(0)
+    theirs, x = torch.nn.Linear(4, 3), torch.rand(2, 5, 4)
+    for rows in (1, 3):
+        ours = QuantLinear(4, 3, bias_rows=rows, **FLOAT)
+        with torch.no_grad():
+            ours.full_scale.fill_(4.0)
+        ours.load_state_dict(theirs.state_dict())
+        assert close(ours(x), theirs(x))
+        assert close(ours.cells[4:], (theirs.bias / (4 * rows)).expand(rows, 3))
+
+
+def test_weights_begin_as_those_of_the_float_modules():
+    """Uniform within 1/sqrt(n), of a linear layer 1/sqrt(m); the bias of the forget gate is 1 in all."""
+    torch.manual_seed(0)
+    for rows in (1, 4):
+        array = QuantLSTM(9, 25, bias_rows=rows).arrays[0]
+        rest = array.cells.detach().clone()
+        assert rest[-rows:, :25].sum(0).tolist() == pytest.approx([1.0] * 25)
+        rest[-rows:, :25] = rest[:rows, 25:50]
+        assert stats.kstest(rest.numpy().ravel(), stats.uniform(-0.2, 0.4).cdf).pvalue > 0.001
+        assert rest.abs().max() <= 0.2
+    cells = QuantLinear(16, 200).cells.detach()
+    assert stats.kstest(cells.numpy().ravel(), stats.uniform(-0.25, 0.5).cdf).pvalue > 0.001
+    assert QuantLSTM(9, 25, bias=False).arrays[0].cells.abs().max() <= 0.2
 
 
 def test_own_state_dict_loads_back():

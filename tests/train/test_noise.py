@@ -1,5 +1,7 @@
 """The noise has the paper's size, and weight noise is drawn again when it says."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,13 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import LstmLayer
 from ohmgate.train.config import QuantConfig
+from ohmgate.train.gaussian import normals, stream_key
 from ohmgate.train.kernel import kernel
 from ohmgate.train.linear import LinearArray
 from ohmgate.train.lstm import LstmArray
 from ohmgate.train.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork, evaluate_codes
-from ohmgate.train.noise import PAPER_ADC, Noise, adc_of_snr, dac_of_snr, weight_of_snr
+from ohmgate.train.noise import PAPER_ADC, Noise, NoiseSource, adc_of_snr, dac_of_snr, weight_of_snr
 from ohmgate.train.sequence import Trace
 from ohmgate.train.whole_model import set_noise
 
@@ -175,6 +178,130 @@ def test_noise_of_an_inputs_dac_grows_with_its_reference():
         deviations[drive] = module._row_voltages((500, 3), weights, True)
     assert torch.equal(deviations[4], 4 * deviations[1])
     assert float(deviations[1].std()) == pytest.approx(0.5 * 2, rel=0.05)
+
+
+def test_noise_of_rows_is_new_in_every_step_sequence_and_row():
+    module = LstmArray(4, 6, QuantConfig(bias_rows=2))
+    module.train_noise = Noise(dac=0.5)
+    drawn = module.train().drive_noise(200, 30).numpy() / 0.5
+    assert drawn.shape == (200, 30, 12)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 0.001
+    for axis in range(3):
+        moved = np.roll(drawn, 1, axis)
+        assert abs(np.corrcoef(drawn.ravel(), moved.ravel())[0, 1]) < 4 / np.sqrt(drawn.size)
+
+
+@pytest.mark.parametrize("driven", [False, True])
+def test_noise_of_rows_that_are_driven_on_the_first_step(driven):
+    """All but the hidden ones where there is no state: bias rows and inputs have it from the beginning."""
+    module = LstmArray(2, 3, QuantConfig(bias_rows=2, input_drive=3)).train()
+    module.train_noise = Noise(dac=0.5)
+    seen = []
+    for row in range(7):
+        weights = torch.zeros(7, 12)
+        weights[row] = 1.0
+        module.source.seed(1)
+        seen.append(module._row_voltages((4, 1), weights, driven)[:, 0, 0])
+    module.source.seed(1)
+    expected = module.drive_noise(4, 1)[:, 0].T * torch.tensor([3.0, 3, 1, 1, 1, 1, 1])[:, None]
+    if not driven:
+        expected[2:5, 0] = 0
+    assert torch.allclose(torch.stack(seen), expected)
+
+
+def test_weight_noise_per_step_of_a_linear_layer_counts_every_row():
+    """beta * 2L * sqrt(sum of d^2 + bias rows * L^2 + dac^2 * rows), in codes times the gain; by sequence its own d."""
+    module = LinearArray(
+        6, 4000, QuantConfig(bias_rows=2, weight_bits=4, dac_bits=4, adc_bits=16, adc_range=16.0)
+    ).eval()
+    x = torch.tensor([[1.0, 0, 0, 0, 0, 0], [1, -1, 1, -1, 0, 0], [0, 0, 0, 0, 0, 0]])
+    for dac in (0.0, 2.0):
+        module.eval_noise = Noise(dac=dac)
+        with torch.no_grad():
+            module.source.seed(1)
+            clean = module(x)
+            module.eval_noise = Noise(weight=0.1, redraw="per_step", dac=dac)
+            module.source.seed(1)
+            steps = (module(x) - clean) / module.real_steps()[0]
+        data = module.layer_data()
+        energy = np.array([49, 4 * 49, 0]) + 2 * 49 + dac**2 * 8
+        deviation = 0.1 * 14 * np.sqrt(energy) * data.mult[0] * 2.0 ** -data.shift[0]
+        assert deviation.min() > 100, "so many steps that rounding to codes does not show"
+        for row, sigma in zip(steps.numpy(), deviation):
+            assert stats.kstest(row / sigma, "norm").pvalue > 0.001
+
+
+@pytest.mark.parametrize("make", [lambda: LinearArray(3, 40, QuantConfig()), lambda: LstmArray(3, 10, QuantConfig())])
+def test_noise_of_a_converter_is_new_in_every_step_and_pass(make):
+    module = make().eval()
+    module.eval_noise = Noise(adc=1.0)
+    passes = []
+    for seed in (1, None, 1, 2):
+        if seed is not None:
+            module.source.seed(seed)
+        trace = Trace()
+        with torch.no_grad():
+            module(torch.zeros(2, 3, 3), trace=trace)
+        voltage = torch.stack(trace.voltage) if len(trace.voltage) > 1 else trace.voltage[0]
+        passes.append(voltage)
+    assert torch.equal(passes[0], passes[2])
+    assert not torch.equal(passes[0], passes[1])
+    assert not torch.equal(passes[0], passes[3])
+    if isinstance(module, LinearArray):  # the same weights and inputs in all steps
+        assert not torch.equal(passes[0][0], passes[0][1])
+        assert not torch.equal(passes[0][:, 0], passes[0][:, 1])
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize(
+    "noise", [Noise(weight=0.1, redraw="per_step"), Noise(weight=0.1), Noise(adc=1.0), Noise(dac=1.0)]
+)
+def test_each_noise_of_a_training_is_new_in_every_pass_and_repeats_by_its_seed(noise, fast):
+    torch.manual_seed(0)
+    module = LstmArray(3, 20, QuantConfig(), fast).train()
+    module.train_noise = noise
+    cells = []
+    for seed in (1, None, 1, 2):
+        if seed is not None:
+            module.source.seed(seed)
+        cells.append(module(torch.ones(4, 2, 3))[2].detach())
+    assert torch.equal(cells[0], cells[2])
+    assert not torch.equal(cells[0], cells[1])
+    assert not torch.equal(cells[0], cells[3])
+    assert not torch.equal(cells[0][:, 0], cells[0][:, 1]) or (noise.weight and noise.redraw == "per_batch")
+
+
+def test_keys_are_splitmix64s():
+    """Against the numbers that are published for it, from the state 1234567; a seed gives the same noise for ever."""
+    words = [number >> 32 for number in (6457827717110365317, 3203168211198807973, 9817491932198370423)]
+    by_seed, by_draw = (1234567 * pow(odd, -1, 2**64) for odd in (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03))
+    assert stream_key(by_seed, 0) == stream_key(0, by_draw) == words
+    source = NoiseSource(5)
+    assert [source.key() for _ in range(3)] == [stream_key(5, draw) for draw in (1, 2, 3)]
+    source.seed(6)
+    assert source.key() == stream_key(6, 1)
+
+
+def mixed(x: int) -> int:
+    """lowbias32 (C. Wellons' search)."""
+    x = (x ^ x >> 16) * 0x7FEB352D & 0xFFFFFFFF
+    x = (x ^ x >> 15) * 0x846CA68B & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
+def test_normal_numbers_are_box_and_mullers():
+    """Of a position's two hashed numbers, with the library's functions; 16 cosines, then 16 sines."""
+    key = [123456789, 987654321, 192837465]
+    for built in (None, kernel()):
+        drawn = normals(key, 3, 70, built).double()
+        for row, at in ((0, 0), (0, 15), (0, 69), (1, 3), (2, 31), (2, 64)):
+            block, lane = divmod(at, 32)
+            pair = (row * 3 + block) * 16 + lane % 16
+            hashed = mixed(pair ^ key[0])
+            u = ((mixed((hashed + key[1]) % 2**32) >> 8) + 1) / 2**24
+            angle = 2 * math.pi * mixed(hashed ^ key[2]) / 2**32
+            wanted = math.sqrt(-2 * math.log(u)) * (math.cos(angle) if lane < 16 else math.sin(angle))
+            assert float(drawn[row, at]) == pytest.approx(wanted, rel=1e-5, abs=1e-6)
 
 
 def test_noise_on_rows_is_in_the_weights_gradient():

@@ -73,9 +73,8 @@ def test_the_experiments_are_the_papers():
     assert bits_of(fig8) == [(2, 4), (4, 4)] * 5
     assert [cell.weight_noise for cell in fig8] == [beta for beta in (0.0, 0.05, 0.1, 0.15, 0.2) for _ in range(2)]
     tasks = {name: {cell.task for cell in cells} for name, cells in EXPERIMENTS.items()}
-    assert tasks == {"fig4": {"har"}, "table1": {"names"}} | {
-        key: {"ptb"} for key in ("fig5", "fig6", "fig7", "fig8")
-    }
+    words = ("fig5", "fig6", "fig7", "fig8")
+    assert tasks == {"fig4": {"har"}, "table1": {"names"}} | {name: {"ptb"} for name in words}
     noisy = {name for name, cells in EXPERIMENTS.items() if any(c.adc_noise or c.weight_noise for c in cells)}
     assert noisy == {"fig7", "fig8"}
 

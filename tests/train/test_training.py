@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
 from ohmgate.train.datasets import DATASETS, SequenceDataset, load_dataset
+from ohmgate.train.network import DesignNetwork
 from ohmgate.train.noise import PAPER_ADC, Noise
 from ohmgate.train.seeds import train_seeds
 from ohmgate.train.training import PROTOCOLS, TrainConfig, schedule, train
@@ -49,6 +51,31 @@ def test_the_kernel_starts_as_the_eager_path():
     config = replace(CONFIG, epochs=1)
     fast, eager = (train(DESIGN, SMALL, replace(config, fast=fast)) for fast in (True, False))
     assert fast.losses == pytest.approx(eager.losses, rel=1e-3)
+
+
+def test_a_seed_decides_the_first_weights_too():
+    config = replace(CONFIG, epochs=1, learning_rate=0)
+    first, again, other = (train(DESIGN, SMALL, replace(config, seed=seed)).model.layers for seed in (3, 3, 4))
+    for a, b, c in zip(first, again, other):
+        assert torch.equal(a.cells, b.cells)
+        assert (a.cells == c.cells).float().mean() < 0.05  # the forget gate begins with one bias
+
+
+def test_what_a_run_is_told_of_ranges_and_noise_reaches_its_layers():
+    evaluate = Noise(adc=0.2, weight=0.03, redraw="per_sequence")
+    config = replace(
+        CONFIG, epochs=1, quantiser="lsq", per_gate=True, learn_range=True, eval_noise=evaluate, fast=True
+    )
+    for layer in train(DESIGN, SMALL, config).model.layers:
+        assert (layer.train_noise, layer.eval_noise) == (NOISY, evaluate)
+        assert (layer.config.quantiser, layer.config.per_gate, layer.config.learn_range) == ("lsq", True, True)
+        assert layer.fast
+    floating = train(DESIGN, SMALL, replace(config, floating=True))
+    for layer in floating.model.layers:
+        assert (layer.train_noise, layer.eval_noise) == (Noise(), Noise()), "the baseline has no array that is noisy"
+        assert not layer.config.learn_range
+    constant = Design.from_dict(DESIGN.to_dict() | {"layer": [DESIGN.to_dict()["layer"][0] | {"tables": "constant"}]})
+    assert not DesignNetwork(constant, learn_range=True).layers[0].config.learn_range
 
 
 def test_protocols_are_of_known_data_sets():

@@ -8,9 +8,10 @@ imported, as the ``ohmgate`` command does.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ..model import reference
 from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from ..model.layout import logical_order
+from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.processes import process_pool
 from .config import ArrayConfig
@@ -149,9 +151,19 @@ class Sampler:
 def run(
     study: Study, draws: int, file: str | Path | None = None, workers: int = 1, progress: Progress | None = None
 ) -> list[Draw]:
-    """Draws 0 .. ``draws`` - 1. ``file`` takes a line for each as it is made; what it holds already is not redone."""
+    """Draws 0 .. ``draws`` - 1. ``file`` takes a line for each as it is made; what it holds already is not redone.
+
+    Raises :class:`DesignError` where another run has the file's folder, or the file is another study's.
+    """
     check_integer("draws", draws, 1, 1_000_000)
     check_integer("workers", workers, 1, 1024)
+    with ExitStack() as stack:
+        if file is not None:
+            stack.enter_context(sole_use(Path(file).parent))
+        return _run(study, draws, file, workers, progress)
+
+
+def _run(study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None) -> list[Draw]:
     header = json.dumps({"study": study.fingerprint()})
     done = _read(Path(file), header, len(study.network.layers)) if file is not None else []
     if file is not None:  # without the half of a line that an interruption may have left
@@ -161,8 +173,7 @@ def run(
         for draw in rest:
             made.append(draw)
             if file is not None:
-                with open(file, "a", encoding="utf-8") as out:
-                    out.write(draw.line() + "\n")
+                _append(Path(file), draw.line())
             if progress is not None:
                 progress(len(made), draws)
     return made[:draws]
@@ -255,6 +266,17 @@ def _read(file: Path, header: str, layers: int) -> list[Draw]:
             break
         draws.append(draw)
     return draws
+
+
+def _append(file: Path, line: str) -> None:
+    """Write the line whole or not at all."""
+    size = file.stat().st_size
+    try:
+        with open(file, "a", encoding="utf-8") as out:
+            out.write(line + "\n")
+    except OSError as error:
+        os.truncate(file, size)
+        raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def _replace(file: Path, lines: list[str]) -> None:

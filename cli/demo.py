@@ -2,7 +2,6 @@
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,11 @@ from ..analog.config import ArrayConfig, preset
 from ..analog.inference import accuracy_draws
 from ..firmware import image
 from ..model.design import Design
+from ..model.files import whole
 from ..model.formats import check_integer
+from ..model.locks import sole_use
 from ..model.network import Network
+from ..model.programs import background
 from . import runs
 from .console import Steps, say
 from .generate import write as write_verilog
@@ -45,11 +47,12 @@ def command(
     for name, value, most in (("seeds", seeds, 1000), ("utterances", utterances, 370), ("draws", draws, 100_000)):
         check_integer(name, value, 1, most)
     check()
-    story = tell(out, seeds, epochs, utterances, draws)
-    story["seconds"] = time.monotonic() - began
     from .report import write_report
 
-    report = write_report(out, story)
+    with sole_use(out):
+        story = tell(out, seeds, epochs, utterances, draws)
+        story["seconds"] = time.monotonic() - began
+        report = write_report(out, story)
     for level in story["levels"]:
         say(f"{level.name:<24} {100 * level.accuracy:6.2f} %  {level.comparison or ''}")
     for name, accuracy in story["draws"].items():
@@ -89,13 +92,19 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     config = replace(PROTOCOLS["vowels"], epochs=epochs)
     common = {k: v for k, v in config.to_dict().items() if k not in ("seed", "floating")}
     runs.start(out, {"design": design.to_dict(), "dataset": dataset.name, "train": common})
-    with Steps() as steps, ThreadPoolExecutor(1) as background:
+    with Steps() as steps, background() as thread:
         # the Verilog depends on the design only, so its simulation is built while the network is trained
-        building = background.submit(build, [design, design], out / "simulation" / "demo")
-        synthesising = [background.submit(synthesise, design, *target) for target in targets()]
+        building = thread.submit(build, [design, design], out / "simulation" / "demo")
+        synthesising = [thread.submit(synthesise, design, *target) for target in targets()]
         with steps.step(f"Training {seeds} seeds, float and 4-bit", 2 * seeds) as step:
+
+            def finished(*run):
+                step.update(*run)
+                if building.done():  # it may have failed
+                    building.result()
+
             trained = train_seeds(
-                design, dataset, config, seeds=range(seeds), folder=out / runs.CHECKPOINTS, progress=step.update
+                design, dataset, config, seeds=range(seeds), folder=out / runs.CHECKPOINTS, progress=finished
             )
         network = trained.network
         with steps.step("Packing the image, generating Verilog"):
@@ -108,7 +117,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         data = Sequences(network.encode(test.features), test.lengths, test.labels)
         part = Sequences(data.codes[:utterances], data.lengths[:utterances], data.labels[:utterances])
         jobs = [DeviceJob(network, part.codes, part.lengths, array) for array in (preset("ideal"), preset("paper"))]
-        running = background.submit(simulate, built, jobs)
+        running = thread.submit(simulate, built, jobs)
         with steps.step("Comparing PyTorch, reference and array model"):
             levels, result = software_levels(network, data)
         with steps.step(f"Drawing {draws} noisy chips of {len(NOISES)} kinds", len(NOISES)) as step:
@@ -143,4 +152,5 @@ def _write_traces(folder: Path, network: Network, result, length: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, trace in enumerate(result.layers):
         arrays = {name: value[0, :length] for name, value in vars(trace).items() if isinstance(value, np.ndarray)}
-        np.savez(folder / f"utterance_0_layer_{index}.npz", **arrays)
+        with whole(folder / f"utterance_0_layer_{index}.npz") as part:
+            np.savez(part, **arrays)

@@ -11,6 +11,7 @@ from ..analog.config import PRESETS
 from ..analog.config_file import SUFFIX
 from ..model.design import Design
 from ..model.formats import check_integer
+from ..model.locks import sole_use
 from ..model.prerequisites import require_place
 from . import pack, runs, train
 from .console import Steps, say
@@ -85,18 +86,18 @@ def command(
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
     name = Path(preset).name
     folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / name.removesuffix(SUFFIX)
-    folder.mkdir(parents=True, exist_ok=True)
-    with Steps() as steps:
-        with steps.step(f"Drawing {draws} chips", draws) as step:
-            made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update)
+    with sole_use(folder):
         found = []
-        if sensitivity:
-            with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
-                found = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
-    say(montecarlo.summary(made).text())
-    for entry in found:
-        say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
-    say(f"report: {write_report(folder, study, made, found, name)}")
+        with Steps() as steps:
+            with steps.step(f"Drawing {draws} chips", draws) as step:
+                made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update)
+            if sensitivity:
+                with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
+                    found = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
+        say(montecarlo.summary(made).text())
+        for entry in found:
+            say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
+        say(f"report: {write_report(folder, study, made, found, name)}")
 
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:

@@ -11,6 +11,7 @@ from ..analog.config import PRESETS, ArrayConfig
 from ..analog.config_file import load_config
 from ..model.design import Design
 from ..model.formats import DesignError, check_integer, symmetric_codes
+from ..model.locks import sole_use
 from ..model.network import Network
 from . import runs
 from .console import Steps, say
@@ -82,7 +83,7 @@ def command(
     codes, lengths = inputs_of(network, dataset, sequences, seed, data)
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or (source if source.is_dir() else source.parent) / "simulation" / f"{network.design.name}_{variant}"
-    with Steps() as steps:
+    with sole_use(folder), Steps() as steps:
         with steps.step(f"Building {network.design.name} with {simulator}"):
             built = build([network.design], folder, simulator, waves=waves)
         with steps.step(f"Simulating {len(lengths)} sequences, {int(lengths.sum())} steps"):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..model.design import Design, presets
+from ..model.formats import DesignError
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
@@ -24,7 +25,7 @@ def command(
     place: Annotated[bool, typer.Option("--place", help="Place and route (ecp5) for timing.")] = False,
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
-    """Synthesise a design's periphery with Yosys: cells, area, critical path, faults. Exit status 1 for faults."""
+    """Synthesise a design's periphery with Yosys: cells, area, critical path. A netlist with faults is an error."""
     from ..hdl.synthesis import check, synthesise
 
     loaded = Design.load(design)
@@ -37,4 +38,4 @@ def command(
         runs.write_text(json, report.json())
     say(report.markdown().rstrip("\n"))
     if report.faults():
-        raise typer.Exit(1)
+        raise DesignError(f"the netlist of {loaded.name} has faults: {'; '.join(report.faults())}")

@@ -9,6 +9,7 @@ import typer
 
 from ..model.design import Design, presets
 from ..model.formats import check_integer
+from ..model.locks import sole_use
 from . import runs
 from .console import Steps, say
 
@@ -72,12 +73,13 @@ def command(
         for floating in ([False, True] if float_too else [False])
     ]
     common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
-    runs.start(out, {"design": loaded.to_dict(), "dataset": learned.name, "train": common})
+    started = {"design": loaded.to_dict(), "dataset": learned.name, "train": common}
     results = {"accuracy": {}, "clipped": {}, "units": runs.UNITS}
     looked_at = learned.test.take(
         np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
     )
-    with Steps() as steps:
+    with sole_use(out), Steps() as steps:
+        runs.start(out, started)
         for config in configs:
             name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
             with steps.step(f"Training {name}", config.epochs) as step:

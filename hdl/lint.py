@@ -1,11 +1,11 @@
 """Lints generated Verilog with Verilator: every warning on, the shipped waivers, nothing else."""
 
 import re
-import subprocess
 from pathlib import Path
 
 from ..model.formats import DesignError
 from ..model.prerequisites import POD_USAGE, require
+from ..model.programs import ended, run_program
 from .verilator import tool_path
 
 VIEWS = ("blackbox", "behavioural")
@@ -25,14 +25,14 @@ def lint(folder: Path, name: str) -> None:
     """Lint the files that :func:`~ohmgate.hdl.generate.generate` wrote for the design ``name``, with both views.
 
     Raises :class:`LintError` for any message that ``NAME.vlt`` does not waive, :class:`DesignError` where
-    a tool is missing.
+    a tool is missing or killed.
     """
     require("lint", NEEDS)
     for view in VIEWS:
         files = [f"{name}.vlt", f"{name}.v", f"{name}_arrays_{view}.v"]
         command = ["verilator", "--lint-only", "-Wall", "--top-module", name, *files]
         with tool_path():
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        messages = re.findall(r"^%(?!Error: Exiting)\S.*$", done.stdout + done.stderr, flags=re.MULTILINE)
+            done = run_program(command, folder)
+        messages = re.findall(r"^%(?!Error: Exiting)\S.*$", done.stdout, flags=re.MULTILINE)
         if messages or done.returncode:
-            raise LintError(view, messages or [f"verilator ended with status {done.returncode}"])
+            raise LintError(view, messages or [f"verilator {ended(done.returncode, folder)}"])

@@ -1,11 +1,11 @@
 """Place and route on an ECP5 with nextpnr, for the clock that the design can run at."""
 
 import json
-import subprocess
 from pathlib import Path
 
 from ..model.caches import cache_home
 from ..model.prerequisites import find_command, require
+from ..model.programs import ended, full, not_whole, run_program, written
 from .synthesis_report import CriticalPath
 from .yosys import SynthesisError
 
@@ -28,18 +28,21 @@ def nextpnr() -> str:
 def place_and_route(netlist: Path) -> CriticalPath:
     """The critical path of a netlist (Yosys JSON), clock to clock. Takes tens of seconds.
 
-    Raises :class:`DesignError` where nextpnr is missing, :class:`SynthesisError` where it fails.
+    Raises :class:`~ohmgate.model.programs.ProgramError` where nextpnr fails or is killed, :class:`DesignError` where
+    it is missing.
     """
     cache_home()  # nextpnr of PyPI needs one
-    done = subprocess.run(
-        [nextpnr(), *DEVICE, "--out-of-context", "--json", netlist.name, "--report", "timing.json", "--seed", "1",
-         "--freq", "50", "--timing-allow-fail"],
-        cwd=netlist.parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    options = ["--out-of-context", "--json", netlist.name, "--report", "timing.json", "--seed", "1"]
+    folder, limits = netlist.parent, ["--freq", "50", "--timing-allow-fail"]
+    done = run_program([nextpnr(), *DEVICE, *options, *limits], folder)
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise SynthesisError(f"nextpnr: {errors[0] if errors else f'ended with status {done.returncode}'}")
-    report = json.loads((netlist.parent / "timing.json").read_text())
-    path = max(report["critical_paths"], key=lambda p: (p["from"] == p["to"], sum(s["delay"] for s in p["path"])))
+        errors = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
+        reason = errors[0] + full(folder) if errors else ended(done.returncode, folder)
+        raise SynthesisError(f"nextpnr: {reason}")
+    try:
+        paths = json.loads(written(folder / "timing.json", "nextpnr"))["critical_paths"]
+    except (ValueError, KeyError):
+        raise not_whole(folder / "timing.json", "nextpnr") from None
+    path = max(paths, key=lambda p: (p["from"] == p["to"], sum(s["delay"] for s in p["path"])))
     total = sum(stage["delay"] for stage in path["path"])
     return CriticalPath(1000 * total, path["path"][0]["from"]["cell"], path["path"][-1]["to"]["cell"], METHOD)

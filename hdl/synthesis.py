@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.design import Design
+from ..model.files import write_together
 from ..model.formats import DesignError, check_choice
 from ..model.prerequisites import require
+from ..model.programs import not_whole, written
 from .accelerator import Accelerator, check_rtl
 from .chip import Chip
 from .emit import emit
@@ -86,16 +88,10 @@ def synthesise_verilog(
     check(target, liberty, place)
     with tempfile.TemporaryDirectory(prefix="ohmgate_synthesis_") as name:
         folder = Path(name)
-        (folder / "top.v").write_text(source.verilog)
-        (folder / "boxes.v").write_text(source.declarations)
+        write_together(folder, {"top.v": source.verilog, "boxes.v": source.declarations})
         log = run_yosys(_commands(source.top, target, liberty), folder)
         rtl, gates, mapped = (_statistics(folder / f"{stage}.json") for stage in ("rtl", "gates", "mapped"))
-        problems = tuple(
-            line.removeprefix("Warning: ")
-            for stage in ("rtl", "mapped")
-            for line in (folder / f"{stage}_check.txt").read_text().splitlines()
-            if line.startswith("Warning: ")
-        )
+        problems = tuple(found for stage in ("rtl", "mapped") for found in _problems(folder / f"{stage}_check.txt"))
         path = _abc_path(log) if target == "liberty" else None
         if place:
             path = place_and_route(folder / "netlist.json")
@@ -163,8 +159,19 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
 
 def _statistics(path: Path) -> dict:
     """Of the only module that is left after flattening."""
-    text = path.read_text()
-    return json.loads(text[text.index("{") : text.rindex("}") + 1])["design"]
+    text = written(path, "yosys")
+    try:
+        return json.loads(text[text.index("{") : text.rindex("}") + 1])["design"]
+    except (ValueError, KeyError):
+        raise not_whole(path, "yosys") from None
+
+
+def _problems(path: Path) -> list[str]:
+    """What Yosys's check warns of."""
+    text = written(path, "yosys")
+    if "Found and reported" not in text:  # its last line
+        raise not_whole(path, "yosys")
+    return [line.removeprefix("Warning: ") for line in text.splitlines() if line.startswith("Warning: ")]
 
 
 def _modules(verilog: str) -> list[str]:

@@ -1,11 +1,10 @@
 """Runs Yosys (pyosys) in a process of its own, so that its output and its crashes stay there."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from ..model.formats import DesignError
+from ..model.programs import ProgramError, ended, full, run_program
 
 _DRIVER = """
 import sys
@@ -16,17 +15,17 @@ for command in sys.stdin.read().splitlines():
 """
 
 
-class SynthesisError(DesignError):
+class SynthesisError(ProgramError):
     """Yosys or the place-and-route tool gave up."""
 
 
 def run_yosys(commands: list[str], folder: Path) -> str:
-    """Run ``commands`` in ``folder``; returns the log. Raises :class:`SynthesisError` with Yosys's own words."""
-    done = subprocess.run(
-        [sys.executable, "-c", _DRIVER], input="\n".join(commands), cwd=folder, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
-    )  # fmt: skip
+    """Run ``commands`` in ``folder``; returns the log. Raises :class:`SynthesisError` with Yosys's own words,
+    :class:`~ohmgate.model.programs.ProgramError` where it was killed."""
+    # ABC's files go with the folder: a Yosys that fails leaves them behind
+    done = run_program([sys.executable, "-c", _DRIVER], folder, "\n".join(commands), name="yosys", temporary=folder)
     if done.returncode:
         errors = re.findall(r"(?:ERROR|ModuleNotFoundError|MemoryError): (.*)$", done.stdout, flags=re.MULTILINE)
-        raise SynthesisError(f"yosys: {errors[-1] if errors else f'ended with status {done.returncode}'}")
+        reason = errors[-1] + full(folder) if errors else ended(done.returncode, folder)
+        raise SynthesisError(f"yosys: {reason}")
     return done.stdout

@@ -2,11 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .formats import DesignError
+from .locks import sole_use
 
 
 @contextmanager
@@ -33,30 +34,54 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         if not special:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # gone, or a disk that cannot be written
+                part.unlink()
 
 
 def write_together(folder: str | os.PathLike, contents: Mapping[str, str]) -> list[Path]:
     """Write texts by their files' names into ``folder``, made if it is not there; returns their paths.
 
     The files get their names when all of them are written, so a set is whole or as it was. Raises
-    :class:`DesignError` for a folder that cannot be written, or where a folder has the name of a file.
+    :class:`DesignError` for a folder that cannot be written or that another run is writing, or where a folder has the
+    name of a file.
     """
     folder = Path(folder)
-    parts = {name: folder / f".{name}.partial" for name in contents}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with sole_use(folder):
+            _write_together(folder, contents)
+    except OSError as error:
+        raise DesignError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
+    return [folder / name for name in contents]
+
+
+def _write_together(folder: Path, contents: Mapping[str, str]) -> None:
+    parts = {name: folder / f".{name}.partial" for name in contents}
+    before = {name: folder / f".{name}.before" for name in contents}
+    _unlink(before.values())  # of a run that was killed
+    try:
         for name, part in parts.items():
             part.write_bytes(contents[name].encode())
         for name in parts:
             if (folder / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")
-        for name, part in parts.items():
-            part.replace(folder / name)
-    except OSError as error:
-        raise DesignError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
+        try:
+            for name, part in parts.items():
+                with suppress(FileNotFoundError):
+                    (folder / name).replace(before[name])
+                part.replace(folder / name)
+        except BaseException:
+            for name, part in parts.items():
+                if before[name].exists():
+                    before[name].replace(folder / name)
+                elif not part.exists():  # it has got its name, where no file was
+                    (folder / name).unlink()
+            raise
+        _unlink(before.values())
     finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink()
-    return [folder / name for name in contents]
+        _unlink(parts.values())
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()

@@ -131,10 +131,12 @@ def write_record(folder: Path, number: int, record: DeviceRecord) -> None:
     arrays = {}
     for index, layer in enumerate(record.layers):
         arrays |= {f"{index}_{name}": value for name, value in vars(layer).items() if value is not None}
-    np.savez(folder / f"record_{number}.npz", **arrays)
+    with whole(folder / f"record_{number}.npz") as part:
+        np.savez(part, **arrays)
     content = {"out": [hex(v) for v in record.out], "registers": record.registers, "facts": record.facts}
     content |= {"out_cycles": record.out_cycles, "violations": record.violations}
-    (folder / f"record_{number}.json").write_text(json.dumps(content))
+    with whole(folder / f"record_{number}.json") as part:
+        part.write_text(json.dumps(content))
 
 
 def read_record(folder: Path, number: int, layers: int) -> DeviceRecord:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import warnings
 from functools import lru_cache
@@ -16,8 +15,10 @@ from importlib import resources
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from ..model.caches import cache_home
+from ..model.programs import ProgramError, ended, run_program
 
 SOURCES = ("kernel.cpp", "kernel_gates.h", "kernel_gaussian.h", "kernel_product.h")
 FLAGS = (
@@ -31,10 +32,8 @@ def kernel():
     """``torch.ops.ohmgate``, or None (with a warning) where it cannot be built: then the eager path serves."""
     try:
         torch.ops.load_library(str(_built()))
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).splitlines()
-        reason = next((line for line in said if "error" in line), said[0] if said else "no reason given")
-        warnings.warn(f"training runs without its C++ kernel, several times slower: {reason}", stacklevel=3)
+    except (OSError, RuntimeError, ProgramError) as error:
+        warnings.warn(f"training runs without its C++ kernel, several times slower: {error}", stacklevel=3)
         return None
     return torch.ops.ohmgate
 
@@ -57,14 +56,15 @@ def _built() -> Path:
     if library.exists():
         return library
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"kernel_{name}.lock").open("w") as lock, tempfile.TemporaryDirectory(dir=cache) as temporary:
-        _lock(lock)
+    with FileLock(cache / f"kernel_{name}.lock"), tempfile.TemporaryDirectory(dir=cache) as temporary:
         if not library.exists():
             for source, content in sources.items():
                 (Path(temporary) / source).write_bytes(content)
             made = Path(temporary) / library.name
-            command = _command(compiler, Path(temporary) / SOURCES[0], made)
-            subprocess.run(command, check=True, capture_output=True, text=True)
+            done = run_program(_command(compiler, Path(temporary) / SOURCES[0], made), cache)
+            if done.returncode:
+                errors = [line for line in done.stdout.splitlines() if "error" in line]
+                raise ProgramError(errors[0] if errors else f"{compiler} {ended(done.returncode, cache)}")
             made.replace(library)
     return library
 
@@ -94,11 +94,3 @@ def _instruction_set() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _lock(file) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this system: two builds at once do no harm, the last rename stays
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.formats import DesignError, check_integer
+from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.processes import process_pool
 from .datasets import SequenceDataset
@@ -48,7 +50,7 @@ def train_seeds(
     """Train float and quantised networks from each of ``seeds`` in ``workers`` processes (default: all cores).
 
     ``folder`` takes checkpoints (``float_0.safetensors``, ``quantised_0.safetensors``, ...): a call that was
-    killed goes on, and a finished run is not repeated.
+    killed goes on, and a finished run is not repeated. Raises :class:`DesignError` where another run has the folder.
     """
     config, seeds = config or PROTOCOLS.get(dataset.name, TrainConfig()), tuple(seeds)
     if not seeds:
@@ -56,8 +58,11 @@ def train_seeds(
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]
     workers = os.cpu_count() or 1 if workers is None else check_integer("workers", workers, 1, 1024)
     done = {}
-    with process_pool(min(workers, len(jobs))) as pool:
-        futures = {pool.submit(_run, design, dataset, job, folder): job for job in jobs}
+    with ExitStack() as stack:
+        if folder is not None:
+            stack.enter_context(sole_use(folder))
+        pool = stack.enter_context(process_pool(min(workers, len(jobs)), _prepare, (design, dataset, folder)))
+        futures = {pool.submit(_run, job): job for job in jobs}
         for future in as_completed(futures):
             job = futures[future]
             done[job.seed, job.floating] = future.result()
@@ -84,7 +89,14 @@ class _Run:
     predictions: np.ndarray
 
 
-def _run(design, dataset, config, folder) -> _Run:
+def _prepare(design: Design, dataset: SequenceDataset, folder: str | Path | None) -> None:
+    """In a worker."""
+    global _common
+    _common = design, dataset, folder
+
+
+def _run(config: TrainConfig) -> _Run:
+    design, dataset, folder = _common
     kind = "float" if config.floating else "quantised"
     checkpoint = None if folder is None else Path(folder) / f"{kind}_{config.seed}.safetensors"
     result = train(design, dataset, config, checkpoint=checkpoint)

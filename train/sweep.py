@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ..model.files import whole
 from ..model.formats import DesignError, check_integer
+from ..model.locks import sole_use_of
 from ..model.processes import process_pool
 from . import grid
 from .grid import Cell, belongs, run_cell
@@ -65,8 +66,18 @@ def run_sweep(
     """Run the cells that ``out`` has no result of, and return how many these were.
 
     ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
-    others have finished.
+    others have finished. Sweeps may share ``out``, but a cell runs once: raises :class:`DesignError` where another
+    process runs one of these.
     """
+    with ExitStack() as stack:
+        for cell in missing_cells(cells, out):
+            path = result_path(out, cell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(sole_use_of(path.with_name(f".{cell.name}.lock"), f"cell {cell.name!r}"))
+        return _run_missing(cells, out, executor, data, progress, work)
+
+
+def _run_missing(cells, out, executor: Executor, data, progress: Progress | None, work) -> int:
     missing = missing_cells(cells, out)
     futures = {executor.submit(work, cell, data): cell for cell in missing}
     failure = None
@@ -76,9 +87,7 @@ def run_sweep(
             if future.exception() is not None:
                 failure = failure or future.exception()
                 continue
-            path = result_path(out, cell)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as part:
+            with whole(result_path(out, cell)) as part:
                 part.write_text(json.dumps(future.result(), indent=1) + "\n", encoding="utf-8")
             if progress is not None:
                 done = sum(result_path(out, other).exists() for other in cells)

@@ -1,0 +1,393 @@
+"""Every command under every disturbance: its exit status and sentence in one table, and nothing half-written.
+
+``-``: the disturbance does not come to the command: it runs no program that could be killed or missing, writes
+nothing, or is over before a key is pressed. ``0``: a second run does no harm, as each writes single files whole.
+"""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from safetensors import safe_open
+
+from ohmgate.cli.main import app
+from ohmgate.cli.statuses import sentence_of
+from ohmgate.firmware import image
+from ohmgate.model.locks import NAME, sole_use, sole_use_of
+from tests.commands import Command, Ended, fail_with, quick_sweep, run, sweep_without_data
+
+OHMGATE = (sys.executable, "-m", "ohmgate.cli.main")
+TABLE = """
+command     killed  full  read-only  missing  interrupted  second
+demo        2       2     2          2        130          2
+train       -       2     2          -        130          2
+pack        -       2     2          -        -            0
+inspect     -       -     -          -        -            -
+diff        -       -     -          -        -            -
+generate    -       2     2          -        130          2
+simulate    2       2     2          2        130          2
+array       -       2     2          -        130          0
+montecarlo  2       2     2          -        130          2
+lint        2       2     -          2        130          0
+synth       2       2     2          -        130          0
+sweep       2       2     2          -        130          2
+"""
+HEADER, *ROWS = (line.split() for line in TABLE.strip().splitlines())
+CASES = {(row[0], name): int(status) for row in ROWS for name, status in zip(HEADER[1:], row[1:]) if status != "-"}
+
+#: what each command is given; P is the folder that is disturbed
+ARGUMENTS = {
+    "demo": ("--out", "P/demo", "--seeds", 1, "--epochs", 1, "--utterances", 1, "--draws", 1),
+    "train": ("TOML", "--epochs", 1, "--out", "P/run"),
+    "pack": ("RUN", "--out", "P/packed.image"),
+    "generate": ("TOML", "--out", "P/verilog"),
+    "simulate": ("RUN", "--simulator", "icarus", "--sequences", 1, "--out", "P/simulation"),
+    "array": ("RUN", "--spice", "P/array.cir", "--report", "P/array.html"),
+    "montecarlo": ("RUN", "--draws", 2, "--workers", 1, "--out", "P/chips"),
+    "lint": ("SMALL",),
+    "synth": ("SMALL", "--json", "P/report.json"),
+    "sweep": ("table1", "--data", "P", "--out", "P/results"),
+}
+INSTEAD = {
+    ("montecarlo", "killed"): ("RUN", "--draws", 100, "--workers", 2, "--out", "P/chips"),
+    ("montecarlo", "interrupted"): ("RUN", "--draws", 10_000, "--workers", 1, "--out", "P/chips"),
+    ("train", "interrupted"): ("TOML", "--epochs", 10_000, "--out", "P/run"),
+}
+#: free bytes of the full disk: the command begins to write, and does not come to the end
+FREE = {
+    "lint": 8192,
+    "train": 8192,
+    "generate": 24576,
+    "simulate": 16384,
+    "montecarlo": 8192,
+    "synth": 65536,
+    "sweep": 4096,
+    "demo": 32768,
+}
+IN_USE = "is in use by another ohmgate \\(process PID\\); wait for it or choose another --out"
+KILLED = "ended by the signal SIGKILL, as the system does where memory runs out"
+WORKER = "a worker process ended before its work, as where memory runs out"
+FULL, READ_ONLY = "No space left on device", "Read-only file system"
+SENTENCES = {
+    ("demo", "killed"): f"verilator could not build the simulation: it was {KILLED} \\(log: \\S+/build.log\\)",
+    ("simulate", "killed"): f"the simulation failed: it was {KILLED} \\(log: \\S+/simulation.log\\)",
+    ("montecarlo", "killed"): WORKER,
+    ("lint", "killed"): f"verilator was {KILLED}",
+    ("synth", "killed"): f"yosys was {KILLED}",
+    ("sweep", "killed"): WORKER,
+    ("demo", "full"): f"cannot use 'P/demo/checkpoints/\\w+.safetensors': .*{FULL}.*",
+    ("train", "full"): f"cannot use 'P/run/checkpoints/quantised_0.safetensors': .*{FULL}.*",
+    ("pack", "full"): f"cannot write image 'P/packed.image': {FULL}",
+    ("generate", "full"): f"cannot write the folder 'P/verilog': {FULL}",
+    ("simulate", "full"): f"cannot use 'P/simulation/tiny.v': {FULL}",
+    ("array", "full"): f"cannot use 'P/array.cir': {FULL}",
+    ("montecarlo", "full"): f"cannot use 'P/chips/accuracy.png': {FULL}",
+    ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
+    ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
+    ("sweep", "full"): f"cannot use 'P/results/cells/names_w32_a32_seed0.json': {FULL}",
+    ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
+    ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
+    ("pack", "read-only"): f"cannot write image 'P/packed.image': {READ_ONLY}",
+    ("generate", "read-only"): f"cannot write the folder 'P/verilog': {READ_ONLY}",
+    ("simulate", "read-only"): f"cannot use 'P/simulation': {READ_ONLY}",
+    ("array", "read-only"): f"cannot use 'P/array.cir': {READ_ONLY}",
+    ("montecarlo", "read-only"): f"cannot use 'P/chips/draws.jsonl': {READ_ONLY}",
+    ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
+    ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
+    ("demo", "missing"): ".*verilator needs .*perl.*",
+    ("simulate", "missing"): ".*icarus needs iverilog.*",
+    ("lint", "missing"): ".*needs .*perl.*",
+    ("demo", "second"): f"folder 'P/demo' {IN_USE}",
+    ("train", "second"): f"folder 'P/run' {IN_USE}",
+    ("generate", "second"): f"folder 'P/verilog' {IN_USE}",
+    ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
+    ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
+    ("sweep", "second"): f"cell 'names_w4_a4_seed0' {IN_USE}",
+}  #: of status 2, as patterns
+KEPT = {
+    "demo": "finished epochs of a training run are kept", "train": "finished epochs of a training run are kept",
+    "montecarlo": "finished draws are kept", "sweep": "finished cells are kept",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A design of the data set vowels, trained for an epoch, and its image."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.toml").write_text(
+        'name = "tiny"\n[[layer]]\nkind = "lstm"\ninputs = 12\nhidden = 2\nadcs = 8\n'
+        '[[layer]]\nkind = "dense"\ninputs = 2\noutputs = 9\nadcs = 9\noutput = "argmax"\nemit = "end"\n'
+    )
+    (folder / "one.toml").write_text('name = "one"\n[[layer]]\nkind = "dense"\ninputs = 1\noutputs = 1\nadcs = 1\n')
+    for arguments in (("train", "tiny.toml", "--epochs", 1, "--out", "run"), ("pack", "run")):
+        assert run(arguments, folder).status == 0
+    return folder
+
+
+@pytest.fixture
+def begin(tiny, tmp_path):
+    """Begins a command of the table; called again it does not wait for the one before."""
+
+    def call(command: str, disturbance: str, place: Path, path: str = os.environ["PATH"]) -> Command:
+        given = INSTEAD.get((command, disturbance), ARGUMENTS[command])
+        names = {"TOML": tiny / "tiny.toml", "SMALL": tiny / "one.toml", "RUN": tiny / "run"}
+        arguments = [names.get(a, str(a).replace("P/", f"{place}/")) for a in given]
+        before = None
+        if command == "sweep":
+            before = quick_sweep if disturbance in ("full", "read-only", "second") else sweep_without_data
+        temporary = place if command in ("lint", "synth") or disturbance != "full" else tmp_path
+        return Command((command, *arguments), tmp_path, {"TMPDIR": str(temporary), "PATH": path}, before)
+
+    return call
+
+
+@contextmanager
+def disk(folder: Path, free: int, read_only: bool = False):
+    """A small disk of its own, with ``free`` bytes left."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={max(free, 4096)}", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a disk that is full or cannot be written needs the right to mount one")
+    try:
+        if not free:
+            (folder / "filler").write_bytes(bytes(4096))
+        if read_only:
+            subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def whole(path: Path) -> bool:
+    """Is the file there to its end, by what its kind has there?"""
+    content = path.read_bytes()
+    match path.suffix:
+        case ".json":
+            return bool(json.loads(content))
+        case ".jsonl":
+            return content.endswith(b"\n") and all(json.loads(line) for line in content.splitlines())
+        case ".safetensors":
+            with safe_open(path, "np") as file:
+                return len(file.keys()) > 0
+        case ".npz":
+            with np.load(path) as arrays:
+                return len([arrays[name] for name in arrays]) > 0
+        case ".image":
+            return image.read(path) is not None
+        case ".cir":
+            return content.endswith(b".end\n")
+        case ".v":
+            return content.endswith(b"endmodule\n")
+        case ".png":
+            return content.endswith(b"IEND\xaeB`\x82")
+        case ".html":
+            return content.rstrip().endswith(b"</html>")
+    return path.suffix == ".log" or path.name == "filler"
+
+
+def check(case: tuple[str, str], ended: Ended, place: Path) -> None:
+    """Status, sentence, and what is left."""
+    assert ended.status == CASES[case], ended.err
+    assert "Traceback" not in ended.err
+    if ended.status == 2:
+        pattern = SENTENCES[case].replace("P/", f"{place}/").replace("PID", str(os.getpid()))
+        assert re.fullmatch(f"ohmgate: error: (?:{pattern})", ended.last), ended.last
+    if ended.status == 130:
+        assert ended.last == f"ohmgate: interrupted{'; ' * (case[0] in KEPT)}{KEPT.get(case[0], '')}"
+    for path in place.rglob("*"):
+        assert not path.name.startswith((".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_workers")), path
+        assert path.is_dir() or (path.parent / "ohmgate_complete").exists() or whole(path), path
+
+
+def cases(disturbance: str):
+    return pytest.mark.parametrize("command", [name for name, found in CASES if found == disturbance])
+
+
+@cases("full")
+def test_a_full_disk(begin, tmp_path, command):
+    with disk(tmp_path / "disk", FREE.get(command, 0)) as place:
+        check((command, "full"), begin(command, "full", place).end(), place)
+
+
+@cases("read-only")
+def test_a_disk_that_cannot_be_written(begin, tmp_path, command):
+    with disk(tmp_path / "disk", 4096, read_only=True) as place:
+        check((command, "read-only"), begin(command, "read-only", place).end(), place)
+
+
+@cases("missing")
+def test_a_missing_tool(begin, tmp_path, command):
+    place, empty = tmp_path / "place", tmp_path / "empty"
+    place.mkdir()
+    empty.mkdir()
+    check((command, "missing"), begin(command, "missing", place, path=str(empty)).end(), place)
+
+
+BUSY = {
+    "demo": lambda c: c.child("spawn_main"),
+    "train": lambda c: c.says("Training quantised_0"),
+    "generate": lambda c: c.says("Generating"),
+    "simulate": lambda c: c.child("vvp -m"),
+    "array": lambda c: c.says("Solving"),
+    "montecarlo": lambda c: c.says("Drawing"),
+    "lint": lambda c: c.child("verilator"),
+    "synth": lambda c: c.child("libyosys"),
+    "sweep": lambda c: c.child("spawn_main"),
+}
+
+
+@cases("interrupted")
+def test_an_interrupt(begin, tmp_path, command):
+    place = tmp_path / "place"
+    place.mkdir()
+    busy = begin(command, "interrupted", place)
+    busy.wait_for(BUSY[command])
+    check((command, "interrupted"), busy.end(signal.SIGINT), place)
+
+
+PROGRAMS = {"simulate": "vvp -m", "montecarlo": "spawn_main", "synth": "libyosys", "sweep": "spawn_main"}
+
+
+@cases("killed")
+def test_a_killed_program(begin, tmp_path, command):
+    place, fake = tmp_path / "place", tmp_path / "fake"
+    place.mkdir()
+    fake.mkdir()
+    if command in PROGRAMS:
+        busy = begin(command, "killed", place)
+        busy.wait_for(lambda c: c.child(PROGRAMS[command])).kill()
+    else:  # Verilator, which is a script in perl
+        (fake / "perl").write_text("#!/bin/sh\n[ $1 = -MPod::Usage ] || kill -9 $$\n")
+        (fake / "perl").chmod(0o755)
+        busy = begin(command, "killed", place, path=f"{fake}:{os.environ['PATH']}")
+    check((command, "killed"), busy.end(), place)
+
+
+@cases("second")
+def test_a_second_run(begin, tmp_path, command):
+    place = tmp_path / "place"
+    place.mkdir()
+    given = ARGUMENTS[command]
+    folder = Path(str(given[given.index("--out") + 1]).replace("P", str(place))) if "--out" in given else place
+    held = sole_use(folder if CASES[command, "second"] else place)
+    if command == "sweep":
+        (folder / "cells").mkdir(parents=True)
+        held = sole_use_of(folder / "cells" / ".names_w4_a4_seed0.lock", "the cell")
+    with held:
+        ended = begin(command, "second", place).end()
+    check((command, "second"), ended, place)
+
+
+def test_the_table_has_every_command_and_every_sentence():
+    assert {row[0] for row in ROWS} == set(typer.main.get_command(app).commands)
+    assert {case for case, status in CASES.items() if status == 2} == set(SENTENCES)
+
+
+def test_two_simulations_in_one_folder(begin, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    first = begin("simulate", "second", place)
+    first.wait_for(lambda c: (place / "simulation" / NAME).exists() and (place / "simulation" / NAME).read_text())
+    second = begin("simulate", "second", place).end()
+    assert (second.status, first.process.pid) == (2, int(re.search(r"\(process (\d+)\)", second.last)[1]))
+    ended = first.end()
+    assert ended.status == 0, ended.err
+    assert re.fullmatch(r"\d+ integers compared, 0 differ", ended.out.splitlines()[0])
+
+
+def test_after_a_kill_nothing_is_in_use_and_the_simulator_ends(begin, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    busy = begin("simulate", "second", place)
+    simulator = busy.wait_for(lambda c: c.child("vvp -m"))
+    busy.process.kill()
+    simulator.wait(60)  # with what had started it, which could not end it any more
+    assert (place / "simulation" / NAME).exists()
+    again = begin("simulate", "second", place).end()
+    assert again.status == 0, again.err
+
+
+FAULT = "ohmgate: this is a fault of ohmgate; please report it with the lines above"
+OF_LIBRARY = "a library that ohmgate needs cannot be loaded: "
+
+
+@pytest.mark.parametrize(
+    "error, status, last",
+    [
+        (ZeroDivisionError("x"), 70, FAULT),
+        (EOFError("x"), 70, FAULT),
+        (SystemExit(1), 70, FAULT),
+        (
+            MemoryError("Unable to allocate 1 PiB"),
+            2,
+            "ohmgate: error: there is not enough memory: Unable to allocate 1 PiB",
+        ),
+        (KeyboardInterrupt(), 130, "ohmgate: interrupted"),
+    ],
+    ids=repr,
+)
+def test_what_no_command_foresees(tiny, error, status, last):
+    ended = run(("inspect", "run/tiny.image"), tiny, before=partial(fail_with, error))
+    assert (ended.status, ended.last) == (status, last)
+    assert ("Traceback" in ended.err) == (status == 70)
+
+
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (MemoryError(), "there is not enough memory"),
+        (RuntimeError("[x.cpp:1] can't allocate memory: 9 bytes"), "there is not enough memory: [x.cpp:1] can't allocate memory: 9 bytes"),
+        (ImportError("libx.so.1: cannot open", name="scipy.x"), OF_LIBRARY + "libx.so.1: cannot open"),
+        (ModuleNotFoundError("No module named 'pyosys'", name="pyosys"), OF_LIBRARY + "No module named 'pyosys'"),
+        (OSError("libgomp.so.1: cannot open shared object file"), OF_LIBRARY + "libgomp.so.1: cannot open shared object file"),
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot write the output: No space left on device"),
+        (OSError(errno.EMFILE, "Too many open files"), "the system refuses: Too many open files"),
+        (OSError(errno.EACCES, "Permission denied", "a.txt"), "cannot use 'a.txt': Permission denied"),
+        (ImportError("cannot import name 'x'", name="ohmgate.model"), None),
+        (OSError("odd"), None),
+        (RuntimeError("odd"), None),
+        (RecursionError("deep"), None),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_wrong_in_a_sentence(error, sentence):
+    assert sentence_of(error) == sentence
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("inspect", "run/tiny.image")])
+def test_a_reader_that_has_gone(tiny, arguments):
+    """As `ohmgate inspect IMAGE | head -1` does, which wants no more lines."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*OHMGATE, *arguments], cwd=tiny, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("inspect", "run/tiny.image")])
+def test_output_to_a_full_disk(tiny, arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*OHMGATE, *arguments], cwd=tiny, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "ohmgate: error: cannot write the output: No space left on device\n")
+
+
+def test_a_library_that_does_not_load_before_any_command(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ImportError('libx.so.1: cannot open shared object file')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from ohmgate.cli.entry import main; main()"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    sentence = (
+        "ohmgate: error: a library that ohmgate needs cannot be loaded: libx.so.1: cannot open shared object file\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

@@ -261,3 +261,13 @@ def test_sentences():
     sentence = r"^a model to calibrate must have at least one quantised layer, but it has none$"
     with pytest.raises(DesignError, match=sentence):
         calibrate(nn.Linear(2, 2), lambda: None)
+
+
+def test_a_calibration_leaves_no_hook_behind():
+    """A hook that stays measures what the model gets later on, and holds all of the calibration's arrays."""
+    linear = QuantLinear(2, 1)
+    calibrate(linear, lambda: linear(torch.ones(1, 2)))
+    assert not linear._forward_pre_hooks
+    with pytest.raises(ZeroDivisionError):
+        calibrate(linear, lambda: 1 / 0)
+    assert not linear._forward_pre_hooks

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train import checkpoint
+from ohmgate.train import checkpoint, language
 from ohmgate.train.config import QuantConfig
 from ohmgate.train.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
 from ohmgate.train.language import (
@@ -322,3 +322,15 @@ def test_cutoffs_that_do_not_split_the_tokens_are_refused(cutoffs):
     with pytest.raises(DesignError) as error:
         LanguageModel(40, small((4, 4), cutoffs=cutoffs))
     assert str(error.value) == f"cutoffs must rise and lie between 0 and 40 tokens, not {cutoffs}"
+
+
+@pytest.mark.parametrize("cutoffs", [(0, 5), (5, 5), (20, 5), (5, 40)])
+def test_cutoffs_rise_within_the_vocabulary(cutoffs):
+    with pytest.raises(DesignError) as error:
+        LanguageModel(40, small((4, 4), cutoffs=cutoffs))
+    assert str(error.value) == f"cutoffs must rise and lie between 0 and 40 tokens, not {cutoffs}"
+
+
+def test_the_noise_of_a_run_follows_from_its_seed():
+    first, other = (language._begin(5, small((4, 4), seed=seed), "cpu")[0].source.key() for seed in (1, 2))
+    assert first == language._begin(5, small((4, 4), seed=1), "cpu")[0].source.key() != other

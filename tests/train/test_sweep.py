@@ -360,3 +360,15 @@ def test_a_record_from_before_a_field_was_added_still_belongs_to_its_cell(tmp_pa
         path.write_text(json.dumps(record))
         with pytest.raises(DesignError, match="has another; move it away"):
             read_result(tmp_path, cell)
+
+
+def test_a_record_names_the_gpu_that_trained(monkeypatch):
+    monkeypatch.setattr(grid.torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
+    cells = {task: experiment(name)[0] for task, name in (("names", "table1"), ("har", "fig4"))}
+    final = {"accuracy": 0.5}
+    machines = [
+        grid.record(cells[task], "0", [], final, {}, device)["machine"]
+        for task, device in (("names", "cpu"), ("names", "cuda:0"), ("har", "cuda:0"))
+    ]
+    assert machines[1] == machines[0] + ", a GPU at cuda:0"
+    assert machines[2] == machines[0], "HAR trains on the CPU"

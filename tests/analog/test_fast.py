@@ -75,6 +75,22 @@ def test_networks_without_noise_are_the_references(seed, output, emit):
     assert np.array_equal(FastNetwork(network, arrays).classify(codes, lengths), expected)
 
 
+@pytest.mark.parametrize("inputs, expected, share", [(31, np.float32, 0.03), (600, np.float64, 0.0)])
+def test_noisy_weights_take_float64_where_24_bits_are_few(inputs, expected, share):
+    """2 rows L wmax is below 2^15 or above 2^17: weights are rounded to 1/256 of a code, or not at all."""
+    layer = LstmLayer(inputs=inputs, hidden=32, adcs=16, dac_bits=8, weight_bits=2, adc_bits=8)
+    rng = np.random.default_rng(0)
+    levels = rng.integers(-1, 2, (layer.rows, layer.columns))
+    made = array(ArrayConfig(weight_noise=0.05), layer, levels, ((1, 5),) * 4)
+    reader, drive = FastReader(made), rng.integers(-127, 128, (50, layer.rows))
+    assert reader.dtype is expected
+    wrong = reader.read(drive) != made.convert_all(drive)[:, logical_order(layer)]
+    assert wrong.mean() <= share
+    order = logical_order(layer)
+    rounding = np.abs(reader._weights - made.effective()[:, order]).max()
+    assert rounding <= (2**-9 if share else 0.0)
+
+
 def test_a_chip_is_the_same_chip():
     """Noise per programming: the array's own weights, rounded to 1/1024 of a level or finer."""
     made = array(ArrayConfig(weight_noise=0.1))

@@ -26,6 +26,19 @@ def test_layers_are_replaced_and_the_rest_is_reported():
     assert converted(TOKENS).shape == (6, 10, 3)
 
 
+def test_a_layer_keeps_its_options_its_type_and_its_mode():
+    for bias in (True, False):
+        theirs = nn.LSTM(3, 4, 2, bias=bias, dropout=0.25, bidirectional=True).double().eval()
+        ours, _ = convert(theirs)
+        assert (ours.num_layers, ours.batch_first, ours.dropout, ours.bidirectional) == (2, False, 0.25, True)
+        assert ours.config.bias_rows == int(bias)
+        assert ours.arrays[0].cells.dtype == torch.float64
+        assert not ours.training
+        assert convert(theirs.train())[0].training
+    linear, _ = convert(nn.Linear(3, 2, bias=False))
+    assert (linear.inputs, linear.outputs, linear.config.bias_rows) == (3, 2, 0)
+
+
 def test_float_conversion_computes_the_same():
     with pytest.warns(UserWarning, match="STAYS FLOAT"):
         converted, _ = convert(model(), QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32))

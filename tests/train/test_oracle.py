@@ -102,14 +102,14 @@ def test_integers_outputs_and_gradients_of_training(fields, fast):
     want = oracle.backward(layer, made, case.x, case.by_output, case.by_cell)
     near = {"rel": 1e-4, "abs": 1e-4 * np.abs(want.cells).max()}
     assert x.grad.numpy() == pytest.approx(want.inputs, **near)
-    learned = layer_learns = case.config.quantiser in ("lsq", "pact")
+    learned = case.config.quantiser in ("lsq", "pact")
     alpha = np.repeat(made.alpha, layer.hidden)
     clips = np.abs(case.cells) > alpha
     assert not learned or 0.02 < clips.mean() < 0.8
     assert array.cells.grad.numpy() == pytest.approx(
         np.where(clips, 0, want.cells) if learned else want.cells, **near
     )
-    if layer_learns:
+    if learned:
         scaled = made.codes * np.repeat(made.gain, layer.hidden)
         by_alpha = want.weights * scaled / alpha
         if case.config.quantiser == "lsq":

@@ -22,8 +22,7 @@ class SynthesisError(ProgramError):
 def run_yosys(commands: list[str], folder: Path) -> str:
     """Run ``commands`` in ``folder``; returns the log. Raises :class:`SynthesisError` with Yosys's own words,
     :class:`~ohmgate.model.programs.ProgramError` where it was killed."""
-    # ABC's files go with the folder: a Yosys that fails leaves them behind
-    done = run_program([sys.executable, "-c", _DRIVER], folder, "\n".join(commands), name="yosys", temporary=folder)
+    done = run_program([sys.executable, "-c", _DRIVER], folder, "\n".join(commands), name="yosys")
     if done.returncode:
         errors = re.findall(r"(?:ERROR|ModuleNotFoundError|MemoryError): (.*)$", done.stdout, flags=re.MULTILINE)
         reason = errors[-1] + full(folder) if errors else ended(done.returncode, folder)

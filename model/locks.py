@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 from .formats import DesignError
 
@@ -38,7 +38,8 @@ def sole_use_of(file: Path, what: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(file.parent)) from None
-    entered = lock.lock_counter == 1
+    # a file system without locks has a file instead, which filelock writes and removes
+    entered = lock.lock_counter == 1 and not isinstance(lock, SoftFileLock)
     try:
         if entered:
             with suppress(OSError):  # on a full disk the lock holds without the number
@@ -53,6 +54,6 @@ def sole_use_of(file: Path, what: str) -> Iterator[None]:
 
 def _holder(file: Path) -> str:
     try:
-        return f" (process {int(file.read_text())})"
-    except (OSError, ValueError):
+        return f" (process {int(file.read_text().split()[0])})"
+    except (OSError, ValueError, IndexError):
         return ""

@@ -61,9 +61,7 @@ class _Pool(ProcessPoolExecutor):
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
     came, handlers = [], {}
-    if (
-        threading.current_thread() is threading.main_thread()
-    ):  # which alone handles them, whatever thread they come to
+    if threading.current_thread() is threading.main_thread():  # which handles those that come to other threads, too
         handlers = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in ENDING}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # processes that begin here inherit this
     try:

@@ -22,21 +22,20 @@ class ProgramError(DesignError):
 
 
 def run_program(
-    command: Sequence[str], folder: Path, text: str = "", name: str | None = None, temporary: Path | None = None
+    command: Sequence[str], folder: Path, text: str = "", name: str | None = None
 ) -> subprocess.CompletedProcess:
     """Run ``command`` in ``folder`` with ``text`` as its input; its output has standard error in it.
 
-    ``temporary`` is where it puts its temporary files, by default where all do.
-
-    Any status of the program's own is the caller's to judge. Raises :class:`ProgramError` for a program that cannot
-    be started or that a signal ended; ``name`` is what that says, by default the command's.
+    Its temporary files are in ``folder``, too, as a program that is ended leaves them. Its own statuses are the
+    caller's to judge. Raises :class:`ProgramError` for a program that cannot be started or that a signal ended;
+    ``name`` is what that says, by default the command's.
     """
     name = name or Path(command[0]).name
-    environment = None if temporary is None else os.environ | {"TMPDIR": str(temporary)}
+    environment = os.environ | {"TMPDIR": str(Path(folder).resolve())}
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, input=text, text=True, errors="replace", check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, cwd=folder, input=text, text=True, errors="replace", check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
         )  # fmt: skip
     except OSError as error:
         raise ProgramError(f"{name} cannot be started: {error.strerror}") from error

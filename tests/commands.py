@@ -5,6 +5,7 @@ A command is at the head of a process group, as in a shell, so a signal to the g
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -80,7 +81,9 @@ class Command:
         if self.process.is_alive():
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.join()
-        return Ended(self.process.exitcode, *((self.output / name).read_text() for name in ("out", "err")))
+        said = [(self.output / name).read_text(errors="replace") for name in ("out", "err")]
+        shutil.rmtree(self.output)
+        return Ended(self.process.exitcode, *said)
 
 
 def run(arguments, folder: Path, environment: dict | None = None, before: Callable | None = None) -> Ended:

@@ -61,7 +61,7 @@ def _built() -> Path:
             for source, content in sources.items():
                 (Path(temporary) / source).write_bytes(content)
             made = Path(temporary) / library.name
-            done = run_program(_command(compiler, Path(temporary) / SOURCES[0], made), cache)
+            done = run_program(_command(compiler, Path(temporary) / SOURCES[0], made), Path(temporary))
             if done.returncode:
                 errors = [line for line in done.stdout.splitlines() if "error" in line]
                 raise ProgramError(errors[0] if errors else f"{compiler} {ended(done.returncode, cache)}")

@@ -6,7 +6,7 @@ The caller's process writes a cell's file, whole or not at all, as soon as the c
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..model.files import whole
 from ..model.formats import DesignError, check_integer
 from ..model.locks import sole_use_of
 from ..model.processes import process_pool
+from ..model.programs import ProgramError
 from . import grid
 from .grid import Cell, belongs, run_cell
 
@@ -70,10 +71,13 @@ def run_sweep(
     process runs one of these.
     """
     with ExitStack() as stack:
-        for cell in missing_cells(cells, out):
-            path = result_path(out, cell)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(sole_use_of(path.with_name(f".{cell.name}.lock"), f"cell {cell.name!r}"))
+        for cell in cells:
+            lock = result_path(out, cell).with_name(f".{cell.name}.lock")
+            if read_result(out, cell) is None:
+                lock.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(sole_use_of(lock, f"cell {cell.name!r}"))
+            else:  # a sweep that was killed may have left it
+                lock.unlink(missing_ok=True)
         return _run_missing(cells, out, executor, data, progress, work)
 
 
@@ -114,6 +118,7 @@ def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
         try:
             from distributed import Client
             from distributed.comm import get_address_host_port
+            from distributed.scheduler import KilledWorker
         except ImportError:
             raise DesignError("executor 'dask' must have dask.distributed: pip install 'ohmgate[cluster]'") from None
         try:
@@ -121,7 +126,10 @@ def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
             client = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError):
             raise DesignError(f"executor must be a running scheduler's address, but {address!r} has none") from None
-        with client, client.get_executor(pure=False, retries=2) as pool:
-            yield pool
+        try:
+            with client, client.get_executor(pure=False, retries=2) as pool:
+                yield pool
+        except (CancelledError, KilledWorker) as error:
+            raise ProgramError(f"the scheduler at {address!r} or its workers have gone") from error
     else:
         raise DesignError(f"executor must be local or dask:ADDRESS, not {name!r}")

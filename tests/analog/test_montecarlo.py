@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import os
+import resource
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from ohmgate.analog.sources import present
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.locks import sole_use
 
 from ..designs import random_inputs, random_network
 
@@ -270,3 +274,37 @@ def test_errors_are_one_clear_sentence(tmp_path):
     with pytest.raises(DesignError) as error:
         montecarlo.run(study(seed=8), 1, file)
     assert str(error.value) == f"{str(file)!r} holds the draws of another study"
+
+
+def test_a_disk_that_takes_no_more_leaves_whole_lines(tmp_path):
+    """A limit on a file's size stands for it: as with a full disk, a write fails half-way."""
+    file = tmp_path / "draws"
+    draws = montecarlo.run(study(), 2, file)
+    whole = file.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            montecarlo.run(study(), 3, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.filename == str(file)
+    assert file.read_bytes() == whole
+    assert montecarlo.run(study(), 3, file)[:2] == draws
+
+
+def test_draws_are_not_made_twice_at_a_time(tmp_path):
+    sentences = []
+
+    def second():
+        with pytest.raises(DesignError) as error:
+            montecarlo.run(study(), 2, tmp_path / "draws")
+        sentences.append(str(error.value))
+
+    with sole_use(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    start = f"folder {str(tmp_path)!r} is in use by another ohmgate (process {os.getpid()}); "
+    assert sentences == [start + "wait for it or choose another --out"]
+    assert list(tmp_path.iterdir()) == []

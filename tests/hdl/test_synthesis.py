@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from ohmgate.hdl import synthesis
+from ohmgate.hdl.place import place_and_route
 from ohmgate.hdl.synthesis import AREA_UNIT, Source, synthesise, synthesise_verilog
 from ohmgate.hdl.synthesis_report import CriticalPath, SynthesisReport
-from ohmgate.hdl.yosys import SynthesisError
+from ohmgate.hdl.yosys import SynthesisError, run_yosys
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.programs import ProgramError
 
 
 def tiny() -> Design:
@@ -164,3 +167,50 @@ def test_an_unsupported_target_a_missing_library_and_broken_verilog_are_refused(
         synthesise(tiny(), "liberty", Path("no.lib"))
     with pytest.raises(SynthesisError, match=r"^yosys: .*syntax error"):
         synthesise_verilog(Source("top", "module top(; endmodule"))
+
+
+def cut(path: Path) -> None:
+    path.write_text(path.read_text()[:-20])
+
+
+@pytest.mark.parametrize(
+    "harm, name",
+    [
+        (lambda folder: (folder / "rtl.json").unlink(), "rtl.json"),
+        (lambda folder: cut(folder / "mapped.json"), "mapped.json"),
+        (lambda folder: cut(folder / "rtl_check.txt"), "rtl_check.txt"),
+        (lambda folder: (folder / "mapped_check.txt").write_text(""), "mapped_check.txt"),
+    ],
+    ids=["missing", "statistics", "check", "empty"],
+)
+def test_files_that_yosys_did_not_write_to_the_end_are_no_result(monkeypatch, harm, name):
+    """As on a disk that fills up: a check that is cut off warns of less than there is."""
+
+    def harmed(commands, folder):
+        log = run_yosys(commands, folder)
+        harm(folder)
+        return log
+
+    monkeypatch.setattr(synthesis, "run_yosys", harmed)
+    with pytest.raises(ProgramError) as error:
+        synthesise_verilog(Source("top", GOOD))
+    assert str(error.value) == f"yosys left no whole {name}"
+
+
+@pytest.mark.parametrize(
+    "script, sentence",
+    [
+        ("kill -9 $$", "nextpnr-ecp5 was ended by the signal SIGKILL, as the system does where memory runs out"),
+        ("echo 'ERROR: no room' >&2; exit 1", "nextpnr: ERROR: no room"),
+        ("exit 4", "nextpnr: ended with status 4"),
+        ("echo '{\"critical_paths\": [' > timing.json", "nextpnr left no whole timing.json"),
+        ("true", "nextpnr left no whole timing.json"),
+    ],
+)
+def test_place_and_route_that_fails_is_one_sentence(monkeypatch, tmp_path, script, sentence):
+    (tmp_path / "nextpnr-ecp5").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nextpnr-ecp5").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ProgramError) as error:
+        place_and_route(tmp_path / "netlist.json")
+    assert str(error.value) == sentence

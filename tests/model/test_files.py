@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,32 @@ def test_a_set_of_files_is_written_whole_or_stays_as_it_was(tmp_path):
 class Interrupted:
     def encode(self):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("raised", [OSError(1, "Operation not permitted"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("renames", range(8))
+def test_a_set_is_as_it_was_where_a_name_cannot_be_given(tmp_path, monkeypatch, raised, renames):
+    """Of four files, the second is new; the error comes at each of the renamings."""
+    before = {"one": "1", "three": "3", "four": "4"}
+    write_together(tmp_path, before)
+    replace, done = Path.replace, []
+
+    def limited(path, target):
+        if len(done) == renames:
+            done.append(None)
+            raise raised
+        done.append(path)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", limited)
+    with pytest.raises((DesignError, KeyboardInterrupt)):
+        write_together(tmp_path, {"one": "I", "two": "II", "three": "III", "four": "IV"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_run_has_put_aside_is_not_put_back(tmp_path, monkeypatch):
+    (tmp_path / ".one.before").write_text("old")
+    monkeypatch.setattr(Path, "replace", lambda path, target: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_together(tmp_path, {"one": "1"})
+    assert list(tmp_path.iterdir()) == []

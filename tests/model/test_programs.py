@@ -13,8 +13,8 @@ from ohmgate.model.programs import ProgramError, background, end_programs, ended
 
 
 def test_a_program_s_output_and_status_are_given_back(tmp_path):
-    done = run_program(["sh", "-c", "cat; pwd; echo err >&2; exit 3"], tmp_path, "in\n")
-    assert (done.returncode, done.stdout) == (3, f"in\n{tmp_path}\nerr\n")
+    done = run_program(["sh", "-c", "cat; pwd; echo $TMPDIR; echo err >&2; exit 3"], tmp_path, "in\n")
+    assert (done.returncode, done.stdout) == (3, f"in\n{tmp_path}\n{tmp_path}\nerr\n")
 
 
 @pytest.mark.parametrize(

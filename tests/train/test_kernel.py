@@ -227,3 +227,30 @@ def test_without_a_compiler_the_eager_path_serves(monkeypatch, tmp_path):
             assert layer(torch.zeros(2, 1, 2))[0].shape == (2, 1, 3)
     finally:
         kernels.kernel.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "script, reason",
+    [
+        ("kill -9 $$", r"compiler was ended by the signal SIGKILL, as the system does where memory runs out"),
+        ("echo 'x.cpp:1: error: no'; exit 1", r"x\.cpp:1: error: no"),
+        ("exit 3", r"\S+/compiler ended with status 3"),
+        (None, r"compiler cannot be started: No such file or directory"),
+    ],
+)
+def test_a_compiler_that_fails_is_one_sentence_and_leaves_nothing(monkeypatch, tmp_path, script, reason):
+    compiler = tmp_path / "compiler"
+    if script is not None:
+        compiler.write_text(f"#!/bin/sh\n{script}\n")
+        compiler.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXX", str(compiler))
+    kernels.kernel.cache_clear()
+    try:
+        with pytest.warns(
+            UserWarning, match=f"^training runs without its C\\+\\+ kernel, several times slower: {reason}$"
+        ):
+            assert kernel() is None
+    finally:
+        kernels.kernel.cache_clear()
+    assert {path.suffix for path in (tmp_path / "cache" / "ohmgate").iterdir()} <= {".lock"}

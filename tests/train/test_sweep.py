@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -158,6 +159,40 @@ def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):
     with pytest.raises(RuntimeError, match="broken"):
         run_sweep(CELLS, tmp_path, Inline(), work=work)
     assert [read_result(tmp_path, cell) is None for cell in CELLS] == [False, True, False, False]
+
+
+def test_a_cell_that_another_sweep_runs_is_not_run_twice(tmp_path):
+    sentences = []
+
+    def second(cells):
+        try:
+            sentences.append(run_sweep(cells, tmp_path, Inline(), work=quick))
+        except DesignError as error:
+            sentences.append(str(error))
+
+    def work(cell, folder):
+        if cell == CELLS[1]:
+            for cells in (CELLS[1:3], experiment("fig5")):  # the same cell, and others in the same folder
+                thread = threading.Thread(target=second, args=(cells,))
+                thread.start()
+                thread.join()
+        return quick(cell, folder)
+
+    assert run_sweep(CELLS[:2], tmp_path, Inline(), work=work) == 2
+    start = f"cell {CELLS[1].name!r} is in use by another ohmgate (process {os.getpid()}); "
+    assert sentences == [start + "wait for it or choose another --out", 4]
+    assert {path.name for path in (tmp_path / "cells").iterdir()} == {
+        f"{cell.name}.json" for cell in (*CELLS[:2], *experiment("fig5"))
+    }
+
+
+def test_the_lock_of_a_killed_sweep_goes_with_the_next(tmp_path):
+    (tmp_path / "cells").mkdir()
+    for cell in CELLS[:2]:
+        (tmp_path / "cells" / f".{cell.name}.lock").write_text("1")
+    result_path(tmp_path, CELLS[0]).write_text(json.dumps(quick(CELLS[0], None)))
+    assert run_sweep(CELLS[:2], tmp_path, Inline(), work=quick) == 1
+    assert sorted(path.suffix for path in (tmp_path / "cells").iterdir()) == [".json", ".json"]
 
 
 def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):

@@ -160,6 +160,17 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     macro.run(tmp_path)
 
 
+def test_a_conversion_is_done_once(tmp_path):
+    """However long the macro is left alone: more cycles here than its counter has numbers."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    macro = Macro(LAYERS["one bit"])
+    macro.cycle(convert=1)
+    for k in range(1, 2**16 + 8):
+        macro.cycle(done=k == 3)
+    macro.run(tmp_path)
+
+
 NAMES = {
     "ohmgate_array_2p2b1x8_k4_d4w4n4g4": LAYERS["lstm"],
     "ohmgate_array_3v5p1b2x4_k4_d3w2n5g4": LAYERS["driven lstm"],

@@ -34,6 +34,10 @@ def test_every_structure_is_as_in_the_code():
         ("Header", HEADER), ("Head of a section", SECTION), ("GEOM", GEOMETRY), ("GAIN", GAIN_ENTRY),
     ):  # fmt: skip
         assert record.markdown() in part(title), title
+        fields = [line for line in part(title).splitlines() if line.startswith("| ")][2:]
+        assert [line.split(" | ")[2] for line in fields[: len(record.fields)]] == [
+            name for name, _, _ in record.fields
+        ]
 
 
 def test_sections_and_errors_are_as_in_the_code():

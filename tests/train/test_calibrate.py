@@ -263,6 +263,17 @@ def test_sentences():
         calibrate(nn.Linear(2, 2), lambda: None)
 
 
+@pytest.mark.parametrize("largest", [1.5, 2.0, 3.0])
+def test_input_weights_grow_with_the_full_scale(largest):
+    """... so that a real input makes the voltage that it made before; by a factor of exactly 2, too."""
+    lstm = QuantLSTM(3, 4, weight_bits=8, dac_bits=8)
+    before = lstm.arrays[0].cells.detach().clone()
+    calibrate(lstm, lambda: lstm(largest * torch.ones(2, 1, 3)))
+    assert float(lstm.arrays[0].full_scale) == largest
+    assert torch.equal(lstm.arrays[0].cells[:3], before[:3] * largest)
+    assert torch.equal(lstm.arrays[0].cells[3:], before[3:])
+
+
 def test_a_calibration_leaves_no_hook_behind():
     """A hook that stays measures what the model gets later on, and holds all of the calibration's arrays."""
     linear = QuantLinear(2, 1)

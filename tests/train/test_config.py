@@ -4,6 +4,7 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train.config import FLOAT, QuantConfig, check_config
+from ohmgate.train.linear import LinearArray
 
 RULES = [
     ({"weight_bits": 0}, "weight bits must be an integer from 1 to 16, not 0 (or 32 for float)"),
@@ -49,3 +50,13 @@ def test_a_configuration_is_one():
         DesignError, match=r"^a layer's configuration must be a QuantConfig, not \{'weight_bits': 4\}$"
     ):
         check_config({"weight_bits": 4})
+
+
+@pytest.mark.parametrize("inputs, outputs, sentence", [
+    (0, 1, "inputs must be an integer from 1 to 1048576, not 0"),
+    (1, 2**20 + 1, "outputs must be an integer from 1 to 1048576, not 1048577"),
+])  # fmt: skip
+def test_the_size_of_a_linear_layer(inputs, outputs, sentence):
+    with pytest.raises(DesignError) as error:
+        LinearArray(inputs, outputs, QuantConfig())
+    assert str(error.value) == sentence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ohmgate.firmware import image
 from ohmgate.firmware.bits import pack_bits, packed_size, unpack_bits
 from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order, table_bits
-from ohmgate.firmware.frame import Section, split
+from ohmgate.firmware.frame import Section, join, split
 from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import CONTRACT_VERSION, Design, presets
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -270,6 +270,10 @@ def test_sentences_of_meta():
         return sentence(replaced(image.pack(scaled), META, change))
 
     assert units(output_scale=[]) == "header: the format version must be 1 of what META has, not 2"
+    frame = split(image.pack(scaled))
+    assert frame.version == 2
+    older = join(1, frame.fingerprint, frame.sections)  # which readers of version 1 would take, without the scale
+    assert sentence(older) == keys
     assert units(output_scale=[1, 2, 3]) == "section META: output_scale must be a list of floats (1.0, not 1)"
     assert units(output_scale=[1.0]) == "section META: output_scale must be 3 finite numbers, not (1.0,)"
     assert units(output_scale=[1.0, 0.0, 1.0]) == (

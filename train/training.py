@@ -54,7 +54,7 @@ class TrainConfig:
             check_noise(noise)
         for name, low, high in (
             ("learning_rate", 0, 10), ("label_smoothing", 0, 0.9), ("input_noise", 0, 100),
-            ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100),
+            ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100), ("range_noise", 0, 1000),
         ):  # fmt: skip
             value = getattr(self, name)
             if type(value) not in (int, float) or not low <= value <= high:

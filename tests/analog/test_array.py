@@ -123,6 +123,7 @@ def test_a_reading_is_kept_for_its_drive_and_its_step_alone():
         lambda: array.new_step(),
         lambda: drive.__setitem__(0, -drive[0] or 1),
     ):
+        array.new_step()
         array.convert(drive, 0)
         before = len(reads)
         act()

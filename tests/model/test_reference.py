@@ -85,7 +85,7 @@ def test_saturations_are_counted():
 
 
 def test_saturations_of_padded_steps_are_not_counted():
-    """Ragged lengths: of each sequence what it counts alone, though its padding would saturate as well."""
+    """Ragged lengths: of each sequence what it counts alone. Its padding is no input, or it would saturate as well."""
     design = Design.from_dict({"name": "small", "layer": [
         {"kind": "lstm", "inputs": 1, "hidden": 2, "adcs": 4, "cell_bits": 8, "cell_fraction": 7, "tanh_fraction": 5}
     ]})  # fmt: skip

@@ -317,6 +317,11 @@ def test_a_file_that_is_no_language_model_is_refused(tmp_path):
     )
 
 
+def test_cutoffs_may_lie_anywhere_within_the_tokens():
+    for cutoffs in ((1, 39), (1, 2, 3)):
+        assert LanguageModel(40, small((4, 4), cutoffs=cutoffs)).softmax.cutoffs == [*cutoffs, 40]
+
+
 @pytest.mark.parametrize("cutoffs", [(5, 40), (9, 5), (0, 5)])
 def test_cutoffs_that_do_not_split_the_tokens_are_refused(cutoffs):
     with pytest.raises(DesignError) as error:

@@ -12,6 +12,7 @@ from tests.hdl.simulate import simulate
 def test_words_gather_in_any_order_and_show_at_once(words, bits):
     rng = np.random.default_rng(words)
     dut = ResultBank(words, bits)
+    assert dut.latency == 1
 
     async def testbench(ctx):
         shown = 0

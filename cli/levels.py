@@ -48,7 +48,8 @@ class Sequences:
     labels: np.ndarray
 
     def accuracy(self, classes: np.ndarray) -> float:
-        return float((classes == self.labels).mean())
+        """Share of the sequences whose class is right; 0 where a chip lost or added results."""
+        return float((classes == self.labels).mean()) if len(classes) == len(self.labels) else 0.0
 
 
 def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Result]:
@@ -91,6 +92,6 @@ def rtl_level(name: str, what: str, network: Network, data: Sequences, device: D
 def rtl_classes(network: Network, device: DeviceResult) -> np.ndarray:
     """Class of each sequence (B,) from the output stream of a chip with a classifying head."""
     layer = network.design.layers[-1]
-    numbers = np.array([output_numbers(layer, payload) for payload in device.record.out])
-    values = numbers[numbers[:, -1] == 1, :-2]
-    return values[:, 0] if layer.output == "argmax" else values.argmax(axis=1)
+    numbers = [output_numbers(layer, payload) for payload in device.record.out]
+    ends = [values[:-2] for values in numbers if values[-1] == 1]
+    return np.array([values[0] if layer.output == "argmax" else values.argmax() for values in ends], np.int64)

@@ -13,6 +13,7 @@ from ..model.design import Design
 from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.locks import sole_use
 from ..model.network import Network
+from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
 
@@ -74,6 +75,8 @@ def command(
     from ..sim.simulators import WAVE_FILES, require
 
     require(simulator, waves)
+    if differences is not None:
+        require_place(differences)
     array = noise_of(noise)
     network = runs.read_network(source)
     if design is not None:

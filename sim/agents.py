@@ -47,21 +47,23 @@ class ArrayAgent:
         rows = layer.inputs + layer.hidden
         while True:
             await ValueChange(view.agent_request)
-            step = self.seen("select")
+            turn, step = len(self.codes) % layer.steps, self.seen("select")
+            if step != turn:
+                self.rules.broke(f"{self.where}: conversion {turn} of a time step selects column {step}")
             drive = from_wire(unpack(self.seen("row_codes"), layer.dac_bits, rows), layer.dac_bits)
             fresh = bool(layer.hidden) and self.seen("hidden_drive") == 0
             if fresh:
                 drive[layer.inputs :] = 0
             drive = np.concatenate([drive, self.bias])
-            if step == 0:
+            if turn == 0:
                 if fresh or (not layer.hidden and self.begins()):
                     self.array.new_sequence()
                 self.array.new_step()
                 self.drive = drive
                 self.drives.append(drive)
             elif not np.array_equal(drive, self.drive):
-                self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {step}")
-            codes = self.array.convert(drive, step)
+                self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
+            codes = self.array.convert(drive, step % layer.steps)
             self.codes.append(codes)
             view.agent_codes.value = pack(codes, layer.adc_bits)
             duration = layer.conversion_cycles
@@ -77,7 +79,7 @@ class ArrayAgent:
 
     def begins(self) -> bool:
         """Does a sequence of a dense layer begin with the next reading? One on last steps has one a sequence."""
-        return self.layer.at_end or self.firsts[len(self.drives)]
+        return self.layer.at_end or self.firsts[len(self.drives) :][:1] == [True]
 
     async def serve_programming(self):
         """Forever: wait for a cell to be written, put its level into the array model."""

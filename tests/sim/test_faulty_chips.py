@@ -83,6 +83,10 @@ def row_of_the_column(core, m):
     m.d.comb += core.array.row_codes[0].eq(core.array.select[0])  # still in a conversion, another one in the next
 
 
+def stuck_multiplexer(core, m):
+    m.d.comb += core.array.select.eq(0)
+
+
 def moving_payload(core, m):
     restless = Signal()
     m.d.sync += restless.eq(~restless)
@@ -123,6 +127,7 @@ FAULTS = {
     "early": early_take,
     "moving_row": partial(added, LstmLayerCore, moving_row),
     "row_of_column": partial(added, LstmLayerCore, row_of_the_column),
+    "stuck": partial(added, LstmLayerCore, stuck_multiplexer),
     "payload": partial(added, DenseLayerCore, moving_payload),
     "mark": partial(added, DenseLayerCore, dropped_mark),
     "lost": partial(added, LstmLayerCore, lost_pulse),
@@ -235,6 +240,7 @@ def test_codes_taken_early_are_named(results):
 @pytest.mark.parametrize("fault, sentence", [
     ("moving_row", "layer 0: rows, select or hidden_drive changed during a conversion"),
     ("row_of_column", "layer 0: rows changed within a time step, at conversion 1"),
+    ("stuck", "layer 0: conversion 1 of a time step selects column 0"),
     ("payload", "output stream: a result changed while it waited to be taken"),
     ("lost", "nothing moves for 508 cycles: an input is not taken"),
     ("deaf", "nothing moves for 508 cycles: the register bus does not answer at 0x00"),

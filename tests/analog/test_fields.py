@@ -1,11 +1,12 @@
 """Every field of a configuration is checked: what is of another kind, or no number, is refused in a sentence."""
 
 import math
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from ohmgate.model.formats import DesignError
+from tests.fields import every_field
 
 from .test_fingerprint import CONFIG
 
@@ -13,15 +14,9 @@ PARTS = [
     CONFIG, CONFIG.cells, CONFIG.cells.device, CONFIG.cells.device.telegraph, CONFIG.cells.device.flicker,
     CONFIG.cells.writer, CONFIG.cells.writer.pulse, CONFIG.cells.repair, CONFIG.cells.wires, CONFIG.adc, CONFIG.dac,
 ]  # fmt: skip
-FIELDS = [
-    (part, field.name)
-    for part in PARTS
-    for field in fields(part)
-    if not is_dataclass(getattr(part, field.name))
-]  # fmt: skip
 
 
-@pytest.mark.parametrize("part, name", FIELDS, ids=[f"{type(part).__name__}.{name}" for part, name in FIELDS])
+@every_field(PARTS)
 def test_what_is_of_another_kind_is_refused(part, name):
     held = getattr(part, name)
     if isinstance(held, bool):

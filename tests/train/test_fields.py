@@ -1,7 +1,7 @@
 """Every field of a training's configurations is checked, at both of its ends; those of a layer: test_config.py."""
 
 import math
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -11,24 +11,19 @@ from ohmgate.train.grid import Cell
 from ohmgate.train.language import LanguageConfig
 from ohmgate.train.noise import Noise
 from ohmgate.train.training import TrainConfig
+from tests.fields import every_field
 
 PARTS = [
     TrainConfig(), LanguageConfig(quant=QuantConfig()), Noise(), Cell(task="ptb", weight_bits=2, converter_bits=3),
 ]  # fmt: skip
-FIELDS = [
-    (part, field.name)
-    for part in PARTS
-    for field in fields(part)
-    if not is_dataclass(getattr(part, field.name))
-    and (type(part).__name__, field.name) not in {
-        ("LanguageConfig", "cutoffs"),  # by the model, which knows the tokens
-        ("Cell", "adc_noise"), ("Cell", "weight_noise"),  # by their Noise
-        ("Cell", "post_training"),  # by its task
-    }
-]  # fmt: skip
+CHECKED_ELSEWHERE = frozenset({
+    ("LanguageConfig", "cutoffs"),  # by the model, which knows the tokens
+    ("Cell", "adc_noise"), ("Cell", "weight_noise"),  # by their Noise
+    ("Cell", "post_training"),  # by its task
+})  # fmt: skip
 
 
-@pytest.mark.parametrize("part, name", FIELDS, ids=[f"{type(part).__name__}.{name}" for part, name in FIELDS])
+@every_field(PARTS, CHECKED_ELSEWHERE)
 def test_what_is_of_another_kind_is_refused(part, name):
     held = getattr(part, name)
     if isinstance(held, bool):

@@ -55,7 +55,12 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, *task, **options):  # which starts processes
         with _signals_held_back():
-            return super().submit(*task, **options)
+            try:
+                return super().submit(*task, **options)
+            except OSError as error:
+                if self._broken:  # it has lost a process meanwhile, and closed what the next one was to get
+                    raise BrokenProcessPool(self._broken) from error
+                raise
 
 
 @contextmanager

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
 import pytest
 
 from ohmgate.model.processes import process_pool
+from ohmgate.model.programs import ProgramError
 
 SCRIPT = """
 import sys, time
@@ -44,6 +45,26 @@ def test_what_is_raised_waits_for_no_worker():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [type(future.exception()) for future in futures] == [BrokenProcessPool] * 4
+
+
+@pytest.mark.parametrize("broken", ["a process has ended", False])
+def test_a_process_that_ends_while_the_next_one_starts(monkeypatch, broken):
+    """The pool's own thread then closes what the next one was to get; any other error is what it is."""
+
+    def closed(self):
+        self._broken = broken
+        raise OSError("handle is closed")
+
+    def start_another():
+        with process_pool(2) as pool:
+            assert pool.submit(os.getpid).result() != os.getpid()
+            monkeypatch.setattr(ProcessPoolExecutor, "_adjust_process_count", closed)
+            pool.submit(os.getpid)
+
+    with pytest.raises(ProgramError if broken else OSError) as error:
+        start_another()
+    said = "a worker process ended before its work, as where memory runs out" if broken else "handle is closed"
+    assert str(error.value) == said
 
 
 @pytest.mark.slow

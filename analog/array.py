@@ -12,11 +12,11 @@ from ..model.formats import DesignError, check_integer, full_scale, is_symmetric
 from ..model.layers import Layer
 from ..model.layout import gate_of_column, physical_order, row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
-from .chip import Chip
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
-from .grid import on_grid
-from .noise import FlickerProcess, TelegraphProcess, resized
+from .exact_sums import on_grid
+from .memory.chip import Chip
+from .memory.noise import FlickerProcess, TelegraphProcess, resized
 
 
 class Array:

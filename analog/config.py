@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ..model.formats import DesignError, check_choice, check_number
-from . import devices
-from .cells import Cells
+from .circuit.wires import WireConfig
 from .converters import AdcErrors, DacErrors
-from .wires import WireConfig
+from .memory import devices
+from .memory.cells import Cells
 
 REDRAW = ("per_programming", "per_sequence", "per_step")
 ADC_NOISE = ("none", "paper", "physical")

@@ -22,7 +22,7 @@ import numpy as np
 from ..model.formats import DesignError, check_choice, full_scale, signed_range
 from ..model.layout import logical_order, row_drive
 from .array import Array
-from .grid import on_grid
+from .exact_sums import on_grid
 
 BLOCK = 256  #: reads at once: drive, sums and noise of a 64 x 128 array fit into 1 MiB
 NORMALS = ("table", "exact")

@@ -26,7 +26,7 @@ from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
-from ohmgate.train.datasets import load_dataset
+from ohmgate.train.data.datasets import load_dataset
 
 LAYER = LstmLayer(inputs=32, hidden=32, adcs=16, bias_rows=0)
 MULT, SHIFT = 12, 9

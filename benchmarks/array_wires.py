@@ -18,10 +18,16 @@ import scipy
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from ohmgate.analog.compensate import compensate_pair, pair_error
-from ohmgate.analog.irdrop import ir_drop
-from ohmgate.analog.tiles import tiled_matrix
-from ohmgate.analog.wires import WireConfig, approximate_matrix, column_loss, effective_matrix, separable_matrix
+from ohmgate.analog.circuit.compensate import compensate_pair, pair_error
+from ohmgate.analog.circuit.irdrop import ir_drop
+from ohmgate.analog.circuit.tiles import tiled_matrix
+from ohmgate.analog.circuit.wires import (
+    WireConfig,
+    approximate_matrix,
+    column_loss,
+    effective_matrix,
+    separable_matrix,
+)
 
 READS = 1024
 
@@ -192,7 +198,7 @@ def main() -> None:
                     results.append(result)
     if options.json:
         content = {"provenance": provenance(options), "results": results}
-        from ohmgate.cli.runs import write_json  # late, for the command line sets the number of BLAS threads
+        from ohmgate.model.files import write_json
 
         write_json(options.json, content)
 

@@ -17,17 +17,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from ohmgate.analog import montecarlo
-from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig
-from ohmgate.analog.devices import Device
 from ohmgate.analog.inference import build_arrays, reachable
-from ohmgate.analog.montecarlo import Study
-from ohmgate.analog.repair import Repair
-from ohmgate.cli.runs import write_json
+from ohmgate.analog.memory.cells import Cells
+from ohmgate.analog.memory.devices import Device
+from ohmgate.analog.memory.repair import Repair
+from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies.montecarlo import Study
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
-from ohmgate.train.datasets import SequenceDataset, load_dataset
+from ohmgate.model.files import write_json
+from ohmgate.train.data.datasets import SequenceDataset, load_dataset
 from ohmgate.train.retrain import gentle, retrain
 from ohmgate.train.training import PROTOCOLS, TrainResult, train
 

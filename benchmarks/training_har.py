@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from ohmgate.cli.runs import write_json
 from ohmgate.model.design import Design
-from ohmgate.train.datasets import load_dataset
+from ohmgate.model.files import write_json
+from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.export.verify import verify
 from ohmgate.train.network import DesignNetwork
 from ohmgate.train.training import PROTOCOLS, train
-from ohmgate.train.verify import verify
 
 
 def at_bits(design: Design, bits: int) -> Design:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from ohmgate.cli.runs import write_json
+from ohmgate.model.files import write_json
 from ohmgate.model.formats import DesignError
-from ohmgate.train.config import QuantConfig
-from ohmgate.train.grid import check_device
-from ohmgate.train.kernel import kernel
-from ohmgate.train.lstm import LstmArray
-from ohmgate.train.noise import PAPER_ADC, Noise
+from ohmgate.train.experiments.grid import check_device
+from ohmgate.train.kernel.build import kernel
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.lstm import LstmArray
+from ohmgate.train.layers.noise import PAPER_ADC, Noise
 
 SHAPES = {"har": (32, 32, 128, 64), "ptb": (300, 300, 35, 20), "names": (100, 256, 16, 32)}  #: m, n, T, B
 PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ohmgate.model.design import Design
-from ohmgate.train.datasets import load_dataset
-from ohmgate.train.noise import PAPER_ADC, Noise
+from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.layers.noise import PAPER_ADC, Noise
 from ohmgate.train.training import PROTOCOLS, train
 
 

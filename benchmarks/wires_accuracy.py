@@ -25,20 +25,21 @@ import scipy
 import torch
 
 from ohmgate.analog.array import Array
-from ohmgate.analog.array_study import fitting_shift
+from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import preset
-from ohmgate.analog.cures import Outcome, outcomes
 from ohmgate.analog.inference import build_arrays, predictions
-from ohmgate.analog.wires import WireConfig
-from ohmgate.cli.runs import write_json
+from ohmgate.analog.studies.array_study import fitting_shift
+from ohmgate.analog.studies.cures import Outcome, outcomes
 from ohmgate.firmware import image
 from ohmgate.model import reference
 from ohmgate.model.design import Design
+from ohmgate.model.files import write_json
 from ohmgate.model.formats import full_scale, signed_range
 from ohmgate.model.layout import logical_order
 from ohmgate.model.network import Network
-from ohmgate.train import corpora, language
-from ohmgate.train.datasets import load_dataset
+from ohmgate.train.data import corpora
+from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.experiments import language
 from ohmgate.train.export import export
 
 CELLS = preset("paper_cells")

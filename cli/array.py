@@ -7,15 +7,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..analog.array_study import PHYSICAL, ArrayStudy, study
+from ..analog.circuit.netlist import write_netlist
+from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
-from ..analog.netlist import write_netlist
-from ..analog.wires import WireConfig
+from ..analog.studies.array_study import PHYSICAL, ArrayStudy, study
 from ..model.design import presets
 from ..model.formats import DesignError, check_integer
 from ..model.prerequisites import require_place
+from ..report.array import write_report
 from . import runs
-from .array_report import write_report
 from .console import Steps, say
 
 EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's array is made of and how well it reads;

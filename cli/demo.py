@@ -18,10 +18,10 @@ from ..model.formats import check_integer
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.programs import background
+from ..sim.levels import Sequences, rtl_level, software_levels
 from . import runs
 from .console import Steps, say
 from .generate import write as write_verilog
-from .levels import Sequences, rtl_level, software_levels
 
 EXAMPLES = """Example: `ohmgate demo`, then open `runs/demo/report.html` in a browser.
 
@@ -47,7 +47,7 @@ def command(
     for name, value, most in (("seeds", seeds, 1000), ("utterances", utterances, 370), ("draws", draws, 100_000)):
         check_integer(name, value, 1, most)
     check()
-    from .report import write_report
+    from ..report.demo import write_report
 
     with sole_use(out):
         story = tell(out, seeds, epochs, utterances, draws)
@@ -69,7 +69,7 @@ def command(
 
 def check() -> None:
     """Raise :class:`DesignError` if something that the demo needs after training is missing."""
-    from ..hdl import synthesis
+    from ..hdl.flow import synthesis
     from ..sim.simulators import require
 
     require("verilator")
@@ -79,10 +79,10 @@ def check() -> None:
 
 def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict:
     """Train, pack, generate, simulate, compare. Everything that the report shows."""
-    from ..hdl.synthesis import synthesise
+    from ..hdl.flow.synthesis import synthesise
     from ..sim.cosim import build, simulate
     from ..sim.job import DeviceJob
-    from ..train.datasets import load_dataset
+    from ..train.data.datasets import load_dataset
     from ..train.network import DesignNetwork
     from ..train.seeds import train_seeds
     from ..train.training import PROTOCOLS
@@ -138,6 +138,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
         "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
         "utterances": utterances, "synthesis": synthesis, "usage": usage, "train_noise": config.train_noise,
+        "image": runs.image_path(out),
     }  # fmt: skip
 
 

@@ -30,6 +30,6 @@ def command(
 
 def write(design: Design, folder: Path, trace: bool = False) -> list[Path]:
     """Everything that a chip's user needs, in ``folder``: byte-identical on every run, and all of it or nothing."""
-    from ..hdl.generate import generated
+    from ..hdl.flow.generate import generated
 
     return write_together(folder, generated(design, trace) | c_header.sources())

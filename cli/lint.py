@@ -17,8 +17,8 @@ def command(
     design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
 ) -> None:
     """Lint a design's generated Verilog with Verilator, all warnings on, with the shipped waivers."""
-    from ..hdl.generate import generate
-    from ..hdl.lint import NEEDS, VIEWS, lint
+    from ..hdl.flow.generate import generate
+    from ..hdl.flow.lint import NEEDS, VIEWS, lint
 
     loaded = Design.load(design)
     require("lint", NEEDS)

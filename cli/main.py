@@ -1,12 +1,15 @@
 """Entry point of ``ohmgate``. What a command needs is imported when it runs, so that ``--help`` answers at once."""
 
 import signal
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from ..model.programs import end_programs
 from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train
+from .console import say
 from .statuses import EXPLAINED, Terminated, fault, statuses
 
 
@@ -29,10 +32,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="LSTM accelerators around non-volatile memory arrays: train, generate, program, simulate. "
     "The trained model, the integer reference, the Verilog and the noiseless array give the same integers.",
     epilog=f"Begin with `ohmgate demo`. Every command has its own `--help` with examples. {EXPLAINED}",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"ohmgate {metadata.version('ohmgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What ``ohmgate`` itself takes, without a command."""
+
 
 for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):
     name = command.__name__.rpartition(".")[2]

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ..analog import montecarlo
 from ..analog.config import PRESETS
 from ..analog.config_file import SUFFIX
+from ..analog.studies import montecarlo
 from ..model.design import Design
 from ..model.formats import check_integer
 from ..model.locks import sole_use
@@ -71,8 +71,8 @@ def command(
     ] = None,
 ) -> None:
     """Classify the test set on many noisy chips: accuracy, intervals, code errors, and a report."""
-    from ..analog.report import write_report
-    from ..train.datasets import load_dataset
+    from ..report.montecarlo import write_report
+    from ..train.data.datasets import load_dataset
 
     check_integer("sensitivity", sensitivity, 0, 1_000_000)
     if out is not None:
@@ -105,7 +105,7 @@ def trained(design: str, dataset: str | None, data: Path | None) -> Path:
     name = Design.load(design).name
     folder = Path("runs") / name
     if not (folder / runs.CONFIG).exists() or not runs.image_path(folder).exists():
-        from ..train.datasets import DATASETS
+        from ..train.data.datasets import DATASETS
 
         train.command(design, folder, dataset or (name if name in DATASETS else "vowels"), data)
         pack.command(folder, data=data)

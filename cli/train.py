@@ -8,8 +8,10 @@ import numpy as np
 import typer
 
 from ..model.design import Design, presets
+from ..model.files import write_json
 from ..model.formats import check_integer
 from ..model.locks import sole_use
+from ..report.results import RESULTS, UNITS, clipped
 from . import runs
 from .console import Steps, say
 
@@ -53,10 +55,10 @@ def command(
 
     What is not given follows the data set's protocol (docs/training.md).
     """
-    from ..train.datasets import load_dataset
+    from ..report.figures import code_histograms, save
+    from ..train.data.datasets import load_dataset
     from ..train.training import PROTOCOLS, TrainConfig, check_fit, train
     from ..train.usage import usage_of_sequences
-    from .figures import code_histograms, save
 
     loaded, learned = Design.load(design), load_dataset(dataset, data)
     check_integer("seeds", seeds, 1, 1000)
@@ -74,7 +76,7 @@ def command(
     ]
     common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
     started = {"design": loaded.to_dict(), "dataset": learned.name, "train": common}
-    results = {"accuracy": {}, "clipped": {}, "units": runs.UNITS}
+    results = {"accuracy": {}, "clipped": {}, "units": UNITS}
     looked_at = learned.test.take(
         np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
     )
@@ -94,9 +96,9 @@ def command(
                 usage = usage_of_sequences(
                     result.model, looked_at, result.network.input_scale, result.network.input_offset
                 )
-                results["clipped"][name] = runs.clipped(usage)
+                results["clipped"][name] = clipped(usage)
                 save(code_histograms(usage), out / "plots" / f"codes_{name}.png")
-            runs.write_json(out / runs.RESULTS, results)
+            write_json(out / RESULTS, results)
     for name, value in results["accuracy"].items():
         say(f"{name:<14} test accuracy {100 * value:.2f} %")
     say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all; here because every folder writes some, and all may import it."""
 
 import errno
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -85,3 +86,15 @@ def _unlink(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file whole or not at all; its folder is made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """:func:`write_text` of ``content`` as indented JSON."""
+    write_text(path, json.dumps(content, indent=1) + "\n")

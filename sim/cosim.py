@@ -10,9 +10,9 @@ from cocotb_tools.runner import get_runner
 
 from ..hdl.accelerator import check_rtl
 from ..hdl.chip import Chip
-from ..hdl.emit import emit
+from ..hdl.flow.emit import emit
+from ..hdl.flow.verilator import tool_path
 from ..hdl.macro_views import unique_layers
-from ..hdl.verilator import tool_path
 from ..model.design import Design
 from ..model.files import whole
 from ..model.formats import DesignError

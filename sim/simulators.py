@@ -2,7 +2,7 @@
 
 import subprocess
 
-from ..hdl.verilator import tool_path
+from ..hdl.flow.verilator import tool_path
 from ..model import prerequisites
 from ..model.formats import DesignError, check_choice
 from ..model.prerequisites import LIBPYTHON, POD_USAGE
@@ -13,8 +13,8 @@ WAVE_NEEDS = {"verilator": ("lz4.h", "zlib.h"), "icarus": ()}
 
 #: Icarus reads the emitted Verilog as Verilog-2005: with -g2012 outputs stay X after reset (amaranth issue 1629).
 #: Verilator: the generated Verilog of Amaranth is full of harmless width and unused-signal warnings; linting is the
-#: business of hdl/lint.py, so here they only do not stop the build. cocotb's runner makes every signal public, which
-#: makes the compiler crawl; only the bench's ports and the agents' registers are (marked in their Verilog).
+#: business of hdl/flow/lint.py, so here they only do not stop the build. cocotb's runner makes every signal public,
+#: which makes the compiler crawl; only the bench's ports and the agents' registers are (marked in their Verilog).
 BUILD_ARGS = {
     "icarus": ["-g2005"],
     "verilator": ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "unique", "--no-public-flat-rw"],

@@ -19,8 +19,8 @@ import psutil
 SECONDS = 120  #: that anything may take on a busy machine
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([
-    "tests.commands", "torch", "ohmgate.cli.main", "ohmgate.cli.report", "ohmgate.analog.report", "ohmgate.hdl.lint",
-    "ohmgate.hdl.synthesis", "ohmgate.sim.cosim", "ohmgate.train.sweep", "ohmgate.train.usage", "matplotlib.pyplot",
+    "tests.commands", "torch", "ohmgate.cli.main", "ohmgate.report.demo", "ohmgate.report.montecarlo", "ohmgate.hdl.flow.lint",
+    "ohmgate.hdl.flow.synthesis", "ohmgate.sim.cosim", "ohmgate.train.experiments.sweep", "ohmgate.train.usage", "matplotlib.pyplot",
 ])  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def quick_sweep() -> None:
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import contextmanager
 
-    from ohmgate.train import grid, sweep
+    from ohmgate.train.experiments import grid, sweep
 
     @contextmanager
     def executor(name, workers):
@@ -128,7 +128,7 @@ def quick_sweep() -> None:
 
 def sweep_without_data() -> None:
     """For ``before``: a sweep that starts its workers, though its data are not there."""
-    from ohmgate.train import grid
+    from ohmgate.train.experiments import grid
 
     grid.check_data = lambda cells, data: None
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
-from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 
 T, B, N = 5, 4, 6
 LENGTHS = (3, 5, 2, 5)

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from ..model.formats import DesignError, check_integer
-from .array import ArrayModule
-from .config import FLOAT
-from .lstm import LstmArray
-from .sequence import Trace
-from .whole_model import arrays_of, evaluating, listen_to_inputs, listening
+from .layers.array import ArrayModule
+from .layers.config import FLOAT
+from .layers.lstm import LstmArray
+from .layers.sequence import Trace
+from .layers.whole_model import arrays_of, evaluating, listen_to_inputs, listening
 
 
 def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float = 99.9, passes: int = 2) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..model.formats import DesignError
-from .array import ArrayModule
-from .config import QuantConfig, check_config
-from .modules import QuantLinear, QuantLSTM
-from .whole_model import set_noise
+from .layers.array import ArrayModule
+from .layers.config import QuantConfig, check_config
+from .layers.modules import QuantLinear, QuantLSTM
+from .layers.whole_model import set_noise
 
 
 @dataclass(frozen=True)

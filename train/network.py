@@ -10,14 +10,14 @@ from ..model.design import Design
 from ..model.formats import DesignError, full_scale
 from ..model.layers import Layer
 from ..model.network import Network
-from .array import ArrayModule
-from .config import FLOAT, LSTM_FIELDS, QuantConfig
-from .linear import LinearArray
-from .lstm import LstmArray
-from .noise import Noise
-from .sequence import Trace
-from .units import described
-from .whole_model import set_noise
+from .export.units import described
+from .layers.array import ArrayModule
+from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
+from .layers.linear import LinearArray
+from .layers.lstm import LstmArray
+from .layers.noise import Noise
+from .layers.sequence import Trace
+from .layers.whole_model import set_noise
 
 
 class DesignNetwork(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..model.formats import DesignError
-from .datasets import SequenceDataset
+from .data.datasets import SequenceDataset
 from .training import TrainConfig, TrainResult, fit
 
 EPOCHS, LEARNING_RATE = 0.25, 0.1  #: of retraining, as shares of those of the training

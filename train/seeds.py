@@ -14,7 +14,7 @@ from ..model.formats import DesignError, check_integer
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.processes import process_pool
-from .datasets import SequenceDataset
+from .data.datasets import SequenceDataset
 from .training import PROTOCOLS, TrainConfig, train
 
 Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one line about the last

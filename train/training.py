@@ -13,10 +13,10 @@ from ..model.design import Design
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer
 from ..model.network import Network
 from . import checkpoint as checkpoints
-from .datasets import SequenceDataset, Sequences
+from .data.datasets import SequenceDataset, Sequences
+from .layers.noise import PAPER_ADC, Noise, check_noise
+from .layers.quantisers import QUANTISERS
 from .network import DesignNetwork, evaluate_codes
-from .noise import PAPER_ADC, Noise, check_noise
-from .quantisers import QUANTISERS
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
 LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ..model.formats import full_scale, signed_range
-from .array import ArrayModule
-from .datasets import Sequences
+from .data.datasets import Sequences
+from .layers.array import ArrayModule
+from .layers.whole_model import listen_to_inputs, listening
 from .network import DesignNetwork
-from .whole_model import listen_to_inputs, listening
 
 
 @dataclass(frozen=True, eq=False)

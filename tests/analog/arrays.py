@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ohmgate.analog import devices
 from ohmgate.analog.array import Array
-from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig
+from ohmgate.analog.memory import devices
+from ohmgate.analog.memory.cells import Cells
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.layers import DenseLayer
 

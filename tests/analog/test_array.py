@@ -16,8 +16,7 @@ from ohmgate.model import reference
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import gate_of_column, physical_order
-
-from ..designs import random_design, random_inputs, random_network, seeds
+from tests.designs import random_design, random_inputs, random_network, seeds
 
 NOISY = (
     ArrayConfig(weight_noise=0.1, adc_noise="paper"),

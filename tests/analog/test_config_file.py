@@ -9,14 +9,14 @@ from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
-from ohmgate.analog.cells import Cells
+from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.config_file import load_config, read_config
 from ohmgate.analog.converters import AdcErrors
-from ohmgate.analog.devices import Device
-from ohmgate.analog.programming import PulseModel, WriteVerify
-from ohmgate.analog.repair import Repair
-from ohmgate.analog.wires import WireConfig
+from ohmgate.analog.memory.cells import Cells
+from ohmgate.analog.memory.devices import Device
+from ohmgate.analog.memory.programming import PulseModel, WriteVerify
+from ohmgate.analog.memory.repair import Repair
 from ohmgate.model.formats import DesignError
 
 MANUAL = Path(__file__).parents[2] / "docs/array.md"

@@ -13,8 +13,7 @@ from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import KINDS, AdcBank, AdcErrors, DacBank, DacErrors
 from ohmgate.model.formats import DesignError, signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
-
-from ..designs import seeds
+from tests.designs import seeds
 
 
 def layer(bits=4, adcs=50, steps=2):

@@ -10,16 +10,15 @@ from scipy import stats
 
 from ohmgate.analog import fast, inference
 from ohmgate.analog.array import Array
-from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.fast import NORMALS, FastReader, Normals, quantile_table
 from ohmgate.analog.fast_network import FastNetwork, why_not_network
+from ohmgate.analog.memory.cells import Cells
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_order
-
-from ..designs import random_design, random_inputs, random_network, seeds
+from tests.designs import random_design, random_inputs, random_network, seeds
 
 LAYER = LstmLayer(inputs=32, hidden=32, adcs=16)
 LEVELS = np.random.default_rng(0).integers(-7, 8, (65, 128))

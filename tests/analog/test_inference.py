@@ -10,8 +10,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_order
-
-from ..designs import random_inputs, random_network
+from tests.designs import random_inputs, random_network
 
 
 def small_network(**head):

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from ohmgate.analog.array_study import PHYSICAL, study
 from ohmgate.analog.config import PRESETS, preset
+from ohmgate.analog.studies.array_study import PHYSICAL, study
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 

@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
-from ohmgate.train.datasets import load_dataset
+from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.training import PROTOCOLS, train
 from ohmgate.train.usage import usage_of_sequences
 
@@ -175,3 +177,26 @@ def test_a_second_program_finds_the_entry_point():
     done = subprocess.run([sys.executable, "-m", "ohmgate.cli.main", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "ohmgate demo" in done.stdout
+
+
+def test_version_and_short_help(ohmgate):
+    assert ohmgate("--version").stdout == f"ohmgate {metadata.version('ohmgate')}\n"
+    assert ohmgate("-h").stdout == ohmgate("--help").stdout
+    assert ohmgate("pack", "-h").stdout == ohmgate("pack", "--help").stdout
+
+
+@pytest.mark.parametrize("package", ["model", "hdl", "train"])
+def test_a_folder_is_no_package_by_itself(package):
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", f"import {package}"], cwd=root, capture_output=True, text=True)
+    assert done.stderr.endswith(f"ImportError: the name of this package is ohmgate.{package}, not {package}\n")
+
+
+def test_the_package_runs_as_a_module_and_has_the_names_of_a_notebook():
+    text = (
+        "import ohmgate, sys; print(ohmgate.__version__, 'torch' in sys.modules); print(ohmgate.QuantLSTM.__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{metadata.version('ohmgate')} False\nohmgate.train.layers.modules\n"
+    done = subprocess.run([sys.executable, "-m", "ohmgate", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"ohmgate {metadata.version('ohmgate')}\n"

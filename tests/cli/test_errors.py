@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ohmgate.cli.levels import compare_results
 from ohmgate.firmware import image
 from ohmgate.model import reference
 from ohmgate.model.design import Design
+from ohmgate.sim.levels import compare_results
 
 
 def refused(result) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ohmgate.analog import montecarlo
+from ohmgate.analog.studies import montecarlo
 from ohmgate.cli import train
 from ohmgate.model import prerequisites
 from ohmgate.model.prerequisites import DEBIAN, LIBPYTHON, POD_USAGE
-from ohmgate.train import sweep
+from ohmgate.train.experiments import sweep
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ CASES = [
 ]  # fmt: skip
 
 
-WORK = ("train.seeds.train_seeds", "sim.cosim.emit", "hdl.generate.emit", "hdl.synthesis.emit")
+WORK = ("train.seeds.train_seeds", "sim.cosim.emit", "hdl.flow.generate.emit", "hdl.flow.synthesis.emit")
 
 
 def worked(*_, **__):
@@ -64,7 +64,7 @@ def test_what_is_missing_is_one_sentence_before_any_work(
     ohmgate, run_folder, tmp_path, monkeypatch, arguments, lacking, needs, packages
 ):
     monkeypatch.setattr(prerequisites, "_is_there", lambda name: name not in lacking)
-    monkeypatch.setattr("ohmgate.hdl.place.find_command", lambda name: None)
+    monkeypatch.setattr("ohmgate.hdl.flow.place.find_command", lambda name: None)
     for work in WORK:
         monkeypatch.setattr(f"ohmgate.{work}", worked)
     named = {"OUT": tmp_path / "out", "RUN": run_folder}
@@ -85,7 +85,7 @@ def test_what_is_missing_is_one_sentence_before_any_work(
 def test_a_file_that_cannot_be_written_is_one_sentence_before_any_work(
     ohmgate, run_folder, tmp_path, monkeypatch, arguments
 ):
-    for work in ("hdl.synthesis.emit", "cli.array.study"):
+    for work in ("hdl.flow.synthesis.emit", "cli.array.study"):
         monkeypatch.setattr(f"ohmgate.{work}", worked)
     (tmp_path / "file").touch()
     arguments = [

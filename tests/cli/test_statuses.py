@@ -20,8 +20,8 @@ from safetensors import safe_open
 
 from ohmgate.cli.main import app
 from ohmgate.firmware import image
-from ohmgate.hdl import synthesis
-from ohmgate.hdl.synthesis import Source
+from ohmgate.hdl.flow import synthesis
+from ohmgate.hdl.flow.synthesis import Source
 from ohmgate.model.locks import NAME, sole_use, sole_use_of
 from tests.commands import Command, Ended, quick_sweep, sweep_without_data
 

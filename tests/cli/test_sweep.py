@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from ohmgate.cli import sweep_report
 from ohmgate.model.formats import DesignError
-from ohmgate.train import grid, language, sweep
-from ohmgate.train.grid import EXPERIMENTS, experiment, record
-from ohmgate.train.sweep import read_result, result_path
+from ohmgate.report import sweep as sweep_report
+from ohmgate.train.experiments import grid, language, sweep
+from ohmgate.train.experiments.grid import EXPERIMENTS, experiment, record
+from ohmgate.train.experiments.sweep import read_result, result_path
 
 
 def write_result(out, cell, final, epochs=()):

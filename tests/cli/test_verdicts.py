@@ -5,12 +5,13 @@ import csv
 import numpy as np
 import pytest
 
-from ohmgate.cli import demo, report
-from ohmgate.cli.levels import Level, Sequences, rtl_classes
+from ohmgate.cli import demo
 from ohmgate.hdl import element_wise
 from ohmgate.model.compare import Comparison, Mismatch
 from ohmgate.model.reference import run
+from ohmgate.report import demo as report
 from ohmgate.sim.cosim import DeviceResult
+from ohmgate.sim.levels import Level, Sequences, rtl_classes
 from ohmgate.sim.simulators import missing_tools
 from tests.sim.test_compare import ideal_record, job
 

@@ -7,16 +7,7 @@ import numpy as np
 
 from ohmgate.firmware import image
 from ohmgate.firmware.c_header import ERRORS
-from ohmgate.firmware.format import (
-    CRC_BYTES,
-    DIGEST_BYTES,
-    GAIN_ENTRY,
-    GEOMETRY,
-    HEADER,
-    MAX_BITS,
-    SECTION,
-    SECTIONS,
-)
+from ohmgate.firmware.format import CRC_BYTES, DIGEST_BYTES, GAIN_ENTRY, GEOMETRY, HEADER, MAX_BITS, SECTION, SECTIONS
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from tests.designs import random_network

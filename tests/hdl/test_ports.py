@@ -4,7 +4,7 @@ import pytest
 
 from ohmgate.hdl.array_macro import macro_ports
 from ohmgate.hdl.chip import chip_ports
-from ohmgate.hdl.keywords import KEYWORDS
+from ohmgate.hdl.flow.keywords import KEYWORDS
 from ohmgate.hdl.macro_views import black_box
 from ohmgate.hdl.streams import input_layout, output_layout
 from ohmgate.model.design import Design

@@ -104,7 +104,7 @@ def read_measured(root: Path, data: Path, durations: Path) -> CoverageMap:
     tests, lines, texts = sorted(seconds), {}, {}
     places = {test: place for place, test in enumerate(tests)}
     for path in sorted(measured.measured_files()):
-        file = Path(path).relative_to(root).as_posix()
+        file = Path(path).resolve().relative_to(root).as_posix()
         by_line = {}
         for line, contexts in measured.contexts_by_lineno(path).items():
             names = {context.split("|")[0] for context in contexts}

@@ -85,7 +85,7 @@ class Hunt:
         for file, group in groupby(sorted(chosen, key=lambda test: test.split("::")[0]), lambda t: t.split("::")[0]):
             members = sorted(group, key=seconds.get)
             total = sum(seconds[test] for test in members)
-            near = f"tests/{mutant.package}/"
+            near = f"tests/{Path(mutant.file).parent.as_posix()}/"
             order = 0 if file == f"{near}test_{stem}.py" else 1 if file.startswith(near) else 2
             groups.append((order, total, members))
         named = [test for name in mutant.tests for test in self._in(name)]

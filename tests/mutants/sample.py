@@ -14,9 +14,6 @@ from pathlib import Path
 from .mutant import Mutant
 from .operators import OBVIOUS, Candidate, candidates, make
 
-#: Left out: pictures, and text that is held by its own files.
-LEFT_OUT = ("__init__.py", "plots.py", "figures.py")
-
 
 def sample(root: Path, packages: list[str], count: int, seed: int) -> list[Mutant]:
     """``count`` mutants of the Python files of ``packages``, each package by its share of lines with mutants."""
@@ -48,8 +45,8 @@ class Line:
 def _lines(root: Path, package: str, seed: int) -> list[Line]:
     """The lines of a package, by rank."""
     found = []
-    for path in sorted((root / package).glob("*.py")):
-        if path.name in LEFT_OUT:
+    for path in sorted((root / package).rglob("*.py")):
+        if path.name == "__init__.py":
             continue
         text, by_line = path.read_text(encoding="utf-8"), defaultdict(list)
         lines = text.splitlines()
@@ -63,7 +60,7 @@ def _lines(root: Path, package: str, seed: int) -> list[Line]:
                 return candidate.operator in OBVIOUS and digest[0] > "3", digest
 
             found.append(
-                Line(_rank(seed, path.name, *around), f"{package}/{path.name}", text, sorted(here, key=rank))
+                Line(_rank(seed, path.name, *around), path.relative_to(root).as_posix(), text, sorted(here, key=rank))
             )
     return sorted(found, key=lambda line: line.rank)
 

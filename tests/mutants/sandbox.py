@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("model", "train", "analog", "hdl", "firmware", "sim", "cli", "designs")
 PRELOADED = (
     "numpy", "scipy.sparse.linalg", "scipy.stats", "hypothesis.extra.numpy", "mpmath", "torch", "amaranth.sim",
     "amaranth.back.verilog", "typer.testing", "rich.progress", "jinja2", "matplotlib.figure", "safetensors.torch",
@@ -46,7 +45,7 @@ class Sandbox:
 
     def __init__(self, root: Path, folder: Path):
         self.root, self.folder = root, folder
-        self.tree, self.imports = folder / "tree", folder / "imports"
+        self.tree = folder / "tree"  # before the installed package on the path, so this one is imported
         for name in PRELOADED:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
@@ -61,14 +60,9 @@ class Sandbox:
         )  # fmt: skip
         for name in filter(None, listed.stdout.split("\0")):
             source, target = self.root / name, self.tree / name
-            if source.is_file():
+            if source.is_file() or source.is_symlink():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
-        package = self.imports / "ohmgate"  # before the installed one on the path, so this one is imported
-        package.mkdir(parents=True)
-        for name in PACKAGES:
-            (package / name).symlink_to(self.tree / name, target_is_directory=True)
-        (package / "__init__.py").touch()
+                shutil.copy2(source, target, follow_symlinks=False)
 
     @contextlib.contextmanager
     def holding(self, file: str, text: str):
@@ -115,13 +109,13 @@ class Sandbox:
             os.dup2(log, 2)
             os.chdir(self.tree)
             os.environ |= {
-                "PYTHONPATH": str(self.imports), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
                 "XDG_CACHE_HOME": str(self.folder.parent / "cache"), **CCACHE,
             }  # fmt: skip
             sys.dont_write_bytecode = True
             for name in [n for n in sys.modules if n == "tests" or n.startswith("tests.")]:
                 del sys.modules[name]
-            sys.path[:] = [str(self.imports)] + [p for p in sys.path if Path(p or ".").resolve() != self.root]
+            sys.path[:] = [str(self.tree)] + [p for p in sys.path if Path(p or ".").resolve() != self.root]
             files = list(dict.fromkeys(test.split("::")[0] for test in tests))
             arguments = [
                 "-x",
@@ -135,7 +129,7 @@ class Sandbox:
                 str(self.tree),
             ]
             arguments += ["-c", str(self.tree / "pyproject.toml"), f"--basetemp={self.folder / 'tmp'}"]
-            code = int(pytest.main([*arguments, *files], plugins=[_Chosen(tests, seconds, report, self.imports)]))
+            code = int(pytest.main([*arguments, *files], plugins=[_Chosen(tests, seconds, report, self.tree)]))
         finally:
             sys.stdout.flush()
             os._exit(code)
@@ -144,9 +138,9 @@ class Sandbox:
 class _Chosen:
     """A pytest plugin: runs the chosen tests only, in their order, and writes down what happens."""
 
-    def __init__(self, tests, seconds, report, imports):
+    def __init__(self, tests, seconds, report, tree):
         self.order = {test: place for place, test in enumerate(tests)}
-        self.seconds, self.report, self.imports = seconds, report, imports
+        self.seconds, self.report, self.tree = seconds, report, tree
         self.said = {"failed": "", "reason": "", "running": "(collection)", "ran": 0}
 
     def pytest_collection_modifyitems(self, config, items):
@@ -188,7 +182,7 @@ class _Chosen:
     def pytest_sessionfinish(self, exitstatus):
         for name, module in sys.modules.items():
             if name.startswith("ohmgate.") and getattr(module, "__file__", None):
-                assert module.__file__.startswith(str(self.imports)), f"{name} is not the copy's"
+                assert module.__file__.startswith(str(self.tree)), f"{name} is not the copy's"
         self.said["code"] = int(exitstatus)
         self._write()
 

@@ -8,9 +8,9 @@ import pytest
 
 from ohmgate.firmware.loader import Read, load
 from ohmgate.hdl.chip import chip_ports
-from ohmgate.hdl.generate import generate
+from ohmgate.hdl.flow.generate import generate
+from ohmgate.hdl.flow.verilator import tool_path
 from ohmgate.hdl.macro_views import unique_layers
-from ohmgate.hdl.verilator import tool_path
 from ohmgate.model.design import Design
 from ohmgate.model.formats import to_wire
 from ohmgate.model.layers import LstmLayer

@@ -10,7 +10,7 @@ from amaranth.hdl import Signal
 
 from ohmgate.hdl import activation_tables, element_wise
 from ohmgate.hdl.dense_layer import DenseLayerCore
-from ohmgate.hdl.emit import emit
+from ohmgate.hdl.flow.emit import emit
 from ohmgate.hdl.lstm_layer import LstmLayerCore
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.sequencer import AdcSequencer

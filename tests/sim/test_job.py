@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmgate.analog.cells import Cells
+from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig
-from ohmgate.analog.devices import reram
-from ohmgate.analog.programming import PulseModel, WriteVerify
-from ohmgate.analog.repair import Repair
-from ohmgate.analog.wires import WireConfig
+from ohmgate.analog.memory.cells import Cells
+from ohmgate.analog.memory.devices import reram
+from ohmgate.analog.memory.programming import PulseModel, WriteVerify
+from ohmgate.analog.memory.repair import Repair
 from ohmgate.model import prerequisites
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError

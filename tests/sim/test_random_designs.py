@@ -8,8 +8,8 @@ from ohmgate.model.reference import run
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
 from ohmgate.sim.simulators import missing_tools
+from ohmgate.train.export.verify import verify
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.verify import verify
 from tests.designs import random_design, random_inputs, random_network
 
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ohmgate.analog.cells import Cells
+from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig
 from ohmgate.analog.converters import AdcErrors, DacErrors
-from ohmgate.analog.devices import reram
 from ohmgate.analog.inference import build_arrays
-from ohmgate.analog.programming import WriteVerify
-from ohmgate.analog.repair import Repair
-from ohmgate.analog.wires import WireConfig
+from ohmgate.analog.memory.cells import Cells
+from ohmgate.analog.memory.devices import reram
+from ohmgate.analog.memory.programming import WriteVerify
+from ohmgate.analog.memory.repair import Repair
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.reference import run

@@ -11,11 +11,11 @@ from ohmgate.model import reference
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import LstmLayer
 from ohmgate.train.calibrate import calibrate
-from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import convert
 from ohmgate.train.export import export
-from ohmgate.train.modules import QuantLinear, QuantLSTM
-from ohmgate.train.verify import verify_modules
+from ohmgate.train.export.verify import verify_modules
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from tests.models import TOKENS, Shared, model
 from tests.train import oracle
 

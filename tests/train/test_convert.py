@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn.utils import prune
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train.config import QuantConfig
 from ohmgate.train.convert import convert
-from ohmgate.train.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from tests.models import TOKENS, Shared, model
 
 

@@ -9,12 +9,12 @@ from scipy import stats
 
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.train.config import QuantConfig
-from ohmgate.train.corpora import END, WINDOW, Names, Words
-from ohmgate.train.datasets import SequenceDataset, Sequences
-from ohmgate.train.language import LanguageConfig, LanguageModel, train_names, train_words
+from ohmgate.train.data.corpora import END, WINDOW, Names, Words
+from ohmgate.train.data.datasets import SequenceDataset, Sequences
+from ohmgate.train.experiments.language import LanguageConfig, LanguageModel, train_names, train_words
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.noise import Noise, NoiseSource
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.noise import Noise, NoiseSource
 from ohmgate.train.training import TrainConfig, train
 
 DESIGN = Design(

@@ -7,15 +7,15 @@ import pytest
 
 from ohmgate.analog import inference
 from ohmgate.analog.array import Array
-from ohmgate.analog.cells import Cells
 from ohmgate.analog.config import ArrayConfig
-from ohmgate.analog.devices import Device
-from ohmgate.analog.repair import Repair
+from ohmgate.analog.memory.cells import Cells
+from ohmgate.analog.memory.devices import Device
+from ohmgate.analog.memory.repair import Repair
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
-from ohmgate.train.datasets import load_dataset
-from ohmgate.train.noise import Noise
+from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.layers.noise import Noise
 from ohmgate.train.retrain import gentle, retrain
 from ohmgate.train.training import PROTOCOLS, TrainConfig, train
 

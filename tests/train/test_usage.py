@@ -9,8 +9,8 @@ from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, quantise_symmetric, signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.train.datasets import Sequences
-from ohmgate.train.modules import QuantLSTM
+from ohmgate.train.data.datasets import Sequences
+from ohmgate.train.layers.modules import QuantLSTM
 from ohmgate.train.network import DesignNetwork
 from ohmgate.train.usage import code_usage, usage_of_sequences
 from tests.designs import seeds

@@ -1,0 +1,1 @@
+"""Wires of an array: solvers, IR drop, tiles, compensation, SPICE netlist."""

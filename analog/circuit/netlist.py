@@ -1,0 +1,100 @@
+"""SPICE netlist of an array: cells, wires, drivers and sense amplifiers, to take into a circuit flow.
+
+Nodes are ``r<row>_<column>`` and ``c<row>_<column>`` at the two ends of each cell, ``in<row>`` at a row's source
+and ``d<row>`` behind its driver resistance, ``s<column>`` and ``out<column>`` around a column's sense resistance. A
+source of 0 V at ``out<column>`` takes the column's current. SPICE has no resistors
+of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of 0 S is left out. Numbers are printed
+so that they read back as the same float64; the text depends on the arguments alone.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...model.files import whole
+from ...model.formats import DesignError
+from .elimination import Line
+from .wires import WireConfig, check_conductance
+
+
+def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point array") -> str:
+    """Text of the netlist, for ``ngspice -b``, with the operating point and a print of every column current.
+
+    ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers. Raises :class:`DesignError` for
+    a wrong shape, a number that is not finite, or a title of more than one line.
+    """
+    conductance = check_conductance(conductance)
+    volts = np.asarray(volts, dtype=np.float64)
+    if volts.shape != conductance.shape[:1] or not np.isfinite(volts).all():
+        raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
+    if not title.isprintable():
+        raise DesignError(f"title of a netlist must be one line of text, not {title!r}")
+    return "\n".join(_lines(conductance, wires, volts, title)) + "\n"
+
+
+def write_netlist(path, conductance, wires: WireConfig, volts, title: str = "Cross-point array") -> None:
+    """Write :func:`netlist` to ``path``, whole or not at all."""
+    text = netlist(conductance, wires, volts, title)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title: str) -> Iterator[str]:
+    rows, columns = conductance.shape
+    yield f"* {title}"
+    yield f"* {rows} rows, {columns} columns; volts behind the drivers, amperes into the sense amplifiers"
+    yield f"* row segment {_text(wires.row_segment)} ohm, column segment {_text(wires.column_segment)} ohm"
+    ends = "both ends" if wires.driver_ends == 2 else "the left end"
+    yield f"* driver {_text(wires.driver)} ohm at {ends} of each row, sense {_text(wires.sense)} ohm"
+    yield ""
+    row_nodes = []
+    yield "* rows: driver and wire"
+    for i, volt in enumerate(volts):
+        yield f"Vin{i} in{i} 0 DC {_text(volt)}"
+        nodes, resistors = _wire(f"in{i}", f"d{i}", [f"r{i}_{j}" for j in range(columns)], wires.row)
+        row_nodes.append(nodes)
+        yield from resistors
+    column_nodes = []
+    yield "* columns: sense resistance and wire, from the sense amplifier upwards"
+    for j in range(columns):
+        nodes, resistors = _wire(f"out{j}", f"s{j}", [f"c{i}_{j}" for i in reversed(range(rows))], wires.column)
+        column_nodes.append(nodes[::-1])
+        yield from resistors
+    yield "* sense amplifiers: i(vsense<column>) is the column current"
+    for j in range(columns):
+        yield f"Vsense{j} out{j} 0 DC 0"
+    yield "* cells"
+    for i in range(rows):
+        for j in range(columns):
+            if conductance[i, j] > 0:
+                yield f"Rcell{i}_{j} {row_nodes[i][j]} {column_nodes[j][i]} {_text(1 / conductance[i, j])}"
+    yield ""
+    yield ".control"
+    yield "set numdgt=15"
+    yield "op"
+    for j in range(columns):
+        yield f"print i(vsense{j})"
+    yield "quit"
+    yield ".endc"
+    yield ".end"
+
+
+def _wire(source: str, behind: str, cells: list[str], line: Line) -> tuple[list[str], list[str]]:
+    """Node of each cell, nearest to ``source`` first, and the resistors; ``behind`` names a terminal's other side."""
+    steps = [(behind, line.terminal), *((cell, line.segment) for cell in cells)]
+    if line.ends == 2 and line.terminal:
+        steps += [(f"{behind}far", line.segment), (source, line.terminal)]
+    elif line.ends == 2:
+        steps += [(source, line.segment)]
+    at, nodes, resistors = source, [], []
+    for node, ohm in steps:
+        if ohm:
+            resistors.append(f"R{at}_{node} {at} {node} {_text(ohm)}")
+            at = node
+        nodes.append(at)
+    return nodes[1 : 1 + len(cells)], resistors
+
+
+def _text(number) -> str:
+    """Shortest text that reads back as the same float64."""
+    return repr(float(number))

@@ -1,0 +1,1 @@
+"""Memory cells: devices, mapping of weights, programming, faults and repair, noise."""

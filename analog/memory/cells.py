@@ -1,0 +1,51 @@
+"""What an array is made of besides its converters: cells, their mapping, wires, age, faults and repair."""
+
+from dataclasses import dataclass
+
+from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
+from ..circuit.wires import WireConfig
+from .devices import Device
+from .programming import WriteVerify
+from .repair import Repair
+
+SCHEMES = ("pair", "offset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Cells of an array: device, mapping, age, faults, and the timing of reads, which decides the noise they pass."""
+
+    device: Device
+    scheme: str = "pair"
+    slices: int = 0  #: cells that share a weight; 0: as few as the device's levels allow
+    column_scaling: bool = False  #: each column uses all of the range, undone by its own reference of the converter
+    seconds: float = 0.0  #: since programming
+    kelvin: float = 300.0
+    stuck_on: float = 0.0  #: share of cells that are stuck at g_max
+    stuck_off: float = 0.0  #: share of cells that are stuck at g_min
+    thermal: bool = False  #: Johnson-Nyquist noise of the cells
+    shot: bool = False
+    bandwidth: float = 5e6  #: Hz, of a conversion: 1 / (2 * 100 ns), the paper's time per column
+    step_seconds: float = 1.6e-6  #: from one time step to the next: 16 conversions of 100 ns
+    writer: WriteVerify | None = None  #: closed-loop programming; the device's programming error comes on top
+    repair: Repair | None = None  #: places weights around stuck cells
+    wires: WireConfig | None = None  #: resistances of rows and columns, in every plane
+    tile: int = 0  #: rows and columns, at most, of arrays with wires of their own that make up a plane; 0: one array
+    compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
+
+    def __post_init__(self) -> None:
+        check_choice("cell scheme", self.scheme, SCHEMES)
+        check_integer("slices", self.slices, 0, 16)
+        check_boolean("column scaling", self.column_scaling)
+        check_number("seconds since programming", self.seconds, 0.0, 1e12)
+        check_number("temperature in kelvin", self.kelvin, 1.0, 1000.0)
+        check_number("stuck-on share", self.stuck_on, 0.0, 1.0)
+        check_number("stuck-off share", self.stuck_off, 0.0, 1.0 - self.stuck_on)
+        check_boolean("thermal noise", self.thermal)
+        check_boolean("shot noise", self.shot)
+        check_number("bandwidth in Hz", self.bandwidth, 1.0, 1e12)
+        check_number("seconds of a step", self.step_seconds, 1e-12, 1e6)
+        check_integer("rows and columns of a tile", self.tile, 0, 65536)
+        check_boolean("compensation of wires", self.compensate)
+        if self.wires is None and (self.tile or self.compensate):
+            raise DesignError("tiles and compensation of wires need cells with wires")

@@ -1,0 +1,169 @@
+"""The cells of one chip: everything random about them that stays, from one seed."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...model.formats import DesignError
+from ...model.layers import Layer
+from ..circuit.compensate import compensate_pair
+from ..circuit.tiles import tiled_matrix
+from ..circuit.wires import WireConfig, effective_matrix
+from . import repair
+from .cells import Cells
+from .mapping import Mapping
+from .noise import BOLTZMANN, ELECTRON
+from .programming import ProgramReport, write_verify
+
+NO_REPAIR = repair.Repair(partner=False, flip=False)
+MOST = 1e3  #: S, of a cell
+STEPS = 3  #: of the compensation of wires
+
+
+class Chip:
+    """The cells of one array; arrays of conductances have the shape (planes, rows, width) of its mapping."""
+
+    def __init__(self, layer: Layer, cells: Cells, seed: np.random.SeedSequence) -> None:
+        self.mapping = Mapping(layer, cells)
+        self.cells = cells
+        self._seed = seed
+        shape = self.mapping.shape
+        self.device_factor = 1 + cells.device.device_sigma * self._normal(0)  #: device to device
+        self._drift = self._normal(1)
+        position = self.stream(2).random(shape)
+        on, faulty = position < cells.stuck_on, position < cells.stuck_on + cells.stuck_off
+        self.stuck = np.where(on, 1, np.where(faulty, -1, 0))  #: 1 stuck on, -1 stuck off, 0 healthy
+        law = cells.device.telegraph
+        self.traps = self.stream(3).random(shape) < (law.fraction if law else 0.0)
+        self._generations: dict[int, np.ndarray] = {}
+
+    def stream(self, key: int) -> np.random.Generator:
+        """A generator of its own for each purpose, so that no draw depends on another's size."""
+        seed = np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, key))
+        return np.random.Generator(np.random.SFC64(seed))
+
+    def _normal(self, key: int) -> np.ndarray:
+        return self.stream(key).standard_normal(self.mapping.shape)
+
+    def place(self, levels: np.ndarray) -> repair.Plan:
+        """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
+        return repair.plan(self.mapping, levels, self.stuck, self.cells.repair or NO_REPAIR)
+
+    def plan(self, levels: np.ndarray) -> repair.Plan:
+        """:meth:`place`, with digits that make good for the wires if the configuration says so."""
+        placed, device = self.place(levels), self.cells.device
+        if not self.cells.compensate:
+            return placed
+        cells = self.mapping.conductances(placed.digits)
+        pair = compensate_pair(
+            *cells, self.cells.wires, device.g_min, device.g_max, steps=STEPS, solve=self._through_wires
+        )
+        digits = (np.stack([pair.positive, pair.negative]) - device.g_min) / self.mapping.unit
+        return replace(placed, digits=digits, gain=placed.gain / pair.scale)
+
+    def reach(self, levels: np.ndarray) -> np.ndarray:
+        """Codes lowest and highest that weights can have where :meth:`plan` puts them: (2, rows, columns)."""
+        return repair.reach(self.mapping, self.place(levels), self.stuck, self.cells.repair)
+
+    def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
+        """Conductances (S) of the cells as they are now, programmed to ``plan``.
+
+        ``writes`` (rows, columns) counts how often each weight was programmed: 0 leaves out the error of
+        programming. A reference column is as often programmed as the column that was programmed most. Raises
+        :class:`DesignError` for cells that errors and drift take above ``MOST``.
+        """
+        device = self.cells.device
+        target = self.mapping.conductances(plan.digits)
+        wide = np.zeros(self.mapping.shape[1:], dtype=np.int64)
+        wide[:, plan.place] = writes
+        if not self.mapping.paired:
+            wide[:, -1] = writes.max(axis=1)
+        programmed = self._written(target, plan, wide)
+        programmed = programmed + device.programming_sigma(target) * self._programming_deviates(wide)
+        if self.cells.writer is None:  # a closed loop reads the cell as it is
+            programmed = programmed * self.device_factor
+        programmed = np.maximum(programmed, 0.0)
+        aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
+        if aged.max() > MOST:
+            raise DesignError(
+                f"{device.name}: cells must conduct at most {MOST:g} S {self.cells.seconds:g} s after programming, "
+                f"not {aged.max():.3g} S"
+            )
+        return self.with_faults(aged)
+
+    def weights(self, conductances: np.ndarray, plan: repair.Plan) -> np.ndarray:
+        """Weight codes (rows, columns), as read through the wires."""
+        if self.cells.wires:
+            conductances = np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
+        return self.gather(self.mapping.weigh(conductances), plan)
+
+    def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
+        tile = self.cells.tile
+        return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
+
+    def weigh_traps(self, changes: np.ndarray, conductances: np.ndarray) -> np.ndarray:
+        """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap."""
+        wide = np.zeros((len(changes), *self.mapping.shape[1:]))
+        start = 0
+        for plane, traps, weight in zip(conductances, self.traps, self.mapping.digit_weights / self.mapping.unit):
+            stop = start + int(traps.sum())
+            wide[:, traps] += changes[:, start:stop] * (plane[traps] * weight)
+            start = stop
+        return wide
+
+    def gather(self, wide: np.ndarray, plan: repair.Plan) -> np.ndarray:
+        """(..., columns) from (..., width): each column from its place, less the reference column if there is one."""
+        columns = wide[..., plan.place]
+        return columns * plan.gain if self.mapping.paired else columns - wide[..., -1:]
+
+    def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
+        """Program all cells by write and verify for the ``write``-th time, from a random start.
+
+        Cells that differ from device to device have ranges of their own. Wear by earlier writes is left out.
+        """
+        return self._write(self.plan(levels), write)
+
+    def _write(self, plan: repair.Plan, write: int) -> ProgramReport:
+        device = self.cells.device
+        target = self.mapping.conductances(plan.digits)
+        rng = self.stream(1_000_000 + write)
+        low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
+        start = self.with_faults(low + (high - low) * rng.random(target.shape))
+        unit, stuck, born = self.mapping.unit, self.stuck != 0, self.stream(4)
+        return write_verify(target, start, (low, high), unit, self.cells.writer, rng, stuck, born=born)
+
+    def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
+        """Conductances after programming: those of the write that each cell saw last."""
+        if self.cells.writer is None:
+            return target
+        for write in np.unique(writes[writes > 0]).tolist():
+            target = np.where(writes == write, self._write(plan, write).conductances, target)
+        return target
+
+    def with_faults(self, conductances: np.ndarray) -> np.ndarray:
+        """The same with stuck cells at their rail."""
+        device = self.cells.device
+        return np.select([self.stuck > 0, self.stuck < 0], [device.g_max, device.g_min], conductances)
+
+    def _programming_deviates(self, writes: np.ndarray) -> np.ndarray:
+        deviates = np.zeros(self.mapping.shape)
+        for write in np.unique(writes[writes > 0]).tolist():
+            if write not in self._generations:
+                self._generations[write] = self._normal(100 + write)
+            deviates = np.where(writes == write, self._generations[write], deviates)
+        return deviates
+
+    def read_variances(self, conductances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Variance of a column's sum by noise that is new in every step, (width,), (rows, width), (rows, width).
+
+        The three parts are to be multiplied by 1, by |d| and by d^2 of the rows and added: thermal noise, shot
+        noise, read noise of the cells. The wires are left out, which weaken noise as they weaken weights.
+        """
+        cells, mapping = self.cells, self.mapping
+        square_unit = mapping.unit_current**2
+        weighted = mapping.weigh_squares(conductances) * mapping.unit**2  # S, mirrors squared
+        none = np.zeros_like(weighted)
+        thermal = 4 * BOLTZMANN * cells.kelvin * cells.bandwidth / square_unit * weighted.sum(axis=0)
+        shot = 2 * ELECTRON * cells.bandwidth * mapping.code_voltage / square_unit * weighted
+        read = mapping.weigh_squares(cells.device.read_noise(conductances) ** 2)
+        return (thermal if cells.thermal else none[0]), (shot if cells.shot else none), read

@@ -1,0 +1,183 @@
+"""Noise sources by name: their formulas in SI units, and processes that are correlated in time.
+
+White sources (thermal, shot) have a one-sided power density and a bandwidth. Slow ones (random telegraph noise,
+1/f) are processes that are sampled once for each time step and remember their state.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.formats import DesignError, check_number
+
+BOLTZMANN = 1.380649e-23  #: J/K
+ELECTRON = 1.602176634e-19  #: C
+
+
+def thermal_voltage(resistance, kelvin: float, bandwidth):
+    """Johnson-Nyquist noise of a resistor, V rms: sqrt(4 k T R B).
+
+    The paper prints sqrt(k T R B), but its figure, 4 nV/sqrt(Hz) at 1 kohm, is that of the formula with the 4.
+    """
+    return np.sqrt(4 * BOLTZMANN * kelvin * resistance * bandwidth)
+
+
+def thermal_current(conductance, kelvin: float, bandwidth):
+    """Johnson-Nyquist noise of a conductance, A rms: sqrt(4 k T G B)."""
+    return np.sqrt(4 * BOLTZMANN * kelvin * conductance * bandwidth)
+
+
+def shot_current(current, bandwidth):
+    """Shot noise of a current over a barrier, A rms: sqrt(2 e I B) (Ma et al., section V.B)."""
+    return np.sqrt(2 * ELECTRON * np.abs(current) * bandwidth)
+
+
+def quantisation_voltage(low: float, high: float, bits: int) -> float:
+    """Rounding error of an ideal converter, V rms: (high - low) / (2^bits sqrt(12)) (Ma et al., equation 8)."""
+    return (high - low) / (2**bits * math.sqrt(12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telegraph:
+    """Random telegraph noise: a trap in a cell lowers its conductance by ``amplitude`` while it is filled.
+
+    Dwell times are exponential: ``tau_high`` seconds on average in the high state, ``tau_low`` in the low one. A
+    share ``fraction`` of the cells has a trap. The conductance is meant relative to its mean, so the mean of the
+    noise is 0.
+    """
+
+    amplitude: float  #: change of G between the states, relative to G
+    tau_high: float
+    tau_low: float
+    fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("telegraph amplitude", self.amplitude, 0.0, 1.0)
+        check_number("telegraph tau_high in s", self.tau_high, 1e-12, 1e12)
+        check_number("telegraph tau_low in s", self.tau_low, 1e-12, 1e12)
+        check_number("telegraph fraction", self.fraction, 0.0, 1.0)
+
+    @property
+    def low_probability(self) -> float:
+        """Share of the time that a trap is filled."""
+        return self.tau_low / (self.tau_low + self.tau_high)
+
+    @property
+    def variance(self) -> float:
+        """Of dG/G over all cells: fraction * amplitude^2 * p * (1 - p)."""
+        p = self.low_probability
+        return self.fraction * self.amplitude**2 * p * (1 - p)
+
+    def switch_probabilities(self, seconds: float) -> tuple[float, float]:
+        """Probabilities high to low and low to high between samples ``seconds`` apart: exact, two-state Markov."""
+        rate = 1 / self.tau_high + 1 / self.tau_low
+        changed = -math.expm1(-rate * seconds)
+        return self.low_probability * changed, (1 - self.low_probability) * changed
+
+
+class TelegraphProcess:
+    """``count`` independent traps for each sequence, sampled every ``seconds``.
+
+    Probabilities to switch are rounded up to multiples of 2^-24, so no trap stays for longer than 17 million samples
+    on average.
+    """
+
+    def __init__(self, law: Telegraph, count: int, seconds: float, rng: np.random.Generator) -> None:
+        self._rng, self._low_probability = rng, law.low_probability
+        self.size = count  #: numbers kept for each sequence
+        p = law.low_probability
+        self._values = law.amplitude * np.array([p, p - 1])  # dG/G of an empty and of a filled trap
+        self._switch = np.array(law.switch_probabilities(seconds), dtype=np.float32)
+        self.low = np.zeros((0, count), dtype=bool)  #: filled traps
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Start the sequences of the mask ``begins`` in equilibrium."""
+        self.low = resized(self.low, begins)
+        drawn = self._rng.random((int(begins.sum()), self.size), dtype=np.float32)
+        self.low[begins] = drawn < self._low_probability
+
+    def sample(self) -> np.ndarray:
+        """dG/G now (sequences, count), of mean 0, then advance by one sample."""
+        state = self.low.view(np.uint8)
+        value = self._values[state]
+        self.low ^= self._rng.random(self.low.shape, dtype=np.float32) < self._switch[state]
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flicker:
+    """1/f noise of a conductance: S_G(f) / G^2 = ``density`` / f from ``low`` to ``high`` Hz, flat below ``low``.
+
+    ``density`` has no unit: the square of dG/G in each factor e of frequency.
+    """
+
+    density: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        check_number("flicker density", self.density, 0.0, 1.0)
+        check_number("flicker low frequency in Hz", self.low, 1e-9, 1e12)
+        check_number("flicker high frequency in Hz", self.high, self.low, 1e12)
+
+    @property
+    def variance(self) -> float:
+        """Of dG/G: the density integrated from ``low`` to ``high``."""
+        return self.density * math.log(self.high / self.low)
+
+
+class FlickerProcess:
+    """1/f noise as a sum of relaxations (first-order autoregressions), their rates even in log frequency.
+
+    A relaxation of rate f0 and variance s^2 has the density 2 s^2 / (pi f0) / (1 + (f/f0)^2); summed over rates
+    that are spaced by a ratio r, with s^2 = density ln r, this is density / f (McWhorter's superposition), with a
+    ripple of a few per cent at two rates a decade.
+    """
+
+    POLES_PER_DECADE = 2
+
+    def __init__(self, law: Flicker, shape: tuple[int, ...], seconds: float, rng: np.random.Generator) -> None:
+        self._rng, self._shape = rng, shape
+        rates = flicker_rates(law, self.POLES_PER_DECADE)
+        self.size = len(rates) * math.prod(shape)  #: numbers kept for each sequence
+        keep = np.exp(-2 * np.pi * rates * seconds)
+        self._sigma = math.sqrt(law.variance / len(rates))
+        self._keep = keep.astype(np.float32)
+        self._fresh = (self._sigma * np.sqrt(1 - keep**2)).astype(np.float32)
+        self._state = [np.zeros((0, *shape), dtype=np.float32) for _ in rates]
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Start the sequences of the mask ``begins`` in equilibrium."""
+        for pole, state in enumerate(self._state):
+            self._state[pole] = resized(state, begins)
+            drawn = self._rng.standard_normal((int(begins.sum()), *self._shape), dtype=np.float32)
+            self._state[pole][begins] = np.float32(self._sigma) * drawn
+
+    def sample(self) -> np.ndarray:
+        """dG/G now, then advance by one sample."""
+        value = np.zeros(self._state[0].shape)
+        drawn = np.empty(value.shape, dtype=np.float32)
+        for pole, state in enumerate(self._state):
+            value += state
+            self._rng.standard_normal(out=drawn, dtype=np.float32)
+            drawn *= self._fresh[pole]
+            state *= self._keep[pole]
+            state += drawn
+        return value
+
+
+def flicker_rates(law: Flicker, per_decade: int) -> np.ndarray:
+    """Corner frequencies (Hz) of the relaxations: geometric means of equal intervals of log frequency."""
+    count = max(1, math.ceil(per_decade * math.log10(law.high / law.low)))
+    edges = np.geomspace(law.low, law.high, count + 1)
+    return np.sqrt(edges[1:] * edges[:-1])
+
+
+def resized(state: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """``state`` for as many sequences as ``begins`` has; refuses to resize a batch that does not begin as a whole."""
+    if len(state) == len(begins):
+        return state
+    if not begins.all():
+        raise DesignError(f"a batch of {len(begins)} sequences must begin as a whole")
+    return np.zeros((len(begins), *state.shape[1:]), dtype=state.dtype)

@@ -1,0 +1,72 @@
+"""What wires do to the weights of one array, and what each cure brings: docs/wires.md in figures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..array import Array
+from ..circuit.compensate import compensate_pair, pair_error
+from ..circuit.tiles import tiled_matrix
+from ..circuit.wires import WireConfig, approximate_matrix, column_loss, effective_matrix
+from ..memory.chip import STEPS
+
+EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
+NO_WEIGHT = 1e-6  #: weight codes; rounding of conductances makes less of a weight of 0
+TILE = 64  #: rows and columns of a tile, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """An array behind wires, with or without a cure; ``loss`` and ``error`` are shares."""
+
+    name: str
+    wanted: np.ndarray  #: weight codes as planned around stuck cells and sensed without wires, (rows, columns)
+    weights: np.ndarray  #: weight codes as sensed, (rows, columns)
+    factor: float  #: best common factor of the weights; the converter's reference voltage can make good for it
+    error: float  #: largest deviation of a weight from ``factor`` times its own, of the largest; 0 where all are 0
+    loss: float  #: largest share of a column's current that the wires take, with 1 V on every row
+
+
+def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]:
+    """The array's nominal cells (no errors of programming) behind ``wires``, untreated and with each cure.
+
+    Compensated weights need a pair of cells with more than two levels and a lowest conductance above 0; they are
+    left out for other cells.
+    """
+    chip, plan = array.chip, array.chip.place(array.levels)
+    cells = chip.mapping.conductances(plan.digits)
+    wanted = chip.gather(chip.mapping.weigh(cells), plan)
+    found = []
+    for name, programmed, solved in _solved(array, cells, wires, tile):
+        sensed = chip.gather(chip.mapping.weigh(np.array(solved)), plan)
+        factor, error = pair_error(wanted, sensed) if np.abs(wanted).max() > NO_WEIGHT else (1.0, 0.0)
+        loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, solved))
+        found.append(Outcome(name, wanted, sensed, factor, error, loss))
+    return found
+
+
+def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> np.ndarray:
+    """The effective matrix: exact, or to 1e-4 of the largest conductance for more than ``EXACT_CELLS`` cells.
+
+    ``tile`` is that of :class:`.cells.Cells`; tiles are solved exactly.
+    """
+    if tile:
+        return tiled_matrix(conductance, wires, tile, tile)
+    if conductance.size <= EXACT_CELLS:
+        return effective_matrix(conductance, wires)
+    return approximate_matrix(conductance, wires, 1e-4)
+
+
+def _solved(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> Iterator[tuple]:
+    """(name, conductances as programmed, conductances as sensed), both (planes, rows, width)."""
+    both_ends = replace(wires, driver_ends=2)
+    yield "no cure", cells, [sensed_matrix(plane, wires) for plane in cells]
+    yield "drivers at both ends", cells, [sensed_matrix(plane, both_ends) for plane in cells]
+    tiles = [tiled_matrix(plane, wires, tile, tile) for plane in cells]
+    yield f"tiles of {tile} x {tile}", cells, tiles
+    device = array.chip.cells.device
+    if array.chip.mapping.compensable:
+        pair = compensate_pair(*cells, wires, device.g_min, device.g_max, steps=STEPS, solve=sensed_matrix)
+        programmed = pair.positive, pair.negative
+        yield "weights compensated", programmed, [sensed_matrix(plane, wires) for plane in programmed]

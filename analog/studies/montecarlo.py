@@ -1,0 +1,284 @@
+"""Monte Carlo over chips: accuracy and code errors by draws, resumable, in any number of processes.
+
+Draw i is a chip with all its reads. It depends on the study's seed and on i only, so the file of a study has the
+same bytes whatever the number of workers, and however often it was interrupted. Where wires are solved, the last
+digits depend on the number of BLAS threads too: for the same bytes set OPENBLAS_NUM_THREADS=1 before numpy is
+imported, as the ``ohmgate`` command does.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...model import reference
+from ...model.files import whole
+from ...model.formats import DesignError, check_integer
+from ...model.layout import logical_order
+from ...model.locks import sole_use
+from ...model.network import Network
+from ...model.processes import process_pool
+from ..config import ArrayConfig
+from ..fast_network import FastNetwork, why_not_network
+from ..inference import build_arrays, check_head, classify
+from .sources import isolated, present, without
+
+SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
+SAMPLE = 4096  #: drives of each layer on which a chip's codes are compared
+LAW = 2  #: raised when the same study gives other draws than before: 2 has ADC calibration without a half-step
+Progress = Callable[[int, int], None]  #: draws done, of all
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A network, the sequences to classify, and the chips to draw."""
+
+    network: Network
+    codes: np.ndarray  #: (B, T, m) DAC codes
+    lengths: np.ndarray  #: (B,)
+    labels: np.ndarray  #: (B,) classes
+    config: ArrayConfig
+    seed: int = 0
+    share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`.array.Array`)
+
+    def __post_init__(self) -> None:
+        check_head(self.network)
+        check_integer("seed", self.seed, 0, 2**63 - 1)
+        check_integer("sequences that share noise", self.share, 1, 1_000_000)
+        reference.check_inputs(self.network, self.codes, self.lengths)
+        count, shape = len(self.codes), np.shape(self.labels)
+        if shape != (count,):
+            raise DesignError(f"labels must be one for each of the {count} sequences, not of shape {shape}")
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of all that decides the draws."""
+        shared = f" {self.share}" if self.share > 1 else ""
+        digest = hashlib.sha256(
+            f"{LAW} {self.network.design.fingerprint} {self.config!r} {self.seed}{shared}".encode()
+        )
+        parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
+        for part in (*parts, self.codes, self.lengths, self.labels):
+            digest.update(b"none" if part is None else np.ascontiguousarray(part, dtype="<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One chip: its accuracy, and the share of each layer's ADC codes that differ from the ideal array's."""
+
+    number: int
+    accuracy: float
+    code_errors: tuple[float, ...]
+
+    def line(self) -> str:
+        return json.dumps({"draw": self.number, "accuracy": self.accuracy, "code_errors": list(self.code_errors)})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Over draws; ``interval`` is the 95 % bootstrap interval of the mean accuracy."""
+
+    draws: int
+    mean: float
+    deviation: float
+    interval: tuple[float, float]
+    quantiles: tuple[float, float, float, float, float]  #: 0, 5, 50, 95, 100 %
+    code_errors: tuple[float, ...]  #: means, by layer
+
+    def text(self) -> str:
+        """A paragraph for a terminal or a report."""
+        low, high = self.interval
+        worst, fifth, median, _, best = self.quantiles
+        layers = ", ".join(f"{share:.2%}" for share in self.code_errors)
+        return (
+            f"accuracy {self.mean:.2%} (95 % interval {low:.2%} to {high:.2%}, standard deviation "
+            f"{self.deviation:.2%}) over {self.draws} chips; worst {worst:.2%}, 5 % quantile {fifth:.2%}, "
+            f"median {median:.2%}, best {best:.2%}; codes that differ, by layer: {layers}"
+        )
+
+
+def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
+    """Seed of the chip of one draw, for :func:`.inference.build_arrays`."""
+    return np.random.SeedSequence(study.seed, spawn_key=(number,))
+
+
+def ideal_accuracy(study: Study) -> float:
+    """Accuracy of the noiseless network."""
+    arrays = build_arrays(study.network)
+    if why_not_network(study.network, arrays):
+        classes = classify(study.network, study.codes, study.lengths, arrays)
+    else:
+        classes = FastNetwork(study.network, arrays).classify(study.codes, study.lengths)
+    return float((classes == study.labels).mean())
+
+
+class Sampler:
+    """Makes draws of a study; holds what they share."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        network = study.network
+        few = slice(0, max(1, SAMPLE // study.codes.shape[1]))
+        result = reference.run(network, study.codes[few], study.lengths[few])
+        self._drives, self._exact = [], []
+        for layer, trace in zip(network.design.layers, result.layers):
+            read = reference.steps_read(layer, study.lengths[few], study.codes.shape[1])
+            self._drives.append(trace.drive[read][:SAMPLE])
+            self._exact.append(trace.adc[read][:SAMPLE])
+
+    def draw(self, number: int) -> Draw:
+        """Draw a chip, read it."""
+        study = self._study
+        arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
+        if why_not_network(study.network, arrays):
+            classes = classify(study.network, study.codes, study.lengths, arrays)
+        else:
+            reads = np.random.SeedSequence(study.seed, spawn_key=(number, 1 << 20))
+            classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
+        errors = []
+        for array, drives, exact in zip(arrays, self._drives, self._exact):
+            array.new_sequence(np.ones(len(drives), dtype=bool))
+            errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
+        return Draw(number, float((classes == study.labels).mean()), tuple(errors))
+
+
+def run(
+    study: Study, draws: int, file: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+) -> list[Draw]:
+    """Draws 0 .. ``draws`` - 1. ``file`` takes a line for each as it is made; what it holds already is not redone.
+
+    Raises :class:`DesignError` where another run has the file's folder, or the file is another study's.
+    """
+    check_integer("draws", draws, 1, 1_000_000)
+    check_integer("workers", workers, 1, 1024)
+    with ExitStack() as stack:
+        if file is not None:
+            stack.enter_context(sole_use(Path(file).parent))
+        return _run(study, draws, file, workers, progress)
+
+
+def _run(study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None) -> list[Draw]:
+    header = json.dumps({"study": study.fingerprint()})
+    done = _read(Path(file), header, len(study.network.layers)) if file is not None else []
+    if file is not None:  # without the half of a line that an interruption may have left
+        _replace(Path(file), [header, *(draw.line() for draw in done)])
+    made = list(done)
+    with closing(_make(study, range(len(done), draws), workers)) as rest:  # an interrupt ends its processes
+        for draw in rest:
+            made.append(draw)
+            if file is not None:
+                _append(Path(file), draw.line())
+            if progress is not None:
+                progress(len(made), draws)
+    return made[:draws]
+
+
+def summary(draws: list[Draw]) -> Summary:
+    """Mean, spread and interval; the bootstrap is seeded, so the same draws give the same numbers."""
+    accuracy = np.array([draw.accuracy for draw in draws])
+    picks = np.random.default_rng(0).integers(0, len(accuracy), (2000, len(accuracy)))
+    low, high = np.quantile(accuracy[picks].mean(axis=1), [0.025, 0.975])
+    return Summary(
+        draws=len(accuracy),
+        mean=float(accuracy.mean()),
+        deviation=float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0,
+        interval=(float(low), float(high)),
+        quantiles=tuple(float(q) for q in np.quantile(accuracy, [0, 0.05, 0.5, 0.95, 1])),
+        code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
+    )
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Accuracy with one source alone, and with all but it."""
+
+    source: str
+    alone: Summary
+    without: Summary
+
+
+def sensitivity(
+    study: Study, draws: int, folder: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+) -> list[Sensitivity]:
+    """Each source of the study's configuration, one at a time, with the same chips' seeds for all.
+
+    ``folder`` takes a file of draws for each source alone and taken out, which later calls go on with. Sequences
+    share slow noise by ``SHARE`` or more: a chip's accuracy then spreads more, but its mean over chips is the same.
+    """
+    sources = present(study.config)
+    study = replace(study, share=max(study.share, SHARE))
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    found, total = [], 2 * len(sources) * draws
+    for source in sources:
+        pair = []
+        for side, config in (("alone", isolated(study.config, source)), ("without", without(study.config, source))):
+            before = draws * (2 * len(found) + len(pair))
+            file = folder and Path(folder) / f"{side}-{re.sub('[^a-z0-9]+', '-', source.lower())}.jsonl"
+            step = progress and (lambda done, _, before=before: progress(before + done, total))
+            pair.append(summary(run(replace(study, config=config), draws, file, workers, step)))
+        found.append(Sensitivity(source, *pair))
+    return found
+
+
+def _make(study: Study, numbers: range, workers: int) -> Iterator[Draw]:
+    if workers == 1 or len(numbers) < 2:
+        sampler = Sampler(study) if numbers else None
+        yield from map(sampler.draw, numbers) if numbers else ()
+        return
+    with process_pool(workers, _start_worker, (study,)) as pool:
+        for future in [pool.submit(_worker_draw, number) for number in numbers]:
+            yield future.result()
+
+
+def _start_worker(study: Study) -> None:
+    global _sampler
+    _sampler = Sampler(study)
+
+
+def _worker_draw(number: int) -> Draw:
+    return _sampler.draw(number)
+
+
+def _read(file: Path, header: str, layers: int) -> list[Draw]:
+    """The draws that a file holds, in order, up to the first line that is damaged or not whole."""
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    if lines[0] != header:
+        raise DesignError(f"{str(file)!r} holds the draws of another study")
+    draws = []
+    for number, line in enumerate(lines[1:-1]):
+        try:
+            entry = json.loads(line)
+            draw = Draw(entry["draw"], entry["accuracy"], tuple(entry["code_errors"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            break
+        shares = (draw.accuracy, *draw.code_errors)
+        legal = len(shares) == 1 + layers and all(type(share) is float and 0 <= share <= 1 for share in shares)
+        if type(draw.number) is not int or draw.number != number or not legal:
+            break
+        draws.append(draw)
+    return draws
+
+
+def _append(file: Path, line: str) -> None:
+    """Write the line whole or not at all."""
+    size = file.stat().st_size
+    try:
+        with open(file, "a", encoding="utf-8") as out:
+            out.write(line + "\n")
+    except OSError as error:
+        os.truncate(file, size)
+        raise OSError(error.errno, error.strerror, str(file)) from None
+
+
+def _replace(file: Path, lines: list[str]) -> None:
+    with whole(file) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")

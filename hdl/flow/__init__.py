@@ -1,0 +1,1 @@
+"""From the components to files and figures: Verilog, views, lint, synthesis, place and route."""

@@ -1,0 +1,46 @@
+"""Lint waivers for Verilator, a reason beside each: what is harmless in generated Verilog is named, all else counts.
+
+``LATCH``, ``MULTIDRIVEN`` and ``UNDRIVEN`` are never waived, except ``UNDRIVEN`` in the black boxes, whose outputs
+the hardened macro drives.
+"""
+
+from ...model.design import Design
+
+EMITTED = {
+    "CASEINCOMPLETE": "Values that a case does not list keep the default assigned above it; a latch would be LATCH.",
+    "CASEOVERLAP": "The first match wins, which is what is meant: casez is emitted for Amaranth's Switch.",
+    "CMPCONST": "A field that fills its range is compared with the range's end, in designs of these sizes.",
+    "DECLFILENAME": "All modules of a chip share a file.",
+    "PROCASSINIT": "Registers have their reset value as initial value too; FPGAs start with it.",
+    "UNSIGNED": "A comparison with 0 that these sizes make constant.",
+    "UNUSEDSIGNAL": "Every element of a vector also gets a name of its own, for waves; logic drops them.",
+    "WIDTHEXPAND": "Constants are emitted as wide as their value; Verilog extends them to what Amaranth sized.",
+    "WIDTHTRUNC": "A test for zero is emitted as the logical not of a vector.",
+}
+BLACK_BOX = {
+    "DECLFILENAME": "All macros of a design share a file.",
+    "UNDRIVEN": "The hardened macro drives its outputs.",
+    "UNUSEDSIGNAL": "The hardened macro reads its inputs.",
+}
+BEHAVIOURAL = {
+    "BLKSEQ": "A conversion's sum is a loop over temporary variables, blocking as in a function.",
+    "DECLFILENAME": "All macros of a design share a file.",
+    "UNUSEDPARAM": "The same parameters are stated for every kind of macro.",
+    "WIDTHEXPAND": "Sums and indices are integers of 32 and 64 bits, wide enough for every design.",
+    "WIDTHTRUNC": "Sums and indices are integers; only the bits that can be set are kept.",
+}
+
+
+def waivers(design: Design) -> str:
+    """The ``.vlt`` file of a design."""
+    lines = ["`verilator_config", ""]
+    files = {
+        f"{design.name}.v": EMITTED,
+        f"{design.name}_arrays_blackbox.v": BLACK_BOX,
+        f"{design.name}_arrays_behavioural.v": BEHAVIOURAL,
+    }
+    for file, rules in files.items():
+        for rule, reason in rules.items():
+            lines += [f"// {reason}", f'lint_off -rule {rule} -file "*{file}"']
+        lines.append("")
+    return "\n".join(lines)

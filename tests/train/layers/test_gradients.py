@@ -1,0 +1,116 @@
+"""Straight-through gradients: the masks, and agreement with plain autograd where quantisation is off or fine."""
+
+import pytest
+import torch
+
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.tables import gate_tables
+from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.lstm import LstmArray
+from ohmgate.train.layers.straight_through import adc_code, cell_state, cell_tanh, gate_values, symmetric_code
+from ohmgate.train.network import DesignNetwork
+
+
+def test_codes_pass_gradients_inside_and_stop_them_outside():
+    values = torch.tensor([-1.5, -1.0, -0.2, 0.0, 0.9, 1.0, 1.01], requires_grad=True)
+    symmetric_code(values, 4).sum().backward()
+    assert values.grad.tolist() == [0, 7, 7, 7, 7, 7, 0]
+
+
+def test_converter_passes_gradients_inside_its_range():
+    v = torch.tensor([-9.0, -8.0, 0.3, 7.99, 8.0], requires_grad=True)
+    assert adc_code(v, 4).tolist() == [-8, -8, 0, 7, 7]
+    adc_code(v, 4).sum().backward()
+    assert v.grad.tolist() == [0, 1, 1, 1, 0]
+
+
+def test_gates_have_the_slope_of_their_function_at_the_tables_value():
+    step = torch.tensor([0.5, 0.25, 0.5, 0.5])
+    tables = torch.from_numpy(gate_tables(3, 8, tuple(step.tolist()))).float()
+    tables /= torch.tensor([256.0, 256, 256, 128])[:, None]
+    v = torch.tensor([[0.4, -5.0, 3.5, 1.2]], requires_grad=True)  # f, i (clipped), o, g
+    gates = gate_values(v, step, tables, 3)
+    gates.sum().backward()
+    f, _, o, g = gates.detach().flatten()
+    assert gates[0, 1, 0] == tables[1, 0]
+    expected = [0.5 * f * (1 - f), 0.0, 0.5 * o * (1 - o), 0.5 * (1 - g * g)]
+    assert torch.allclose(v.grad, torch.tensor([expected]))
+
+
+def test_cell_stops_gradients_where_it_saturates():
+    f, c, i, g = (torch.tensor(v, requires_grad=True) for v in ([0.5, 1.0], [0.25, 0.9], [0.5, 0.9], [0.5, 0.9]))
+    new = cell_state(f, c, i, g, 8, 7)
+    assert new.tolist() == [0.375, 127 / 128]
+    new.sum().backward()
+    assert [t.grad.tolist() for t in (f, c, i, g)] == [[0.25, 0], [0.5, 0], [0.5, 0], [0.5, 0]]
+
+
+def test_cell_tanh_stops_gradients_outside_its_index():
+    table = torch.tensor([-0.75, -0.25, 0.25, 0.75])
+    c = torch.tensor([-3.0, -0.1, 0.6, 5.0], requires_grad=True)
+    out = cell_tanh(c, table, 2, 1)
+    assert out.tolist() == [-0.75, -0.25, 0.75 - 0.0, 0.75]
+    out.sum().backward()
+    assert c.grad.tolist() == pytest.approx([0, 1 - 0.0625, 1 - 0.5625, 0])
+
+
+def test_float_layer_is_nn_lstm():
+    torch.manual_seed(0)
+    ours = LstmArray(5, 6, QuantConfig(weight_bits=32, dac_bits=32, adc_bits=32)).double()
+    theirs = torch.nn.LSTM(5, 6).double()
+    order = torch.cat([torch.arange(k * 6, k * 6 + 6) for k in (1, 0, 3, 2)])  # f, i, o, g from i, f, g, o
+    with torch.no_grad():
+        theirs.weight_ih_l0[order] = ours.cells[:5].T
+        theirs.weight_hh_l0[order] = ours.cells[5:11].T
+        theirs.bias_ih_l0[order] = ours.cells[11]
+        theirs.bias_hh_l0.zero_()
+    x = torch.randn(7, 3, 5, dtype=torch.float64)
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    ha, _, ca = ours(a)
+    hb, (_, cb) = theirs(b)
+    assert torch.allclose(ha, hb, atol=1e-12)
+    assert torch.allclose(ca[-1], cb[0], atol=1e-12)
+    ha.square().sum().backward()
+    hb.square().sum().backward()
+    assert torch.allclose(a.grad, b.grad, atol=1e-12)
+    assert torch.allclose(ours.cells.grad[5:11].T, theirs.weight_hh_l0.grad[order], atol=1e-12)
+    assert torch.allclose(ours.cells.grad[11], theirs.bias_ih_l0.grad[order], atol=1e-12)
+
+
+def test_fine_quantisation_has_the_float_gradients():
+    """At 16 bits straight-through gradients approach those of the float network."""
+    lstm = LstmLayer(
+        inputs=4, hidden=5, adcs=4, dac_bits=16, weight_bits=16, adc_bits=16, activation_bits=16, tanh_bits=12,
+        tanh_fraction=9,
+    )  # fmt: skip
+    head = DenseLayer(inputs=5, outputs=3, adcs=3, dac_bits=16, weight_bits=16, adc_bits=16, output="codes")
+    design = Design("fine", (lstm, head))
+    fine, real = DesignNetwork(design), DesignNetwork(design, floating=True)
+    real.load_state_dict(fine.state_dict())
+    x = torch.rand(6, 9, 4) * 2 - 1
+    grads = []
+    for model in (fine, real):
+        model.train()
+        model(x).square().sum().backward()
+        grads.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert (grads[0] - grads[1]).norm() < 0.01 * grads[1].norm()
+    assert grads[1].norm() > 0.1
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_gradients_are_finite_and_reach_every_weight(bits):
+    torch.manual_seed(bits)
+    widths = {"dac_bits": bits, "weight_bits": bits}
+    layers = (
+        LstmLayer(inputs=4, hidden=6, adcs=4, adc_bits=bits, **widths),
+        LstmLayer(inputs=6, hidden=6, adcs=4, adc_bits=bits, **widths),
+        DenseLayer(inputs=6, outputs=3, adcs=3, adc_bits=8, output="codes", emit="end", **widths),
+    )
+    model = DesignNetwork(Design("three", layers)).train()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    model(torch.rand(16, 12, 4) * 2 - 1, torch.full((16,), 12)).square().sum().backward()
+    for parameter in model.parameters():
+        assert torch.isfinite(parameter.grad).all()
+        assert (parameter.grad != 0).float().mean() > 0.5

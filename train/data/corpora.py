@@ -1,0 +1,89 @@
+"""Texts to learn the next character or word of: surnames and the Penn Treebank."""
+
+import gzip
+import hashlib
+import string
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...model.formats import DesignError
+from .datasets import data_file
+
+CHARACTERS = string.printable  #: the paper's 100 printable characters; a character's index is its input row
+END = CHARACTERS.index("\n")  #: ends a name and fills its window
+WINDOW = 32  #: predictions per name
+NATIONS = (
+    "Arabic", "Chinese", "Czech", "Dutch", "English", "French", "German", "Greek", "Irish", "Italian", "Japanese",
+    "Korean", "Polish", "Portuguese", "Russian", "Scottish", "Spanish", "Vietnamese",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """``windows`` (B, WINDOW + 1) uint8 of character indices, END after the name; ``lengths`` (B,) int64."""
+
+    windows: np.ndarray
+    lengths: np.ndarray
+    checksum: str  #: SHA-256 of the files, in order
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Word indices (n,) int64 of each split, every line followed by <eos>, and the words by index."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    vocabulary: tuple[str, ...]
+    checksum: str  #: SHA-256 of both files, in order
+
+
+def names(folder: str | Path | None = None) -> Names:
+    """Surnames of 18 nations from ``names/*.txt``, one a line, in order of the files' names.
+
+    Marks are dropped from letters (NFKD), and the few characters that are then not among CHARACTERS from names.
+    """
+    contents = [data_file(f"names/{nation}.txt", folder).read_bytes() for nation in NATIONS]
+    try:
+        lines = [line.strip() for content in contents for line in content.decode("utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise DesignError("files of names must be UTF-8 text, but one is not") from None
+    plain = ["".join(c for c in unicodedata.normalize("NFKD", line) if c in CHARACTERS) for line in lines]
+    plain = [name for name in plain if name]
+    longest = max(map(len, plain), default=0)
+    if not 0 < longest < WINDOW:
+        raise DesignError(f"the longest name must have 1 to {WINDOW - 1} characters, not {longest}")
+    windows = np.full((len(plain), WINDOW + 1), END, dtype=np.uint8)
+    for row, name in zip(windows, plain):
+        row[: len(name)] = [CHARACTERS.index(c) for c in name]
+    return Names(windows, np.array([len(name) for name in plain]), checksum(contents))
+
+
+def penn_treebank(folder: str | Path | None = None) -> Words:
+    """Mikolov's preprocessed Penn Treebank, 10,000 words, from ``ptb/ptb.{train,valid}.txt.gz``.
+
+    Words are numbered by how often they occur, the most frequent first.
+    """
+    files = [data_file(f"ptb/ptb.{split}.txt.gz", folder).read_bytes() for split in ("train", "valid")]
+    try:
+        contents = [gzip.decompress(file) for file in files]
+        texts = [content.decode("utf-8").replace("\n", " <eos> ").split() for content in contents]
+    except (OSError, EOFError, ValueError):
+        raise DesignError("files of the Penn Treebank must be text compressed by gzip, but cannot be read") from None
+    counts: dict[str, int] = {}
+    for word in texts[0]:
+        counts[word] = counts.get(word, 0) + 1
+    vocabulary = sorted(counts, key=lambda word: (-counts[word], word))
+    index = {word: k for k, word in enumerate(vocabulary)}
+    unknown = next((word for word in texts[1] if word not in index), None)
+    if unknown is not None:
+        raise DesignError(f"every word of the validation text must be one of the training text, not {unknown!r}")
+    train, valid = (np.array([index[word] for word in text]) for text in texts)
+    return Words(train, valid, tuple(vocabulary), checksum(contents))
+
+
+def checksum(contents: list[bytes]) -> str:
+    """SHA-256 of ``contents`` joined, in hexadecimal digits."""
+    return hashlib.sha256(b"".join(contents)).hexdigest()

@@ -1,0 +1,142 @@
+"""Data sets of sequences with one label each."""
+
+import os
+import zipfile
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from ...model.formats import DesignError, check_choice
+from .fetch import DATA_VARIABLE, fetch
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """``features`` (B, T, m) float32, 0 past the ``lengths`` (B,) int64; ``labels`` (B,) int64.
+
+    ``groups`` (B,) says who was measured, where sequences of one group must not be split.
+    """
+
+    features: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> "Sequences":
+        """The sequences at ``index``."""
+        groups = None if self.groups is None else self.groups[index]
+        return Sequences(self.features[index], self.lengths[index], self.labels[index], groups)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceDataset:
+    """A training and a test set, and the names of the classes."""
+
+    name: str
+    train: Sequences
+    test: Sequences
+    classes: tuple[str, ...]
+
+    def input_range(self, deviations: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.
+
+        From the training set alone. Values beyond are clipped by the DAC.
+        """
+        used = np.arange(self.train.features.shape[1]) < self.train.lengths[:, None]
+        frames = self.train.features[used].astype(np.float64)
+        mean, spread = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-12) * deviations
+        return 1 / spread, -mean / spread
+
+    def validation(self, fraction: float = 0.2) -> "SequenceDataset":
+        """A data set whose test set is split off the training set: for choosing anything, the test set unseen.
+
+        The last ``fraction`` of the groups where there are groups, else the last ``fraction`` of each class.
+        """
+        if not 0 < fraction < 1:
+            raise DesignError(f"validation fraction must be a number between 0 and 1, not {fraction!r}")
+        held = np.zeros(len(self.train), dtype=bool)
+        if self.train.groups is not None:
+            names = np.unique(self.train.groups)
+            held = np.isin(self.train.groups, names[len(names) - max(1, round(len(names) * fraction)) :])
+        for label in range(len(self.classes) if self.train.groups is None else 0):
+            members = np.flatnonzero(self.train.labels == label)
+            held[members[len(members) - round(len(members) * fraction) :]] = True
+        train, test = np.flatnonzero(~held), np.flatnonzero(held)
+        return replace(self, train=self.train.take(train), test=self.train.take(test))
+
+
+DATASETS = ("vowels", "har")
+
+
+def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset:
+    """A data set by name. ``har`` is read from ``folder``, by default $OHMGATE_DATA, else fetched.
+
+    Raises :class:`DesignError` for a name that is not known or data that are not there.
+    """
+    check_choice("data set", name, DATASETS)
+    return vowels() if name == "vowels" else har(folder)
+
+
+def data_file(name: str, folder: str | Path | None) -> Path:
+    """Path of a file in the data folder, by default $OHMGATE_DATA; without any, of the file fetched.
+
+    Raises :class:`DesignError` where it is missing.
+    """
+    folder = os.environ.get(DATA_VARIABLE) if folder is None else folder
+    if folder is None:
+        return fetch(name)
+    path = Path(folder) / name
+    if not path.is_file():
+        raise DesignError(f"the data folder must have the file {name!r}, but {str(folder)!r} has none")
+    return path
+
+
+def har(folder: str | Path | None = None) -> SequenceDataset:
+    """UCI Human Activity Recognition, raw inertial signals: 9 channels, 128 steps, 6 activities, 30 subjects.
+
+    From ``har.npz`` with x (B, 128, 9) in g and rad/s, y and subject of _train and _test, and classes.
+    """
+    path = data_file("har.npz", folder)
+    try:
+        with np.load(path) as npz:
+            parts = [
+                Sequences(
+                    npz[f"x_{split}"].astype(np.float32),
+                    np.full(len(npz[f"y_{split}"]), npz[f"x_{split}"].shape[1]),
+                    npz[f"y_{split}"].astype(np.int64),
+                    npz[f"subject_{split}"].astype(np.int64),
+                )
+                for split in ("train", "test")
+            ]
+            return SequenceDataset("har", *parts, tuple(str(name).lower() for name in npz["classes"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise DesignError(
+            f"file {path.name!r} must hold x, y and subject of both splits, but cannot be read"
+        ) from None
+
+
+def vowels() -> SequenceDataset:
+    """UCI Japanese Vowels, which comes with the package (train/data/README.md): 12 channels, 9 speakers."""
+    with (resources.files("ohmgate.train") / "data" / "japanese_vowels.npz").open("rb") as file, np.load(file) as npz:
+        parts = {
+            split: Sequences(
+                padded(npz[f"x_{split}"] / 1e6, npz[f"len_{split}"]),
+                npz[f"len_{split}"].astype(np.int64),
+                npz[f"y_{split}"].astype(np.int64),
+            )
+            for split in ("train", "test")
+        }
+    return SequenceDataset("vowels", parts["train"], parts["test"], tuple(f"speaker {k}" for k in range(1, 10)))
+
+
+def padded(frames: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Concatenated ``frames`` (sum of lengths, m) as (B, T, m) float32, 0 past each length."""
+    lengths = lengths.astype(np.int64)
+    features = np.zeros((len(lengths), lengths.max(), frames.shape[1]), dtype=np.float32)
+    features[np.arange(lengths.max()) < lengths[:, None]] = frames
+    return features

@@ -1,0 +1,236 @@
+"""The paper's experiments as grids of cells, and the full-protocol run of one cell (docs/sweeps.md)."""
+
+import math
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...model.design import Design
+from ...model.formats import DesignError, check_choice, check_integer
+from ..calibrate import calibrate
+from ..data import corpora
+from ..data.datasets import data_file, har
+from ..layers.array import ArrayModule
+from ..layers.config import FLOAT, check_bits
+from ..layers.noise import PAPER_ADC, Noise
+from ..network import DesignNetwork
+from ..training import PROTOCOLS, TrainConfig, predict, single_thread, train
+from . import language
+
+TASKS = ("har", "ptb", "names")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run: DAC and ADC have ``converter_bits``. Noise acts in training and evaluation, drawn per batch.
+
+    ``post_training``: trained in float, then quantised and calibrated without training (har alone).
+    """
+
+    task: str
+    weight_bits: int
+    converter_bits: int
+    adc_noise: float = 0.0  #: ADC steps
+    weight_noise: float = 0.0  #: beta
+    post_training: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("task", self.task, TASKS)
+        check_bits("weight bits", self.weight_bits)
+        check_bits("converter bits", self.converter_bits)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        if self.task == "har" and self.weight_bits != self.converter_bits:
+            raise DesignError(f"har has one width for all, not {self.weight_bits} and {self.converter_bits} bits")
+        if self.post_training and (self.task != "har" or self.weight_bits == FLOAT):
+            raise DesignError("quantisation after training is for har at 1 to 16 bits alone")
+
+    @property
+    def name(self) -> str:
+        """Name of the result's file."""
+        name = f"{self.task}_w{self.weight_bits}_a{self.converter_bits}"
+        name += "_adcnoise" * bool(self.adc_noise) + f"_beta{100 * self.weight_noise:.0f}" * bool(self.weight_noise)
+        return name + "_post" * self.post_training + f"_seed{self.seed}"
+
+    @property
+    def label(self) -> str:
+        """As in the paper's Table I."""
+        if self.weight_bits == FLOAT:
+            return "32-bit floating point"
+        return f"{self.weight_bits}-bit weight, {self.converter_bits}-bit ADC/DAC"
+
+
+HAR_BITS = (1, 2, 3, 4, 6, 8, 16)
+BETAS = (0.0, 0.05, 0.1, 0.15, 0.2)
+
+
+def _cells(task: str, *bits: tuple[int, int], **fields) -> list[Cell]:
+    return [Cell(task=task, weight_bits=w, converter_bits=a, **fields) for w, a in bits]
+
+
+_GRID = [(w, a) for w in (1, 2, 3, 4) for a in (1, 2, 3, 4)]
+_TWO_WEIGHTS = [(w, a) for w in (2, 4) for a in (1, 2, 3, 4)]
+EXPERIMENTS: dict[str, list[Cell]] = {
+    "fig4": _cells("har", (32, 32), *((b, b) for b in HAR_BITS))
+    + _cells("har", *((b, b) for b in HAR_BITS), post_training=True),
+    "fig5": _cells("ptb", (32, 32), (4, 4), (2, 2), (1, 2)),
+    "fig6": _cells("ptb", (32, 32), *_GRID),
+    "table1": _cells("names", (32, 32), (4, 4), (2, 2), (1, 1)),
+    "fig7": _cells("ptb", *_TWO_WEIGHTS) + _cells("ptb", *_TWO_WEIGHTS, adc_noise=PAPER_ADC),
+    "fig8": [cell for beta in BETAS for cell in _cells("ptb", (2, 4), (4, 4), weight_noise=beta)],
+}  #: of seed 0; a cell that two figures show is the same, and runs once
+
+
+def experiment(name: str, seeds: int = 1) -> list[Cell]:
+    """All cells of an experiment, seed after seed, so that a first seed is whole before a second begins."""
+    check_choice("experiment", name, tuple(EXPERIMENTS))
+    check_integer("seeds", seeds, 1, 1000)
+    return [replace(cell, seed=seed) for seed in range(seeds) for cell in EXPERIMENTS[name]]
+
+
+def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
+    """Everything that decides the cell's run besides the data."""
+    noise = Noise(adc=cell.adc_noise, weight=cell.weight_noise)
+    if cell.task != "har":
+        return language.protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
+    return replace(
+        PROTOCOLS["har"], quantiser="sawb" if cell.weight_bits < 4 else "absmax", seed=cell.seed,
+        floating=cell.post_training or cell.weight_bits == FLOAT, train_noise=noise, eval_noise=noise,
+    )  # fmt: skip
+
+
+def identity(cell: Cell) -> dict:
+    """What a record says of its cell."""
+    return {"cell": asdict(cell), "protocol": asdict(protocol(cell))}
+
+
+def belongs(record: dict, cell: Cell) -> bool:
+    """Is it this cell's record, of the present protocol? A field that a record does not have yet is at its default.
+
+    Raises ValueError, KeyError or TypeError for what is no record.
+    """
+    wanted = protocol(cell)
+    return Cell(**record["cell"]) == cell and type(wanted).from_dict(record["protocol"]) == wanted
+
+
+def run_cell(
+    cell: Cell, folder: str | Path | None = None, networks: str | Path | None = None, device: str = "cpu"
+) -> dict:
+    """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
+    machine and minutes.
+
+    ``networks``: where a language model is kept, as ``<name>.safetensors`` (:func:`.language.load` reads it).
+    ``device``: where it trains, ``cpu``, ``cuda`` or ``cuda:N``; HAR's small networks train on the CPU.
+    """
+    check_device(device)
+    began, cpu = time.monotonic(), time.process_time()
+    if cell.task == "har":
+        checksum, epochs, final = _har(cell, folder)
+    else:
+        read, train_model = _LANGUAGE[cell.task]
+        data = read(folder)
+        result = train_model(data, protocol(cell), device=device)
+        checksum, epochs, final = data.checksum, list(result.epochs), result.final
+        if networks is not None:
+            result.model.save(Path(networks) / f"{cell.name}.safetensors")
+    minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
+    return record(cell, checksum, epochs, final, minutes, device)
+
+
+def check_data(cells: Sequence[Cell], folder: str | Path | None) -> None:
+    """Read the cells' data once, fetching what is not there. Raises :class:`DesignError` where a cell would."""
+    for task in sorted({cell.task for cell in cells}):
+        (har if task == "har" else _LANGUAGE[task][0])(folder)
+
+
+def check_device(name: str) -> str:
+    """``name``, or :class:`DesignError` where torch sees no such device."""
+    count = torch.cuda.device_count()
+    if name not in ("cpu", *["cuda"] * (count > 0), *(f"cuda:{number}" for number in range(count))):
+        raise DesignError(f"device must be cpu, or cuda or cuda:N of a GPU that torch sees, not {name!r}")
+    return name
+
+
+def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: dict, device: str = "cpu") -> dict:
+    """A cell's result as its file holds it."""
+    gpu = "" if device == "cpu" or cell.task == "har" else f", {torch.cuda.get_device_name(device)}"
+    packages = ("ohmgate", "numpy", "torch")
+    return {
+        **identity(cell),
+        "data_sha256": checksum,
+        "epochs": epochs,
+        "final": {name: float(value) for name, value in final.items()},
+        **{name: round(value, 2) for name, value in minutes.items()},
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
+        "machine": f"{platform.system()} {platform.machine()}, one thread of {os.cpu_count()} cores{gpu}",
+    }
+
+
+def har_design(bits: int) -> Design:
+    """The preset ``har`` at ``bits`` for weights and converters, its head's ADC with at least 8.
+
+    One bit has no zero, so the first layer's ReLU, whose sign is always +, becomes tanh there.
+    """
+    design = Design.load("har")
+    if bits == FLOAT:
+        return design
+    first, lstm, head = (replace(layer, dac_bits=bits, weight_bits=bits) for layer in design.layers)
+    function = "tanh" if bits == 1 else first.function
+    first = replace(first, adc_bits=bits, output_bits=bits, function=function)
+    return Design("har", (first, replace(lstm, adc_bits=bits), replace(head, adc_bits=max(8, bits))))
+
+
+_LANGUAGE = {
+    "names": (corpora.names, language.train_names),
+    "ptb": (corpora.penn_treebank, language.train_words),
+}
+
+
+def _har(cell: Cell, folder):
+    config, design = protocol(cell), har_design(cell.weight_bits)
+    data, checksum = _har_data(folder)
+    plain = replace(config, quantiser="absmax")  # a float run has no use for it
+    result = _floating(plain, folder) if config.floating else train(design, data, config)
+    accuracy = result.accuracy
+    if cell.post_training:
+        with single_thread():
+            accuracy = _quantised_after(result.model, design, data, config)
+    return checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy}
+
+
+@lru_cache(maxsize=1)
+def _har_data(folder):
+    return har(folder), corpora.checksum([data_file("har.npz", folder).read_bytes()])
+
+
+@lru_cache(maxsize=1)
+def _floating(config: TrainConfig, folder):
+    """The float run, which the cells quantised after training share: a worker gets them one after the other."""
+    return train(har_design(FLOAT), _har_data(folder)[0], config)
+
+
+def _quantised_after(floating: DesignNetwork, design: Design, data, config: TrainConfig) -> float:
+    """Test accuracy of a float network's weights in ``design``, ranges calibrated on training data."""
+    scale, offset = data.input_range(config.deviations)
+    picked = data.train.take(np.arange(0, len(data.train), max(1, len(data.train) // 256)))
+    inputs = torch.from_numpy((picked.features * scale + offset).astype(np.float32)).clamp(-1, 1)
+    model = DesignNetwork(design)
+    arrays = [layer for layer in model.layers if isinstance(layer, ArrayModule)]
+    with torch.no_grad():
+        for array, source in zip(arrays, floating.layers):
+            array.cells.copy_(source.cells)
+        if design.layers[0].function == "relu":  # bring its outputs to -1..1: the LSTM's rows undo it exactly
+            outputs = floating.eval().layers[0](inputs.transpose(0, 1))
+            largest = max(float(np.percentile(outputs.numpy(), 99.9)), math.ulp(1.0))
+            arrays[0].cells /= largest
+            arrays[1].cells[: arrays[1].inputs] *= largest
+    calibrate(model, lambda: model.eval()(inputs))
+    return float((predict(model, data.test, scale, offset) == data.test.labels).mean())

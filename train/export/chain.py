@@ -1,0 +1,234 @@
+"""Do a model's arrays form a chain, each on exactly the codes that the one before gave? The forward is run to see.
+
+Once on the inputs, and again with random codes in place of those that every array hands on, so that a change shows
+also where it happens to leave those of the inputs alone. Moving codes about is no change as long as every step of
+every sequence comes to the next array in its turn (:mod:`.layouts`).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...model.formats import DesignError, full_scale
+from ..layers.array import ArrayModule
+from ..layers.lstm import LstmArray
+from ..layers.modules import QuantLSTM
+from ..layers.sequence import Trace
+from ..layers.whole_model import arrays_of, without_noise
+from .forward import Call, output_bits, record_calls
+from .layouts import Batch, Layout, batch_of
+
+EVIDENCE = 64  #: bits of random codes that every channel and every row hands on, at least
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Arrays in the order of the data, with what each did on the inputs."""
+
+    calls: list[Call]
+    places: list[torch.Tensor]  #: (T, B) for each: the row of a step, or -1 where it is not read
+    lengths: torch.Tensor  #: (B,) int64
+    emit: str  #: is the last array read on every "step", or at the "end" of a sequence?
+
+    @property
+    def arrays(self) -> list[ArrayModule]:
+        return [call.array for call in self.calls]
+
+    def codes(self) -> np.ndarray:
+        """(B, T, m) int64 DAC codes that the first array got, 0 past a length."""
+        codes = self.calls[0].codes[self.places[0]]
+        return torch.where((self.places[0] < 0)[..., None], 0, codes).transpose(0, 1).numpy()
+
+    def traces(self) -> list[Trace]:
+        """Each array's trace, its stages over the steps of the sequences."""
+        return [_over_steps(call, places) for call, places in zip(self.calls, self.places)]
+
+
+def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
+    """Run ``model(*inputs)`` in evaluation. ``lengths`` (B,) are those of padded sequences; of packed ones they are
+    known, and else all are as long as the inputs.
+
+    Raises :class:`DesignError` where the arrays are no chain, for the first place in it that is wrong.
+    """
+    check_model(model)
+    if not inputs:
+        raise DesignError(
+            "a model to export must be given example inputs, as in export(model, x): its forward decides which array "
+            "follows which"
+        )
+    calls = record_calls(model, inputs)
+    called = _check_calls(calls, _names(model))
+    check_fit([call.array for call in calls], called, [call.between for call in calls])
+    anchor = next((index for index, call in enumerate(calls) if call.is_lstm), 0)
+    batch = batch_of(calls, calls[anchor], lengths)
+    with without_noise(model):
+        passes = [calls, *_trials(model, inputs, calls)]
+    layout = Layout("step", batch.padded(len(calls[anchor].codes)))
+    layouts = [layout]
+    for index in range(anchor + 1, len(calls)):
+        layout = _follow(passes, called, index, batch, layout)
+        layouts.append(layout)
+    for index in range(anchor, 0, -1):
+        layouts.insert(0, _follow(passes, called, index, batch, layouts[0], backwards=True))
+    return Chain(calls, [each.places for each in layouts], batch.lengths, layout.emit)
+
+
+def check_model(model: nn.Module) -> None:
+    """Raise :class:`DesignError` for a model that cannot be exported whatever its forward does."""
+    arrays = arrays_of(model)
+    if not arrays:
+        raise DesignError("a model to export must have at least one quantised layer, but it has none")
+    if any(isinstance(module, QuantLSTM) and module.bidirectional for module in model.modules()):
+        raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
+    for array in arrays:
+        array.layer_data()
+
+
+def _names(model: nn.Module) -> dict[ArrayModule, str]:
+    """What to call each array in a sentence."""
+    names = {}
+    for name, module in model.named_modules():
+        called = f"layer {name!r}" if name else "the model"
+        if isinstance(module, QuantLSTM):
+            several = len(module.arrays) > 1
+            for index, array in enumerate(module.arrays):
+                names[array] = f"array {index} of {called}" if several else called
+        elif isinstance(module, ArrayModule):
+            names.setdefault(module, called)
+    return names
+
+
+def check_fit(
+    arrays: Sequence[ArrayModule], names: Sequence[str], between: Sequence[list[str]] | None = None
+) -> None:
+    """Raise :class:`DesignError` for the first array that cannot take what the one before hands on.
+
+    ``names`` and what was called ``between``, before each array, are for its sentence.
+    """
+    for index, (before, after) in enumerate(pairwise(arrays), 1):
+        ahead, name = names[index - 1 : index + 1]
+        found = _between(between[index]) if between else ""
+        bits = output_bits(before)
+        if bits is None:
+            float_too = isinstance(before, LstmArray) or before.function is not None
+            lacks = "hand on codes, not values," if float_too else "have an output function"
+            raise DesignError(f"{ahead} must {lacks} to come before {name}{found}")
+        given = before.hidden if isinstance(before, LstmArray) else before.outputs
+        if after.inputs != given:
+            raise DesignError(f"{name} must take the {given} outputs of {ahead}, but takes {after.inputs}{found}")
+        if float(after.full_scale) != 1:
+            scale = f"{float(after.full_scale):g}"
+            raise DesignError(f"{name} must have inputs within -1 to 1 to follow {ahead}, not {scale}{found}")
+        if after.config.dac_bits != bits:
+            raise DesignError(
+                f"{name} must have DACs of the {bits} bits that {ahead} hands on, not {after.config.dac_bits}{found}"
+            )
+
+
+def _between(called: list[str]) -> str:
+    """The end of a sentence about two arrays."""
+    if not called:
+        return ""
+    more = f" and {len(called) - 6} more" if len(called) > 6 else ""
+    return f"; between them the forward calls {', '.join(called[:6])}{more}"
+
+
+def _check_calls(calls: list[Call], names: dict[ArrayModule, str]) -> list[str]:
+    """Names of the arrays in the order of their calls, each of which comes once."""
+    for array, name in names.items():
+        count = sum(call.array is array for call in calls)
+        if count != 1:
+            runs = f"runs {count} times" if count else "never runs"
+            raise DesignError(f"{name} must run once in the forward of a model to export, but {runs}")
+    if any(call.trace.given_state for call in calls):
+        raise DesignError("only sequences without an initial state can be exported: the hardware has none")
+    if not all(len(call.codes) for call in calls):
+        raise DesignError("example inputs must be of 1 sequence or more, but there is none")
+    return [names[call.array] for call in calls]
+
+
+def _trials(model: nn.Module, inputs: tuple, calls: list[Call]) -> Iterator[list[Call]]:
+    """As many more passes on random codes as it takes that no two channels and no two rows look alike."""
+    source = np.random.default_rng(0)
+    possible = {call.array: _possible(call.array) for call in calls if call.given is not None}
+
+    def random_codes(call: Call) -> torch.Tensor:
+        return torch.from_numpy(source.choice(possible[call.array], tuple(call.given.shape)))
+
+    handed = [(min(call.given.shape), len(possible[call.array])) for call in calls[:-1]]
+    needed = [EVIDENCE / (size * math.log2(levels)) for size, levels in handed if levels > 1]
+    for _ in range(math.ceil(max(needed, default=0))):
+        trial = record_calls(model, inputs, random_codes)
+        if [(call.array, call.shape) for call in trial] != [(call.array, call.shape) for call in calls]:
+            raise DesignError("a forward to export must call the same layers whatever their codes are, but does not")
+        yield trial
+
+
+def _possible(array: ArrayModule) -> np.ndarray:
+    """The codes that an array can hand on."""
+    if not isinstance(array, LstmArray):
+        return np.unique(array.layer_data().tables)
+    top = full_scale(array.config.dac_bits)
+    return np.array([-1, 1]) if array.config.dac_bits == 1 else np.arange(-top, top + 1)
+
+
+def _follow(
+    passes: list[list[Call]], names: list[str], index: int, batch: Batch, known: Layout, *, backwards: bool = False
+) -> Layout:
+    """Layout of array ``index``, that of the array before being ``known``, in which all codes are those given.
+
+    ``backwards``: that of the array before, this one's being known. Raises :class:`DesignError` if there is none.
+    """
+    source, target = passes[0][index - 1], passes[0][index]
+    ahead, name = names[index - 1 : index + 1]
+    found = _between(target.between)
+    last = index == len(names) - 1
+    best, counts = None, []
+    for layout in batch.layouts(source) if backwards else batch.layouts(target, last):
+        given, taken = (layout, known) if backwards else (known, layout)
+        these = [_differing(calls[index - 1], calls[index], given.places, taken.places) for calls in passes]
+        if best is None or sum(these) < sum(counts):
+            best, counts = layout, these
+    if best is None:
+        or_end = ", or the last one of each sequence" if last and not target.is_lstm else ""
+        raise DesignError(
+            f"{name} must get every step that {ahead} gave, {source.size}{or_end}, but gets {target.size}{found}"
+        )
+    for trial, count in enumerate(counts):
+        if count:
+            taken = known if backwards else best
+            total = int((taken.places >= 0).sum()) * target.codes.shape[1]
+            made = " random codes in their place" if trial else ""
+            raise DesignError(
+                f"{name} must get exactly the codes that {ahead} gave {batch.when(best)}, but {count:,} of {total:,}"
+                f"{made} differ{found or ', and nothing is called between them'}"
+            )
+    if last and not target.is_lstm and batch.steps == 1 and any(call.is_lstm for call in passes[0]):
+        raise DesignError(
+            f"example inputs must have sequences of 2 steps or more to tell whether {name} is read on every step or "
+            "on the last, but all have 1"
+        )
+    return best
+
+
+def _differing(source: Call, target: Call, given: torch.Tensor, taken: torch.Tensor) -> int:
+    """Number of codes that ``target`` got otherwise than ``source`` gave them, where it got any."""
+    read = taken >= 0
+    return int((source.given[given[read]] != target.codes[taken[read]]).sum())
+
+
+def _over_steps(call: Call, places: torch.Tensor) -> Trace:
+    if call.is_lstm:
+        cut = {
+            stage: getattr(call.trace, stage)[: len(places)] for stage in ("adc", "gates", "cell", "hidden", "out")
+        }
+        return Trace(**cut)
+    return Trace(**{
+        stage: [values.detach().flatten(0, -2).cpu()[places] for values in getattr(call.trace, stage)]
+        for stage in ("adc", "out")
+    })  # fmt: skip

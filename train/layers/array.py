@@ -1,0 +1,295 @@
+"""What every quantised layer shares: weights in an array, converters on its columns, and their noise.
+
+In training a layer rounds its real weights to codes on every forward pass, with straight-through gradients. In
+evaluation it computes with the integers that :meth:`ArrayModule.layer_data` gives, the same that go into the
+image, so what is evaluated is what the hardware runs.
+"""
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from ...model.formats import DesignError, quantise_symmetric
+from ...model.network import LayerData
+from ..kernel.build import kernel
+from .config import FLOAT, QuantConfig, code_scale
+from .gain import TOP_MULT
+from .noise import Noise, NoiseSource
+from .quantisers import LEARNED
+from .ranges import RangedWeights
+from .straight_through import symmetric_code
+
+EXACT_FLOAT32 = 2**24  #: integers up to here are exact in float32
+BYTE = 127  #: codes up to here are multiplied as bytes, where the kernel can
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An array ready for one forward pass."""
+
+    weights: torch.Tensor  #: ADC steps per DAC code: (rows, columns), or (B, rows, columns) with noise
+    gain: torch.Tensor  #: (columns,) ADC steps per product of a DAC code and a weight code
+    step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation; float64 in evaluation
+    spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
+
+
+class ArrayModule(RangedWeights):
+    """Weights in an array, its converters and their noise. ``fast``: train with the C++ kernel."""
+
+    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool) -> None:
+        super().__init__(rows, columns, groups, config)
+        self.fast = fast
+        self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
+        self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
+        self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
+        self._loaded: LayerData | None = None
+        self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
+
+    def __call__(self, *arguments, **fields):
+        """As every module's, but never in autocast's types, in which sums of codes are not exact."""
+        kind = self.cells.device.type
+        plain = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with plain:
+            return super().__call__(*arguments, **fields)
+
+    # -- what the hardware gets -----------------------------------------------------------------------------
+
+    def layer_data(self) -> LayerData:
+        """Integers of this layer for the image: weights, gains, tables."""
+        config = self.config
+        for name, bits in (("weights", config.weight_bits), ("DACs", config.dac_bits), ("ADCs", config.adc_bits)):
+            if bits == FLOAT:
+                raise DesignError(f"a layer whose {name} are float cannot be exported")
+        if self._loaded is not None:
+            return self._loaded
+        self._check_weights()
+        with torch.no_grad():
+            alpha = self.alpha()
+            converter = self.converter(alpha)
+            codes = self.weight_codes(alpha).round().to(torch.int64).cpu().numpy()
+        return LayerData(codes, np.array(converter.mult), np.array(converter.shift), self.tables_of(converter.step))
+
+    def load_data(self, data: LayerData) -> None:
+        """Evaluate with these integers from now on, whatever the real weights; training is then refused.
+
+        Integers know no unit: pre-activations are in ADC steps.
+        """
+        self._loaded = data
+
+    def real_steps(self) -> torch.Tensor:
+        """As :meth:`RangedWeights.real_steps`; 1 where integers are loaded."""
+        if self._loaded is not None:
+            return torch.ones(self.groups, dtype=torch.float64)
+        return super().real_steps()
+
+    def tables_of(self, steps: tuple[float, ...]) -> np.ndarray | None:
+        """The image's tables for these ADC steps."""
+        raise NotImplementedError
+
+    # -- forward --------------------------------------------------------------------------------------------
+
+    def drive(self, values: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        """DAC codes (as floats) of values within +-scale; values / scale themselves without DACs."""
+        if self.training or self.config.is_float:
+            values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
+            scaled = values if scale == 1 else values / scale
+            check_finite("inputs of an array", scaled)
+            return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
+        scaled = values.detach().double() * (1 / scale)  # as the host does it, see Network.encode
+        codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), self.config.dac_bits))
+        return codes.float().to(values.device)
+
+    @property
+    def dropout_factor(self) -> float:
+        """What the codes of driven input rows are multiplied with, so that dropping some leaves the mean."""
+        return 1 / (1 - self.input_dropout) if self.training else 1.0
+
+    def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
+        """:meth:`drive` of a layer's inputs, within +-full_scale: in training some rows may be dropped."""
+        return functional.dropout(self.drive(values, float(self.full_scale)), self.input_dropout, self.training)
+
+    def prepare(self, batch: int) -> Prepared:
+        """Weights scaled to ADC steps, with noise.
+
+        Scaled by the gain once, column sums come out in ADC steps: all partial sums stay multiples of 2^-shift,
+        so nothing is lost.
+        """
+        if self.cells.dtype not in (torch.float32, torch.float64):
+            raise DesignError(f"an array's weights must be float32 or float64, not {self.cells.dtype}")
+        noise = self.noise
+        deviation = noise.weight * self._code_span()
+        if self.training or self.config.is_float:
+            if self._loaded is not None:
+                raise DesignError("a layer that holds the integers of a network can only be evaluated")
+            self._check_weights()
+            alpha = self.alpha()
+            gain, step = self._gain_and_step(alpha)
+            if self._fusible(noise, gain):
+                gain, divisor = self.by_column(gain), self.by_column(alpha)
+                fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
+                return Prepared(_Weights.apply(self._kernel(), self.cells, divisor, gain, *fields), gain, step, None)
+            weights = self.weight_codes(alpha)
+        else:
+            data = self.layer_data()
+            weights = torch.from_numpy(data.weights).to(self.cells.device, self._sum_type())
+            gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights)
+            step, alpha = self.real_steps().to(weights.device), None
+        gain = self.by_column(gain)
+        spread = None
+        if deviation and noise.redraw == "per_step":
+            spread = gain.detach() * deviation
+        elif deviation:
+            weights = weights + self._weight_normals("noise", batch) * deviation
+        if noise.drop:
+            connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
+            weights = weights * connected / (1 - noise.drop if self.training else 1)
+        if alpha is not None and self.config.quantiser == "pact" and alpha.requires_grad:
+            clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
+            other = self.by_column(self._gain_and_step(alpha.detach())[0])  # the same, without alpha's gradient
+            return Prepared(torch.where(clipped, weights * gain, weights * other), other.detach(), step, spread)
+        return Prepared(weights * gain, gain.detach(), step, spread)
+
+    def _fusible(self, noise: Noise, gain: torch.Tensor) -> bool:
+        """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?
+
+        A learned range that is frozen still blocks the gradient of weights that clip, which the kernel lets through.
+        """
+        plain = self._ranges_are_measured and not gain.requires_grad
+        drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
+        free = self._reach is None and plain and drawn
+        return free and self.cells.dtype == torch.float32 and self._kernel() is not None
+
+    def _kernel(self):
+        """The C++ kernel, where it is asked for, is there and the weights are on the CPU."""
+        return kernel() if self.fast and self.cells.is_cpu else None
+
+    def _check_weights(self) -> None:
+        """Raise :class:`DesignError` for weights that are no numbers; gains from measured ranges show most, too."""
+        unseen = self.config.quantiser == "percentile" or self.config.adc_bits == FLOAT
+        if not self._ranges_are_measured or unseen:
+            check_finite("weights and their ranges", self.cells)
+
+    @property
+    def _ranges_are_measured(self) -> bool:
+        """Do the codes' ranges follow from the weights as they are?"""
+        return self.config.quantiser not in LEARNED and self.config.weight_bits != FLOAT
+
+    @property
+    def noise(self) -> Noise:
+        """That of training or of evaluation, whichever it is."""
+        return self.train_noise if self.training else self.eval_noise
+
+    @property
+    def sums_are_exact(self) -> bool:
+        """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
+        drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
+        coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits, self.config.adc_bits)
+        return coded and not drawn and self._float32_holds_sums()
+
+    def bytes_hold(self, factor: float = 1.0) -> bool:
+        """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?
+
+        And are their sums exact, as in :attr:`sums_are_exact`.
+        """
+        largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
+        whole = self.sums_are_exact and float(factor).is_integer()
+        return whole and largest <= BYTE and self._float32_holds_sums(factor)
+
+    def _float32_holds_sums(self, factor: float = 1.0) -> bool:
+        """Is float32 exact for every sum times mult, of DAC codes times ``factor``?"""
+        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits) * factor
+        return scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
+
+    def _sum_type(self) -> torch.dtype:
+        """float32 where its products are exact, else float64: torch may be told to make them of shorter types."""
+        backend = torch.backends.mkldnn if self.cells.is_cpu else torch.backends.cuda
+        full = backend.matmul.fp32_precision not in ("tf32", "bf16")
+        return torch.float32 if full and self._float32_holds_sums() else torch.float64
+
+    def _weight_normals(self, purpose: str, batch: int) -> torch.Tensor:
+        """One for each cell, or (B, rows, columns) where each sequence has its own."""
+        if self.noise.redraw == "per_sequence":
+            return self.normals(batch, *self.cells.shape)
+        if self.noise.redraw == "per_batch":
+            return self.normals(*self.cells.shape)
+        if purpose not in self._programmed:
+            self._programmed[purpose] = self.normals(*self.cells.shape)
+        return self._programmed[purpose].to(self.cells.device)
+
+    def normals(self, *shape: int) -> torch.Tensor:
+        """Standard normal float32 of ``shape`` where the weights are: one draw."""
+        return self.source.normal(*shape).to(self.cells.device)
+
+    def program(self) -> None:
+        """Program the array again: what is drawn per_programming is drawn anew on the next pass."""
+        self._programmed = {}
+
+    @property
+    def row_noise(self) -> float:
+        """Deviation of each driven row, in codes."""
+        return 0.0 if self.config.dac_bits == FLOAT else self.noise.dac
+
+    def drive_noise(self, steps: int, batch: int) -> torch.Tensor:
+        """Noise of all rows (T, B, rows) float32, in codes."""
+        return self.normals(steps, batch, self.cells.shape[0]) * self.row_noise
+
+    def record(self, codes: torch.Tensor, trace) -> None:
+        """Hand an evaluation's codes and trace to a verifier that listens."""
+        if self.recorder is not None:
+            self.recorder(self, codes, trace)
+
+
+def check_finite(name: str, values: torch.Tensor) -> None:
+    """Raise :class:`DesignError` for numbers that have no code. (A sum is one pass, and not finite if one is not.)"""
+    if not math.isfinite(values.detach().sum()):
+        raise DesignError(f"{name} must be finite numbers, but some are not")
+
+
+def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(T, B, columns) of ``codes`` (T, B, rows); ``weights`` (rows, columns), or (B, rows, columns)."""
+    return codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
+
+
+class CodeSums(torch.autograd.Function):
+    """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
+
+    Sums are those of ``addmm``, as exact, but made of integers where the machine multiplies those faster.
+    """
+
+    @staticmethod
+    def forward(ctx, built, bias, codes, weights, gain):
+        codes = codes.contiguous()
+        ctx.save_for_backward(codes, weights)
+        return built.code_sums(codes, weights, gain, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        codes, weights = ctx.saved_tensors
+        needs = ctx.needs_input_grad
+        return (
+            None, grad.sum(0) if needs[1] else None, grad @ weights.T if needs[2] else None,
+            codes.T @ grad if needs[3] else None, None,
+        )  # fmt: skip
+
+
+class _Weights(torch.autograd.Function):
+    """Codes of the weights with noise, scaled by the gain, in one pass of the kernel."""
+
+    @staticmethod
+    def forward(ctx, built, cells, divisor, gain, bits, key, deviation):
+        ctx.save_for_backward(divisor, gain)
+        ctx.built, ctx.bits = built, bits
+        return built.weights_forward(cells, divisor, gain, bits, key, deviation)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        divisor, gain = ctx.saved_tensors
+        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5

@@ -1,0 +1,94 @@
+"""A quantised fully connected layer: an array, then a table to DAC codes, or a head's ADC codes."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...model.formats import check_integer
+from ...model.tables import dense_table
+from .array import ArrayModule, column_sums
+from .config import FLOAT, QuantConfig, check_bits, code_scale
+from .sequence import Trace
+from .straight_through import adc_code, symmetric_code
+
+FUNCTIONS = {"identity": lambda z: z, "relu": torch.relu, "tanh": torch.tanh}
+
+
+class LinearArray(ArrayModule):
+    """Rows [x, bias]. ``function`` None: the output is the ADC codes' pre-activations, as of a head; else a table
+    from ADC codes to DAC codes of ``output_bits`` of that function, which is float without any.
+
+    Input (..., m) within +-full_scale, output (..., outputs): in evaluation the float64 that a host decodes.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, config: QuantConfig, fast: bool = True, *, function: str | None = None,
+        output_bits: int = FLOAT,
+    ) -> None:  # fmt: skip
+        check_integer("inputs", inputs, 1, 2**20)
+        check_integer("outputs", outputs, 1, 2**20)
+        super().__init__(inputs, outputs, 1, config, fast)
+        self.inputs, self.outputs = inputs, outputs
+        self.function, self.output_bits = function, check_bits("output bits", output_bits)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Uniform within 1/sqrt(m) as ``nn.Linear``."""
+        bound = 1 / math.sqrt(self.inputs)
+        nn.init.uniform_(self.cells, -bound, bound)
+        self.start_ranges()
+
+    def tables_of(self, steps) -> np.ndarray | None:
+        if self.function is None or self.output_bits == FLOAT:
+            return None
+        return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits)[None]
+
+    def forward(self, inputs: torch.Tensor, trace: Trace | None = None) -> torch.Tensor:
+        """``inputs`` (..., m) to (..., outputs); the axis before the last counts as the batch for noise."""
+        if self.recorder is not None:
+            trace = Trace()
+        shape = inputs.shape[:-1]
+        batch = shape[-1] if shape else 1
+        array = self.prepare(batch)
+        rows = (math.prod(shape[:-1]), batch, self.inputs)
+        codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(rows)
+        weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
+        v = column_sums(codes, weights) + bias * code_scale(self.config.dac_bits)
+        if self.row_noise:
+            v = v + column_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
+        if array.spread is not None:
+            extra = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            extra += self.row_noise**2 * self.cells.shape[0]
+            energy = codes.detach().square().sum(2, keepdim=True) + extra
+            v = v + self.normals(*v.shape) * array.spread * energy.sqrt()
+        if self.noise.adc and self.config.adc_bits != FLOAT:
+            v = v + self.normals(*v.shape) * self.noise.adc
+        out = self._activate(v, array.step, trace)
+        self.record(codes, trace)
+        return out.reshape(*shape, self.outputs)
+
+    def _activate(self, v: torch.Tensor, step: torch.Tensor, trace: Trace | None) -> torch.Tensor:
+        """(T, B, outputs) of column voltages in ADC steps."""
+        if trace is not None:
+            trace.voltage.append(v)
+        if self.config.adc_bits == FLOAT:
+            z = v * step
+        else:
+            adc = adc_code(v, self.config.adc_bits)
+            if trace is not None:
+                trace.adc.append(adc)
+            z = (adc + 0.5) * step
+        if self.function is None:
+            return z
+        if self.training or self.config.is_float or self.output_bits == FLOAT:
+            y = FUNCTIONS[self.function](z)
+            if self.output_bits == FLOAT:
+                return y
+            return symmetric_code(y, self.output_bits) / code_scale(self.output_bits)
+        table = torch.from_numpy(np.asarray(self.layer_data().tables[0])).to(adc.device)
+        codes = table[adc.long() + 2 ** (self.config.adc_bits - 1)]
+        if trace is not None:
+            trace.out.append(codes)
+        return codes.double() / code_scale(self.output_bits)

@@ -1,0 +1,181 @@
+"""One quantised LSTM layer in one direction: an array, its gate tables and the loop over steps."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...model.formats import check_integer
+from ...model.tables import cell_tanh_table, gate_tables
+from .array import ArrayModule, CodeSums, check_finite, column_sums
+from .config import FLOAT, QuantConfig, code_scale
+from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
+from .straight_through import rounded
+
+
+class LstmArray(ArrayModule):
+    """Rows [x, h, bias], columns f, i, o, g of ``hidden`` units (docs/numerics.md).
+
+    Input (T, B, m) within +-full_scale, output (T, B, n) in [-1, 1], by ``config.output``. With ``fast``, training
+    runs in the C++ kernel.
+    """
+
+    def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
+        check_integer("inputs", inputs, 1, 2**20)
+        check_integer("hidden units", hidden, 1, 2**20)
+        super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
+        self.inputs, self.hidden = inputs, hidden
+        # in state dicts, so that cells of another input drive are known when they are loaded
+        self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
+        self.form = LstmFormat(
+            config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
+            config.tanh_bits, config.tanh_fraction, config.output,
+        )  # fmt: skip
+        self.reset_parameters()
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        """Cells of another input drive are scaled, and a learned range with them: the network stays what it is."""
+        own = float(self.config.input_drive)
+        given = float(state_dict.get(prefix + "input_drive", own))
+        cells = state_dict.get(prefix + "cells")
+        if cells is not None and given != own:
+            before, cells = cells, cells.clone()
+            cells[: self.inputs] *= given / own
+            state_dict[prefix + "cells"] = cells
+            if hasattr(self, "log_alpha") and prefix + "log_alpha" in state_dict:
+                state_dict[prefix + "log_alpha"] = state_dict[prefix + "log_alpha"] + self.widening(before, cells)
+        device = (self.cells if cells is None else cells).device
+        state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    @property
+    def row_scale(self) -> torch.Tensor:
+        """1, as hidden rows have no other: the inputs' full scale is in their cells."""
+        return torch.ones_like(self.full_scale)
+
+    def reset_parameters(self) -> None:
+        """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""
+        bound = 1 / math.sqrt(self.hidden)
+        nn.init.uniform_(self.cells, -bound, bound)
+        if self.config.bias_rows:
+            with torch.no_grad():
+                self.cells[-self.config.bias_rows :, : self.hidden] = 1 / self.config.bias_rows
+        self.start_ranges()
+
+    def tables_of(self, steps) -> np.ndarray:
+        return _gate_tables(self.config.adc_bits, self.config.activation_bits, steps)
+
+    def forward(self, inputs: torch.Tensor, state=None, trace: Trace | None = None):
+        """``inputs`` (T, B, m), ``state`` (h, c) each (B, n) or None: hidden rows not driven at first.
+
+        Returns the outputs of all steps, h of all steps as its DAC codes have it, and c: each (T, B, n).
+        """
+        if self.recorder is not None:
+            trace = Trace()
+        batch, m = inputs.shape[1:]
+        array = self.prepare(batch)
+        weights, dtype = array.weights, array.weights.dtype
+        codes = self.drive_inputs(inputs).to(dtype)
+        parts = weights.split((m, self.hidden, self.config.bias_rows), dim=-2)
+        weights, recurrent = parts[:2]
+        if self.config.input_drive > 1:
+            weights = weights * self.config.input_drive
+        bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
+        exact = not (self.training or self.config.is_float)
+        built = self._kernel() if not exact and trace is None and dtype == torch.float32 else None
+        if built is not None and self.bytes_hold(self.dropout_factor):
+            gain = array.gain * self.config.input_drive
+            voltages = CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, codes.shape[:2])
+        elif weights.dim() == 2:
+            voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
+        else:
+            voltages = column_sums(codes, weights) + bias
+        if self.row_noise:
+            voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
+        if state is not None:
+            for part in state:
+                check_finite("the initial state", part)
+            cell = state[1].detach().double() if exact else state[1].to(dtype)
+            state = (self.drive(state[0]).to(dtype), cell)
+            if trace is not None:  # rows with code 0 add as little as rows that are not driven
+                trace.given_state = any(bool(part.any()) for part in state)
+        tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
+        noise = self._step_noise(array.spread, codes, state is not None)
+        arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
+        if built is not None:
+            gain = array.gain if self.bytes_hold() else None
+            hidden, cells, values = kernel_sequence(built, self.sums_are_exact, gain, *arguments)
+        else:
+            hidden, cells, values = eager_sequence(*arguments, trace)
+        hidden = hidden / code_scale(self.config.dac_bits)
+        outputs = hidden
+        if self.config.output == "value":
+            scale = 2.0 ** (self.config.activation_bits - 1)
+            outputs = values if self.config.adc_bits == FLOAT else rounded(values * scale) / scale
+            if trace is not None:
+                trace.out.extend((outputs.detach() * scale).unbind(0))
+        elif trace is not None:
+            trace.out = trace.hidden
+        self.record(codes, trace)
+        return outputs, hidden, cells
+
+    def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool) -> torch.Tensor:
+        """What the rows' noise adds to the voltages: sums are linear, so that of the hidden rows needs no loop.
+
+        ``driven``: are the hidden rows driven on the first step?
+        """
+        noise = self.drive_noise(*shape).to(weights.dtype)
+        noise[..., : self.inputs] *= self.config.input_drive
+        if not driven:
+            noise[0, :, self.inputs : self.inputs + self.hidden] = 0
+        return column_sums(noise, weights)
+
+    def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:
+        noise = self.noise
+        fields = {}
+        if noise.adc and self.config.adc_bits != FLOAT:
+            fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
+        if spread is not None:
+            bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            boost = self.config.input_drive**2  # of the inputs' power over the other rows'
+            noisy = boost * self.inputs + len(self.cells) - self.inputs
+            squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy
+            if not driven:
+                squares[0] -= self.row_noise**2 * self.hidden
+            fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}
+        return StepNoise(**fields)
+
+    def _tables(self, step: torch.Tensor, dtype: torch.dtype):
+        """Tables of values; in evaluation those of the image, in training rounded the same way by torch."""
+        if self.config.adc_bits == FLOAT:
+            return None, None
+        a = self.config.activation_bits
+        scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
+        if dtype == torch.float32:
+            entries = _training_tables(step.detach().cpu(), self.config.adc_bits, a)
+        else:
+            entries = torch.from_numpy(np.asarray(self.layer_data().tables))
+        tables = entries.to(dtype) * scales
+        return tables.to(step.device), _cell_values(self.form, dtype).to(step.device)
+
+
+_gate_tables = lru_cache(maxsize=64)(gate_tables)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # or a training after an inference could not use it
+def _cell_values(form: LstmFormat, dtype: torch.dtype) -> torch.Tensor:
+    table = cell_tanh_table(form.tanh_bits, form.tanh_fraction, form.activation_bits)
+    return torch.from_numpy(table).to(dtype) * 2.0 ** (1 - form.activation_bits)
+
+
+def _training_tables(step: torch.Tensor, adc_bits: int, bits: int) -> torch.Tensor:
+    """:func:`ohmgate.model.tables.gate_tables` in torch, fast enough for every batch and every width."""
+    codes = torch.arange(-(2 ** (adc_bits - 1)), 2 ** (adc_bits - 1), dtype=torch.float64) + 0.5
+    z = codes * step.double()[:, None]
+    unsigned = (torch.sigmoid(z[:3]) * 2**bits + 0.5).floor_().clamp_(max=2**bits - 1)
+    top = 2 ** (bits - 1)
+    magnitude = (torch.tanh(z[3:].abs()) * top + 0.5).floor_().clamp_(max=top - 1)
+    return torch.cat([unsigned, magnitude.copysign(z[3:])])

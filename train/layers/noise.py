@@ -1,0 +1,103 @@
+"""Noise of the array and its converters, as the paper models it, with the redraw made explicit.
+
+Weight noise is N(0, beta * (wmax - wmin)) on every weight (Ma et al., equations 9 and 10), ADC noise is Gaussian
+before the converter (equations 7 and 8). When weight noise is drawn again changes results, so it has no silent
+default in :class:`Noise`. DAC noise is Gaussian on every driven row, anew on every step. Drop-connect leaves cells
+unconnected at random (Wan et al., "Regularization of neural networks using DropConnect", ICML 2013).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from ...model.formats import DesignError, check_choice, check_integer, full_scale
+from ..kernel.build import loaded_kernel
+from .gaussian import normals, stream_key
+
+REDRAWS = ("per_step", "per_sequence", "per_batch", "per_programming")
+PAPER_ADC = 12**-0.5  #: standard deviation in ADC steps: (Vmax - Vmin) / (2^N sqrt(12)), equation 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How much noise, and when weights are drawn again. The default has none.
+
+    ``per_step``: each sequence sees new weights on each time step; ``per_sequence``: each sequence its own;
+    ``per_batch``: one draw for a forward pass; ``per_programming``: one draw until the array is programmed again.
+    It holds for drop-connect, too, which is not redrawn per step.
+    """
+
+    adc: float = 0.0  #: standard deviation before the converter, in ADC steps; the paper's is PAPER_ADC
+    weight: float = 0.0  #: beta, as a fraction of the weight range wmax - wmin
+    redraw: str = "per_batch"
+    dac: float = 0.0  #: standard deviation of every driven row, in DAC steps: full scale is 2^(bits-1) - 1
+    drop: float = 0.0  #: probability that a cell is not connected; in training the others are scaled by 1/(1 - drop)
+
+    def __post_init__(self) -> None:
+        for name, value in (("ADC noise", self.adc), ("weight noise", self.weight), ("DAC noise", self.dac)):
+            if type(value) not in (int, float) or not 0 <= value <= 1000:
+                raise DesignError(f"{name} must be a number from 0 to 1000, not {value!r}")
+        check_choice("weight noise redraw", self.redraw, REDRAWS)
+        if type(self.drop) not in (int, float) or not 0 <= self.drop < 1:
+            raise DesignError(f"drop-connect must be a number from 0 up to but not 1, not {self.drop!r}")
+        if self.drop and self.redraw == "per_step":
+            raise DesignError(
+                "drop-connect must be redrawn per_sequence, per_batch or per_programming, not 'per_step'"
+            )
+
+
+def check_noise(noise) -> Noise:
+    """``noise`` if it is a :class:`Noise`; else :class:`DesignError`."""
+    if not isinstance(noise, Noise):
+        raise DesignError(f"noise must be a Noise, not {noise!r}")
+    return noise
+
+
+def adc_of_snr(decibels: float, bits: int) -> float:
+    """ADC noise in steps that gives this SNR. The signal is the converters' convention: a full-scale sine.
+
+    W. Kester, MT-001 (the paper's reference 31): SNR = 6.02 bits + 1.76 dB at rounding noise alone, 1/sqrt(12) step.
+    """
+    return 2 ** (check_integer("ADC bits", bits, 1, 16) - 1) * _below(decibels) / math.sqrt(2)
+
+
+def dac_of_snr(decibels: float, bits: int) -> float:
+    """DAC noise in steps that gives this SNR, the signal being a full-scale sine as for :func:`adc_of_snr`."""
+    return full_scale(check_integer("DAC bits", bits, 1, 16)) * _below(decibels) / math.sqrt(2)
+
+
+def weight_of_snr(decibels: float) -> float:
+    """Weight noise beta that gives this SNR, the signal being weights spread evenly over their range.
+
+    Their power is range^2 / 12, as that of a rounding error over its step. Trained weights have less; nothing is
+    measured, so that a number means the same for every array.
+    """
+    return _below(decibels) / math.sqrt(12)
+
+
+def _below(decibels: float) -> float:
+    """Ratio of amplitudes, noise over signal."""
+    if isinstance(decibels, bool) or not isinstance(decibels, (int, float)) or not -100 <= decibels <= 300:
+        raise DesignError(f"SNR in dB must be a number from -100 to 300, not {decibels!r}")
+    return 10 ** (-decibels / 20)
+
+
+class NoiseSource:
+    """A seeded stream of draws, shared by the layers of a network: each draw has a key of its own."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the stream again: the same seed gives the same noise."""
+        self._seed, self._draws = seed, 0
+
+    def key(self) -> list[int]:
+        """Key of the next draw, for :func:`.gaussian.normals`."""
+        self._draws += 1
+        return stream_key(self._seed, self._draws)
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """Standard normal float32 of ``shape``: one draw."""
+        return normals(self.key(), 1, math.prod(shape), loaded_kernel()).view(shape)

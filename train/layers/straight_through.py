@@ -1,0 +1,150 @@
+"""Rounding with straight-through gradients: what the forward pass rounds, the backward pass lets through.
+
+Gradients are passed where the value lies inside the range of its format and are 0 where it clips, but for weights
+whose range is measured (:meth:`.ranges.RangedWeights.weight_codes` says why). Every function works on whatever
+floating type it gets; integers are held in it exactly.
+"""
+
+import torch
+from torch.autograd import Function
+
+from ...model.formats import full_scale, signed_range
+
+
+class _Symmetric(Function):
+    @staticmethod
+    def forward(ctx, values, bits, passing):
+        top = full_scale(bits)
+        if ctx.needs_input_grad[0] and not passing:
+            ctx.save_for_backward(values.abs() <= 1)
+        ctx.top = top
+        if bits == 1:
+            return torch.where(values >= 0, 1.0, -1.0).to(values.dtype)
+        return (values * top + 0.5).floor_().clamp_(-top, top)
+
+    @staticmethod
+    def backward(ctx, grad):
+        for inside in ctx.saved_tensors:
+            grad = grad * inside
+        return grad * ctx.top, None, None
+
+
+def symmetric_code(values: torch.Tensor, bits: int, passing: bool = False) -> torch.Tensor:
+    """DAC or weight codes of values in [-1, 1]: ``clip(floor(v*L + 1/2))``, the sign for one bit.
+
+    ``passing``: values that clip pass the gradient, too.
+    """
+    return _Symmetric.apply(values, bits, passing)
+
+
+class _Rounded(Function):
+    @staticmethod
+    def forward(ctx, values):
+        return (values + 0.5).floor_()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def rounded(values: torch.Tensor) -> torch.Tensor:
+    """``floor(v + 1/2)``."""
+    return _Rounded.apply(values)
+
+
+class _Adc(Function):
+    @staticmethod
+    def forward(ctx, v, bits):
+        low, high = signed_range(bits)
+        code = v.floor()
+        ctx.save_for_backward((code >= low) & (code <= high))
+        return code.clamp_(low, high)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0], None
+
+
+def adc_code(v: torch.Tensor, bits: int) -> torch.Tensor:
+    """Codes of a mid-rise converter of voltages in steps: ``clip(floor(v))``."""
+    return _Adc.apply(v, bits)
+
+
+class _Gates(Function):
+    @staticmethod
+    def forward(ctx, v, step, tables, bits):
+        low, high = signed_range(bits)
+        code = v.floor()
+        inside = (code >= low) & (code <= high)
+        code.clamp_(low, high)
+        per_gate = code.unflatten(-1, (4, -1))
+        offsets = torch.arange(4, device=v.device)[:, None] * 2**bits - low
+        gates = tables.view(-1)[per_gate.long() + offsets]
+        ctx.save_for_backward(gates, inside, per_gate, step)
+        return gates
+
+    @staticmethod
+    def backward(ctx, grad):
+        gates, inside, code, step = ctx.saved_tensors
+        slope = torch.cat([gates[..., :3, :] - gates[..., :3, :] ** 2, 1 - gates[..., 3:, :] ** 2], dim=-2)
+        grad_z = grad * slope
+        grad_step = None
+        if ctx.needs_input_grad[1]:
+            grad_step = (grad_z * (code + 0.5)).sum(dim=(0, 2))
+        return (grad_z * step[:, None]).flatten(-2) * inside, grad_step, None, None
+
+
+def gate_values(v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits: int) -> torch.Tensor:
+    """Gate activations of converter voltages.
+
+    ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g; ``step`` (4,) the ADC steps in units of the
+    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. The slope is
+    that of sigmoid or tanh at the table's value; a code at either end passes a gradient, a clipped voltage does not.
+    """
+    return _Gates.apply(v, step, tables, bits)
+
+
+class _Cell(Function):
+    @staticmethod
+    def forward(ctx, f, c, i, g, bits, fraction):
+        scale = 2.0**fraction
+        new = (f * c).mul_(scale).add_(0.5).floor_() + (i * g).mul_(scale).add_(0.5).floor_()
+        low, high = signed_range(bits)
+        inside = (new >= low) & (new <= high)
+        ctx.save_for_backward(f, c, i, g, inside)
+        return new.clamp_(low, high).mul_(1 / scale)
+
+    @staticmethod
+    def backward(ctx, grad):
+        f, c, i, g, inside = ctx.saved_tensors
+        grad = grad * inside
+        return grad * c, grad * f, grad * g, grad * i, None, None
+
+
+def cell_state(f, c, i, g, bits: int, fraction: int) -> torch.Tensor:
+    """``sat(round(f*c) + round(i*g))`` with ``fraction`` fraction bits, as values. Exact in float64.
+
+    In float32 a rounding finer than the type does nothing, which is what training wants.
+    """
+    return _Cell.apply(f, c, i, g, bits, fraction)
+
+
+class _CellTanh(Function):
+    @staticmethod
+    def forward(ctx, c, table, bits, fraction):
+        low, high = signed_range(bits)
+        index = (c * 2.0**fraction).floor_()
+        inside = (index >= low) & (index <= high)
+        value = table[index.clamp_(low, high).long() - low]
+        ctx.save_for_backward(value, inside)
+        return value
+
+    @staticmethod
+    def backward(ctx, grad):
+        value, inside = ctx.saved_tensors
+        return grad * (1 - value**2) * inside, None, None, None
+
+
+def cell_tanh(c: torch.Tensor, table: torch.Tensor, bits: int, fraction: int) -> torch.Tensor:
+    """tanh of the cell state by the table (2^bits,) of values."""
+    return _CellTanh.apply(c, table, bits, fraction)

@@ -1,0 +1,91 @@
+"""What is done with all arrays of a model at once: set their noise, listen to an evaluation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from ...model.formats import DesignError, check_integer
+from .array import ArrayModule
+from .noise import Noise, check_noise
+from .sequence import Trace
+
+Listener = Callable[[ArrayModule, torch.Tensor, Trace], None]  #: an array, its DAC codes (T, B, m), its trace
+
+
+def arrays_of(model: nn.Module) -> list[ArrayModule]:
+    """The model's arrays in the order of its modules."""
+    return [module for module in model.modules() if isinstance(module, ArrayModule)]
+
+
+def set_noise(
+    model: nn.Module, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None
+) -> None:
+    """Noise of training and of evaluation, set apart; what is None stays. Arrays count as programmed anew.
+
+    All arrays draw from one stream from now on, so that no two have the same noise; ``seed`` starts it again. Raises
+    :class:`DesignError` for a model without arrays.
+    """
+    for noise in (train, evaluate):
+        if noise is not None:
+            check_noise(noise)
+    arrays = arrays_of(model)
+    if not arrays:
+        raise DesignError("a model with noise must have at least one quantised layer, but it has none")
+    source = arrays[0].source
+    if seed is not None:
+        source.seed(check_integer("noise seed", seed, 0, 2**63 - 1))
+    for array in arrays:
+        array.source = source
+        array.train_noise = array.train_noise if train is None else train
+        array.eval_noise = array.eval_noise if evaluate is None else evaluate
+        array.program()
+
+
+def listen_to_inputs(array: ArrayModule, listener: Callable[[ArrayModule, torch.Tensor], None]):
+    """Tell ``listener`` of an array's real inputs, given by place or by name, until the handle is removed."""
+
+    def see(array, arguments, named):
+        listener(array, arguments[0] if arguments else next(iter(named.values())))
+
+    return array.register_forward_pre_hook(see, with_kwargs=True)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation and without gradients; afterwards every module is in its own mode again."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def without_noise(model: nn.Module) -> Iterator[None]:
+    """No noise of evaluation, and no draw from its stream."""
+    before = {array: array.eval_noise for array in arrays_of(model)}
+    try:
+        for array in before:
+            array.eval_noise = Noise()
+        yield
+    finally:
+        for array, noise in before.items():
+            array.eval_noise = noise
+
+
+@contextmanager
+def listening(model: nn.Module, arrays: Sequence[ArrayModule], listener: Listener) -> Iterator[None]:
+    """As :func:`evaluating`, ``listener`` told of every call of ``arrays``."""
+    with evaluating(model):
+        try:
+            for array in arrays:
+                array.recorder = listener
+            yield
+        finally:
+            for array in arrays:
+                array.recorder = None

@@ -140,14 +140,18 @@ def har(chips: int, path: Path | None, data: Path | None) -> None:
         classes.append(made.classify(codes, lengths))
     spent, busy = time.perf_counter() - start, time.process_time() - busy
     steps = chips * int(lengths.sum())
-    print(f"{name}, {chips} chips x {len(codes):,} sequences, {steps:,} steps: {spent / 60:.2f} minutes "
-          f"({busy / 60:.2f} of processor time), "
-          f"{steps / busy / 1e6:.2f} million steps a processor second, all else of the network included")  # fmt: skip
+    print(
+        f"{name}, {chips} chips x {len(codes):,} sequences, {steps:,} steps: {spent / 60:.2f} minutes "
+        f"({busy / 60:.2f} of processor time), "
+        f"{steps / busy / 1e6:.2f} million steps a processor second, all else of the network included"
+    )
     if labels is not None:
         accuracy = (np.array(classes) == labels).mean(axis=1)
         ideal = (FastNetwork(network, build_arrays(network)).classify(codes, lengths) == labels).mean()
-        print(f"accuracy {accuracy.mean():.2%}, from {accuracy.min():.2%} to {accuracy.max():.2%}; "
-              f"{ideal:.2%} without noise")  # fmt: skip
+        print(
+            f"accuracy {accuracy.mean():.2%}, from {accuracy.min():.2%} to {accuracy.max():.2%}; "
+            f"{ideal:.2%} without noise"
+        )
 
 
 def compete(rounds: int, seconds: float) -> None:
@@ -162,8 +166,10 @@ def compete(rounds: int, seconds: float) -> None:
     if aihwkit() is not None:
         contestants["aihwkit, output noise"] = aihwkit()
     for name, found in rates(contestants, rounds, seconds).items():
-        print(f"{name:38s} {statistics.median(found) / 1e6:7.3f} million reads a second "
-              f"({min(found) / 1e6:.3f} to {max(found) / 1e6:.3f})")  # fmt: skip
+        print(
+            f"{name:38s} {statistics.median(found) / 1e6:7.3f} million reads a second "
+            f"({min(found) / 1e6:.3f} to {max(found) / 1e6:.3f})"
+        )
 
 
 def main() -> None:

@@ -65,8 +65,10 @@ def candidates(m: int, n: int, peers: list[str]) -> dict:
     """Modules that take (T, B, m), by name; the first is the yardstick."""
     modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
     for name, noise, fast in (
-        ("quantised", Noise(), True), ("quantised, noise", PAPER, True), ("eager, noise", PAPER, False),
-    ):  # fmt: skip
+        ("quantised", Noise(), True),
+        ("quantised, noise", PAPER, True),
+        ("eager, noise", PAPER, False),
+    ):
         modules[name] = LstmArray(m, n, QuantConfig(), fast)
         modules[name].train_noise = noise
     return modules | {name: PEERS[name](m, n) for name in peers}

@@ -135,11 +135,21 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     usage = usage_of_sequences(model, test, network.input_scale, network.input_offset)
     _write_traces(out / "traces", network, result, int(data.lengths[0]))
     return {
-        "network": network, "data": data, "result": result, "levels": levels, "draws": chips, "files": files,
-        "floating": trained.floating, "quantised": trained.quantised, "registers": ideal.record.registers,
-        "utterances": utterances, "synthesis": synthesis, "usage": usage, "train_noise": config.train_noise,
+        "network": network,
+        "data": data,
+        "result": result,
+        "levels": levels,
+        "draws": chips,
+        "files": files,
+        "floating": trained.floating,
+        "quantised": trained.quantised,
+        "registers": ideal.record.registers,
+        "utterances": utterances,
+        "synthesis": synthesis,
+        "usage": usage,
+        "train_noise": config.train_noise,
         "image": runs.image_path(out),
-    }  # fmt: skip
+    }
 
 
 def targets() -> list[tuple[str, Path | None]]:

@@ -86,10 +86,12 @@ def command(
             name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
             with steps.step(f"Training {name}", config.epochs) as step:
                 result = train(
-                    loaded, learned, config,
+                    loaded,
+                    learned,
+                    config,
                     checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
                     progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f} nats"),
-                )  # fmt: skip
+                )
                 step.note = f"test accuracy {100 * result.accuracy:.2f} %"
             results["accuracy"][name] = result.accuracy
             if result.network is not None:

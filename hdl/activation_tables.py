@@ -33,12 +33,14 @@ class TableWriteSignature(wiring.Signature):
 
     def __init__(self, layer: Layer):
         self.shape = (layer.gates, layer.adc_bits, entry_bits(layer))
-        super().__init__({
-            "en": Out(1),
-            "gate": Out(range(max(layer.gates, 2))),
-            "entry": Out(layer.adc_bits),
-            "data": Out(entry_bits(layer)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "en": Out(1),
+                "gate": Out(range(max(layer.gates, 2))),
+                "entry": Out(layer.adc_bits),
+                "data": Out(entry_bits(layer)),
+            }
+        )
 
     def __eq__(self, other):
         return isinstance(other, TableWriteSignature) and self.shape == other.shape

@@ -22,12 +22,14 @@ class Argmax(wiring.Component):
 
     def __init__(self, layer: DenseLayer):
         self.layer = layer
-        super().__init__({
-            "codes": In(data.ArrayLayout(signed(layer.adc_bits), layer.adcs)),
-            "take": In(1),
-            "step": In(range(max(layer.steps, 2))),
-            "label": Out(bits_for(max(layer.outputs - 1, 1))),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "codes": In(data.ArrayLayout(signed(layer.adc_bits), layer.adcs)),
+                "take": In(1),
+                "step": In(range(max(layer.steps, 2))),
+                "label": Out(bits_for(max(layer.outputs - 1, 1))),
+            }
+        )
 
     def model(self, codes: np.ndarray) -> int:
         """The label for a time step's codes (outputs,) in logical order."""

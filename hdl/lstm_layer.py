@@ -15,14 +15,16 @@ from .sequencer import AdcSequencer
 def trace_signature(layer: LstmLayer) -> wiring.Signature:
     """Intermediate results for a test bench: each ``*_valid`` pulses once for each conversion, in order."""
     lanes = layer.lanes
-    return wiring.Signature({
-        "gates_valid": Out(1),
-        "gates": Out(data.ArrayLayout(layer.activation_bits, layer.adcs)),
-        "cell_valid": Out(1),
-        "cell": Out(data.ArrayLayout(signed(layer.cell_bits), lanes)),
-        "hidden_valid": Out(1),
-        "hidden": Out(data.ArrayLayout(layer.dac_bits, lanes)),
-    })  # fmt: skip
+    return wiring.Signature(
+        {
+            "gates_valid": Out(1),
+            "gates": Out(data.ArrayLayout(layer.activation_bits, layer.adcs)),
+            "cell_valid": Out(1),
+            "cell": Out(data.ArrayLayout(signed(layer.cell_bits), lanes)),
+            "hidden_valid": Out(1),
+            "hidden": Out(data.ArrayLayout(layer.dac_bits, lanes)),
+        }
+    )
 
 
 class LstmLayerCore(LayerTwin, wiring.Component):
@@ -107,11 +109,14 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         for number, (f, i, o, g) in enumerate(gate_entries):
             m.submodules[f"lane_{number}"] = lane = ElementWiseLane(layer)
             m.d.comb += [
-                lane.f.eq(f), lane.i.eq(i), lane.o.eq(o), lane.g.eq(g),
+                lane.f.eq(f),
+                lane.i.eq(i),
+                lane.o.eq(o),
+                lane.g.eq(g),
                 lane.c.eq(Mux(first, 0, read.data[number])),
                 write.data[number].eq(lane.cell),
                 hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
-            ]  # fmt: skip
+            ]
             if layer.output == "value":
                 m.d.comb += values.word.word_select(number, layer.output_bits).eq(lane.value)
             saturated.append(lane.saturated)

@@ -61,15 +61,20 @@ class RegisterBus(wiring.Component):
                 with m.Case(index):
                     m.d.comb += [
                         geometry.eq(BY_NAME["GEOMETRY"].pack(ROWS=layer.rows, COLUMNS=layer.columns)),
-                        formats.eq(BY_NAME["FORMAT"].pack(
-                            DAC_BITS=layer.dac_bits, WEIGHT_BITS=layer.weight_bits, ADC_BITS=layer.adc_bits,
-                            TABLE_BITS=loaded, GATES=layer.gates,
-                        )),
+                        formats.eq(
+                            BY_NAME["FORMAT"].pack(
+                                DAC_BITS=layer.dac_bits,
+                                WEIGHT_BITS=layer.weight_bits,
+                                ADC_BITS=layer.adc_bits,
+                                TABLE_BITS=loaded,
+                                GATES=layer.gates,
+                            )
+                        ),
                         selected["rows"].eq(layer.rows),
                         selected["columns"].eq(layer.columns),
                         selected["entries"].eq(2**layer.adc_bits if loaded else 0),
                         selected["gates"].eq(layer.gates),
-                    ]  # fmt: skip
+                    ]
 
         # One access: decide in the request's cycle, answer in the next.
         access, respond, refuse, accepted = Signal(), Signal(init=1), Signal(), Signal()
@@ -99,8 +104,9 @@ class RegisterBus(wiring.Component):
         }
         writes = {
             name: accepted & (address == BY_NAME[name].address)
-            for name in (r.name for r in REGISTERS) if BY_NAME[name].access != "ro"
-        }  # fmt: skip
+            for name in (r.name for r in REGISTERS)
+            if BY_NAME[name].access != "ro"
+        }
         with m.Switch(address):
             for register in REGISTERS:
                 with m.Case(register.address):
@@ -111,8 +117,15 @@ class RegisterBus(wiring.Component):
                     if register.access == "ro":
                         m.d.comb += refuse.eq(bus.we)
                     elif register.name in LOAD_REGISTERS:
-                        m.d.comb += refuse.eq(bus.we & (~unlocked | self.enable | ~bus.sel.all() | self._illegal(
-                            register.name, selected, gate, entry, row, column)))  # fmt: skip
+                        m.d.comb += refuse.eq(
+                            bus.we
+                            & (
+                                ~unlocked
+                                | self.enable
+                                | ~bus.sel.all()
+                                | self._illegal(register.name, selected, gate, entry, row, column)
+                            )
+                        )
                     elif register.name == "CONTROL":
                         m.d.comb += refuse.eq(bus.we & (~bus.sel.all() | (bus.dat_w[0] & ~unlocked)))
                     elif register.name == "LAYER":
@@ -162,8 +175,9 @@ class RegisterBus(wiring.Component):
         return 0
 
     def _counters(self, m, word):
-        for name, amount in zip(self.COUNTERS, (self.busy, self.step_taken, self.cell_saturations,
-                                                self.adc_saturations)):  # fmt: skip
+        for name, amount in zip(
+            self.COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)
+        ):
             total = Signal(33, name=f"{name.lower()}_total")
             m.d.comb += total.eq(word[name] + amount)
             m.d.sync += word[name].eq(Mux(total[32], 0xFFFFFFFF, total))
@@ -206,8 +220,12 @@ class RegisterBus(wiring.Component):
             m.d.sync += column.eq(data)
         with m.If(writes["LEVEL"]):
             m.d.sync += [
-                at_row.eq(row), at_column.eq(column), level.eq(data), at_layer.eq(layer_select), programming.eq(1),
-            ]  # fmt: skip
+                at_row.eq(row),
+                at_column.eq(column),
+                level.eq(data),
+                at_layer.eq(layer_select),
+                programming.eq(1),
+            ]
             with m.If(column == selected["columns"] - 1):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
             with m.Else():

@@ -21,12 +21,14 @@ class ResultBank(wiring.Component):
     def __init__(self, words: int, word_bits: int):
         self.words = check_integer("words", words, 1, 16384)
         self.word_bits = check_integer("word bits", word_bits, 1, 65536)
-        super().__init__({
-            "write": In(1),
-            "index": In(range(max(words, 2))),
-            "word": In(word_bits),
-            "whole": Out(words * word_bits),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "write": In(1),
+                "index": In(range(max(words, 2))),
+                "word": In(word_bits),
+                "whole": Out(words * word_bits),
+            }
+        )
 
     def model(self, words: list[int]) -> int:
         """``whole`` after the words of a time step: the first in the lowest bits."""

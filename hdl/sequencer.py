@@ -36,17 +36,19 @@ class AdcSequencer(wiring.Component):
         self.cycles = layer.conversion_cycles
         self.tail = check_integer("tail", tail, 1, 6)
         index = range(max(self.steps, 2))
-        super().__init__({
-            "ready_rows": In(1),
-            "result_free": In(1),
-            "done": In(1),
-            "select": Out(index),
-            "convert": Out(1),
-            "take": Out(1),
-            "take_last": Out(1),
-            "step": Out(index),
-            "busy": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "ready_rows": In(1),
+                "result_free": In(1),
+                "done": In(1),
+                "select": Out(index),
+                "convert": Out(1),
+                "take": Out(1),
+                "take_last": Out(1),
+                "step": Out(index),
+                "busy": Out(1),
+            }
+        )
 
     def model(self, conversion: int) -> int:
         """Cycles from one time step's first ``convert`` to the next one's, nothing waiting."""

@@ -8,17 +8,19 @@ class WishboneSignature(Signature):
 
     def __init__(self, address_bits: int):
         self.address_bits = address_bits
-        super().__init__({
-            "adr": Out(address_bits),
-            "dat_w": Out(32),
-            "dat_r": In(32),
-            "sel": Out(4),
-            "cyc": Out(1),
-            "stb": Out(1),
-            "we": Out(1),
-            "ack": In(1),
-            "err": In(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "adr": Out(address_bits),
+                "dat_w": Out(32),
+                "dat_r": In(32),
+                "sel": Out(4),
+                "cyc": Out(1),
+                "stb": Out(1),
+                "we": Out(1),
+                "ack": In(1),
+                "err": In(1),
+            }
+        )
 
     def __eq__(self, other):
         return isinstance(other, WishboneSignature) and self.address_bits == other.address_bits

@@ -17,9 +17,13 @@ from .reference import LayerTrace, steps_read
 
 #: Stages of a layer on the way of the data, by the fields of :class:`.reference.LayerTrace`, and what they hold.
 STAGES = {
-    "drive": "row", "adc": "ADC code", "gates": "gate activation", "cell": "cell state", "hidden": "hidden code",
+    "drive": "row",
+    "adc": "ADC code",
+    "gates": "gate activation",
+    "cell": "cell state",
+    "hidden": "hidden code",
     "out": "output",
-}  # fmt: skip
+}
 OUTPUT_STREAM = "output stream"  #: of a chip: what its last layer hands on, with the marks of the sequence's ends
 _ORDER = (*STAGES.values(), OUTPUT_STREAM)
 _FIELDS = ("layer", "sequence", "step", "unit", "stage", "expected", "got", "cycle")
@@ -130,9 +134,13 @@ def compare(checks: Iterable[Check], keep: bool = False, violations: Sequence[st
 
 
 def check_layers(
-    layers: Sequence[Layer], expected: Sequence[LayerTrace], got: Sequence[Mapping[str, np.ndarray]],
-    lengths: np.ndarray, first_sequence: int = 0, first_layer: int = 0,
-) -> Iterator[Check]:  # fmt: skip
+    layers: Sequence[Layer],
+    expected: Sequence[LayerTrace],
+    got: Sequence[Mapping[str, np.ndarray]],
+    lengths: np.ndarray,
+    first_sequence: int = 0,
+    first_layer: int = 0,
+) -> Iterator[Check]:
     """Checks of every stage in ``got``: for each layer, arrays (B, T, ...) by field name of :class:`LayerTrace`.
 
     Only time steps are compared in which a layer's array is read. ``first_sequence`` and ``first_layer`` are the
@@ -144,9 +152,13 @@ def check_layers(
         for name, have in stages.items():
             want = getattr(trace, name)[read]
             yield Check(
-                first_layer + index, layer, STAGES[name], places,
-                want.reshape(len(want), -1), have[read].reshape(len(want), -1),
-            )  # fmt: skip
+                first_layer + index,
+                layer,
+                STAGES[name],
+                places,
+                want.reshape(len(want), -1),
+                have[read].reshape(len(want), -1),
+            )
 
 
 def _time(check: Check) -> np.ndarray:
@@ -162,10 +174,16 @@ def _mismatch(check: Check, line: int, unit: int) -> Mismatch:
     sequence, step = (int(v) for v in check.places[line])
     got = check.got[line, unit].item()
     return Mismatch(
-        check.index, sequence, step, int(unit), check.stage, int(check.expected[line, unit]),
+        check.index,
+        sequence,
+        step,
+        int(unit),
+        check.stage,
+        int(check.expected[line, unit]),
         int(got) if float(got).is_integer() else got,
-        None if check.cycles is None else int(_time(check)[line, unit]), _words(check, int(unit)),
-    )  # fmt: skip
+        None if check.cycles is None else int(_time(check)[line, unit]),
+        _words(check, int(unit)),
+    )
 
 
 def _miscount(check: Check) -> Mismatch:

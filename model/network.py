@@ -169,9 +169,12 @@ def _check_layer(where: str, layer: Layer, data: LayerData) -> None:
 
     bits = layer.weight_bits
     check(
-        "weights", data.weights, (layer.rows, layer.columns), lambda v: is_symmetric(v, bits),
+        "weights",
+        data.weights,
+        (layer.rows, layer.columns),
+        lambda v: is_symmetric(v, bits),
         f"symmetric {bits}-bit codes",
-    )  # fmt: skip
+    )
     top_mult, top_shift = 2**MULT_BITS - 1, 2**SHIFT_BITS - 1
     gains = (layer.gates,)
     check("mult", data.mult, gains, lambda v: (v >= 1) & (v <= top_mult), f"from 1 to {top_mult}")
@@ -189,7 +192,12 @@ def _check_layer(where: str, layer: Layer, data: LayerData) -> None:
         check("tables", data.tables, nominal.shape, lambda v: is_symmetric(v, out), rule)
     else:
         low, high = np.array([table_range(layer, g) for g in range(4)]).T[:, :, None]
-        check("tables", data.tables, nominal.shape, lambda v: (v >= low) & (v <= high),
-              f"activations of {layer.activation_bits} bits")  # fmt: skip
+        check(
+            "tables",
+            data.tables,
+            nominal.shape,
+            lambda v: (v >= low) & (v <= high),
+            f"activations of {layer.activation_bits} bits",
+        )
     if layer.tables == "constant" and not np.array_equal(data.tables, nominal):
         raise DesignError(f"{where}: tables must be the design's constant ones")

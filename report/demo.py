@@ -28,19 +28,35 @@ def write_report(folder: Path, story: dict) -> Path:
     write_json(folder / RESULTS, _results(story))
     registers = story["registers"]
     page = render(
-        "demo", paths,
-        network=network, design=network.design, levels=levels, draws=story["draws"], percent=_percent,
-        floating=story["floating"], quantised=story["quantised"], mean=np.mean,
-        agrees=all(level.agrees for level in levels), wrong=sum(one.mismatches for one in comparisons),
+        "demo",
+        paths,
+        network=network,
+        design=network.design,
+        levels=levels,
+        draws=story["draws"],
+        percent=_percent,
+        floating=story["floating"],
+        quantised=story["quantised"],
+        mean=np.mean,
+        agrees=all(level.agrees for level in levels),
+        wrong=sum(one.mismatches for one in comparisons),
         integers=sum(one.integers for one in comparisons),
-        utterances=story["utterances"], synthesis=story["synthesis"],
-        train_noise=story["train_noise"], total=len(data.labels), registers=registers,
-        cycles=registers["CYCLES"] / max(registers["STEPS"], 1), seconds=story["seconds"], length=length,
-        truth=network.labels[data.labels[0]], named=network.labels[classes[0]],
+        utterances=story["utterances"],
+        synthesis=story["synthesis"],
+        train_noise=story["train_noise"],
+        total=len(data.labels),
+        registers=registers,
+        cycles=registers["CYCLES"] / max(registers["STEPS"], 1),
+        seconds=story["seconds"],
+        length=length,
+        truth=network.labels[data.labels[0]],
+        named=network.labels[classes[0]],
         right=int((classes == data.labels).sum()),
-        files=[path.name for path in story["files"]], image=story["image"].name,
-        image_bytes=story["image"].stat().st_size, versions=versions(),
-    )  # fmt: skip
+        files=[path.name for path in story["files"]],
+        image=story["image"].name,
+        image_bytes=story["image"].stat().st_size,
+        versions=versions(),
+    )
     path = folder / "report.html"
     write_text(path, page)
     return path

@@ -86,9 +86,14 @@ def utterance(network: Network, result: Result, sequence: int, length: int) -> F
     grid = figure.subplots(2, 4).reshape(-1)
     for axes, (title, values, colours, (low, high)) in zip(grid, panels):
         picture = axes.imshow(
-            values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest",
+            values,
+            aspect="auto",
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            interpolation="nearest",
             extent=(0.5, length + 0.5, len(values) - 0.5, -0.5),
-        )  # fmt: skip
+        )
         axes.set_title(title, fontsize=11)
         axes.set_xlabel("time step")
         axes.set_ylabel("input" if title.startswith("input D") else "unit")

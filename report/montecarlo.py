@@ -17,12 +17,16 @@ from .page import render
 PAGE, DATA = "montecarlo.html", "montecarlo.json"
 ACCURACY = "share of the sequences that are classified rightly, 0 to 1"
 UNITS = {
-    "ideal": ACCURACY, "mean": ACCURACY, "interval": ACCURACY, "deviation": ACCURACY, "sensitivity": ACCURACY,
+    "ideal": ACCURACY,
+    "mean": ACCURACY,
+    "interval": ACCURACY,
+    "deviation": ACCURACY,
+    "sensitivity": ACCURACY,
     "quantiles": f"{ACCURACY}; of 0, 5, 50, 95 and 100 % of the chips",
     "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
     "share": "sequences of a chip that see one course of slow noise",
     "budgets": "enob: bits; lsb: ADC steps, rms",
-}  #: of the numbers for programs, by key  # fmt: skip
+}  #: of the numbers for programs, by key
 
 
 def write_report(
@@ -53,10 +57,17 @@ def write_report(
         pictures |= layer["pictures"]
     write_json(folder / DATA, _data(study, found, ideal, sensitivity, layers, preset))
     page = render(
-        "montecarlo", pictures,
-        design=study.network.design, study=study, found=found, ideal=ideal, sensitivity=sensitivity, layers=layers,
-        preset=preset, percent=lambda value: f"{100 * value:.2f} %",
-    )  # fmt: skip
+        "montecarlo",
+        pictures,
+        design=study.network.design,
+        study=study,
+        found=found,
+        ideal=ideal,
+        sensitivity=sensitivity,
+        layers=layers,
+        preset=preset,
+        percent=lambda value: f"{100 * value:.2f} %",
+    )
     write_text(folder / PAGE, page)
     return folder / PAGE
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import jinja2
 
 TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("ohmgate.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
+    loader=jinja2.PackageLoader("ohmgate.report", "."),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def render(template: str, pictures: Mapping[str, Path], **values) -> str:

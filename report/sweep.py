@@ -73,10 +73,11 @@ def _names_table(results: Results, seeds: int) -> list[str]:
             f"| {perplexity / PAPER_NAMES[32, 32][1]:.3f} | {_spread(finals(records, 'name_perplexity'), seeds)} |"
         )
     return [
-        *lines, "",
+        *lines,
+        "",
         "Accuracy and perplexity are of the training set after 8,000 iterations, over all 32 positions of a name's",
         "window, END's included; name perplexity is over a name's characters and one END alone.",
-    ]  # fmt: skip
+    ]
 
 
 def _ratio(values: list[float], floats: list[float]) -> str:

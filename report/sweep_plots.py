@@ -14,9 +14,10 @@ from .figures import BLUE, GREY, ORANGE
 from .sweep_results import METRICS, MISSING, PAPER_NAMES, Results, finals, float_cell, mean_of, noise_text
 
 CURVES = {
-    "har": ("train_loss", "training loss"), "ptb": ("valid_perplexity", METRICS["ptb"][2]),
+    "har": ("train_loss", "training loss"),
+    "ptb": ("valid_perplexity", METRICS["ptb"][2]),
     "names": ("train_perplexity", METRICS["names"][2]),
-}  # fmt: skip
+}
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3, "fontsize": "small"}  #: a legend's place
 PANEL_CELLS = 8  #: more learning curves than this have a panel for each width of the weights
 
@@ -73,9 +74,14 @@ def _points(axes: Axes, xs: Sequence[float], groups: Sequence[list[float]], labe
     gaps = [x for x, values in zip(xs, groups) if not values]
     if gaps:
         axes.plot(
-            gaps, [0] * len(gaps), "x", color=style["color"], transform=axes.get_xaxis_transform(), clip_on=False,
+            gaps,
+            [0] * len(gaps),
+            "x",
+            color=style["color"],
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
             label=f"{label}: {MISSING}",
-        )  # fmt: skip
+        )
 
 
 def _names(results: Results) -> Figure:
@@ -148,14 +154,23 @@ def _grid(results: Results) -> Figure:
     for (weight, converter), value in np.ndenumerate(values):
         if np.isnan(value):
             heat.fill_between(
-                [converter - 0.5, converter + 0.5], weight - 0.5, weight + 0.5, facecolor="none", edgecolor=GREY,
-                hatch="//", linewidth=0,
-            )  # fmt: skip
+                [converter - 0.5, converter + 0.5],
+                weight - 0.5,
+                weight + 0.5,
+                facecolor="none",
+                edgecolor=GREY,
+                hatch="//",
+                linewidth=0,
+            )
         ratio = "" if np.isnan(value / baseline) else f"\n{value / baseline:.2f} x"
         heat.text(
-            converter, weight, MISSING if np.isnan(value) else f"{value:.0f}{ratio}", ha="center", va="center",
+            converter,
+            weight,
+            MISSING if np.isnan(value) else f"{value:.0f}{ratio}",
+            ha="center",
+            va="center",
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
-        )  # fmt: skip
+        )
     heat.set_xticks(range(4), range(1, 5))
     heat.set_yticks(range(4), range(1, 5))
     heat.set_xlabel("ADC/DAC bits")
@@ -191,5 +206,10 @@ def _lines(results: Results, field: str, axis: str, key) -> Figure:
 
 
 _PAPER = {
-    "fig4": _har, "fig5": learning_curves, "fig6": _grid, "table1": _names, "fig7": _adc_noise, "fig8": _weight_noise,
-}  # fmt: skip
+    "fig4": _har,
+    "fig5": learning_curves,
+    "fig6": _grid,
+    "table1": _names,
+    "fig7": _adc_noise,
+    "fig8": _weight_noise,
+}

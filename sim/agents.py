@@ -30,9 +30,17 @@ class ArrayAgent:
     """
 
     def __init__(
-        self, view, index: int, layer: Layer, array: Array, firsts: list[bool], rng: np.random.Generator,
-        rules: Rules, cycles, program_cycles,
-    ):  # fmt: skip
+        self,
+        view,
+        index: int,
+        layer: Layer,
+        array: Array,
+        firsts: list[bool],
+        rng: np.random.Generator,
+        rules: Rules,
+        cycles,
+        program_cycles,
+    ):
         self.view, self.where, self.layer, self.array = view, f"layer {index}", layer, array
         self.firsts, self.rng, self.rules = firsts, rng, rules
         self.cycles, self.program_cycles = cycles, program_cycles

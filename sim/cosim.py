@@ -86,9 +86,15 @@ def _compile(build: Build, sources: list[Path]) -> None:
     with tool_path(), whole_build(folder / "build") as made:
         try:
             get_runner(simulator).build(
-                sources=sources, hdl_toplevel=TOP, build_dir=made, build_args=args, always=True,
-                timescale=TIMESCALE, waves=waves and simulator == "verilator", log_file=folder / "build.log",
-            )  # fmt: skip
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=made,
+                build_args=args,
+                always=True,
+                timescale=TIMESCALE,
+                waves=waves and simulator == "verilator",
+                log_file=folder / "build.log",
+            )
         except FAILURES as error:
             raise failed(f"{simulator} could not build the simulation", folder / "build.log", error, 0) from error
 
@@ -118,16 +124,21 @@ def _simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
     with tool_path():
         try:
             get_runner(build.simulator).test(
-                hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module="ohmgate.sim.bench",
-                build_dir=build.folder / "build", test_dir=build.folder,
-                results_xml=str(results), timescale=TIMESCALE,
+                hdl_toplevel=TOP,
+                hdl_toplevel_lang="verilog",
+                test_module="ohmgate.sim.bench",
+                build_dir=build.folder / "build",
+                test_dir=build.folder,
+                results_xml=str(results),
+                timescale=TIMESCALE,
                 waves=build.waves,
                 extra_env={
-                    "OHMGATE_JOB": str(build.folder.resolve()), "OHMGATE_PARENT": str(os.getpid()),
+                    "OHMGATE_JOB": str(build.folder.resolve()),
+                    "OHMGATE_PARENT": str(os.getpid()),
                     "COCOTB_LOG_LEVEL": "WARNING",
                 },
                 log_file=build.folder / "simulation.log",
-            )  # fmt: skip
+            )
         except FAILURES as error:
             _forget_records(build.folder)
             raise _failure(build, error) from error

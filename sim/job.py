@@ -95,9 +95,14 @@ def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
             part.write_bytes(pack(job.network))
         with whole(folder / f"device_{number}.npz") as part:
             np.savez(part, codes=job.codes, lengths=job.lengths)
-        entries.append({
-            "array": asdict(job.array), "timing": asdict(job.timing), "seed": job.seed, "scenario": job.scenario,
-        })  # fmt: skip
+        entries.append(
+            {
+                "array": asdict(job.array),
+                "timing": asdict(job.timing),
+                "seed": job.seed,
+                "scenario": job.scenario,
+            }
+        )
     with whole(folder / "job.json") as part:
         part.write_text(json.dumps({"trace": trace, "devices": entries}, indent=1))
 

@@ -34,9 +34,11 @@ class Level:
             return content
         first = str(self.comparison.first or "")
         return content | {
-            "integers": self.comparison.integers, "mismatches": self.comparison.mismatches, "first": first,
+            "integers": self.comparison.integers,
+            "mismatches": self.comparison.mismatches,
+            "first": first,
             "violations": list(self.comparison.violations),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,22 @@ def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Res
         comparison = verify(model, data.codes, data.lengths, network)
         classes = evaluate_codes(model, data.codes, data.lengths).numpy().argmax(1)
     torch_level = Level(
-        "PyTorch evaluation", "the trained network as PyTorch computes it, every intermediate value",
-        data.accuracy(classes), comparison,
-    )  # fmt: skip
+        "PyTorch evaluation",
+        "the trained network as PyTorch computes it, every intermediate value",
+        data.accuracy(classes),
+        comparison,
+    )
     loaded = unpack(pack(network))
     result = reference.run(loaded, data.codes, data.lengths)
     accuracy = data.accuracy(predictions(loaded, result, data.lengths))
     reference_level = Level("Integer reference", "numpy integers, on the programming image read back", accuracy)
     seen = reference.run(network, data.codes, data.lengths, convert_through(build_arrays(network)))
     array_level = Level(
-        "Noiseless array model", "the same periphery around the model of the memory arrays, without noise",
-        data.accuracy(predictions(network, seen, data.lengths)), compare_results(network, result, seen, data.lengths),
-    )  # fmt: skip
+        "Noiseless array model",
+        "the same periphery around the model of the memory arrays, without noise",
+        data.accuracy(predictions(network, seen, data.lengths)),
+        compare_results(network, result, seen, data.lengths),
+    )
     return [torch_level, reference_level, array_level], result
 
 

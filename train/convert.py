@@ -149,9 +149,15 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
         array = QuantLinear(module.in_features, module.out_features, module.bias is not None, config=config)
     else:
         array = QuantLSTM(
-            module.input_size, module.hidden_size, module.num_layers, bias=module.bias,
-            batch_first=module.batch_first, dropout=module.dropout, bidirectional=module.bidirectional, config=config,
-        )  # fmt: skip
+            module.input_size,
+            module.hidden_size,
+            module.num_layers,
+            bias=module.bias,
+            batch_first=module.batch_first,
+            dropout=module.dropout,
+            bidirectional=module.bidirectional,
+            config=config,
+        )
     parameter = next(module.parameters())
     array.to(parameter.device, parameter.dtype)
     array.load_state_dict(module.state_dict())

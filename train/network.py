@@ -31,9 +31,16 @@ class DesignNetwork(nn.Module):
     """
 
     def __init__(
-        self, design: Design, *, floating: bool = False, fast: bool = False, quantiser: str = "absmax",
-        range_noise: float = 0.0, per_gate: bool = False, learn_range: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        design: Design,
+        *,
+        floating: bool = False,
+        fast: bool = False,
+        quantiser: str = "absmax",
+        range_noise: float = 0.0,
+        per_gate: bool = False,
+        learn_range: bool = False,
+    ) -> None:
         super().__init__()
         self.design, self.floating = design, floating
         self.loaded: Network | None = None  #: the description that :meth:`from_network` was given

@@ -53,9 +53,13 @@ class TrainConfig:
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
         for name, low, high in (
-            ("learning_rate", 0, 10), ("label_smoothing", 0, 0.9), ("input_noise", 0, 100),
-            ("clip_norm", 1e-6, 1e6), ("deviations", 0.1, 100), ("range_noise", 0, 1000),
-        ):  # fmt: skip
+            ("learning_rate", 0, 10),
+            ("label_smoothing", 0, 0.9),
+            ("input_noise", 0, 100),
+            ("clip_norm", 1e-6, 1e6),
+            ("deviations", 0.1, 100),
+            ("range_noise", 0, 1000),
+        ):
             value = getattr(self, name)
             if type(value) not in (int, float) or not low <= value <= high:
                 raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
@@ -190,10 +194,14 @@ def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return DesignNetwork(
-            design, floating=config.floating, fast=config.fast, quantiser=config.quantiser,
+            design,
+            floating=config.floating,
+            fast=config.fast,
+            quantiser=config.quantiser,
             range_noise=config.range_noise,
-            per_gate=config.per_gate, learn_range=config.learn_range and not config.floating,
-        )  # fmt: skip
+            per_gate=config.per_gate,
+            learn_range=config.learn_range and not config.floating,
+        )
 
 
 def _tensors(data: Sequences, scale, offset):

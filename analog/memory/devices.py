@@ -120,11 +120,18 @@ def reram() -> Device:
     358 K with 1.1 eV. Read voltage and temperature coefficient, that of a metallic filament: round.
     """
     return Device(
-        name="reram", g_min=1e-6, g_max=40e-6, levels=16, read_voltage=0.2, program_sigma=(0.05, 0.0, 0.0),
-        retention=3.0e11, activation_energy=1.1, temperature_coefficient=-5e-4,
+        name="reram",
+        g_min=1e-6,
+        g_max=40e-6,
+        levels=16,
+        read_voltage=0.2,
+        program_sigma=(0.05, 0.0, 0.0),
+        retention=3.0e11,
+        activation_energy=1.1,
+        temperature_coefficient=-5e-4,
         telegraph=Telegraph(amplitude=0.05, tau_high=20e-6, tau_low=10e-6, fraction=0.2),
         flicker=Flicker(density=1e-5, low=1e2, high=1e6),
-    )  # fmt: skip
+    )
 
 
 def pcm() -> Device:
@@ -137,12 +144,20 @@ def pcm() -> Device:
     """
     growth = math.sqrt(math.log((60.0 + 250e-9) / 500e-9))
     return Device(
-        name="pcm", g_min=0.0, g_max=25e-6, levels=16, read_voltage=0.2,
+        name="pcm",
+        g_min=0.0,
+        g_max=25e-6,
+        levels=16,
+        read_voltage=0.2,
         program_sigma=(0.2635 / 25, 1.9650 / 25, -1.1731 / 25),
-        read_sigma=0.0088 * growth, read_exponent=0.65, read_limit=0.2 * growth,
-        drift_mean=(-0.0155, 0.0244, 0.049, 0.1), drift_sigma=(-0.0125, -0.0059, 0.008, 0.045), drift_start=20.0,
+        read_sigma=0.0088 * growth,
+        read_exponent=0.65,
+        read_limit=0.2 * growth,
+        drift_mean=(-0.0155, 0.0244, 0.049, 0.1),
+        drift_sigma=(-0.0125, -0.0059, 0.008, 0.045),
+        drift_start=20.0,
         temperature_coefficient=2e-3,
-    )  # fmt: skip
+    )
 
 
 def mram() -> Device:
@@ -152,9 +167,14 @@ def mram() -> Device:
     round: 10 kohm parallel, a magnetoresistance of 100 %, 4 % from device to device, 0.1 V, 2e-4 a kelvin.
     """
     return Device(
-        name="mram", g_min=50e-6, g_max=100e-6, levels=2, read_voltage=0.1, device_sigma=0.04,
+        name="mram",
+        g_min=50e-6,
+        g_max=100e-6,
+        levels=2,
+        read_voltage=0.1,
+        device_sigma=0.04,
         temperature_coefficient=2e-4,
-    )  # fmt: skip
+    )
 
 
 def nor_flash() -> Device:
@@ -165,9 +185,14 @@ def nor_flash() -> Device:
     85 C; these do not. 1/f density: round, 1e-6.
     """
     return Device(
-        name="nor_flash", g_min=0.0, g_max=2e-6, levels=2, read_voltage=1.0, program_sigma=(0.0, 0.01, 0.0),
+        name="nor_flash",
+        g_min=0.0,
+        g_max=2e-6,
+        levels=2,
+        read_voltage=1.0,
+        program_sigma=(0.0, 0.01, 0.0),
         flicker=Flicker(density=1e-6, low=1e2, high=1e6),
-    )  # fmt: skip
+    )
 
 
 DEVICES = {maker.__name__: maker for maker in (paper, reram, pcm, mram, nor_flash)}

@@ -90,11 +90,14 @@ def noise_budget(
     step = (high - low) / 2**layer.adc_bits
     shares = [
         Share(
-            source, rms[source], rms[source] * step, square / total,
+            source,
+            rms[source],
+            rms[source] * step,
+            square / total,
             layer.adc_bits if source == "quantisation" else float(enob(layer.adc_bits, rms[source])),
         )
         for source, square in squares.items()
-    ]  # fmt: skip
+    ]
     shares.sort(key=lambda share: -share.lsb)
     everything = float(enob(layer.adc_bits, np.sqrt(total - QUANTISATION_SIGMA**2)))
     return Budget(layer.adc_bits, tuple(shares), everything, (low, high))

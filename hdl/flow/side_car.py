@@ -26,12 +26,15 @@ def side_car(design: Design, trace: bool = False) -> str:
         "reset": {"port": "rst", "active": "high", "kind": "synchronous"},
         "trace": trace,
         "ports": [_port(port) for port in chip_ports(design, trace)],
-        "layers": [{"parameters": entry, **_timing(layer)} for layer, entry in
-                   zip(design.layers, design.to_dict()["layer"])],
-        "macros": [{"name": layer.macro_name, "ports": [_port(port) for port in macro_ports(layer)]}
-                   for layer in unique_layers(design)],
+        "layers": [
+            {"parameters": entry, **_timing(layer)} for layer, entry in zip(design.layers, design.to_dict()["layer"])
+        ],
+        "macros": [
+            {"name": layer.macro_name, "ports": [_port(port) for port in macro_ports(layer)]}
+            for layer in unique_layers(design)
+        ],
         "register_map": describe(),
-    }  # fmt: skip
+    }
     return json.dumps(content, indent=1) + "\n"
 
 

@@ -16,9 +16,25 @@ CHARACTERS = string.printable  #: the paper's 100 printable characters; a charac
 END = CHARACTERS.index("\n")  #: ends a name and fills its window
 WINDOW = 32  #: predictions per name
 NATIONS = (
-    "Arabic", "Chinese", "Czech", "Dutch", "English", "French", "German", "Greek", "Irish", "Italian", "Japanese",
-    "Korean", "Polish", "Portuguese", "Russian", "Scottish", "Spanish", "Vietnamese",
-)  # fmt: skip
+    "Arabic",
+    "Chinese",
+    "Czech",
+    "Dutch",
+    "English",
+    "French",
+    "German",
+    "Greek",
+    "Irish",
+    "Italian",
+    "Japanese",
+    "Korean",
+    "Polish",
+    "Portuguese",
+    "Russian",
+    "Scottish",
+    "Spanish",
+    "Vietnamese",
+)
 
 
 @dataclass(frozen=True, eq=False)

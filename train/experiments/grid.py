@@ -102,9 +102,13 @@ def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
     if cell.task != "har":
         return language.protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
     return replace(
-        PROTOCOLS["har"], quantiser="sawb" if cell.weight_bits < 4 else "absmax", seed=cell.seed,
-        floating=cell.post_training or cell.weight_bits == FLOAT, train_noise=noise, eval_noise=noise,
-    )  # fmt: skip
+        PROTOCOLS["har"],
+        quantiser="sawb" if cell.weight_bits < 4 else "absmax",
+        seed=cell.seed,
+        floating=cell.post_training or cell.weight_bits == FLOAT,
+        train_noise=noise,
+        eval_noise=noise,
+    )
 
 
 def identity(cell: Cell) -> dict:

@@ -194,15 +194,20 @@ def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict
                 sums[row] += [float((losses * mask).sum()), int((hits & mask).sum()), int(mask.sum())]
     (loss, accuracy, _), (name_loss, name_accuracy, _) = sums / sums[:, 2:]
     return {
-        "accuracy": accuracy, "perplexity": math.exp(loss),
-        "name_accuracy": name_accuracy, "name_perplexity": math.exp(name_loss),
-    }  # fmt: skip
+        "accuracy": accuracy,
+        "perplexity": math.exp(loss),
+        "name_accuracy": name_accuracy,
+        "name_perplexity": math.exp(name_loss),
+    }
 
 
 def train_words(
-    data: Words, config: LanguageConfig, progress: Progress | None = None, steps: int | None = None,
+    data: Words,
+    config: LanguageConfig,
+    progress: Progress | None = None,
+    steps: int | None = None,
     device: str = "cpu",
-) -> LanguageResult:  # fmt: skip
+) -> LanguageResult:
     """Passes over the text in ``batch`` parallel streams on a torch ``device``, states kept from window to window.
 
     After each epoch the validation perplexity per word; ``final`` is the last one's. ``steps`` cuts an epoch short.
@@ -284,17 +289,33 @@ def protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> Langu
     weight, converter = bits
     floating = FLOAT in bits
     quant = QuantConfig(
-        weight_bits=weight, dac_bits=converter, adc_bits=converter, bias_rows=4, learn_range=not floating,
+        weight_bits=weight,
+        dac_bits=converter,
+        adc_bits=converter,
+        bias_rows=4,
+        learn_range=not floating,
         output="codes" if floating else "value",  # as in the paper: DACs round what the rows get, not the host's h
-        quantiser="sawb", range_noise=noise.weight,
-    )  # fmt: skip
+        quantiser="sawb",
+        range_noise=noise.weight,
+    )
     if task == "names":
         quant = replace(quant, input_drive=8)  # one row of a one-hot input stands against all hidden rows
         return LanguageConfig(quant=quant, seed=seed, noise=noise, epochs=16, epoch_steps=500, batch=2)
     return LanguageConfig(
-        quant=quant, seed=seed, noise=noise, hidden=300, embedding=300, epochs=10, batch=20, window=35,
-        learning_rate=0.003, clip_norm=0.25, dropout=0.2, cutoffs=(1000, 4000),
+        quant=quant,
+        seed=seed,
+        noise=noise,
+        hidden=300,
+        embedding=300,
+        epochs=10,
+        batch=20,
+        window=35,
+        learning_rate=0.003,
+        clip_norm=0.25,
+        dropout=0.2,
+        cutoffs=(1000, 4000),
         # One bit latches: its state depends on where it began, and evaluation begins at zero. And no code of one bit
         # leaves a row undriven, so none may be in training.
-        start_every=20 * (converter == 1), drop_rows=converter != 1,
-    )  # fmt: skip
+        start_every=20 * (converter == 1),
+        drop_rows=converter != 1,
+    )

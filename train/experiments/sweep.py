@@ -61,9 +61,14 @@ def missing_cells(cells: Sequence[Cell], out: str | Path) -> list[Cell]:
 
 
 def run_sweep(
-    cells: Sequence[Cell], out: str | Path, executor: Executor, *, data: str | Path | None = None,
-    progress: Progress | None = None, work: Callable[[Cell, str | Path | None], dict] = run_cell,
-) -> int:  # fmt: skip
+    cells: Sequence[Cell],
+    out: str | Path,
+    executor: Executor,
+    *,
+    data: str | Path | None = None,
+    progress: Progress | None = None,
+    work: Callable[[Cell, str | Path | None], dict] = run_cell,
+) -> int:
     """Run the cells that ``out`` has no result of, and return how many these were.
 
     ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the

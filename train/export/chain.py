@@ -228,7 +228,9 @@ def _over_steps(call: Call, places: torch.Tensor) -> Trace:
             stage: getattr(call.trace, stage)[: len(places)] for stage in ("adc", "gates", "cell", "hidden", "out")
         }
         return Trace(**cut)
-    return Trace(**{
-        stage: [values.detach().flatten(0, -2).cpu()[places] for values in getattr(call.trace, stage)]
-        for stage in ("adc", "out")
-    })  # fmt: skip
+    return Trace(
+        **{
+            stage: [values.detach().flatten(0, -2).cpu()[places] for values in getattr(call.trace, stage)]
+            for stage in ("adc", "out")
+        }
+    )

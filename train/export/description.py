@@ -83,10 +83,15 @@ def _layer(array: ArrayModule) -> Layer:
     """The layer's description, with as many ADCs as columns. A head gives its ADC codes."""
     config = array.config
     shared = {
-        "inputs": array.inputs, "adcs": array.cells.shape[1], "dac_bits": config.dac_bits,
-        "weight_bits": config.weight_bits, "adc_bits": config.adc_bits, "bias_rows": config.bias_rows,
-        "adc_range": float(config.adc_range), "tables": config.tables,
-    }  # fmt: skip
+        "inputs": array.inputs,
+        "adcs": array.cells.shape[1],
+        "dac_bits": config.dac_bits,
+        "weight_bits": config.weight_bits,
+        "adc_bits": config.adc_bits,
+        "bias_rows": config.bias_rows,
+        "adc_range": float(config.adc_range),
+        "tables": config.tables,
+    }
     if isinstance(array, LstmArray):
         return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in LSTM_FIELDS})
     if array.function is None:

@@ -114,8 +114,9 @@ class _Recording:
         given = None
         if output_bits(array) is not None:
             given = torch.stack(trace.hidden) if isinstance(array, LstmArray) else trace.out[0]
-        call = Call(array, tuple(codes.shape[:2]), _rows(codes), None if given is None else _rows(given), trace,
-                    self.between)  # fmt: skip
+        call = Call(
+            array, tuple(codes.shape[:2]), _rows(codes), None if given is None else _rows(given), trace, self.between
+        )
         if self.packed is not None:
             call.lengths = pad_packed_sequence(self.packed)[1]
             order = self.packed.sorted_indices

@@ -21,7 +21,10 @@ def described(design: Design, arrays: Sequence[ArrayModule], labels=(), **units)
         step = float(arrays[-1].real_steps()[0])
         scale = () if step == last.output_unit else (step,) * last.outputs
     network = Network(
-        design, data, labels=tuple(labels), output_scale=scale,
+        design,
+        data,
+        labels=tuple(labels),
+        output_scale=scale,
         input_scale=() if full_scale == 1 else (1 / full_scale,) * design.layers[0].inputs,
-    )  # fmt: skip
+    )
     return network.in_units(**units)

@@ -22,9 +22,15 @@ from ...model.programs import ProgramError, ended, run_program
 
 SOURCES = ("kernel.cpp", "kernel_gates.h", "kernel_gaussian.h", "kernel_product.h")
 FLAGS = (
-    "-O3", "-march=native", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno",
+    "-O3",
+    "-march=native",
+    "-std=c++20",
+    "-fPIC",
+    "-shared",
+    "-ffp-contract=off",
+    "-fno-math-errno",
     "-fno-trapping-math",
-)  # fmt: skip
+)
 
 
 @lru_cache(maxsize=1)

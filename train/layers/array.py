@@ -274,9 +274,12 @@ class CodeSums(torch.autograd.Function):
         codes, weights = ctx.saved_tensors
         needs = ctx.needs_input_grad
         return (
-            None, grad.sum(0) if needs[1] else None, grad @ weights.T if needs[2] else None,
-            codes.T @ grad if needs[3] else None, None,
-        )  # fmt: skip
+            None,
+            grad.sum(0) if needs[1] else None,
+            grad @ weights.T if needs[2] else None,
+            codes.T @ grad if needs[3] else None,
+            None,
+        )
 
 
 class _Weights(torch.autograd.Function):

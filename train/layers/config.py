@@ -8,8 +8,14 @@ from .quantisers import QUANTISERS
 
 FLOAT = 32  #: bits that switch a quantiser off
 LSTM_FIELDS = (
-    "activation_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction", "output", "input_drive",
-)  #: of :class:`QuantConfig` and of a description's LSTM layer alike  # fmt: skip
+    "activation_bits",
+    "cell_bits",
+    "cell_fraction",
+    "tanh_bits",
+    "tanh_fraction",
+    "output",
+    "input_drive",
+)  #: of :class:`QuantConfig` and of a description's LSTM layer alike
 
 
 def check_bits(name: str, bits) -> int:

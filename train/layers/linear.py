@@ -24,9 +24,15 @@ class LinearArray(ArrayModule):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, config: QuantConfig, fast: bool = True, *, function: str | None = None,
+        self,
+        inputs: int,
+        outputs: int,
+        config: QuantConfig,
+        fast: bool = True,
+        *,
+        function: str | None = None,
         output_bits: int = FLOAT,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_integer("inputs", inputs, 1, 2**20)
         check_integer("outputs", outputs, 1, 2**20)
         super().__init__(inputs, outputs, 1, config, fast)

@@ -30,9 +30,15 @@ class LstmArray(ArrayModule):
         # in state dicts, so that cells of another input drive are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
         self.form = LstmFormat(
-            config.dac_bits, config.adc_bits, config.activation_bits, config.cell_bits, config.cell_fraction,
-            config.tanh_bits, config.tanh_fraction, config.output,
-        )  # fmt: skip
+            config.dac_bits,
+            config.adc_bits,
+            config.activation_bits,
+            config.cell_bits,
+            config.cell_fraction,
+            config.tanh_bits,
+            config.tanh_fraction,
+            config.output,
+        )
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):

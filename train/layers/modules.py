@@ -29,10 +29,19 @@ class QuantLSTM(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, *, config: QuantConfig | None = None, fast: bool = True,
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        config: QuantConfig | None = None,
+        fast: bool = True,
         **fields,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         config = _config(config, fields, bias)
         check_integer("layers", num_layers, 1, 64)
@@ -136,8 +145,10 @@ class QuantLSTM(nn.Module):
             bias = sum(biases) if biases else w_ih.new_zeros(len(w_ih))
             for name, weight, rows in (("ih", w_ih, array.inputs), ("hh", w_hh, self.hidden_size)):
                 if weight.shape != (4 * self.hidden_size, rows):
-                    raise DesignError(f"weight_{name}{suffix} must have shape {(4 * self.hidden_size, rows)}, "
-                                      f"not {tuple(weight.shape)}")  # fmt: skip
+                    raise DesignError(
+                        f"weight_{name}{suffix} must have shape {(4 * self.hidden_size, rows)}, "
+                        f"not {tuple(weight.shape)}"
+                    )
             order = torch.cat([torch.arange(self.hidden_size) + k * self.hidden_size for k in GATE_ORDER])
             w_ih = w_ih * (float(array.full_scale) / array.config.input_drive)
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
@@ -163,9 +174,15 @@ class QuantLinear(LinearArray):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, config: QuantConfig | None = None,
-        fast: bool = True, **fields,
-    ) -> None:  # fmt: skip
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        config: QuantConfig | None = None,
+        fast: bool = True,
+        **fields,
+    ) -> None:
         super().__init__(in_features, out_features, _config(config, fields, bias), fast)
         self.in_features, self.out_features = in_features, out_features
 

@@ -22,9 +22,15 @@ PERCENTILE = 0.995
 #: bits: (c1, c2) of alpha = c1 sqrt(E[w^2]) - c2 E[|w|]. Least squares over the alpha of least squared error for
 #: normal, uniform, Laplace, logistic, triangular and von Mises weights; one bit: exactly the mean.
 SAWB = {
-    1: (0.0, -1.0), 2: (2.546, 1.628), 3: (6.923, 6.283), 4: (11.805, 11.838),
-    5: (16.88, 17.752), 6: (22.074, 23.878), 7: (26.882, 29.568), 8: (31.034, 34.495),
-}  # fmt: skip
+    1: (0.0, -1.0),
+    2: (2.546, 1.628),
+    3: (6.923, 6.283),
+    4: (11.805, 11.838),
+    5: (16.88, 17.752),
+    6: (22.074, 23.878),
+    7: (26.882, 29.568),
+    8: (31.034, 34.495),
+}
 
 
 @lru_cache
@@ -37,10 +43,16 @@ def noisy_sawb(bits: int, noise: float) -> tuple[float, float]:
     share = (np.arange(2000) + 0.5) / 2000
     angle = np.linspace(0, np.pi, 20001)
     around = np.cumsum(np.exp(np.cos(angle)))
-    magnitudes = np.array([
-        [NormalDist().inv_cdf(0.5 + p / 2) for p in share], share, -np.log(1 - share),
-        np.log((1 + share) / (1 - share)), 1 - np.sqrt(1 - share), np.interp(share, around / around[-1], angle),
-    ])  # fmt: skip
+    magnitudes = np.array(
+        [
+            [NormalDist().inv_cdf(0.5 + p / 2) for p in share],
+            share,
+            -np.log(1 - share),
+            np.log((1 + share) / (1 - share)),
+            1 - np.sqrt(1 - share),
+            np.interp(share, around / around[-1], angle),
+        ]
+    )
     magnitudes /= np.sqrt((magnitudes**2).mean(1, keepdims=True))
     top = full_scale(bits)
 

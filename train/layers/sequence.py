@@ -34,8 +34,13 @@ class LstmFormat:
     def for_kernel(self) -> list[int]:
         """In the order of kernel.cpp, which needs no activation bits."""
         return [
-            self.dac_bits, self.adc_bits, self.cell_bits, self.cell_fraction, self.tanh_bits, self.tanh_fraction,
-        ]  # fmt: skip
+            self.dac_bits,
+            self.adc_bits,
+            self.cell_bits,
+            self.cell_fraction,
+            self.tanh_bits,
+            self.tanh_fraction,
+        ]
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,18 @@ def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
 
 
 def kernel_sequence(
-    kernel, exact: bool, gain, voltages, recurrent, step, tables, cell_table, form: LstmFormat, state,
+    kernel,
+    exact: bool,
+    gain,
+    voltages,
+    recurrent,
+    step,
+    tables,
+    cell_table,
+    form: LstmFormat,
+    state,
     noise: StepNoise,
-):  # fmt: skip
+):
     """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
     Values are there where they are the output.
 
@@ -123,9 +137,23 @@ class _Kernel(Function):
         hidden = None if hidden is None else hidden.contiguous()
         voltages = voltages.contiguous()
         hiddens, cells, values = kernel.lstm_forward(
-            voltages, recurrent, step, tables, cell_table, form.for_kernel, hidden, cell, noise.adc_key, noise.adc,
-            noise.spread_key, noise.spread, noise.squares, exact, gain, form.output == "value",
-        )  # fmt: skip
+            voltages,
+            recurrent,
+            step,
+            tables,
+            cell_table,
+            form.for_kernel,
+            hidden,
+            cell,
+            noise.adc_key,
+            noise.adc,
+            noise.spread_key,
+            noise.spread,
+            noise.squares,
+            exact,
+            gain,
+            form.output == "value",
+        )
         ctx.save_for_backward(voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells)
         ctx.kernel, ctx.form = kernel, form
         ctx.set_materialize_grads(False)
@@ -138,14 +166,34 @@ class _Kernel(Function):
         grads = [None if g is None else g.contiguous() for g in grads]
         needs = ctx.needs_input_grad
         dv, dstep, dhidden, dcell = ctx.kernel.lstm_backward(
-            voltages, recurrent, step, tables, cell_table, ctx.form.for_kernel, hidden, cell, hiddens, cells, *grads,
+            voltages,
+            recurrent,
+            step,
+            tables,
+            cell_table,
+            ctx.form.for_kernel,
+            hidden,
+            cell,
+            hiddens,
+            cells,
+            *grads,
             needs[5],
-        )  # fmt: skip
+        )
         drecurrent = _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs[4] else None
         return (
-            None, None, None, dv, drecurrent, dstep if needs[5] else None, dhidden if needs[6] else None,
-            dcell if needs[7] else None, None, None, None, None,
-        )  # fmt: skip
+            None,
+            None,
+            None,
+            dv,
+            drecurrent,
+            dstep if needs[5] else None,
+            dhidden if needs[6] else None,
+            dcell if needs[7] else None,
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 def _recurrent_gradient(recurrent, hidden, hiddens, dv):

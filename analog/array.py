@@ -120,12 +120,12 @@ class Array:
         ``drive`` are DAC codes, 0 on rows that are not driven. All columns are read once for a drive, and its
         steps are slices of that reading; another drive, or a step that was already converted, reads afresh.
         """
-        check_integer("step", step, 0, self.layer.steps - 1)
+        check_integer("step", step, 0, self.layer.conversions - 1)
         if self._drive is None or step in self._served or not np.array_equal(drive, self._drive):
             self._codes = self.convert_all(drive)
             self._drive, self._served = np.array(drive), set()
         self._served.add(step)
-        return self._codes[..., step :: self.layer.steps]
+        return self._codes[..., step :: self.layer.conversions]
 
     def convert_all(self, drive) -> np.ndarray:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""

@@ -66,7 +66,7 @@ class AdcBank:
         self.errors = errors
         self.low, self.high = signed_range(layer.adc_bits)
         self._bits = layer.adc_bits
-        self._adc = np.arange(layer.columns) // layer.steps
+        self._adc = np.arange(layer.columns) // layer.conversions
         self.offset = errors.offset_sigma * rng.standard_normal(layer.adcs)  #: LSB, drawn
         self.gain = 1 + errors.gain_sigma * rng.standard_normal(layer.adcs)  #: drawn
         self.offset_trim = np.zeros(layer.adcs)  #: LSB, added by calibration

@@ -103,7 +103,7 @@ GEOMETRY = Record(
         ("rows", "H", "inputs + hidden + bias rows"),
         ("columns", "H", "columns, that is K * M"),
         ("adcs", "H", "K"),
-        ("steps", "H", "M, conversions of one time step"),
+        ("conversions", "H", "M, conversions of one time step"),
         ("gate_order", "4s", "`fiog` for an LSTM; `z` and zeros for a dense layer"),
     ),
 )
@@ -135,7 +135,7 @@ def geometry(layer: Layer) -> dict:
         "rows": layer.rows,
         "columns": layer.columns,
         "adcs": layer.adcs,
-        "steps": layer.steps,
+        "conversions": layer.conversions,
         "gate_order": GATE_ORDER[layer.kind],
     }
 

@@ -65,7 +65,7 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
     )
     lines = [
         f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
-        f"{layer.adcs} ADCs x {layer.steps} conversions",
+        f"{layer.adcs} ADCs x {layer.conversions} conversions",
         f"  bits     DAC {layer.dac_bits}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
         f"  output   {_output(layer)}",
     ]

@@ -141,7 +141,7 @@ typedef struct {
 static ohmgate_error read_geometry(const section *s, geometry *g)
 {
     const uint8_t *at = s->payload;
-    uint32_t inputs, hidden, steps, adcs;
+    uint32_t inputs, hidden, conversions, adcs;
 
     if (s->length != OHMGATE_IMAGE_GEOM_BYTES)
         return OHMGATE_ERROR_SECTION;
@@ -156,14 +156,14 @@ static ohmgate_error read_geometry(const section *s, geometry *g)
     inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
     hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
     adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
-    steps = word16(at + OHMGATE_IMAGE_GEOM_STEPS);
+    conversions = word16(at + OHMGATE_IMAGE_GEOM_CONVERSIONS);
     if (g->dense > 1 || g->gates != (g->dense ? 1u : 4u) ||
         g->table_bits > (g->dense ? OHMGATE_IMAGE_MAX_BITS : 16u) ||
         at[OHMGATE_IMAGE_GEOM_COLUMN_ORDER] != OHMGATE_IMAGE_COLUMN_ORDER ||
         memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->dense ? "z\0\0\0" : "fiog", 4) != 0 ||
         g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
-        inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * steps != g->columns ||
+        inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
         (g->dense ? hidden != 0 : 4u * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;

@@ -26,7 +26,7 @@ class Argmax(wiring.Component):
             {
                 "codes": In(data.ArrayLayout(signed(layer.adc_bits), layer.adcs)),
                 "take": In(1),
-                "step": In(range(max(layer.steps, 2))),
+                "step": In(range(max(layer.conversions, 2))),
                 "label": Out(bits_for(max(layer.outputs - 1, 1))),
             }
         )
@@ -60,7 +60,7 @@ class Argmax(wiring.Component):
         ]
         with m.If(taken[2]):
             m.d.sync += [leading.eq(Mux(now_leads, largest, leading)), leader.eq(index)]
-            with m.If(step[2] == layer.steps - 1):
+            with m.If(step[2] == layer.conversions - 1):
                 m.d.sync += self.label.eq(index)
         return m
 

@@ -35,7 +35,7 @@ class ReadSignature(_LayerSignature):
             #: inputs first, then hidden units; bias rows are tied to full scale inside the macro
             "row_codes": Out(data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)),
             #: column that each multiplexer connects
-            "select": Out(range(max(layer.steps, 2))),
+            "select": Out(range(max(layer.conversions, 2))),
             "convert": Out(1),
             "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
         }

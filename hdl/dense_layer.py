@@ -92,6 +92,6 @@ class DenseLayerCore(LayerTwin, wiring.Component):
         else:
             word, bits = Signal.like(self.array.codes.as_value(), name="codes", reset_less=True), layer.adc_bits
             m.d.sync += word.eq(self.array.codes)
-        m.submodules.bank = bank = ResultBank(layer.steps, layer.adcs * bits)
+        m.submodules.bank = bank = ResultBank(layer.conversions, layer.adcs * bits)
         m.d.comb += [bank.write.eq(taken), bank.index.eq(step), bank.word.eq(word)]
         return bank.whole

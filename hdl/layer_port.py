@@ -42,7 +42,7 @@ class LayerTwin:
 
     def latency(self, conversion: int) -> int:
         """Cycles of a time step, ``M * conversion + tail``, when neither input nor output waits."""
-        return self.layer.steps * conversion + self.tail
+        return self.layer.conversions * conversion + self.tail
 
 
 def count_ones(bits):

@@ -56,14 +56,14 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         lanes, array = layer.lanes, self.array
         m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail)
         m.submodules.tables = tables = ActivationTables(layer)
-        m.submodules.hidden = hidden = ResultBank(layer.steps, lanes * layer.dac_bits)
+        m.submodules.hidden = hidden = ResultBank(layer.conversions, lanes * layer.dac_bits)
         banks = [hidden]
         if layer.output == "value":
-            m.submodules.values = values = ResultBank(layer.steps, lanes * layer.output_bits)
+            m.submodules.values = values = ResultBank(layer.conversions, lanes * layer.output_bits)
             banks.append(values)
         m.submodules.cells = cells = memory.Memory(
             shape=data.ArrayLayout(signed(layer.cell_bits), lanes),
-            depth=max(layer.steps, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
+            depth=max(layer.conversions, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
             init=[],
         )
 
@@ -131,7 +131,7 @@ class LstmLayerCore(LayerTwin, wiring.Component):
             m.d.comb += [bank.write.eq(taken[self.tail]), bank.index.eq(step[self.tail])]
 
         # Output: the last bank itself; the sequencer keeps it unchanged until it is taken.
-        finished = taken[self.tail] & (step[self.tail] == layer.steps - 1)
+        finished = taken[self.tail] & (step[self.tail] == layer.conversions - 1)
         m.d.comb += self.y.payload.values.as_value().eq(banks[-1].whole)
         with m.If(finished):
             m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]

@@ -56,7 +56,7 @@ def behavioural(layer: Layer) -> str:
     decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
     module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
-    localparam ADCS = {layer.adcs}, STEPS = {layer.steps}, GATES = {layer.gates};
+    localparam ADCS = {layer.adcs}, STEPS = {layer.conversions}, GATES = {layer.gates};
     localparam D = {layer.dac_bits}, W = {layer.weight_bits}, N = {layer.adc_bits};
     localparam FULL_SCALE = {full_scale(layer.dac_bits)};
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included

@@ -8,9 +8,9 @@ from ..model.formats import check_integer
 from ..model.layers import Layer
 
 
-def time_step_cycles(steps: int, conversion: int, tail: int) -> int:
+def time_step_cycles(conversions: int, cycles: int, tail: int) -> int:
     """Cycles from one time step's first ``convert`` to the next one's, when input and output do not wait."""
-    return steps * conversion + tail
+    return conversions * cycles + tail
 
 
 class AdcSequencer(wiring.Component):
@@ -32,10 +32,10 @@ class AdcSequencer(wiring.Component):
     """
 
     def __init__(self, layer: Layer, tail: int):
-        self.steps = layer.steps
+        self.conversions = layer.conversions
         self.cycles = layer.conversion_cycles
         self.tail = check_integer("tail", tail, 1, 6)
-        index = range(max(self.steps, 2))
+        index = range(max(self.conversions, 2))
         super().__init__(
             {
                 "ready_rows": In(1),
@@ -52,7 +52,7 @@ class AdcSequencer(wiring.Component):
 
     def model(self, conversion: int) -> int:
         """Cycles from one time step's first ``convert`` to the next one's, nothing waiting."""
-        return time_step_cycles(self.steps, conversion, self.tail)
+        return time_step_cycles(self.conversions, conversion, self.tail)
 
     def elaborate(self, platform):
         m = Module()
@@ -62,7 +62,7 @@ class AdcSequencer(wiring.Component):
         done = Signal()
         last = Signal()
         m.d.comb += [
-            last.eq(self.select == self.steps - 1),
+            last.eq(self.select == self.conversions - 1),
             self.convert.eq(~converting & (draining == 0) & (between | self.ready_rows) & (~last | self.result_free)),
             self.take.eq(converting & done),
             self.take_last.eq(self.take & last),
@@ -87,6 +87,6 @@ class AdcSequencer(wiring.Component):
             with m.If(last):
                 m.d.sync += [self.select.eq(0), between.eq(0), draining.eq(self.tail)]
             with m.Else():
-                following = self.select + 1 if self.steps > 1 else 0  # a constant, so that what it addresses shrinks
+                following = self.select + 1 if self.conversions > 1 else 0  # constant: what it addresses shrinks
                 m.d.sync += [self.select.eq(following), between.eq(1)]
         return m

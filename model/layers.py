@@ -47,7 +47,7 @@ class ArrayLayer:
             raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
 
     @property
-    def steps(self) -> int:
+    def conversions(self) -> int:
         """M: conversions of one time step, the columns that share an ADC."""
         return self.columns // self.adcs
 

@@ -15,7 +15,7 @@ from .layers import Layer
 def logical_columns(layer: Layer) -> np.ndarray:
     """Logical column at each (step, ADC): shape (M, K), int64."""
     lanes = layer.adcs // layer.gates
-    step = np.arange(layer.steps)[:, None]
+    step = np.arange(layer.conversions)[:, None]
     adc = np.arange(layer.adcs)[None, :]
     gate, lane = adc // lanes, adc % lanes
     return gate * (layer.columns // layer.gates) + step * lanes + lane

@@ -55,7 +55,7 @@ class ArrayAgent:
         rows = layer.inputs + layer.hidden
         while True:
             await ValueChange(view.agent_request)
-            turn, step = len(self.codes) % layer.steps, self.seen("select")
+            turn, step = len(self.codes) % layer.conversions, self.seen("select")
             if step != turn:
                 self.rules.broke(f"{self.where}: conversion {turn} of a time step selects column {step}")
             drive = from_wire(unpack(self.seen("row_codes"), layer.dac_bits, rows), layer.dac_bits)
@@ -71,7 +71,7 @@ class ArrayAgent:
                 self.drives.append(drive)
             elif not np.array_equal(drive, self.drive):
                 self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
-            codes = self.array.convert(drive, step % layer.steps)
+            codes = self.array.convert(drive, step % layer.conversions)
             self.codes.append(codes)
             view.agent_codes.value = pack(codes, layer.adc_bits)
             duration = layer.conversion_cycles

@@ -184,7 +184,9 @@ async def reset_sweep(device: Device) -> None:
     """
     await device.load()
     conversion = device.job.timing.conversion[1]
-    cycles = sum(agent.layer.steps * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents)
+    cycles = sum(
+        agent.layer.conversions * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents
+    )
     for by_pin in (False, True):
         for delay in range(1, cycles + 1):
             await device.interrupted(delay % len(device.job.lengths), delay, by_pin)

@@ -54,7 +54,7 @@ def _steps(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
 
 def _stages(layer: Layer, seen: LayerRecord) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Everything that a layer showed: stage, numbers (steps, units), and the clock cycle of each."""
-    first = seen.starts[:: layer.steps, None]
+    first = seen.starts[:: layer.conversions, None]
     yield "drive", seen.drive, first[: len(seen.drive)]
     yield "adc", _logical(layer, seen.adc), _logical(layer, _columns(seen.adc_cycles, layer.adcs))
     if seen.cell is None:
@@ -72,7 +72,7 @@ def _columns(cycles: np.ndarray, count: int) -> np.ndarray:
 
 def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
     """Readings (steps * M, K) as logical columns (steps, columns); a broken-off last step is left out."""
-    whole = adc[: len(adc) // layer.steps * layer.steps].reshape(-1, layer.columns)
+    whole = adc[: len(adc) // layer.conversions * layer.conversions].reshape(-1, layer.columns)
     out = np.empty_like(whole)
     out[:, logical_columns(layer).reshape(-1)] = whole
     return out
@@ -98,7 +98,7 @@ def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: 
 
 def _units(layer: Layer, values: np.ndarray) -> np.ndarray:
     """Values of M conversions of P lanes as (steps, hidden units)."""
-    return values[: len(values) // layer.steps * layer.steps].reshape(-1, layer.hidden)
+    return values[: len(values) // layer.conversions * layer.conversions].reshape(-1, layer.hidden)
 
 
 def _output(layer: Layer, record: DeviceRecord, result: Result, lengths: np.ndarray, at: np.ndarray):

@@ -24,7 +24,7 @@ def test_every_format_and_choice_occurs():
     assert {x.activation_bits for x in lstm} == set(range(2, 17))
     assert {x.cell_bits for x in lstm} == set(range(4, 33))
     assert {x.tanh_bits for x in lstm} == set(range(1, 13))
-    assert {1, 2} < {x.steps for x in lstm}
+    assert {1, 2} < {x.conversions for x in lstm}
     assert {x.output for x in dense} == {"table", "codes", "argmax"}
     assert {x.emit for x in dense} == {"step", "end"}
 

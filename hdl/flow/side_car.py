@@ -61,13 +61,13 @@ def _timing(layer: Layer) -> dict:
         "macro": layer.macro_name,
         "rows": layer.rows,
         "columns": layer.columns,
-        "conversions": layer.steps,
+        "conversions": layer.conversions,
         "tail_cycles": tail,
         "cycles_per_time_step": "conversions * conversion_cycles + tail_cycles",
     }
     if layer.conversion_cycles:
         timing |= {
             "conversion_cycles": layer.conversion_cycles,
-            "time_step_cycles": time_step_cycles(layer.steps, layer.conversion_cycles, tail),
+            "time_step_cycles": time_step_cycles(layer.conversions, layer.conversion_cycles, tail),
         }
     return timing

@@ -66,8 +66,8 @@ def test_codes_are_the_references_at_every_width(seed, bits, shape, gates):
     gate = gate_of_column(layer)[physical_order(layer)]
     expected = reference.adc_codes(drive @ levels, mult[gate], shift[gate], n)
     assert np.array_equal(array.convert_all(drive), expected)
-    for step in range(layer.steps):
-        assert np.array_equal(array.convert(drive[0], step), expected[0, step :: layer.steps])
+    for step in range(layer.conversions):
+        assert np.array_equal(array.convert(drive[0], step), expected[0, step :: layer.conversions])
 
 
 @pytest.mark.parametrize("config", NOISY)
@@ -95,7 +95,7 @@ def test_one_step_at_a_time_is_a_slice_of_the_whole_reading(config):
     for drive in random_drive(LSTM, 5):
         steps.new_sequence()
         whole.new_sequence()
-        codes = np.stack([steps.convert(drive, step) for step in range(LSTM.steps)], axis=-1)
+        codes = np.stack([steps.convert(drive, step) for step in range(LSTM.conversions)], axis=-1)
         assert np.array_equal(codes.reshape(-1), whole.convert_all(drive))
 
 

@@ -49,7 +49,7 @@ def test_a_sequence_at_a_time_has_the_same_chip(name):
                 array = arrays[index]
                 if fresh[0]:
                     array.new_sequence()
-                steps = [array.convert(drive[0], step) for step in range(array.layer.steps)]
+                steps = [array.convert(drive[0], step) for step in range(array.layer.conversions)]
                 physical = np.stack(steps, axis=-1).reshape(1, -1)
                 return physical[:, logical_order(array.layer)]
 

@@ -66,7 +66,7 @@ class FakeDevice:
         weights = np.zeros_like(codes)
         for step, columns in enumerate(logical_columns(layer)):
             for adc, logical in enumerate(columns):
-                weights[:, logical] = codes[:, adc * layer.steps + step]
+                weights[:, logical] = codes[:, adc * layer.conversions + step]
         tables = nominal_tables(layer)
         bits = self._table_bits(layer)
         if bits:

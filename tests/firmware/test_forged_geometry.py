@@ -32,7 +32,7 @@ GEOMETRY_RULES = [
     (1, "columns", (2, 4, 259), "GEOMETRY"),
     (0, "adcs", (0, 8, 260), "GEOMETRY"),
     (1, "adcs", (0, 2, 257), "GEOMETRY"),
-    (0, "steps", (0, 1, 3, 258), "GEOMETRY"),
+    (0, "conversions", (0, 1, 3, 258), "GEOMETRY"),
     *((0, "gate_order", (b"fiog"[:k] + b"x" + b"fiog"[k + 1 :],), "GEOMETRY") for k in range(4)),
     *((1, "gate_order", (b"z\0\0\0"[:k] + b"x" + b"z\0\0\0"[k + 1 :],), "GEOMETRY") for k in range(4)),
     (0, "gate_order", (b"z\0\0\0",), "GEOMETRY"),
@@ -57,10 +57,10 @@ CONSISTENT_BUT = {
     "a dense layer has no hidden unit": (1, {"inputs": 1, "hidden": 1}, 5),
     "there are rows": (1, {"inputs": 0, "bias_rows": 0, "rows": 0}, 0),
     "there are inputs": (1, {"inputs": 0, "bias_rows": 3}, 5),
-    "there are columns": (1, {"adcs": 0, "steps": 0, "columns": 0}, 0),
-    "ADCs are grouped by gate": (0, {"adcs": 2, "steps": 4}, 18),
+    "there are columns": (1, {"adcs": 0, "conversions": 0, "columns": 0}, 0),
+    "ADCs are grouped by gate": (0, {"adcs": 2, "conversions": 4}, 18),
     "the rows do not wrap": (0, {"inputs": 65535, "bias_rows": 5}, 18),
-    "the columns do not wrap": (0, {"adcs": 24, "steps": 2731}, 18),
+    "the columns do not wrap": (0, {"adcs": 24, "conversions": 2731}, 18),
 }
 
 
@@ -76,7 +76,7 @@ def test_fields_that_agree_but_for_one_rule(driver, rule):
 
 
 ONLY_META_TELLS = [(0, {"dac_bits": 5}), (0, {"table_bits": 16}), (1, {"inputs": 1, "bias_rows": 2}),
-                   (0, {"adcs": 8, "steps": 1}), (1, {"adcs": 3, "steps": 1})]  # fmt: skip
+                   (0, {"adcs": 8, "conversions": 1}), (1, {"adcs": 3, "conversions": 1})]  # fmt: skip
 
 
 @pytest.mark.parametrize("layer, changes", ONLY_META_TELLS)

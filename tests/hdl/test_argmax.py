@@ -18,7 +18,7 @@ def test_the_lowest_index_of_the_largest_code_wins(outputs, adcs, bits):
         label = 0
         for _ in range(60):
             codes = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), size=outputs)
-            for step in range(layer.steps):
+            for step in range(layer.conversions):
                 for adc in range(adcs):
                     ctx.set(dut.codes[adc], int(codes[step * adcs + adc]))
                 ctx.set(dut.step, step)
@@ -28,7 +28,7 @@ def test_the_lowest_index_of_the_largest_code_wins(outputs, adcs, bits):
                 for adc in range(adcs):
                     ctx.set(dut.codes[adc], 0)
                 for _ in range(int(rng.integers(0, 3))):
-                    assert ctx.get(dut.label) == label or step == layer.steps - 1
+                    assert ctx.get(dut.label) == label or step == layer.conversions - 1
                     await ctx.tick()
             for _ in range(Argmax.latency):
                 await ctx.tick()

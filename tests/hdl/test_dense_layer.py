@@ -65,11 +65,11 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
     one = bench(replace(LAYERS[kind], emit="step"), conversion=(conversion, conversion))
     seen = one.run()
     cycles, tail = one.layer.conversion_cycles or conversion, 2 if one.layer.output == "argmax" else 1
-    assert set(np.diff(seen.array.starts)) == {one.layer.steps * cycles + tail}
-    assert DenseLayerCore(one.layer).latency(cycles) == one.layer.steps * cycles + tail
+    assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + tail}
+    assert DenseLayerCore(one.layer).latency(cycles) == one.layer.conversions * cycles + tail
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_reset_in_any_cycle_leaves_nothing_behind(kind):
     one = replace(bench(LAYERS[kind], batch=2, conversion=(3, 3)), lengths=np.array([3, 2]))
-    check_resets(one, 2 * one.layer.steps * 3 + 12)
+    check_resets(one, 2 * one.layer.conversions * 3 + 12)

@@ -95,11 +95,11 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
     one = bench(LAYERS[kind], conversion=(conversion, conversion))
     seen = one.run()
     cycles = one.layer.conversion_cycles or conversion
-    assert set(np.diff(seen.array.starts)) == {one.layer.steps * cycles + 4}
-    assert LstmLayerCore(one.layer).latency(cycles) == one.layer.steps * cycles + 4
+    assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + 4}
+    assert LstmLayerCore(one.layer).latency(cycles) == one.layer.conversions * cycles + 4
 
 
 @pytest.mark.parametrize("kind", ["one lane", "all lanes", "values", "fixed time"])
 def test_a_reset_in_any_cycle_leaves_nothing_behind(kind):
     one = replace(bench(LAYERS[kind], batch=2, conversion=(3, 3)), lengths=np.array([3, 2]))
-    check_resets(one, 2 * one.layer.steps * 3 + 16)
+    check_resets(one, 2 * one.layer.conversions * 3 + 16)

@@ -113,7 +113,7 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
             inputs["hidden_drive"] = int(rng.integers(0, 2))
             drive[layer.inputs :] *= inputs["hidden_drive"]
         drive = np.concatenate([drive, np.full(layer.bias_rows, full_scale(layer.dac_bits))]) * row_drive(layer)
-        columns = order[np.arange(layer.adcs) * layer.steps + step]
+        columns = order[np.arange(layer.adcs) * layer.conversions + step]
         mult, shift = rng.integers(1, 256, size=layer.gates), rng.integers(4, 14, size=layer.gates)
         inputs |= {"mult": pack(mult, 8), "shift": pack(shift, 6)}
         return inputs, adc_codes(drive @ weights[:, columns], mult[gate], shift[gate], layer.adc_bits)
@@ -128,7 +128,7 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     def broken_off(by: str) -> None:
         """By ``cancel`` or ``rst``, in each cycle of a conversion but the last: no done comes of it."""
         for cycle in range(conversion - 1):
-            convert(cycle % layer.steps, until=cycle + 1)
+            convert(cycle % layer.conversions, until=cycle + 1)
             macro.cycles[-1][by] = 1
             for _ in range(conversion + 1):
                 macro.cycle()
@@ -138,13 +138,13 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     for _ in range(2):
         macro.cycle(rst=1)
     if layer.weight_bits > 1:  # cells begin at 0; with one bit, which has no 0, they begin at +1
-        for step in range(layer.steps):
+        for step in range(layer.conversions):
             convert(step)
     cells = [(row, column) for row in range(layer.rows) for column in range(layer.columns)]
     for row, column in rng.permutation(cells):
         program(int(row), int(column))
     for _ in range(6):
-        for step in rng.permutation(layer.steps):
+        for step in rng.permutation(layer.conversions):
             convert(int(step))
             for _ in range(int(rng.integers(0, 3))):
                 macro.cycle()
@@ -153,7 +153,7 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     data = random_network(Design("one", (layer,)), rng).layers[0]
     for row, column in cells[:5]:
         program(row, column, cancel=1)  # programming goes on
-    for step in range(layer.steps):
+    for step in range(layer.conversions):
         convert(step)
     macro.cycle(program_strobe=1, rst=1, program_level=int(to_wire(data.weights[0, order[0]], layer.weight_bits)))
     macro.cycle()  # no program_done out of a reset

@@ -23,7 +23,7 @@ def dense(**changes):
 
 def test_presets():
     assert presets() == ["har", "names", "ptb", "vowels"]
-    shapes = {p: [(x.rows, x.columns, x.adcs, x.steps) for x in Design.load(p).layers] for p in presets()}
+    shapes = {p: [(x.rows, x.columns, x.adcs, x.conversions) for x in Design.load(p).layers] for p in presets()}
     assert shapes == {
         "har": [(10, 32, 16, 2), (65, 128, 16, 8), (33, 6, 6, 1)],
         "names": [(357, 1024, 64, 16), (257, 100, 20, 5)],

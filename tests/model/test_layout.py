@@ -11,16 +11,16 @@ from ohmgate.model.layout import gate_of_column, logical_columns, logical_order,
 @pytest.mark.parametrize("layer", [x for p in presets() for x in Design.load(p).layers], ids=lambda x: x.macro_name)
 def test_each_step_delivers_what_the_periphery_expects(layer):
     columns = logical_columns(layer)
-    assert columns.shape == (layer.steps, layer.adcs)
+    assert columns.shape == (layer.conversions, layer.adcs)
     assert sorted(columns.reshape(-1)) == list(range(layer.columns))
     group = layer.adcs // layer.gates
-    for step in range(layer.steps):
+    for step in range(layer.conversions):
         for gate in range(layer.gates):
             units = columns[step, gate * group : (gate + 1) * group] - gate * (layer.columns // layer.gates)
             assert units.tolist() == list(range(step * group, (step + 1) * group))
     order = physical_order(layer)
     for adc in range(layer.adcs):
-        neighbours = order[adc * layer.steps : (adc + 1) * layer.steps]
+        neighbours = order[adc * layer.conversions : (adc + 1) * layer.conversions]
         assert neighbours.tolist() == columns[:, adc].tolist(), "an ADC serves neighbouring columns"
     assert np.array_equal(order[logical_order(layer)], np.arange(layer.columns))
     assert np.bincount(gate_of_column(layer)).tolist() == [layer.columns // layer.gates] * layer.gates

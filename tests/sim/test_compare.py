@@ -37,7 +37,7 @@ def ideal_record(job: DeviceJob) -> DeviceRecord:
     for layer, trace in zip(job.network.design.layers, result.layers):
         read = steps_read(layer, job.lengths, job.codes.shape[1])
         columns = logical_columns(layer)
-        starts = 10 * np.arange(read.sum() * layer.steps)
+        starts = 10 * np.arange(read.sum() * layer.conversions)
         record = LayerRecord(
             trace.drive[read], trace.adc[read][:, columns].reshape(-1, layer.adcs), starts, starts + 3
         )
@@ -51,7 +51,7 @@ def ideal_record(job: DeviceJob) -> DeviceRecord:
     out = [
         payload(layer, trace.out[b, t], t == 0, t == job.lengths[b] - 1) for b, t in np.argwhere(read)
     ]  # fmt: skip
-    cycles = [10 * layer.steps * (k + 1) + 5 for k in range(len(out))]
+    cycles = [10 * layer.conversions * (k + 1) + 5 for k in range(len(out))]
     return DeviceRecord(out, records, {}, {"sequences": [0, 1, 2]}, cycles, [])
 
 
@@ -106,7 +106,7 @@ def test_every_number_of_a_record_counts(index, name, stage):
 def test_a_wrong_adc_code_is_the_arrays_where_it_is_ideal_and_the_codes_of_a_noisy_one_are_given(index):
     one = job()
     record = ideal_record(one)
-    steps, adc = LAYERS[index].steps, 1
+    steps, adc = LAYERS[index].conversions, 1
     record.layers[index].adc[steps + 1, adc] ^= 1  # conversion 1 of the second time step
     first = compare(one, record).first
     unit = int(logical_columns(LAYERS[index])[1, adc])

@@ -168,7 +168,7 @@ def first_differences(one: DeviceJob, other) -> list[tuple]:
     for step in range(int(one.lengths[0])):
         if (wrong := np.flatnonzero(mine.drive[0, step] != other.drive[0, step])).size:
             found += [(step, int(unit), "row") for unit in wrong]
-        for conversion in range(layer.steps):
+        for conversion in range(layer.conversions):
             units = slice(conversion * layer.lanes, (conversion + 1) * layer.lanes)
             for name, stage in (("gates", "gate activation"), ("cell", "cell state"), ("hidden", "hidden code")):
                 a, b = (getattr(trace, name)[0, step].reshape(-1, layer.hidden) for trace in (mine, other))
@@ -224,7 +224,7 @@ def test_a_broken_feedback_is_named_as_the_row_that_came_back_wrong(results):
         "cycle "
     )
     starts = results["feedback"].record.layers[0].starts
-    assert comparison.first.cycle == starts[step * one.network.design.layers[0].steps]
+    assert comparison.first.cycle == starts[step * one.network.design.layers[0].conversions]
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def test_reset_in_every_cycle_of_a_time_step(chips):
     jobs = [job(d, scenario="reset_sweep", timing=timing) for d in (two_layers(), stack())]
     for one, result in zip(jobs, simulate(chips, jobs)):
         layers = one.network.design.layers
-        assert result.record.facts["cycles"] >= sum(x.steps * 3 + 4 for x in layers)
+        assert result.record.facts["cycles"] >= sum(x.conversions * 3 + 4 for x in layers)
         assert len(result.record.facts["sequences"]) == 2 * result.record.facts["cycles"]
         assert result.comparison.mismatches == 0, str(result.comparison)
 
@@ -120,7 +120,7 @@ def test_a_simulated_chip_reads_as_the_array_model_does(chips, array):
             ends = getattr(layer, "emit", "") == "end"
             begins = [ends or step == 0 for length in one.lengths for step in range(1 if ends else length)]
             assert len(seen.drive) == len(begins)
-            for first, drive, codes in zip(begins, seen.drive, seen.adc.reshape(-1, layer.steps, layer.adcs)):
+            for first, drive, codes in zip(begins, seen.drive, seen.adc.reshape(-1, layer.conversions, layer.adcs)):
                 if first:
                     array.new_sequence()
                 assert np.array_equal(array.convert_all(drive), codes.T.reshape(-1))
@@ -161,7 +161,7 @@ def test_the_comparison_finds_and_names_a_wrong_integer(chips):
     record.layers[0].cell[5, 1] ^= 1
     found = compare(one, record)
     assert found.mismatches == 1
-    steps = one.network.design.layers[0].steps
+    steps = one.network.design.layers[0].conversions
     lengths = one.lengths.tolist()
     step, unit = 5 // steps, 5 % steps * 2 + 1
     sequence = 0 if step < lengths[0] else 1

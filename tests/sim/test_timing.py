@@ -57,7 +57,7 @@ def test_cycles_of_a_time_step(built):
         tail = layer_core(layer).tail
         assert tail == (4 if layer.kind == "lstm" else 2 if layer.output == "argmax" else 1)
         assert tail <= 6
-        assert layer.steps == steps
+        assert layer.conversions == steps
         record = result.record.layers[0]
         starts = record.starts
         assert len(starts) == 6 * steps

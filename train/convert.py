@@ -13,6 +13,8 @@ from .layers.config import QuantConfig, check_config
 from .layers.modules import QuantLinear, QuantLSTM
 from .layers.whole_model import set_noise
 
+READERS = (nn.TransformerEncoderLayer, nn.MultiheadAttention)  #: their fast paths take weights, not outputs
+
 
 @dataclass(frozen=True)
 class ConversionReport:
@@ -69,7 +71,7 @@ def convert(
             arrays_before.append(name)
             continue
         _check_plain(name, module)
-        why = _obstacle(module, any(_within(name, outer) for outer in skip))
+        why = _obstacle(module, any(_within(name, outer) for outer in skip), _reader(name, modules))
         if why is None:
             if module not in arrays:
                 arrays[module] = _array(module, layers.get(name, config))
@@ -133,10 +135,18 @@ def _check_plain(name: str, module: nn.Module) -> None:
         )
 
 
-def _obstacle(module: nn.Module, skipped: bool) -> str | None:
+def _reader(name: str, modules: dict[str, nn.Module]) -> str | None:
+    """The kind of a module around ``name`` that computes with its layers' weights, past what they do."""
+    readers = {outer: type(each).__name__ for outer, each in modules.items() if isinstance(each, READERS)}
+    return next((kind for outer, kind in readers.items() if _within(name, outer)), None)
+
+
+def _obstacle(module: nn.Module, skipped: bool, reader: str | None) -> str | None:
     """None where ``module`` can be converted, else why not."""
     if skipped:
         return "skipped as asked"
+    if reader is not None:
+        return f"{reader} reads its weights itself"
     if type(module) not in (nn.LSTM, nn.Linear):
         return f"{type(module).__name__} has no array"
     if getattr(module, "proj_size", 0):

@@ -4,6 +4,7 @@ Same shapes, same state handling, same packed sequences; state dicts of the floa
 made of the arrays that a design's network is made of.
 """
 
+import re
 from dataclasses import replace
 
 import torch
@@ -12,21 +13,28 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ...model.formats import DesignError, check_integer
 from .config import QuantConfig, check_config
+from .fixed import Fixed
 from .linear import LinearArray
 from .lstm import LstmArray
+from .read_only import ReadOnly
 from .whole_model import set_noise
 
 GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
 
 
-class QuantLSTM(nn.Module):
+class QuantLSTM(Fixed, nn.Module):
     """``nn.LSTM`` whose layers are arrays; further keywords are those of :class:`QuantConfig`.
 
     Inputs lie within +-full_scale (1 until calibrated), outputs in [-1, 1]. With ``output="value"`` the last layer's
     outputs are h to activation bits, while h_n, as every hidden row, has its DAC codes. Without an initial state the
     hidden rows are not driven on the first step, which is nn.LSTM's zero state, also for one bit, which has no zero
     code. Dropout between layers leaves rows of the next array undriven.
+
+    ``weight_ih_l0``, ``bias_hh_l0_reverse`` and so on can be read as ``nn.LSTM``'s. They are computed from the
+    arrays' cells, with b_ih + b_hh in ``bias_ih``; changing one in place is refused.
     """
+
+    FIXED = frozenset({"input_size", "hidden_size", "num_layers", "bidirectional", "directions", "config"})
 
     def __init__(
         self,
@@ -45,10 +53,8 @@ class QuantLSTM(nn.Module):
         super().__init__()
         config = _config(config, fields, bias)
         check_integer("layers", num_layers, 1, 64)
-        if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-            raise DesignError(f"dropout must be a number from 0 up to but not 1, not {dropout!r}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.batch_first, self.dropout, self.bidirectional, self.config = batch_first, dropout, bidirectional, config
+        self.batch_first, self.bidirectional, self.config = batch_first, bidirectional, config
         self.directions = 2 if bidirectional else 1
         self.arrays = nn.ModuleList()  #: layer after layer, forward before reverse
         for index in range(num_layers * self.directions):
@@ -59,9 +65,33 @@ class QuantLSTM(nn.Module):
             if index >= self.directions:  # its inputs are hidden codes as those that are fed back
                 own = replace(own, input_drive=1)
             self.arrays.append(LstmArray(inputs, hidden_size, own, fast))
-            if index >= self.directions:
-                self.arrays[-1].input_dropout = dropout
+        self.dropout = dropout
         set_noise(self)  # none, from one stream for all
+
+    @property
+    def dropout(self) -> float:
+        """Share of the rows between layers that training leaves undriven; may be assigned, as nn.LSTM's."""
+        return self._dropout
+
+    @dropout.setter
+    def dropout(self, share: float) -> None:
+        if type(share) not in (int, float) or not 0 <= share < 1:
+            raise DesignError(f"dropout must be a number from 0 up to but not 1, not {share!r}")
+        self._dropout = share
+        for array in self.arrays[self.directions :]:
+            array.input_dropout = share
+
+    def reset_parameters(self) -> None:
+        """Start anew: uniform within 1/sqrt(n), as ``nn.LSTM``."""
+        for array in self.arrays:
+            array.reset_parameters()
+
+    def __getattr__(self, name: str):
+        if found := re.fullmatch("(weight|bias)_(ih|hh)(_l.+)", name):
+            array = self.by_suffix().get(found[3])
+            if array is not None and (found[1] == "weight" or array.config.bias_rows):
+                return ReadOnly.of(name, _raw(array, found[1], found[2]))
+        return super().__getattr__(name)
 
     def forward(self, input, hx=None):
         """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed.
@@ -170,8 +200,11 @@ class QuantLSTM(nn.Module):
 class QuantLinear(LinearArray):
     """``nn.Linear`` as an array, whose outputs are the ADC codes' values.
 
-    Inputs lie within +-full_scale (1 until calibrated). Keywords are those of :class:`QuantConfig`.
+    Inputs lie within +-full_scale (1 until calibrated). Keywords are those of :class:`QuantConfig`. ``weight`` and
+    ``bias`` can be read as ``nn.Linear``'s; changing one in place is refused.
     """
+
+    FIXED = LinearArray.FIXED | {"in_features", "out_features"}
 
     def __init__(
         self,
@@ -185,6 +218,16 @@ class QuantLinear(LinearArray):
     ) -> None:
         super().__init__(in_features, out_features, _config(config, fields, bias), fast)
         self.in_features, self.out_features = in_features, out_features
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """(outputs, inputs), read-only."""
+        return ReadOnly.of("weight", self.cells[: self.inputs].T)
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """(outputs,), read-only; None for a layer without."""
+        return ReadOnly.of("bias", _bias(self, self.inputs)) if self.config.bias_rows else None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """``input`` (..., m) to (..., outputs), of the weights' type."""
@@ -228,6 +271,22 @@ def _bias_rows(array, bias: torch.Tensor) -> torch.Tensor:
             raise DesignError("a layer without bias rows must be given no bias, but the state dict has one")
         return bias.new_zeros(0, len(bias))
     return (bias / (rows * float(array.row_scale))).expand(rows, -1)
+
+
+def _bias(array, driven: int) -> torch.Tensor:
+    """What the bias rows of an array, behind its ``driven`` rows, add up to."""
+    return array.cells[driven:].sum(0) * float(array.row_scale)
+
+
+def _raw(array: LstmArray, kind: str, rows: str) -> torch.Tensor:
+    """``nn.LSTM``'s tensor of an array: ``kind`` weight or bias, ``rows`` ih or hh."""
+    driven = array.inputs + array.hidden
+    if kind == "weight":
+        cells = array.cells[: array.inputs] if rows == "ih" else array.cells[array.inputs : driven]
+        values = cells.T * (array.config.input_drive / float(array.full_scale) if rows == "ih" else 1.0)
+    else:
+        values = _bias(array, driven) if rows == "ih" else array.cells.new_zeros(4 * array.hidden)
+    return torch.cat([values[GATE_ORDER.index(k) * array.hidden :][: array.hidden] for k in range(4)])
 
 
 def _complete(state_dict, prefix: str, array, cells: torch.Tensor) -> None:

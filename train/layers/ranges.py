@@ -11,6 +11,7 @@ from torch import nn
 
 from ...model.formats import DesignError
 from .config import FLOAT, QuantConfig, code_scale
+from .fixed import Fixed
 from .gain import nearest_gain
 from .quantisers import LEARNED, lsq_gradient_scale, scale_gradient, weight_range
 from .straight_through import symmetric_code
@@ -29,11 +30,13 @@ class Converter:
         return [m * 2.0**-s for m, s in zip(self.mult, self.shift)]
 
 
-class RangedWeights(nn.Module):
+class RangedWeights(Fixed, nn.Module):
     """A weight matrix ``cells`` (rows, columns): the driven inputs' rows, then bias rows at full scale.
 
     ``groups`` of columns have a gain each. ``full_scale`` is the real input that the largest DAC code stands for.
     """
+
+    FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "form", "function", "output_bits"})
 
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
         super().__init__()

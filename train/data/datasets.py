@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...model.formats import DesignError, check_choice
+from .check import check_dataset
 from .fetch import DATA_VARIABLE, fetch
 
 
@@ -35,12 +36,15 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class SequenceDataset:
-    """A training and a test set, and the names of the classes."""
+    """A training and a test set, and the names of the classes. Checked when it is made (:mod:`.check`)."""
 
     name: str
     train: Sequences
     test: Sequences
     classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_dataset(self)
 
     def input_range(self, deviations: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
         """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.

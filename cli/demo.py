@@ -46,7 +46,7 @@ def command(
     began = time.monotonic()
     for name, value, most in (("seeds", seeds, 1000), ("utterances", utterances, 370), ("draws", draws, 100_000)):
         check_integer(name, value, 1, most)
-    check()
+    check(out)
     from ..report.demo import write_report
 
     with sole_use(out):
@@ -67,12 +67,12 @@ def command(
         raise typer.Exit(1)
 
 
-def check() -> None:
+def check(out: Path) -> None:
     """Raise :class:`DesignError` if something that the demo needs after training is missing."""
     from ..hdl.flow import synthesis
     from ..sim.simulators import require
 
-    require("verilator")
+    require("verilator", out)
     for target in targets():
         synthesis.check(*target)
 

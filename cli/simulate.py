@@ -75,7 +75,8 @@ def command(
     from ..sim.job import DeviceJob
     from ..sim.simulators import WAVE_FILES, require
 
-    require(simulator, waves)
+    folder = out or (source if source.is_dir() else source.parent) / "simulation"
+    require(simulator, folder, waves)
     if differences is not None:
         require_place(differences)
     array = noise_of(noise)
@@ -86,7 +87,7 @@ def command(
         dataset = runs.read_config(source).get("dataset")
     codes, lengths = inputs_of(network, dataset, sequences, seed, data)
     variant = f"{simulator}_waves" if waves else simulator
-    folder = out or (source if source.is_dir() else source.parent) / "simulation" / f"{network.design.name}_{variant}"
+    folder = out or folder / f"{network.design.name}_{variant}"
     with sole_use(folder), Steps() as steps:
         with steps.step(f"Building {network.design.name} with {simulator}"):
             built = build([network.design], folder, simulator, waves=waves)

@@ -94,3 +94,14 @@ def _is_there(name: str) -> bool:
 def _runs(*command: str) -> bool:
     """Does the command succeed? Not where it is not on the PATH."""
     return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+
+
+def has_blank(path: Path) -> bool:
+    """Does a blank part the full path, as make and ABC read it?"""
+    return len(str(Path(path).resolve()).split()) > 1
+
+
+def require_no_blank(who: str, path: Path) -> None:
+    """Raise :class:`DesignError` where ``who`` cannot work at ``path``, for the blank in it."""
+    if has_blank(path):
+        raise DesignError(f"{who} needs a path without blanks, not {str(Path(path).resolve())!r}")

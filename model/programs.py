@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ from pathlib import Path
 import psutil
 
 from .formats import DesignError
+from .prerequisites import has_blank, require_no_blank
 
+PLACES = ("/tmp", "/var/tmp", ".")  #: for temporary files
 FULL = 64 * 1024  #: bytes: a disk with less than this is full
 
 
@@ -49,6 +52,20 @@ def run_program(
     if killed(done.returncode):
         raise ProgramError(f"{name} {ended(done.returncode, folder)}")
     return done
+
+
+@contextmanager
+def work_folder(prefix: str) -> Iterator[Path]:
+    """A temporary folder, removed afterwards, for programs that cannot work where a path has a blank in it.
+
+    The system's own place for such folders where it has none. Raises :class:`DesignError` where no place will do.
+    """
+    usual = tempfile.gettempdir()
+    plain = [place for place in (usual, *PLACES) if not has_blank(place) and os.access(place, os.W_OK)]
+    if not plain:
+        require_no_blank("a folder for temporary files", usual)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=plain[0]) as folder:
+        yield Path(folder)
 
 
 def killed(status: int) -> int:

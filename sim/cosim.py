@@ -57,7 +57,7 @@ def build(
     """
     for design in designs:  # before Amaranth makes modules, which warn if an error leaves them unused
         check_rtl(design)
-    require(simulator, waves)
+    require(simulator, folder, waves)
     folder = Path(folder).resolve()  # the simulator runs in another folder
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs
     made = Build(folder, simulator, tuple(named), trace, waves)

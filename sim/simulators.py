@@ -1,8 +1,9 @@
 """The two simulators, their options in one place: Verilator (default) and Icarus."""
 
 import subprocess
+from pathlib import Path
 
-from ..hdl.flow.verilator import tool_path
+from ..hdl.flow.verilator import tool_path, verilator_root
 from ..model import prerequisites
 from ..model.formats import DesignError, check_choice
 from ..model.prerequisites import LIBPYTHON, POD_USAGE
@@ -40,11 +41,14 @@ def missing_tools(simulator: str, waves: bool = False) -> str | None:
     return prerequisites.missing(what, NEEDS[simulator] + waves * WAVE_NEEDS[simulator])
 
 
-def require(simulator: str, waves: bool = False) -> None:
-    """Raise :class:`DesignError` if the simulator cannot run."""
+def require(simulator: str, folder: Path, waves: bool = False) -> None:
+    """Raise :class:`DesignError` if the simulator cannot run, or not in ``folder``."""
     problem = missing_tools(simulator, waves)
     if problem:
         raise DesignError(problem)
+    if simulator == "verilator":  # make parts paths at blanks
+        for place in filter(None, (folder, verilator_root())):
+            prerequisites.require_no_blank("a build with verilator", place)
 
 
 def version(simulator: str) -> str:

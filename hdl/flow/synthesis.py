@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from ...model.design import Design
 from ...model.files import write_together
 from ...model.formats import DesignError, check_choice
 from ...model.prerequisites import require
-from ...model.programs import not_whole, written
+from ...model.programs import not_whole, work_folder, written
 from ..accelerator import Accelerator, check_rtl
 from ..chip import Chip
 from ..macro_views import black_box, unique_layers
@@ -86,8 +85,7 @@ def synthesise_verilog(
 ) -> SynthesisReport:
     """Synthesise any Verilog; see :func:`synthesise`."""
     check(target, liberty, place)
-    with tempfile.TemporaryDirectory(prefix="ohmgate_synthesis_") as name:
-        folder = Path(name)
+    with work_folder("ohmgate_synthesis_") as folder:
         write_together(folder, {"top.v": source.verilog, "boxes.v": source.declarations})
         log = run_yosys(_commands(source.top, target, liberty), folder)
         rtl, gates, mapped = (_statistics(folder / f"{stage}.json") for stage in ("rtl", "gates", "mapped"))

@@ -105,3 +105,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_before_any_work(ohmgate
         result = ohmgate(*arguments, "--out", tmp_path / "file")
         assert result.stderr == f"ohmgate: error: cannot use '{tmp_path}/file/{name}': Not a directory\n"
         assert (result.exit_code, result.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("command", [("demo",), ("simulate", "RUN"), ("simulate", "RUN", "--waves")], ids=str)
+def test_a_folder_with_a_blank_is_one_sentence_before_any_work(ohmgate, run_folder, tmp_path, monkeypatch, command):
+    for work in WORK:
+        monkeypatch.setattr(f"ohmgate.{work}", worked)
+    folder = tmp_path / "a folder"
+    result = ohmgate(*(run_folder if word == "RUN" else word for word in command), "--out", folder)
+    assert result.stderr == f"ohmgate: error: a build with verilator needs a path without blanks, not '{folder}'\n"
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert not folder.exists()

@@ -66,7 +66,7 @@ def test_a_demo_whose_levels_differ_ends_with_1(ohmgate, tmp_path, monkeypatch, 
     agreed = Comparison(100, 0, None, {})
     levels = [Level("Array", "one", 0.9, agreed), Level("Integer reference", "two", 0.9), Level("Verilog", "three", 0.8, comparison)]  # fmt: skip
     story = {"levels": levels, "draws": {}, "floating": [0.9], "quantised": [0.9]}
-    monkeypatch.setattr(demo, "check", lambda: None)
+    monkeypatch.setattr(demo, "check", lambda out: None)
     monkeypatch.setattr(demo, "tell", lambda *given: story)
     monkeypatch.setattr(report, "write_report", lambda out, story: out / "report.html")
     result = ohmgate("demo", "--out", tmp_path / "demo")

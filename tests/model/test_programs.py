@@ -9,7 +9,18 @@ import psutil
 import pytest
 
 from ohmgate.model import programs
-from ohmgate.model.programs import ProgramError, background, end_programs, ended, full, killed, run_program, written
+from ohmgate.model.formats import DesignError
+from ohmgate.model.programs import (
+    ProgramError,
+    background,
+    end_programs,
+    ended,
+    full,
+    killed,
+    run_program,
+    work_folder,
+    written,
+)
 
 
 def test_a_program_s_output_and_status_are_given_back(tmp_path):
@@ -86,3 +97,24 @@ def test_what_is_raised_ends_the_work_in_the_background():
     assert [future.cancelled() for future in futures] == [False, True, True]
     assert time.monotonic() - began < 60
     assert sleepers() == []
+
+
+@pytest.mark.parametrize("usual, used", [("plain", "plain"), ("with blank", "plain"), ("with\ttab", "plain")])
+def test_work_is_done_where_no_path_has_a_blank(tmp_path, monkeypatch, usual, used):
+    for name in {usual, "plain"}:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(programs.tempfile, "tempdir", str(tmp_path / usual))
+    monkeypatch.setattr(programs, "PLACES", (str(tmp_path / "plain"),))
+    with work_folder("work_") as folder:
+        assert folder.parent == tmp_path / used
+        assert folder.name.startswith("work_")
+    assert not folder.exists()
+
+
+def test_no_place_for_work_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "with blank").mkdir()
+    monkeypatch.setattr(programs.tempfile, "tempdir", str(tmp_path / "with blank"))
+    monkeypatch.setattr(programs, "PLACES", (str(tmp_path / "missing"),))
+    sentence = f"^a folder for temporary files needs a path without blanks, not '{tmp_path}/with blank'$"
+    with pytest.raises(DesignError, match=sentence), work_folder("work_"):
+        pass

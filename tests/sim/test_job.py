@@ -149,14 +149,14 @@ def test_a_missing_record_is_named(tmp_path):
         read_record(tmp_path, 2, 1)
 
 
-def test_missing_tools_are_named(monkeypatch):
+def test_missing_tools_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(prerequisites.shutil, "which", lambda *_, **__: None)
     sentence = (
         "the simulator icarus needs iverilog and vvp, which this machine lacks: install the Debian package iverilog"
     )
     assert simulators.missing_tools("icarus") == sentence
     with pytest.raises(DesignError, match=f"^{sentence}$"):
-        simulators.require("icarus")
+        simulators.require("icarus", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ plots/         codes of each seed's network             traces/, report.html   (
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..firmware import image
@@ -23,12 +24,25 @@ def start(folder: Path, config: dict) -> None:
     path = folder / CONFIG
     config = json.loads(json.dumps(config))
     if path.exists():
-        found = read_config(folder)
-        changed = sorted(k for k in {*config, *found} if config.get(k) != found.get(k))
-        if changed:
-            raise DesignError(f"run folder {str(folder)!r} belongs to another run: its {changed[0]} differs")
+        for name, there, here in _changes(read_config(folder), config):
+            raise DesignError(
+                f"run folder {str(folder)!r} belongs to another run, whose {name} is {there}, not {here}; "
+                "choose another folder"
+            )
     else:
         write_json(path, config)
+
+
+def _changes(there, here, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """What differs in two configurations: its name, as in ``train.epochs``, and its value there and here."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in {**there, **here}:
+            yield from _changes(there.get(key), here.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for index, (one, other) in enumerate(zip(there, here)):
+            yield from _changes(one, other, f"{name}[{index}]")
+    elif there != here:
+        yield name, json.dumps(there), json.dumps(here)
 
 
 def read_config(folder: Path) -> dict:

@@ -5,6 +5,7 @@ import os
 import select
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -43,6 +44,7 @@ def statuses(context: typer.Context | None = None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
+        warnings.simplefilter("ignore")  # Amaranth's, of modules that are left unused now
         kept = KEPT.get(context and context.invoked_subcommand)
         what, status = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
         _end(status, f"ohmgate: {what}{f'; {kept} are kept' if kept else ''}")

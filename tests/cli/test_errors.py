@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,10 +99,15 @@ def test_a_damaged_image_is_refused_by_section(ohmgate, run_folder, tmp_path):
     assert "section" in refused(ohmgate("inspect", tmp_path / "bad.image"))
 
 
-def test_a_run_folder_keeps_to_its_run(ohmgate, run_folder):
+def test_a_run_folder_keeps_to_its_run(ohmgate, run_folder, tmp_path):
     before = (run_folder / "config.json").read_bytes()
     sentence = refused(ohmgate("train", "vowels", "--epochs", 3, "--out", run_folder))
-    assert sentence == f"run folder {str(run_folder)!r} belongs to another run: its train differs"
+    said = f"run folder {str(run_folder)!r} belongs to another run, whose "
+    assert sentence == f"{said}train.epochs is 2, not 3; choose another folder"
+    other = tmp_path / "other.toml"
+    other.write_text((Path(__file__).parents[2] / "designs/vowels.toml").read_text().replace("adcs = 16", "adcs = 8"))
+    sentence = refused(ohmgate("train", other, "--epochs", 2, "--out", run_folder))
+    assert sentence == f"{said}design.layer[0].adcs is 16, not 8; choose another folder"
     assert (run_folder / "config.json").read_bytes() == before
 
 

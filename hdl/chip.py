@@ -9,7 +9,7 @@ from .array_macro import ArrayMacro
 from .ports import Port, clock_and_reset, ports_of
 
 
-def chip_ports(design: Design, trace: bool = False) -> list[Port]:
+def chip_ports(design: Design, trace: bool) -> list[Port]:
     """All ports of the generated module, clock and reset first."""
     signature = wiring.Signature(accelerator_members(design, trace))
     return clock_and_reset() + ports_of(signature, lambda path: "__".join(str(part) for part in path))

@@ -16,7 +16,7 @@ from ..ports import Port
 from ..sequencer import time_step_cycles
 
 
-def side_car(design: Design, trace: bool = False) -> str:
+def side_car(design: Design, trace: bool) -> str:
     """JSON text with ports and the bit positions of their fields, layers, latency, macros, registers, versions."""
     content = {
         "name": design.name,

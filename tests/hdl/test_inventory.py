@@ -1,0 +1,247 @@
+"""Ports, registers and memories of every component, written out by hand: a bit too many changes no number, but area."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Shape
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Flow
+
+from ohmgate.hdl.accelerator import Accelerator
+from ohmgate.hdl.activation_tables import ActivationTables
+from ohmgate.hdl.argmax import Argmax
+from ohmgate.hdl.array_macro import ArrayMacro
+from ohmgate.hdl.chip import Chip
+from ohmgate.hdl.dense_layer import DenseLayerCore
+from ohmgate.hdl.element_wise import ElementWiseLane
+from ohmgate.hdl.lstm_layer import LstmLayerCore
+from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.hdl.result_bank import ResultBank
+from ohmgate.hdl.sequencer import AdcSequencer
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer, LstmLayer
+
+LSTM = LstmLayer(inputs=3, hidden=4, adcs=8, dac_bits=3, weight_bits=2, adc_bits=4, activation_bits=6, cell_bits=10,
+                 cell_fraction=7, tanh_bits=5, tanh_fraction=3)  # 2 conversions, 2 lanes  # fmt: skip
+FIXED = replace(LSTM, tables="constant", conversion_cycles=3, output="value")
+TABLE = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=3, weight_bits=5, adc_bits=4, output_bits=5)  # 3 conversions
+CODES = replace(TABLE, output="codes", emit="end")
+HEAD = replace(TABLE, output="argmax")
+DESIGN = Design("small", (LSTM, HEAD))
+KINDS = ("in", "out", "reset", "kept", "memory", "wires")
+
+#: ``5s`` is signed, ``8x4`` 8 elements of 4 bits (a memory: 8 words). Registers have the names of the emitted RTLIL, where
+#: some have those of a port that shows them and some none; ``kept`` are those without a reset. Of other wires the
+#: bits are counted.
+INVENTORY = {
+    "sequencer": (AdcSequencer(LSTM, tail=4), """
+        in     ready_rows 1, result_free 1, done 1
+        out    select 1, convert 1, take 1, take_last 1, step 1, busy 1
+        reset  select 1, converting 1, between 1, draining 3
+        wires  2"""),
+    "sequencer of a fixed time": (AdcSequencer(replace(TABLE, conversion_cycles=3), tail=1), """
+        in     ready_rows 1, result_free 1, done 1
+        out    select 2, convert 1, take 1, take_last 1, step 2, busy 1
+        reset  select 2, converting 1, between 1, draining 1, elapsed 2
+        wires  2"""),
+    "loaded tables": (ActivationTables(LSTM), """
+        in     codes 8x4, write__en 1, write__gate 2, write__entry 4, write__data 6
+        out    entries 8x6
+        memory table_0 16x6, table_1 16x6, table_2 16x6, table_3 16x6
+        wires  204"""),
+    "constant tables": (ActivationTables(FIXED), """
+        in     codes 8x4
+        out    entries 8x6
+        kept   entry_0 6, entry_1 6, entry_2 6, entry_3 6, entry_4 6, entry_5 6, entry_6 6, entry_7 6
+        wires  80"""),
+    "lane": (ElementWiseLane(FIXED), """
+        in     f 6, i 6, o 6, g 6s, c 10s
+        out    cell 10s, saturated 1, hidden 3, value 6s
+        reset  cell 10s, saturated 1
+        kept   kept 16s, added 12s, o1 6, o2 6, o3 6, tanh 6s
+        wires  38"""),
+    "bank": (ResultBank(words=3, word_bits=5), """
+        in     write 1, index 2, word 5
+        out    whole 15
+        reset  whole 15
+        kept   word_0 5, word_1 5"""),
+    "argmax": (Argmax(HEAD), """
+        in     codes 2x4s, take 1, step 2
+        out    label 3
+        reset  label 3, taken_1 1, taken_2 1
+        kept   step_1 2, step_2 2, code_0 4s, code_1 4s, largest 4s, winner 1, unnamed 4s, unnamed 3
+        wires  17"""),
+    "lstm layer": (LstmLayerCore(LSTM, trace=True), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4, array__done 1,
+               table__en 1, table__gate 2, table__entry 4, table__data 6
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1), y__valid 1, array__row_codes 7x3, array__select 1,
+               array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2,
+               trace__gates_valid 1, trace__gates 8x6, trace__cell_valid 1, trace__cell 2x10s, trace__hidden_valid 1,
+               trace__hidden 2x3
+        reset  full 1, trace__gates_valid 1, taken_2 1, trace__cell_valid 1, trace__hidden_valid 1, y__valid 1, unnamed 2,
+               adc_saturations 4, cell_saturations 2
+        kept   held 11, step_1 1, step_2 1, write__addr 1, index 1, first 1, flags 2
+        memory cells 2x20
+        wires  577"""),
+    "lstm layer of values": (LstmLayerCore(FIXED), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4
+        out    x__ready 1, y__payload (values 4x6s, first 1, last 1), y__valid 1, array__row_codes 7x3, array__select 1,
+               array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2
+        reset  full 1, taken_1 1, taken_2 1, write__en 1, write 1, y__valid 1, unnamed 2, adc_saturations 4,
+               cell_saturations 2
+        kept   held 11, step_1 1, step_2 1, write__addr 1, index 1, first 1, flags 2
+        memory cells 2x20
+        wires  560"""),
+    "dense layer with a table": (DenseLayerCore(TABLE), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1,
+               table__en 1, table__gate 1, table__entry 4, table__data 5
+        out    x__ready 1, y__payload (values 6x5, first 1, last 1), y__valid 1, array__row_codes 4x3, array__select 2,
+               array__convert 1, busy 1, adc_saturations 2
+        reset  full 1, write 1, finished_1 1, y__valid 1, unnamed 2, adc_saturations 2
+        kept   held 14, index 2, flags 2
+        wires  235"""),
+    "dense layer of codes": (DenseLayerCore(CODES), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1
+        out    x__ready 1, y__payload (values 6x4s, first 1, last 1), y__valid 1, array__row_codes 4x3, array__select 2,
+               array__convert 1, busy 1, adc_saturations 2
+        reset  full 1, write 1, finished_1 1, y__valid 1, unnamed 2, adc_saturations 2
+        kept   held 14, index 2, word 8, flags 2
+        wires  168"""),
+    "dense layer with argmax": (DenseLayerCore(HEAD), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, array__row_codes 4x3, array__select 2,
+               array__convert 1, busy 1, adc_saturations 2
+        reset  full 1, taken_1 1, taken_2 1, finished_1 1, finished_2 1, y__valid 1, unnamed 2, adc_saturations 2
+        kept   held 14, step_1 2, step_2 2, flags 2
+        wires  110"""),
+    "register bus": (RegisterBus(DESIGN), """
+        in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
+               cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_1__program_done 1
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
+               setup_0__mult 4x8, setup_0__shift 4x6, setup_0__program_row 3, setup_0__program_column 4,
+               setup_0__program_level 2, setup_0__program_strobe 1, setup_0__cancel 1,
+               setup_1__mult 1x8, setup_1__shift 1x6, setup_1__program_row 3, setup_1__program_column 3,
+               setup_1__program_level 5, setup_1__program_strobe 1, setup_1__cancel 1,
+               table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
+        reset  bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
+               scratch 32, cycles 32, steps 32, cell_saturations 32, adc_saturations 32, unlock_low 32, unlock_high 32,
+               setup_0__mult 32, setup_0__shift 24, setup_1__mult 8, setup_1__shift 6,
+               layer_select 1, unnamed 16, table_0__gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
+               unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, at_layer 1
+        wires  343"""),
+    "accelerator": (Accelerator(DESIGN), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
+               bus__cyc 1, bus__stb 1, bus__we 1,
+               array_0__read__codes 8x4, array_0__read__done 1, array_0__setup__program_done 1,
+               array_1__read__codes 2x4, array_1__read__done 1, array_1__setup__program_done 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1,
+               array_0__read__row_codes 7x3, array_0__read__select 1, array_0__read__convert 1,
+               array_0__read__hidden_drive 1, array_0__setup__mult 4x8, array_0__setup__shift 4x6,
+               array_0__setup__program_row 3, array_0__setup__program_column 4, array_0__setup__program_level 2,
+               array_0__setup__program_strobe 1, array_0__setup__cancel 1,
+               array_1__read__row_codes 4x3, array_1__read__select 2, array_1__read__convert 1,
+               array_1__setup__mult 1x8, array_1__setup__shift 1x6, array_1__setup__program_row 3,
+               array_1__setup__program_column 3, array_1__setup__program_level 5,
+               array_1__setup__program_strobe 1, array_1__setup__cancel 1
+        wires  767"""),
+    "macro": (ArrayMacro(TABLE), """
+        in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1, array__setup__mult 1x8,
+               array__setup__shift 1x6, array__setup__program_row 3, array__setup__program_column 3,
+               array__setup__program_level 5, array__setup__program_strobe 1, array__setup__cancel 1
+        out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1
+        wires  34"""),
+    "chip": (Chip(DESIGN), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
+               bus__cyc 1, bus__stb 1, bus__we 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1
+        wires  788"""),
+}  # fmt: skip
+
+#: Bits of the chip's registers in each module: reset by the pin alone, by the pin and CONTROL.RESET, by nothing.
+BITS = {
+    "top": (0, 0, 0),
+    "top.accelerator": (0, 0, 0),
+    "top.accelerator.registers": (427, 0, 0),
+    "top.accelerator.layer_0": (0, 14, 18),
+    "top.accelerator.layer_0.sequencer": (0, 6, 0),
+    "top.accelerator.layer_0.tables": (0, 0, 0),
+    "top.accelerator.layer_0.hidden": (0, 12, 6),
+    "top.accelerator.layer_0.lane_0": (0, 11, 52),
+    "top.accelerator.layer_0.lane_1": (0, 11, 52),
+    "top.accelerator.layer_1": (0, 10, 20),
+    "top.accelerator.layer_1.sequencer": (0, 6, 0),
+    "top.accelerator.layer_1.argmax": (0, 5, 24),
+    "top.array_0": (0, 0, 0),
+    "top.array_1": (0, 0, 0),
+}
+
+
+def shape_text(shape) -> str:
+    """A shape as the tables write it."""
+    if isinstance(shape, data.ArrayLayout):
+        return f"{shape.length}x{shape_text(shape.elem_shape)}"
+    if isinstance(shape, data.StructLayout):
+        return f"({', '.join(f'{name} {shape_text(field.shape)}' for name, field in shape)})"
+    shape = Shape.cast(shape)
+    return f"{shape.width}{'s' if shape.signed else ''}"
+
+
+def modules_of(component: wiring.Component) -> dict[str, str]:
+    """Bodies of the emitted RTLIL's modules by name, the component's own first."""
+    text = rtlil.convert(component, emit_src=False)
+    return dict(re.findall(r"^module \\(\S+)\n(.*?)^end$", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def registers_of(module: str, reset: str = "rst") -> list[tuple[str, str, int, bool]]:
+    """(name, ``s`` where signed, bits, has a reset by the signal ``reset``) of every register of a module."""
+    signed = set(re.findall(r"wire width \d+ (?:output \d+ )? ?signed (\S+)$", module, flags=re.MULTILINE))
+    processes = re.findall(r"^  process .*?^  end$", module, flags=re.MULTILINE | re.DOTALL)
+    resets = {re.search(r"assign (\S+)", text)[1] for text in processes if f"switch \\{reset} [0]" in text}
+    cells = re.findall(r"cell \$dff .*?WIDTH (\d+).*?\\D (\S+).*?\\Q (\S+)$", module, flags=re.MULTILINE | re.DOTALL)
+    return [(name, "s" if name in signed else "", int(bits), source in resets) for bits, source, name in cells]
+
+
+def inventory(component: wiring.Component) -> dict[str, list[str]]:
+    """What is in a component, not in what it is made of, by :data:`KINDS`."""
+    module = next(iter(modules_of(component).values()))
+    found = {kind: [] for kind in KINDS}
+    for path, member, _ in component.signature.flatten(component):
+        name = "__".join(str(part) for part in path)
+        found["in" if member.flow == Flow.In else "out"].append(f"{name} {shape_text(member.shape)}")
+    registers = registers_of(module)
+    for name, sign, bits, reset in registers:
+        own = "unnamed" if re.match(r"\\?\$", name) else name[1:].split("$")[0]
+        found["reset" if reset else "kept"].append(f"{own} {bits}{sign}")
+    for bits, words, name in re.findall(r"memory width (\d+) size (\d+) \\(\S+)", module):
+        found["memory"].append(f"{name} {words}x{bits}")
+    shown = {name for name, *_ in registers}
+    wires = re.findall(r"wire width (\d+)(?: signed)? (\\\S+)$", module, flags=re.MULTILINE)
+    found["wires"].append(str(sum(int(bits) for bits, name in wires if name not in shown)))
+    return found
+
+
+def written(text: str) -> dict[str, list[str]]:
+    """A table of :data:`INVENTORY` as :func:`inventory` gives it."""
+    parts = re.findall(rf"^ *({'|'.join(KINDS)}) +(.*(?:\n {{10,}}.*)*)", text, flags=re.MULTILINE)
+    rows = {kind: re.split(r",\s+(?![^(]*\))", items) for kind, items in parts}
+    return {kind: rows.get(kind, ["0"] if kind == "wires" else []) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", INVENTORY)
+def test_ports_registers_and_memories(kind):
+    component, text = INVENTORY[kind]
+    found, expected = inventory(component), written(text)
+    assert {key: sorted(items) for key, items in found.items()} == {key: sorted(v) for key, v in expected.items()}
+
+
+def test_what_a_reset_reaches():
+    found = {}
+    for name, module in modules_of(INVENTORY["chip"][0]).items():
+        by_pin, by_register = registers_of(module), registers_of(module, "restart")
+        pairs = [(pin, register, bits) for (*_, bits, pin), (*_, register) in zip(by_pin, by_register)]
+        sums = [sum(bits for *reset, bits in pairs if reset == wanted) for wanted in ([1, 0], [1, 1], [0, 0])]
+        assert sum(sums) == sum(bits for *_, bits in pairs), "CONTROL.RESET resets what the pin does not"
+        found[name.split("$")[0]] = tuple(sums)
+    assert found == BITS

@@ -7,14 +7,14 @@ tables are data (:mod:`.network`), so one design serves every model of its geome
 import hashlib
 import json
 import re
-import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
 from .formats import DesignError, check_choice
-from .layers import INNER_OUTPUTS, KINDS, Layer, LstmLayer
+from .layers import INNER_OUTPUTS, KINDS, Layer
+from .records import from_table, read_toml
 
 CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
@@ -113,24 +113,14 @@ class Design:
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Design":
         """A preset by name (``vowels``), or a TOML file by its path."""
-        path = Path(name_or_path)
-        if path.suffix == ".toml":
-            try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-                raise DesignError(f"cannot read design {str(path)!r}: {reason}") from None
-        elif str(name_or_path) in presets():
-            text = (resources.files("ohmgate.designs") / f"{name_or_path}.toml").read_text(encoding="utf-8")
-        else:
-            raise DesignError(
-                f"design must be one of {', '.join(presets())} or a path to a .toml file, not {str(name_or_path)!r}"
-            )
-        try:
-            content = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # also a number too long, or tables too deep, for Python
-            raise DesignError(f"design {str(name_or_path)!r} is not valid TOML: {error}") from None
-        return cls.from_dict(content, str(name_or_path))
+        file, name = Path(name_or_path), str(name_or_path)
+        if file.suffix != ".toml":
+            if name not in presets():
+                raise DesignError(
+                    f"design must be one of {', '.join(presets())} or a path to a .toml file, not {name!r}"
+                )
+            file = resources.files("ohmgate.designs") / f"{name}.toml"
+        return cls.from_dict(read_toml(file, "design", name), name)
 
 
 def presets() -> list[str]:
@@ -144,12 +134,5 @@ def _layer(entry: dict, index: int, source: str) -> Layer:
     if not isinstance(entry, dict):
         raise DesignError(f"{where}: must be a table, not {entry!r}")
     check_choice(f"{where}: kind", entry.get("kind"), tuple(KINDS))
-    layer = KINDS[entry["kind"]]
-    known = {f.name: f for f in fields(layer)}
-    for key in entry:
-        if key != "kind" and key not in known:
-            raise DesignError(f"{where}: unknown key {key!r}; a {layer.kind} layer has {', '.join(sorted(known))}")
-    required = {"inputs", "adcs", "hidden" if layer is LstmLayer else "outputs"}
-    for key in sorted(required - set(entry)):
-        raise DesignError(f"{where}: {key} is missing")
-    return layer(**{k: v for k, v in entry.items() if k != "kind"})
+    own = {key: value for key, value in entry.items() if key != "kind"}
+    return from_table(KINDS[entry["kind"]], own, where, f"a {entry['kind']} layer")

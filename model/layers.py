@@ -25,7 +25,7 @@ class ArrayLayer:
     weight_bits: int = 4  #: W, of a differential pair of cells
     adc_bits: int = 4  #: N
     bias_rows: int = 1  #: extra rows driven at full scale
-    adc_range: float = 4.0  #: nominal: pre-activations of -range..range span the ADC
+    adc_range: float | int = 4.0  #: nominal: pre-activations of -range..range span the ADC
     tables: str = "loaded"  #: "loaded" with the image, or "constant" in the RTL
     conversion_cycles: int = 0  #: 0: the macro says when (done); else the fixed time of a conversion
 

@@ -1,9 +1,8 @@
 """What a co-simulation is asked to do, and the files that carry it into the simulator's process and back."""
 
 import json
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ..firmware.image import pack, unpack
 from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
+from ..model.records import from_table
 from ..model.reference import check_inputs
 
 SCENARIOS = ("inference", "reset_sweep", "refusal")
@@ -115,20 +115,10 @@ def read_jobs(folder: Path) -> tuple[list[DeviceJob], bool]:
         with np.load(folder / f"device_{number}.npz") as arrays:
             codes, lengths = arrays["codes"], arrays["lengths"]
         network = unpack((folder / f"device_{number}.image").read_bytes())
-        array, timing = _restored(ArrayConfig, entry["array"]), _restored(Timing, entry["timing"])
+        array = from_table(ArrayConfig, entry["array"], "job", "an array")
+        timing = from_table(Timing, entry["timing"], "job", "a timing")
         jobs.append(DeviceJob(network, codes, lengths, array, timing, entry["seed"], entry["scenario"]))
     return jobs, content["trace"]
-
-
-def _restored(kind: type, content: dict):
-    """The configuration of class ``kind`` that ``asdict`` and JSON turned into ``content``, those inside it too."""
-    hints, values = get_type_hints(kind), {}
-    for name, value in content.items():
-        inner = next((hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)), None)
-        if isinstance(value, dict) and inner:
-            value = _restored(inner, value)
-        values[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)
 
 
 def write_record(folder: Path, number: int, record: DeviceRecord) -> None:

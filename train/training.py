@@ -12,6 +12,7 @@ from torch.nn import functional
 from ..model.design import Design
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer
 from ..model.network import Network
+from ..model.records import from_table
 from . import checkpoint as checkpoints
 from .data.datasets import SequenceDataset, Sequences
 from .layers.noise import PAPER_ADC, Noise, check_noise
@@ -71,8 +72,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, content: dict) -> "TrainConfig":
         """The inverse of :meth:`to_dict` and of :func:`dataclasses.asdict`."""
-        noise = {name: Noise(**content[name]) for name in ("train_noise", "eval_noise")}
-        return cls(**(content | noise))
+        return from_table(cls, content, "configuration", "a training")
 
 
 PROTOCOLS = {

@@ -15,6 +15,7 @@ import torch
 
 from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
+from ...model.records import from_table
 from ..calibrate import calibrate
 from ..data import corpora
 from ..data.datasets import data_file, har
@@ -122,7 +123,8 @@ def belongs(record: dict, cell: Cell) -> bool:
     Raises ValueError, KeyError or TypeError for what is no record.
     """
     wanted = protocol(cell)
-    return Cell(**record["cell"]) == cell and type(wanted).from_dict(record["protocol"]) == wanted
+    found = from_table(Cell, record["cell"], "record", "a cell")
+    return found == cell and from_table(type(wanted), record["protocol"], "record", "a protocol") == wanted
 
 
 def run_cell(

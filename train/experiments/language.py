@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from ...model.formats import DesignError, check_boolean, check_integer
+from ...model.records import from_table
 from .. import checkpoint
 from ..data.corpora import CHARACTERS, Names, Words
 from ..layers.config import FLOAT, QuantConfig, check_config
@@ -60,12 +61,6 @@ class LanguageConfig:
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value <= high:
                 raise DesignError(f"{name.replace('_', ' ')} must be a number from 0 to {high}, not {value!r}")
-
-    @classmethod
-    def from_dict(cls, content: dict) -> "LanguageConfig":
-        """The inverse of :func:`dataclasses.asdict`, also after a turn through JSON."""
-        parts = {"quant": QuantConfig(**content["quant"]), "noise": Noise(**content["noise"])}
-        return cls(**(content | parts | {"cutoffs": tuple(content.get("cutoffs", ()))}))
 
 
 class LanguageModel(nn.Module):
@@ -136,7 +131,9 @@ def load(path: str | Path) -> LanguageModel:
     content, tensors = checkpoint.read(path)
     if set(content) != {"tokens", "config"}:
         raise DesignError(f"network {Path(path).name!r} must be a language model of ohmgate, but is something else")
-    model = LanguageModel(content["tokens"], LanguageConfig.from_dict(content["config"]))
+    model = LanguageModel(
+        content["tokens"], from_table(LanguageConfig, content["config"], "configuration", "a language model")
+    )
     model.load_state_dict(tensors)
     return model.eval()
 

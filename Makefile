@@ -8,7 +8,7 @@ STAMP := .venv/installed
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,cluster]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,cluster]'
 	# peer of the wire solver; its own dependencies are for plots that need system libraries
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps badcrossbar pathvalidate sigfig
 	touch $(STAMP)
@@ -41,9 +41,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# docs/command-line.md, from the commands' own help.
+# docs/command-line.md from the commands' own help, then the site in build/site, without the network.
 docs: $(STAMP)
 	$(BIN)/python -m typer ohmgate.cli.main utils docs --name ohmgate --output docs/command-line.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
 
 clean:
 	rm -rf .venv runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

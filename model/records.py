@@ -17,7 +17,7 @@ T = TypeVar("T", bound="DataclassInstance")
 def read_toml(file: Path | Traversable, what: str, name: str) -> dict[str, Any]:
     """The content of ``file``. Raises :class:`DesignError` that calls it ``what`` ``name`` where it is no TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte-order mark
     except OSError as error:
         raise DesignError(f"cannot read {what} {name!r}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.model.records import from_table
+from ohmgate.model.records import from_table, read_toml
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,8 @@ def test_a_base_has_the_rest_at_any_depth():
 def test_a_fault_is_one_sentence(table, sentence):
     with pytest.raises(DesignError, match=f"^{re.escape(sentence)}$"):
         from_table(Outer, table, "file", "a record", also=("kind",))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbfname = 1\n")
+    assert read_toml(tmp_path / "marked.toml", "design", "marked.toml") == {"name": 1}

@@ -21,7 +21,7 @@ from ..model.programs import background
 from ..sim.levels import Sequences, rtl_level, software_levels
 from . import runs
 from .console import Steps, say
-from .generate import write as write_verilog
+from .training import write_hardware
 
 EXAMPLES = """Example: `ohmgate demo`, then open `runs/demo/report.html` in a browser.
 
@@ -109,7 +109,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         network = trained.network
         with steps.step("Packing the image, generating Verilog"):
             image.write(runs.image_path(out), network)
-            files = write_verilog(design, out / "verilog")
+            files = write_hardware(design, out / "verilog")
         with steps.step("Building the simulation with Verilator, synthesising"):
             built = building.result()
             synthesis = [report.result() for report in synthesising]

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ..firmware import c_header
 from ..model.design import Design, presets
-from ..model.files import write_together
 from .console import Steps, say
+from .training import write_hardware
 
 EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
 
@@ -23,13 +22,6 @@ def command(
     """Write a design's Verilog, views of its arrays, lint waivers, side-car JSON, register table and C driver."""
     loaded = Design.load(design)
     with Steps() as steps, steps.step(f"Generating {loaded.name}"):
-        files = write(loaded, out, trace)
+        files = write_hardware(loaded, out, trace)
     for file in files:
         say(f"{file}: {file.stat().st_size} bytes")
-
-
-def write(design: Design, folder: Path, trace: bool = False) -> list[Path]:
-    """Everything that a chip's user needs, in ``folder``: byte-identical on every run, and all of it or nothing."""
-    from ..hdl.flow.generate import generated
-
-    return write_together(folder, generated(design, trace) | c_header.sources())

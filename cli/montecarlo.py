@@ -13,9 +13,10 @@ from ..model.design import Design
 from ..model.formats import check_integer
 from ..model.locks import sole_use
 from ..model.prerequisites import require_place
-from . import pack, runs, train
+from . import runs
 from .console import Steps, say
-from .simulate import noise_of
+from .options import noise_of
+from .training import pack_run, train_run
 
 EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chips with the paper's noise;
 
@@ -102,11 +103,11 @@ def command(
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:
     """Run folder of a design; trained and packed there, as the commands do, if it is not yet."""
-    name = Design.load(design).name
-    folder = Path("runs") / name
+    loaded = Design.load(design)
+    name, folder = loaded.name, Path("runs") / loaded.name
     if not (folder / runs.CONFIG).exists() or not runs.image_path(folder).exists():
         from ..train.data.datasets import DATASETS
 
-        train.command(design, folder, dataset or (name if name in DATASETS else "vowels"), data)
-        pack.command(folder, data=data)
+        train_run(loaded, folder, dataset or (name if name in DATASETS else "vowels"), data)
+        pack_run(folder)
     return folder

@@ -7,8 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..analog.config import PRESETS, ArrayConfig
-from ..analog.config_file import load_config
+from ..analog.config import PRESETS
 from ..model.design import Design
 from ..model.files import write_text
 from ..model.formats import DesignError, check_integer, symmetric_codes
@@ -17,6 +16,7 @@ from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
+from .options import noise_of
 
 EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances through the Verilog;
 
@@ -110,15 +110,6 @@ def command(
         say(f"every difference: {differences}")
     if not result.comparison.agrees:
         raise typer.Exit(1)
-
-
-def noise_of(name: str, option: str = "noise") -> ArrayConfig:
-    """The array of an option: a preset's name, a configuration file, or beta of the weight noise."""
-    try:
-        beta = float(name)
-    except ValueError:
-        return load_config(name, f"{option}, unless a number,")
-    return ArrayConfig(weight_noise=beta)
 
 
 def on_design(network: Network, design: Design) -> Network:

@@ -1,21 +1,12 @@
 """``ohmgate train``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from ..model.design import Design, presets
-from ..model.files import write_json
-from ..model.formats import check_integer
-from ..model.locks import sole_use
-from ..report.results import RESULTS, UNITS, clipped
-from . import runs
-from .console import Steps, say
-
-HISTOGRAM = 512  #: test sequences that histograms of codes are of, at most
+from .training import train_run
 
 EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the preset *vowels*;
 
@@ -55,55 +46,16 @@ def command(
 
     What is not given follows the data set's protocol (docs/training.md).
     """
-    from ..report.figures import code_histograms, save
-    from ..train.data.datasets import load_dataset
-    from ..train.training import PROTOCOLS, TrainConfig, check_fit, train
-    from ..train.usage import usage_of_sequences
-
-    loaded, learned = Design.load(design), load_dataset(dataset, data)
-    check_integer("seeds", seeds, 1, 1000)
-    check_fit(loaded, learned)
-    protocol = PROTOCOLS.get(learned.name, TrainConfig())
-    options = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
-    noise = replace(protocol.train_noise, **options)
-    chosen = given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser)
-    if quantiser == "sawb":
-        chosen["range_noise"] = noise.weight
-    configs = [
-        replace(protocol, seed=seed, floating=floating, train_noise=noise, **chosen)
-        for seed in range(seeds)
-        for floating in ([False, True] if float_too else [False])
-    ]
-    common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
-    started = {"design": loaded.to_dict(), "dataset": learned.name, "train": common}
-    results = {"accuracy": {}, "clipped": {}, "units": UNITS}
-    looked_at = learned.test.take(
-        np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
+    train_run(
+        Design.load(design),
+        out,
+        dataset,
+        data,
+        seeds=seeds,
+        float_too=float_too,
+        protocol=given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser),
+        noise=given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw),
     )
-    with sole_use(out), Steps() as steps:
-        runs.start(out, started)
-        for config in configs:
-            name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
-            with steps.step(f"Training {name}", config.epochs) as step:
-                result = train(
-                    loaded,
-                    learned,
-                    config,
-                    checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
-                    progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f} nats"),
-                )
-                step.note = f"test accuracy {100 * result.accuracy:.2f} %"
-            results["accuracy"][name] = result.accuracy
-            if result.network is not None:
-                usage = usage_of_sequences(
-                    result.model, looked_at, result.network.input_scale, result.network.input_offset
-                )
-                results["clipped"][name] = clipped(usage)
-                save(code_histograms(usage), out / "plots" / f"codes_{name}.png")
-            write_json(out / RESULTS, results)
-    for name, value in results["accuracy"].items():
-        say(f"{name:<14} test accuracy {100 * value:.2f} %")
-    say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
 
 
 def given(**options) -> dict:

@@ -121,6 +121,16 @@ def test_modules_import_only_what_the_house_allows(path):
     check_imports((ROOT / path).read_text(encoding="utf-8"), path)
 
 
+def test_commands_do_not_borrow_from_commands():
+    commands = {path.stem: path for path in (ROOT / "cli").glob("*.py") if "EXAMPLES" in path.read_text("utf-8")}
+    del commands["main"]
+    for name, path in commands.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                borrowed = {node.module, *(alias.name for alias in node.names if node.module is None)}
+                assert not borrowed & set(commands), f"{name} imports {borrowed & set(commands)}"
+
+
 def test_every_folder_of_the_readme_is_there():
     layout = (ROOT / "README.md").read_text(encoding="utf-8").split("## Layout")[1].split("## ")[0]
     folders = set(re.findall(r"`(\w+)/`", layout))

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,13 +15,34 @@ from ..model.formats import DesignError
 KEY = "ohmgate"  #: one metadata entry, so that the file's bytes do not depend on a map's order
 
 
-def save(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, epoch: int) -> None:
-    """Write the state after ``epoch`` finished epochs; ``run`` says which run it belongs to."""
+@dataclass(frozen=True, eq=False)
+class State:
+    """A training's state after ``epoch`` finished epochs."""
+
+    run: dict  #: which run it belongs to: ``design``, ``dataset``, ``config``
+    epoch: int
+    host: dict | None  #: units and labels that its network's description has; older checkpoints lack them
+    tensors: dict[str, torch.Tensor]
+
+    def restore(self, model: torch.nn.Module, optimiser: torch.optim.Adam | None = None) -> None:
+        """Give ``model`` its weights back, and ``optimiser`` its moments."""
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                value.copy_(self.tensors[f"model.{name}"])
+                if optimiser is not None:
+                    moments = {k: self.tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
+                    optimiser.state[value] = moments
+
+
+def save(
+    path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, host: dict, epoch: int
+) -> None:
+    """Write a :class:`State`; ``run`` and ``host`` must be JSON."""
     tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
     for name, value in model.named_parameters():
         for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam.{name}.{key}"] = moment
-    write(path, tensors, {"run": run, "epoch": epoch})
+    write(path, tensors, {"run": run, "host": host, "epoch": epoch})
 
 
 def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> None:
@@ -34,40 +56,29 @@ def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> 
             raise OSError(errno.EIO, str(error)) from None
 
 
-def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict) -> int:
+def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, host: dict) -> int:
     """Restore the state and return the number of finished epochs; 0 where there is no file.
 
-    Raises :class:`DesignError` for a file of another run or no checkpoint.
+    A file without ``host`` gets it. Raises :class:`DesignError` for a file of another run or no checkpoint.
     """
     path = Path(path)
     if not path.exists():
         return 0
-    content, tensors = _read(path)
-    if content["run"] != json.loads(json.dumps(run)):
+    state = read_state(path)
+    if state.run != json.loads(json.dumps(run)):
         raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            value.copy_(tensors[f"model.{name}"])
-            moments = {k: tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
-            optimiser.state[value] = moments
-    return content["epoch"]
+    state.restore(model, optimiser)
+    if state.host is None:
+        save(path, model, optimiser, run, host, state.epoch)
+    return state.epoch
 
 
-def read_run(path: str | Path) -> tuple[dict, int]:
-    """Which run a checkpoint belongs to (``design``, ``dataset``, ``config``), and its finished epochs.
-
-    Raises :class:`DesignError` for a file that is no checkpoint.
-    """
-    content, _ = _read(path)
-    return content["run"], content["epoch"]
-
-
-def _read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
-    """:func:`read` of a training's state, which is not the only such file."""
+def read_state(path: str | Path) -> State:
+    """The state of a training. Raises :class:`DesignError` for a file that is none."""
     content, tensors = read(path)
-    if set(content) != {"run", "epoch"}:
+    if not {"run", "epoch"} <= set(content) <= {"run", "epoch", "host"}:
         raise DesignError(f"checkpoint {Path(path).name!r} must be of a training, but is something else")
-    return content, tensors
+    return State(content["run"], content["epoch"], content.get("host"), tensors)
 
 
 def read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -128,23 +129,47 @@ def fit(
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
         optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         run = {"design": model.design.to_dict(), "dataset": dataset.name, "config": config.to_dict()}
-        start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run)
         scale, offset = dataset.input_range(config.deviations)
+        host = {"input_scale": scale.tolist(), "input_offset": offset.tolist(), "labels": list(dataset.classes)}
+        start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run, host)
         tensors = _tensors(dataset.train, scale, offset)
         losses = []
         for epoch in range(start, config.epochs):
             losses.append(_epoch(model, optimiser, tensors, config, epoch))
             if checkpoint is not None:
-                checkpoints.save(checkpoint, model, optimiser, run, epoch + 1)
+                checkpoints.save(checkpoint, model, optimiser, run, host, epoch + 1)
             if progress is not None:
                 progress(epoch + 1, config.epochs, losses[-1])
-        network = None
-        if not config.floating:
-            network = model.export(input_scale=scale, input_offset=offset, labels=dataset.classes)
+        network = None if config.floating else model.export(**host)
         model.set_noise(seed=config.seed)
         predictions = predict(model, dataset.test, scale, offset)
     accuracy = float((predictions == dataset.test.labels).mean())
     return TrainResult(config, model, network, tuple(losses), predictions, accuracy)
+
+
+def trained_network(checkpoint: str | Path) -> Network:
+    """The network of a finished run, from its checkpoint alone.
+
+    Raises :class:`DesignError` for a run that is not at its end, and for a float one.
+    """
+    state, name = checkpoints.read_state(checkpoint), Path(checkpoint).name
+    config = TrainConfig.from_dict(state.run["config"])
+    if config.floating:
+        raise DesignError(f"checkpoint {name!r} must be of a quantised run, not of a float one")
+    if state.epoch < config.epochs:
+        raise DesignError(
+            f"checkpoint {name!r} must be of a finished run, but it stopped after epoch {state.epoch} "
+            f"of {config.epochs}; go on with the same train command"
+        )
+    if state.host is None:
+        raise DesignError(
+            f"checkpoint {name!r} must hold input units and labels, but an older version left them out; "
+            "the same train command adds them without training again"
+        )
+    with single_thread():
+        model = _initial(Design.from_dict(state.run["design"]), config)
+        state.restore(model)
+        return model.export(**state.host)
 
 
 def predict(model: DesignNetwork, data: Sequences, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:

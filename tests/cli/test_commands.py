@@ -14,6 +14,8 @@ import pytest
 
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
+from ohmgate.train import training
+from ohmgate.train.data import datasets
 from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.training import PROTOCOLS, train
 from ohmgate.train.usage import usage_of_sequences
@@ -78,7 +80,10 @@ def test_float_baselines_are_trained_on_request(ohmgate, tmp_path):
     ]
 
 
-def test_pack_of_a_checkpoint_gives_the_bytes_of_the_run(ohmgate, run_folder, tmp_path):
+def test_pack_of_a_checkpoint_gives_the_bytes_of_the_run_without_its_data(ohmgate, run_folder, tmp_path, monkeypatch):
+    monkeypatch.delenv("OHMGATE_DATA", raising=False)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: pytest.fail("data are loaded"))
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("it trains"))
     out = tmp_path / "other.image"
     checkpoint = run_folder / "checkpoints/quantised_0.safetensors"
     assert ohmgate("pack", checkpoint, "--out", out).exit_code == 0

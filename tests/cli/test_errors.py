@@ -115,11 +115,11 @@ def test_an_unfinished_or_float_checkpoint_is_not_packed(ohmgate, run_folder, tm
     from ohmgate.train import checkpoint
 
     path = run_folder / "checkpoints/quantised_0.safetensors"
-    run, _ = checkpoint.read_run(path)
-    monkeypatch.setattr(checkpoint, "read_run", lambda p: (run, 1))
+    state = checkpoint.read_state(path)
+    monkeypatch.setattr(checkpoint, "read_state", lambda p: replace(state, epoch=1))
     assert "stopped after epoch 1 of 2" in refused(ohmgate("pack", path, "--out", tmp_path / "a.image"))
-    floating = run | {"config": run["config"] | {"floating": True}}
-    monkeypatch.setattr(checkpoint, "read_run", lambda p: (floating, 2))
+    floating = state.run | {"config": state.run["config"] | {"floating": True}}
+    monkeypatch.setattr(checkpoint, "read_state", lambda p: replace(state, run=floating))
     assert "must be of a quantised run" in refused(ohmgate("pack", path, "--out", tmp_path / "a.image"))
     assert list(tmp_path.iterdir()) == []
 

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from ohmgate.cli import train
+from ohmgate.cli import montecarlo
 
 
 def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
@@ -70,7 +70,8 @@ def test_the_same_bytes_with_any_number_of_workers(ohmgate, run_folder, tmp_path
 
 def test_a_design_is_trained_once(ohmgate, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "command", partial(train.command, epochs=2))
+    two_epochs = partial(montecarlo.train_run, protocol={"epochs": 2})
+    monkeypatch.setattr(montecarlo, "train_run", two_epochs)
     first = ohmgate("montecarlo", "vowels", "--draws", 1, "--workers", 1)
     assert "test accuracy" in first.stdout
     assert (tmp_path / "runs/vowels/montecarlo/paper/draws.jsonl").exists()

@@ -10,12 +10,13 @@ import torch
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
+from ohmgate.train.data import datasets
 from ohmgate.train.data.datasets import DATASETS, SequenceDataset, load_dataset
 from ohmgate.train.export.verify import verify
 from ohmgate.train.layers.noise import PAPER_ADC, Noise
 from ohmgate.train.network import DesignNetwork
 from ohmgate.train.seeds import train_seeds
-from ohmgate.train.training import PROTOCOLS, TrainConfig, schedule, train
+from ohmgate.train.training import PROTOCOLS, TrainConfig, schedule, train, trained_network
 
 VOWELS = load_dataset("vowels")
 SMALL = SequenceDataset("vowels", VOWELS.train.take(np.arange(0, 270, 10)), VOWELS.test, VOWELS.classes)
@@ -197,6 +198,32 @@ def test_data_that_do_not_fit():
         train(design, SMALL, CONFIG)
 
 
+def test_a_checkpoint_is_the_whole_network_without_its_data(tmp_path, monkeypatch):
+    path, config = tmp_path / "run", replace(CONFIG, epochs=1, quantiser="lsq", learn_range=True)
+    trained = train(DESIGN, replace(SMALL, name="har"), config, checkpoint=path)
+    monkeypatch.setattr(datasets, "data_file", lambda *_: pytest.fail("data are read"))
+    found = trained_network(path)
+    assert found == trained.network
+    assert (found.labels[0], len(found.input_scale), len(found.input_offset)) == ("speaker 1", 12, 12)
+
+
+def test_an_older_checkpoint_gets_what_it_lacks_without_training(tmp_path):
+    path, config = tmp_path / "run.safetensors", replace(CONFIG, epochs=1)
+    trained = train(DESIGN, SMALL, config, checkpoint=path)
+    whole = path.read_bytes()
+    content, tensors = checkpoint.read(path)
+    checkpoint.write(path, tensors, {name: content[name] for name in ("run", "epoch")})
+    sentence = (
+        r"^checkpoint 'run.safetensors' must hold input units and labels, but an older version left them out; "
+        "the same train command adds them without training again$"
+    )
+    with pytest.raises(DesignError, match=sentence):
+        trained_network(path)
+    assert train(DESIGN, SMALL, config, checkpoint=path).losses == ()
+    assert path.read_bytes() == whole
+    assert trained_network(path) == trained.network
+
+
 def test_checkpoint_sentences(tmp_path):
     path = tmp_path / "run.safetensors"
     train(DESIGN, SMALL, replace(CONFIG, epochs=1), checkpoint=path)
@@ -206,7 +233,7 @@ def test_checkpoint_sentences(tmp_path):
     other = tmp_path / "network.safetensors"
     checkpoint.write(other, {}, {"tokens": 3, "config": {}})
     sentence = r"^checkpoint 'network.safetensors' must be of a training, but is something else$"
-    for reading in (checkpoint.read_run, lambda path: train(DESIGN, SMALL, CONFIG, checkpoint=path)):
+    for reading in (checkpoint.read_state, lambda path: train(DESIGN, SMALL, CONFIG, checkpoint=path)):
         with pytest.raises(DesignError, match=sentence):
             reading(other)
     path.write_bytes(path.read_bytes()[:100])

@@ -56,6 +56,16 @@ def read_config(folder: Path) -> dict:
     return content
 
 
+def checkpoint(folder: Path, seed: int) -> Path:
+    """The checkpoint of a seed's quantised network. Raises :class:`DesignError` for a seed that did not run."""
+    name = "quantised_{}.safetensors"
+    there = sorted(int(path.stem.rpartition("_")[2]) for path in (folder / CHECKPOINTS).glob(name.format("[0-9]*")))
+    if seed not in there:
+        seeds = ", ".join(map(str, there)) or "none"
+        raise DesignError(f"seed must be one of those that run folder {str(folder)!r} has ({seeds}), not {seed}")
+    return folder / CHECKPOINTS / name.format(seed)
+
+
 def image_path(folder: Path) -> Path:
     """Where a run's programming image lies."""
     return folder / f"{Design.from_dict(read_config(folder)['design']).name}.image"

@@ -10,6 +10,7 @@ from ..model.design import Design
 from ..model.files import write_json, write_together
 from ..model.formats import check_integer
 from ..model.locks import sole_use
+from ..model.prerequisites import require_place
 from ..report.results import RESULTS, UNITS, clipped
 from . import runs
 from .console import Steps, say
@@ -88,9 +89,11 @@ def pack_run(source: Path, out: Path | None = None, seed: int = 0) -> None:
 
     if source.is_dir():
         out = out or runs.image_path(source)
-        source = source / runs.CHECKPOINTS / f"quantised_{seed}.safetensors"
+        source = runs.checkpoint(source, seed)
     network = trained_network(source)
     out = out or source.with_name(f"{network.design.name}.image")
+    require_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     image.write(out, network)
     say(f"{out}: {out.stat().st_size} bytes, design {network.design.name}, fingerprint {network.design.fingerprint}")
 

@@ -124,6 +124,21 @@ def test_an_unfinished_or_float_checkpoint_is_not_packed(ohmgate, run_folder, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_seed_that_did_not_run_is_not_packed(ohmgate, run_folder, tmp_path):
+    sentence = refused(ohmgate("pack", run_folder, "--seed", 9))
+    assert sentence == f"seed must be one of those that run folder {str(run_folder)!r} has (0), not 9"
+    (tmp_path / "config.json").write_bytes((run_folder / "config.json").read_bytes())
+    assert refused(ohmgate("pack", tmp_path)).endswith(" has (none), not 0")
+
+
+def test_an_image_goes_into_a_folder_that_is_made_for_it(ohmgate, run_folder, tmp_path):
+    assert ohmgate("pack", run_folder, "--out", tmp_path / "new" / "folder" / "x.image").exit_code == 0
+    assert (tmp_path / "new/folder/x.image").read_bytes() == (run_folder / "vowels.image").read_bytes()
+    (tmp_path / "file").touch()
+    sentence = refused(ohmgate("pack", run_folder, "--out", tmp_path / "file" / "x.image"))
+    assert sentence == f"cannot use '{tmp_path}/file/x.image': Not a directory"
+
+
 def test_a_run_without_an_image_says_how_to_make_it(ohmgate, tmp_path):
     config = {"design": Design.load("vowels").to_dict(), "dataset": "vowels"}
     (tmp_path / "config.json").write_text(json.dumps(config))

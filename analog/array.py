@@ -6,17 +6,33 @@ give the same codes on every machine: weights are rounded to a binary grid so fi
 coarse that every column sum is exact in float64, in whatever order it is added up.
 """
 
+from dataclasses import dataclass
+from typing import TypeVar
+
 import numpy as np
 
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
 from ..model.layers import Layer
 from ..model.layout import gate_of_column, physical_order, row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
+from ..model.seeds import Seed, child, stream
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
-from .exact_sums import on_grid
-from .memory.chip import Chip
-from .memory.noise import FlickerProcess, TelegraphProcess, resized
+from .exact_sums import ColumnSums
+from .memory.cell_array import CellArray, ProgrammedCells
+from .memory.noise import WriteNoise
+from .slow_noise import SlowNoise
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What an array holds until it is programmed again; the variances are those of :meth:`Array.fresh_variance`."""
+
+    weights: np.ndarray  # codes (rows, columns), without what changes from read to read
+    cells: ProgrammedCells | None
+    fresh: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Array:
@@ -28,31 +44,28 @@ class Array:
     programming: :meth:`program` and :meth:`program_cell` give the same array.
     """
 
-    def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed=0, share: int = 1) -> None:
-        """``seed`` is an integer or a ``numpy.random.SeedSequence``; ``config`` None is the ideal array.
+    def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> None:
+        """``config`` None is the ideal array.
 
         ``share`` neighbouring sequences of a batch see one course of the noise that lasts from step to step: cheaper,
         and for each of them of the same law, but they err together.
         """
-        self.layer, self._share = layer, check_integer("sequences that share noise", share, 1, 1_000_000)
-        self.config = config or ArrayConfig()
+        self.layer, self.config = layer, config or ArrayConfig()
+        cells, adc, dac = self.config.cells, self.config.adc, self.config.dac
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
         self.writes = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: times each cell was programmed
-        self._seed = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        self._sequence_rng, self._read_rng = self._stream(1), self._stream(2)
-        cells, adc, dac = self.config.cells, self.config.adc, self.config.dac
-        self.chip = Chip(layer, cells, self._child(3)) if cells else None  #: its cells, None for ideal ones
-        self.adcs = AdcBank(layer, adc, self._stream(4)) if adc else None
-        self.dacs = DacBank(layer, dac, self._stream(5)) if dac else None
-        self._make_slow()
-        self._sequences = 0  # in the batch whose slow noise is under way
-        self._weight_sigma = self.config.weight_noise * 2 * full_scale(layer.weight_bits)  # codes
-        self._generations: dict[int, np.ndarray] = {}  # weight noise by number of writes
+        self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
+        self.changes = 0  #: of cells, gains and sequences, after which a reading differs
+        self.adcs = AdcBank(layer, adc, stream(seed, 4)) if adc else None
+        self.dacs = DacBank(layer, dac, stream(seed, 5)) if dac else None
+        self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
+        self._sums = ColumnSums(layer, DacBank.GRID if dac else 1)
+        self._slow = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
+        self._write_noise = WriteNoise(seed, self.levels.shape)
+        self._read_rng = stream(seed, 2)
         self._gate = gate_of_column(layer)[physical_order(layer)]
         self._row_drive = row_drive(layer)
-        self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
-        self._sequence_noise = np.zeros((0, *self.levels.shape))  # (B, rows, columns), redraw per sequence
-        self._changed()
+        self._held: _Held | None = None
 
     def program(self, levels) -> None:
         """Program every cell: ``levels`` (rows, columns) weight codes in physical column order."""
@@ -88,44 +101,15 @@ class Array:
         check_integer("mult", mult, 1, 2**MULT_BITS - 1)
         check_integer("shift", shift, 0, 2**SHIFT_BITS - 1)
         self.scale[self._gate == gate] = mult * 2.0**-shift
-        self.new_step()
+        self.changes += 1
 
-    def new_sequence(self, begins=True) -> None:
+    def new_sequence(self, begins: bool | np.ndarray = True) -> None:
         """Say that sequences begin: noise that lasts (per sequence, telegraph, 1/f) is drawn afresh.
 
         ``begins`` is True for a single sequence, or a mask (B,) over a batch, whose size the next reads have.
         """
-        begins = np.atleast_1d(begins)
-        self.new_step()
-        self._sequences = len(begins)
-        if self._share > 1 and begins.any() != begins.all():
-            raise DesignError(f"a batch of {len(begins)} sequences that share noise must begin as a whole")
-        begins = begins[:: self._share]
-        if self._sequence_sigma:
-            self._sequence_noise = resized(self._sequence_noise, begins)
-            drawn = self._sequence_rng.standard_normal((int(begins.sum()), *self.levels.shape))
-            self._sequence_noise[begins] = self._on_grid(drawn * self._sequence_sigma, 10 * self._sequence_sigma)
-        for process in self._slow:
-            process.begin(begins)
-
-    def new_step(self) -> None:
-        """Say that a time step begins: the next :meth:`convert` reads the array afresh."""
-        self._drive: np.ndarray | None = None
-        self._codes: np.ndarray | None = None
-        self._served: set[int] = set()
-
-    def convert(self, drive, step: int) -> np.ndarray:
-        """ADC codes of conversion ``step``: (B, K) for ``drive`` (B, rows), (K,) for (rows,); int64.
-
-        ``drive`` are DAC codes, 0 on rows that are not driven. All columns are read once for a drive, and its
-        steps are slices of that reading; another drive, or a step that was already converted, reads afresh.
-        """
-        check_integer("step", step, 0, self.layer.conversions - 1)
-        if self._drive is None or step in self._served or not np.array_equal(drive, self._drive):
-            self._codes = self.convert_all(drive)
-            self._drive, self._served = np.array(drive), set()
-        self._served.add(step)
-        return self._codes[..., step :: self.layer.conversions]
+        self._slow.begin(np.atleast_1d(begins))
+        self.changes += 1
 
     def convert_all(self, drive) -> np.ndarray:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""
@@ -140,8 +124,9 @@ class Array:
 
     def analog(self, drive: np.ndarray) -> np.ndarray:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
+        held = self._hold()
         rows = (self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)) * self._row_drive
-        sums = rows @ self.effective() + self._slow_sums(rows)
+        sums = rows @ held.weights + self._slow.column_sums(rows, held.cells)
         sigma, reference = self._read_sigma(rows)
         level = sums * self.scale
         if sigma is not None:
@@ -152,105 +137,7 @@ class Array:
 
     def effective(self) -> np.ndarray:
         """Weights as the array holds them now, in codes: (rows, columns) float64, without what changes in reads."""
-        if self._effective is None:
-            if self.chip:
-                self._plan = self.chip.plan(self.levels)
-                self._conductances = self.chip.conductances(self._plan, self.writes)
-                self._effective = self._on_grid(self.chip.weights(self._conductances, self._plan))
-                self._variances = self.chip.read_variances(self._conductances)
-            else:
-                self._effective = self.levels.astype(np.float64)
-            if self.config.redraw == "per_programming" and self._weight_sigma:
-                self._effective = self._effective + self._programming_noise()
-            constant, absolute, squared = self.fresh_variance()
-            self._fresh = constant, absolute if absolute.any() else None, squared if squared.any() else None
-        return self._effective
-
-    @property
-    def conductances(self) -> np.ndarray:
-        """Conductances (S) of the cells: (planes, rows, width). Only for a configuration with cells."""
-        self.effective()
-        return self._conductances
-
-    @property
-    def has_slow_noise(self) -> bool:
-        """Is there noise that lasts from step to step?"""
-        return bool(self._sequence_sigma or self._slow)
-
-    @property
-    def numbers_per_sequence(self) -> int:
-        """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
-        lasting = self.levels.size if self._sequence_sigma else 0
-        lasting += sum(process.size for process in self._slow)
-        return -(-lasting // self._share) + (0 if self._sequence_sigma else self.layer.rows + self.layer.columns)
-
-    def _changed(self) -> None:
-        self._effective: np.ndarray | None = None
-        self.new_step()
-
-    @property
-    def _sequence_sigma(self) -> float:
-        return self._weight_sigma if self.config.redraw == "per_sequence" else 0.0
-
-    def _child(self, key: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, key))
-
-    def _stream(self, key: int) -> np.random.Generator:
-        return np.random.Generator(np.random.SFC64(self._child(key)))
-
-    def _programming_noise(self) -> np.ndarray:
-        noise = np.zeros(self.levels.shape)
-        for write in np.unique(self.writes[self.writes > 0]).tolist():
-            if write not in self._generations:
-                normal = self._stream(100 + write).standard_normal(noise.shape)
-                self._generations[write] = self._on_grid(normal * self._weight_sigma, 10 * self._weight_sigma)
-            noise = np.where(self.writes == write, self._generations[write], noise)
-        return noise
-
-    def _on_grid(self, weights: np.ndarray, top: float = 0.0) -> np.ndarray:
-        """Weights in codes, rounded so that sums are exact in float64; ``top`` bounds them where they vary."""
-        top = full_scale(self.layer.weight_bits) + max(top, float(np.abs(weights).max(initial=0.0)))
-        return on_grid(weights, self._largest_sum(1) * top)
-
-    def _largest_sum(self, power: int) -> float:
-        """Bound of the sum of ``power``-th powers of the rows, in the unit of their own grid."""
-        largest = 2.0 * full_scale(self.layer.dac_bits) * self.layer.input_drive
-        return self.layer.rows * largest**power * (DacBank.GRID if self.dacs else 1)
-
-    def _make_slow(self) -> None:
-        """Telegraph noise cell by cell; 1/f weight by weight, as the cells of one add up to one such process."""
-        self._telegraph = self._flicker = None
-        if not self.chip:
-            return
-        seconds, device, mapping = self.chip.cells.step_seconds, self.chip.cells.device, self.chip.mapping
-        if device.telegraph:
-            self._telegraph = TelegraphProcess(device.telegraph, int(self.chip.traps.sum()), seconds, self._stream(6))
-        if device.flicker:
-            self._flicker = FlickerProcess(device.flicker, mapping.shape[1:], seconds, self._stream(7))
-
-    @property
-    def _slow(self) -> list:
-        return [process for process in (self._telegraph, self._flicker) if process]
-
-    def _slow_sums(self, rows: np.ndarray):
-        """What noise that outlasts a step adds to the column sums (B, columns)."""
-        if not self.has_slow_noise:
-            return 0.0
-        if self._sequences != len(rows):
-            self.new_sequence(np.ones(len(rows), dtype=bool))
-        courses = np.zeros((-(-len(rows) // self._share), self._share, self.layer.rows))
-        courses.reshape(-1, self.layer.rows)[: len(rows)] = rows
-        sums = np.zeros((*courses.shape[:2], self.layer.columns))
-        if self._sequence_sigma:
-            sums += courses @ self._sequence_noise
-        if self._slow:
-            mapping, change = self.chip.mapping, 0.0
-            if self._telegraph:
-                change = change + self.chip.weigh_traps(self._telegraph.sample(), self._conductances)
-            if self._flicker:
-                change = change + self._flicker.sample() * np.sqrt(mapping.weigh_squares(self._conductances**2))
-            sums += courses @ self._on_grid(self.chip.gather(change, self._plan))
-        return sums.reshape(-1, self.layer.columns)[: len(rows)]
+        return self._hold().weights
 
     def fresh_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variance of a column's sum by noise that is new in every step: (width,), (rows, width), (rows, width).
@@ -258,19 +145,56 @@ class Array:
         Times 1, |d| and d^2 of the rows, added. width is the number of columns, in physical order, and one more if
         there is a reference column. The converter's noise is left out.
         """
-        self.effective()
-        if not self.chip:
-            parts = np.zeros(self.layer.columns), *np.zeros((2, *self.levels.shape))
-        else:
-            columns, gain = self._plan.place, self._plan.gain
-            if not self.chip.mapping.paired:
-                columns, gain = np.append(columns, -1), np.append(gain, 1)
-            parts = tuple(part[..., columns] * gain**2 for part in self._variances)
-        if self.config.redraw == "per_step":
-            squared = parts[2].copy()
-            squared[:, : self.layer.columns] += self._weight_sigma**2
-            parts = (*parts[:2], squared)
-        return parts[0], *(on_grid(p, self._largest_sum(n) * p.max(axis=0)) for n, p in enumerate(parts[1:], 1))
+        return self._hold().fresh
+
+    @property
+    def has_cells(self) -> bool:
+        """Is it made of cells, not of ideal weights?"""
+        return self._cell_array is not None
+
+    @property
+    def cell_array(self) -> CellArray:
+        """Its cells; raises :class:`DesignError` where it has ideal weights."""
+        return _of_cells(self._cell_array)
+
+    @property
+    def conductances(self) -> np.ndarray:
+        """Conductances (S) of the cells: (planes, rows, width); raises :class:`DesignError` where there are none."""
+        return _of_cells(self._hold().cells).conductances
+
+    @property
+    def has_slow_noise(self) -> bool:
+        """Is there noise that lasts from step to step?"""
+        return bool(self._slow)
+
+    @property
+    def numbers_per_sequence(self) -> int:
+        """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
+        return self._slow.numbers_per_sequence
+
+    def _changed(self) -> None:
+        self._held = None
+        self.changes += 1
+
+    def _hold(self) -> _Held:
+        """What the array holds since it was programmed last."""
+        if self._held is None:
+            cells = self._cell_array.program(self.levels, self.writes) if self._cell_array else None
+            weights = self._sums.weights(cells.weights) if cells else self.levels.astype(np.float64)
+            sigma = self.config.weight_sigma(self.layer, "per_programming")
+            if sigma:
+                noise = self._write_noise.deviates(self.writes) * sigma
+                weights = weights + self._sums.weights(noise, 10 * sigma)
+            self._held = _Held(weights, cells, self._fresh_variance(cells))
+        return self._held
+
+    def _fresh_variance(self, cells: ProgrammedCells | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        shape = self.levels.shape
+        ideal = np.zeros(shape[1]), np.zeros(shape), np.zeros(shape)
+        constant, absolute, squared = cells.variances if cells else ideal
+        squared = squared.copy()
+        squared[:, : shape[1]] += self.config.weight_sigma(self.layer, "per_step") ** 2
+        return constant, self._sums.variances(absolute, 1), self._sums.variances(squared, 2)
 
     def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
@@ -279,16 +203,16 @@ class Array:
         noise that is fresh in every step is drawn at the column: a sum of independent Gaussians of variance
         d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
-        constant, absolute, squared = self._fresh
+        constant, absolute, squared = self._hold().fresh
         variance = np.broadcast_to(constant, (len(rows), len(constant)))
-        if absolute is not None:
+        if absolute.any():
             variance = variance + np.abs(rows) @ absolute
-        if squared is not None:
+        if squared.any():
             squares = np.round(rows * rows * DacBank.GRID) / DacBank.GRID if self.dacs else rows * rows
             variance = variance + squares @ squared
         columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
         columns = columns * self.scale**2 + self.config.conversion_sigma**2
-        return tuple(np.sqrt(part) if part.any() else None for part in (columns, reference))
+        return np.sqrt(columns) if columns.any() else None, np.sqrt(reference) if reference.any() else None
 
     def _check_drive(self, drive) -> np.ndarray:
         drive = np.asarray(drive)
@@ -300,3 +224,10 @@ class Array:
         if drive.size and max(drive.max(), -drive.min()) > top:
             raise DesignError(f"drive must be from {-top} to {top}, not {int(drive.flat[np.abs(drive).argmax()])}")
         return drive
+
+
+def _of_cells(part: Part | None) -> Part:
+    """``part``, which arrays of ideal weights lack."""
+    if part is None:
+        raise DesignError("the array must have cells, not ideal weights")
+    return part

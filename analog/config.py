@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..model.formats import DesignError, check_choice, check_number
+from ..model.formats import DesignError, check_choice, check_number, full_scale
+from ..model.layers import Layer
 from .circuit.wires import WireConfig
 from .converters import AdcErrors, DacErrors
 from .memory import devices
@@ -44,6 +45,10 @@ class ArrayConfig:
         check_number("ADC sigma in LSB", self.adc_sigma, 0.0, 1024.0)
         if self.adc_sigma and self.adc_noise != "physical":
             raise DesignError(f"ADC sigma needs ADC noise 'physical', not {self.adc_noise!r}")
+
+    def weight_sigma(self, layer: Layer, redraw: str) -> float:
+        """Standard deviation in codes of weight noise that is drawn ``redraw``; 0 if it is drawn otherwise."""
+        return self.weight_noise * 2 * full_scale(layer.weight_bits) if self.redraw == redraw else 0.0
 
     @property
     def conversion_sigma(self) -> float:

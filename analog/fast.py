@@ -21,6 +21,7 @@ import numpy as np
 
 from ..model.formats import DesignError, check_choice, full_scale, signed_range
 from ..model.layout import logical_order, row_drive
+from ..model.seeds import Seed, child
 from .array import Array
 from .exact_sums import on_grid
 
@@ -40,9 +41,9 @@ def quantile_table() -> np.ndarray:
 class Normals:
     """A stream of standard normal numbers, float32."""
 
-    def __init__(self, kind: str, seed: np.random.SeedSequence) -> None:
+    def __init__(self, kind: str, seed: Seed) -> None:
         check_choice("normal numbers", kind, NORMALS)
-        self._bits = np.random.SFC64(seed)
+        self._bits = np.random.SFC64(child(seed))
         self._generator = np.random.Generator(self._bits)
         self._exact = kind == "exact"
         self._law, self._table = (1.0, 0.0), quantile_table()
@@ -68,14 +69,13 @@ class FastReader:
     Raises :class:`DesignError` for an array whose noise cannot be drawn at the column.
     """
 
-    def __init__(self, array: Array, normals: str = "table", seed=0) -> None:
+    def __init__(self, array: Array, normals: str = "table", seed: Seed = 0) -> None:
         reason = why_not(array)
         if reason:
             raise DesignError(f"fast reads are not for an array with {reason}")
         layer = array.layer
         self._order = logical_order(layer)
         self._low, self._high = signed_range(layer.adc_bits)
-        seed = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         self._normals = Normals(normals, seed)
         drive = row_drive(layer)[:, None]  # into weights and variances: the drive stays in codes
         weights, scale = array.effective()[:, self._order] * drive, array.scale[self._order]
@@ -152,7 +152,7 @@ def why_not(array: Array) -> str:
         return "errors of its converters"
     if array.has_slow_noise:
         return "noise that lasts from step to step"
-    if array.chip and not array.chip.mapping.paired:
+    if array.has_cells and not array.cell_array.mapping.paired:
         return "a reference column, whose noise its columns share"
     return ""
 

@@ -11,6 +11,7 @@ from ..model import reference
 from ..model.formats import DesignError, full_scale, round_shift, signed_range
 from ..model.layers import DenseLayer, LstmLayer
 from ..model.network import LayerData, Network
+from ..model.seeds import Seed, child
 from ..model.tables import cell_tanh_table
 from .array import Array
 from .fast import BLOCK, FastReader, why_not
@@ -22,19 +23,18 @@ LARGEST_TABLE = 2**20
 class FastNetwork:
     """A chip, ready to classify. Raises :class:`DesignError` where fast reads do not apply."""
 
-    def __init__(self, network: Network, arrays: list[Array], normals: str = "table", seed=0) -> None:
+    def __init__(self, network: Network, arrays: list[Array], normals: str = "table", seed: Seed = 0) -> None:
         """``arrays`` are those of :func:`.inference.build_arrays`; ``normals`` and ``seed`` make the read noise."""
         check_head(network)
         reason = why_not_network(network, arrays)
         if reason:
             raise DesignError(f"fast reads are not for a network with {reason}")
         self._network = network
-        root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         kinds = {"lstm": _FastLstm, "dense": _FastDense}
         self._layers = []
         for index, (layer, data, array) in enumerate(zip(network.design.layers, network.layers, arrays)):
-            child = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, index))
-            self._layers.append(kinds[layer.kind](layer, data, FastReader(array, normals, child)))
+            reader = FastReader(array, normals, child(seed, index))
+            self._layers.append(kinds[layer.kind](layer, data, reader))
 
     def classify(self, codes, lengths=None) -> np.ndarray:
         """Class of each sequence (B,), of DAC codes (B, T, m)."""

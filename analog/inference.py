@@ -6,22 +6,21 @@ from ..model import reference
 from ..model.formats import DesignError, check_integer
 from ..model.layout import logical_order, physical_order
 from ..model.network import Network
+from ..model.seeds import Seed, child
 from .array import Array
 from .config import ArrayConfig
 
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 
 
-def build_arrays(network: Network, config: ArrayConfig | None = None, seed=0, share: int = 1) -> list[Array]:
+def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> list[Array]:
     """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``.
 
     ``share`` is that of :class:`.array.Array`.
     """
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     arrays = []
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
-        layer_seed = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, index))
-        array = Array(layer, config, layer_seed, share)
+        array = Array(layer, config, child(seed, index), share)
         array.program(data.weights[:, physical_order(layer)])
         for gate in range(layer.gates):
             array.set_gain(gate, int(data.mult[gate]), int(data.shift[gate]))
@@ -49,9 +48,9 @@ def reachable(arrays: list[Array]) -> list[np.ndarray]:
     range each (:func:`.repair.reach`).
     """
     for array in arrays:
-        if array.chip is None:
+        if not array.has_cells:
             raise DesignError("ranges of weights need arrays of cells, not of ideal weights")
-    return [array.chip.reach(array.levels)[:, :, logical_order(array.layer)] for array in arrays]
+    return [array.cell_array.reach(array.levels)[:, :, logical_order(array.layer)] for array in arrays]
 
 
 def check_head(network: Network) -> None:
@@ -102,6 +101,6 @@ def accuracy_draws(network: Network, codes, lengths, labels, config: ArrayConfig
         raise DesignError(f"labels must be one for each of the {len(codes)} sequences, not of shape {labels.shape}")
     accuracy = np.zeros(draws)
     for draw in range(draws):
-        arrays = build_arrays(network, config, np.random.SeedSequence(seed, spawn_key=(draw,)))
+        arrays = build_arrays(network, config, child(seed, draw))
         accuracy[draw] = (classify(network, codes, lengths, arrays) == labels).mean()
     return accuracy

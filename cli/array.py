@@ -98,8 +98,8 @@ def command(
 
 def describe(looked: ArrayStudy, preset: str, weights: str) -> dict[str, str]:
     """What there is to say about the array in a line each."""
-    mapping, wires, cells = looked.array.chip.mapping, looked.wires, looked.conductances
-    layer, device = looked.layer, looked.array.chip.cells.device
+    mapping, wires, cells = looked.array.cell_array.mapping, looked.wires, looked.conductances
+    layer, device = looked.layer, looked.array.cell_array.cells.device
     plane, column = np.unravel_index(looked.losses.argmax(), looked.losses.shape)
     ends = "both ends" if wires.driver_ends == 2 else "one end"
     return {

@@ -78,12 +78,12 @@ def tornado(path, names: list[str], alone: list[float], without: list[float], id
 
 def conductance_histogram(path, array) -> None:
     """Conductances of an array with cells, one colour for the level that each was meant to have or be nearest to."""
-    digits = np.rint(array.chip.plan(array.levels).digits)
+    digits = np.rint(array.cell_array.plan(array.levels).digits)
     conductances = 1e6 * array.conductances
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     edges = np.linspace(conductances.min(), max(conductances.max(), conductances.min() + 1e-9), 101)
-    for digit in range(array.chip.mapping.base):
+    for digit in range(array.cell_array.mapping.base):
         axes.hist(conductances[digits == digit], bins=edges, histtype="stepfilled", alpha=0.7, label=str(digit))
     axes.set_yscale("log")
     axes.set_xlabel("conductance, uS")

@@ -15,8 +15,8 @@ from .page import render
 
 def write_report(path: Path, looked: ArrayStudy, title: str, preset: str, facts: dict[str, str]) -> None:
     """Write the page; it opens without a network. ``facts`` are lines by name, as the command prints them."""
-    device, volts = looked.array.chip.cells.device, looked.volts(looked.drive("full"))
-    drop = tiled_ir_drop(looked.conductances[0], looked.wires, volts, looked.array.chip.cells.tile)
+    device, volts = looked.array.cell_array.cells.device, looked.volts(looked.drive("full"))
+    drop = tiled_ir_drop(looked.conductances[0], looked.wires, volts, looked.array.cell_array.cells.tile)
     missing = float((volts[:, None] - (drop.row - drop.column)).max())
     with tempfile.TemporaryDirectory() as folder:
         page = render(
@@ -26,7 +26,7 @@ def write_report(path: Path, looked: ArrayStudy, title: str, preset: str, facts:
             preset=preset,
             facts=facts,
             layer=looked.layer,
-            mapping=looked.array.chip.mapping,
+            mapping=looked.array.cell_array.mapping,
             device=device,
             budget=looked.budget,
             noise=_noise(looked),

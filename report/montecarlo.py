@@ -79,13 +79,13 @@ def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> d
     budget = noise_budget(array.layer, study.config, gains, array.levels, seed=study.seed)
     pictures = {f"budget {index}": folder / f"budget-{index}.png"}
     plots.noise_budget(pictures[f"budget {index}"], budget)
-    if array.chip:
+    if array.has_cells:
         pictures[f"cells {index}"] = folder / f"conductances-{index}.png"
         plots.conductance_histogram(pictures[f"cells {index}"], array)
-        if array.chip.cells.wires:
+        if array.cell_array.cells.wires:
             pictures[f"drop {index}"] = folder / f"ir-drop-{index}.png"
-            volts = array.chip.mapping.volts(np.full(array.layer.rows, full_scale(array.layer.dac_bits)))
-            cells = array.chip.cells
+            volts = array.cell_array.mapping.volts(np.full(array.layer.rows, full_scale(array.layer.dac_bits)))
+            cells = array.cell_array.cells
             drop = tiled_ir_drop(array.conductances[0], cells.wires, volts, cells.tile)
             plots.ir_drop_map(pictures[f"drop {index}"], drop, volts)
     return {"layer": array.layer, "budget": budget, "pictures": pictures, "index": index}

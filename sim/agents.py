@@ -7,6 +7,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 
 from ..analog.array import Array
+from ..analog.step_reader import StepReader
 from ..firmware.loader import Read, Transactions
 from ..model.compare import STAGES
 from ..model.formats import from_wire, full_scale
@@ -44,6 +45,7 @@ class ArrayAgent:
         self.view, self.where, self.layer, self.array = view, f"layer {index}", layer, array
         self.firsts, self.rng, self.rules = firsts, rng, rules
         self.cycles, self.program_cycles = cycles, program_cycles
+        self.reader = StepReader(array)
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
         self.drives, self.codes, self.starts, self.ends = [], [], [], []
         self.written = 0  #: cells
@@ -66,12 +68,12 @@ class ArrayAgent:
             if turn == 0:
                 if fresh or (not layer.hidden and self.begins()):
                     self.array.new_sequence()
-                self.array.new_step()
+                self.reader.begin()
                 self.drive = drive
                 self.drives.append(drive)
             elif not np.array_equal(drive, self.drive):
                 self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
-            codes = self.array.convert(drive, step % layer.conversions)
+            codes = self.reader.convert(drive, step % layer.conversions)
             self.codes.append(codes)
             view.agent_codes.value = pack(codes, layer.adc_bits)
             duration = layer.conversion_cycles

@@ -14,6 +14,7 @@ from ..analog.array import Array
 from ..firmware.loader import LoadError, load
 from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
+from ..model.seeds import child
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
 from .job import DeviceJob, DeviceRecord, LayerRecord, read_jobs, write_record
 from .rules import PERIOD, Rules
@@ -36,7 +37,7 @@ class Device:
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         for index, layer in enumerate(layers):
             view = getattr(chip, f"array_{index}").macro
-            array = Array(layer, job.array, seed=np.random.SeedSequence(job.seed, spawn_key=(index,)))
+            array = Array(layer, job.array, child(job.seed, index))
             waits = timing.conversion, timing.programming
             self.agents.append(ArrayAgent(view, index, layer, array, self.source.firsts, rng, self.rules, *waits))
             if layer.conversion_cycles == 0:

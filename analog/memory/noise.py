@@ -1,4 +1,4 @@
-"""Noise sources by name: their formulas in SI units, and processes that are correlated in time.
+"""Noise sources: their formulas in SI units, and processes that are correlated in time.
 
 White sources (thermal, shot) have a one-sided power density and a bandwidth. Slow ones (random telegraph noise,
 1/f) are processes that are sampled once for each time step and remember their state.
@@ -10,32 +10,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.formats import DesignError, check_number
+from ...model.seeds import Seed, stream
 
 BOLTZMANN = 1.380649e-23  #: J/K
 ELECTRON = 1.602176634e-19  #: C
 
 
-def thermal_voltage(resistance, kelvin: float, bandwidth):
-    """Johnson-Nyquist noise of a resistor, V rms: sqrt(4 k T R B).
+def thermal_noise(kelvin: float, bandwidth: float) -> float:
+    """Johnson-Nyquist noise: mean square of the current in A^2 for each siemens, 4 k T B.
 
     The paper prints sqrt(k T R B), but its figure, 4 nV/sqrt(Hz) at 1 kohm, is that of the formula with the 4.
     """
-    return np.sqrt(4 * BOLTZMANN * kelvin * resistance * bandwidth)
+    return 4 * BOLTZMANN * kelvin * bandwidth
 
 
-def thermal_current(conductance, kelvin: float, bandwidth):
-    """Johnson-Nyquist noise of a conductance, A rms: sqrt(4 k T G B)."""
-    return np.sqrt(4 * BOLTZMANN * kelvin * conductance * bandwidth)
+def shot_noise(bandwidth: float) -> float:
+    """Shot noise of a barrier: mean square of the current in A^2 for each ampere, 2 e B (Ma et al., section V.B)."""
+    return 2 * ELECTRON * bandwidth
 
 
-def shot_current(current, bandwidth):
-    """Shot noise of a current over a barrier, A rms: sqrt(2 e I B) (Ma et al., section V.B)."""
-    return np.sqrt(2 * ELECTRON * np.abs(current) * bandwidth)
+class WriteNoise:
+    """Standard normal numbers, new in each cell with each write: of the stream 100 + write below the seed."""
 
+    def __init__(self, seed: Seed, shape: tuple[int, ...]) -> None:
+        self._seed, self._shape = seed, shape
+        self._drawn: dict[int, np.ndarray] = {}
 
-def quantisation_voltage(low: float, high: float, bits: int) -> float:
-    """Rounding error of an ideal converter, V rms: (high - low) / (2^bits sqrt(12)) (Ma et al., equation 8)."""
-    return (high - low) / (2**bits * math.sqrt(12))
+    def deviates(self, writes: np.ndarray) -> np.ndarray:
+        """Those of each cell's last write; 0 for a cell that was never written. ``writes`` may have fewer axes."""
+        deviates = np.zeros(self._shape)
+        for write in np.unique(writes[writes > 0]).tolist():
+            if write not in self._drawn:
+                self._drawn[write] = stream(self._seed, 100 + write).standard_normal(self._shape)
+            deviates = np.where(writes == write, self._drawn[write], deviates)
+        return deviates
 
 
 @dataclass(frozen=True, kw_only=True)

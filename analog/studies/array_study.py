@@ -37,7 +37,7 @@ class ArrayStudy:
     @property
     def wires(self) -> WireConfig:
         """Those of the configuration; none are wires of 0 ohm."""
-        return self.array.chip.cells.wires or WireConfig()
+        return self.array.cell_array.cells.wires or WireConfig()
 
     @property
     def conductances(self) -> np.ndarray:
@@ -47,7 +47,7 @@ class ArrayStudy:
     @cached_property
     def effective(self) -> np.ndarray:
         """:attr:`conductances` as sensed through the wires, (planes, rows, width) in siemens."""
-        tile = self.array.chip.cells.tile
+        tile = self.array.cell_array.cells.tile
         return np.array([sensed_matrix(plane, self.wires, tile) for plane in self.conductances])
 
     @cached_property
@@ -81,7 +81,7 @@ class ArrayStudy:
 
     def plane_names(self) -> list[str]:
         """What each plane of cells holds."""
-        mapping = self.array.chip.mapping
+        mapping = self.array.cell_array.mapping
         if not mapping.paired:
             names = ["the weights, moved up to be positive; the last column is the reference"]
         else:
@@ -105,7 +105,7 @@ class ArrayStudy:
             raise DesignError(f"an input must have {rows} DAC codes, one a row, not shape {codes.shape}")
         if np.abs(codes).max() > top:
             raise DesignError(f"DAC codes must be from {-top} to {top}, not {int(codes[np.abs(codes).argmax()])}")
-        return self.array.chip.mapping.volts(codes)
+        return self.array.cell_array.mapping.volts(codes)
 
 
 def study(design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0) -> ArrayStudy:

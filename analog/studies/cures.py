@@ -9,7 +9,7 @@ from ..array import Array
 from ..circuit.compensate import compensate_pair, pair_error
 from ..circuit.tiles import tiled_matrix
 from ..circuit.wires import WireConfig, approximate_matrix, column_loss, effective_matrix
-from ..memory.chip import STEPS
+from ..memory.cell_array import STEPS
 
 EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
 NO_WEIGHT = 1e-6  #: weight codes; rounding of conductances makes less of a weight of 0
@@ -34,12 +34,12 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     Compensated weights need a pair of cells with more than two levels and a lowest conductance above 0; they are
     left out for other cells.
     """
-    chip, plan = array.chip, array.chip.place(array.levels)
-    cells = chip.mapping.conductances(plan.digits)
-    wanted = chip.gather(chip.mapping.weigh(cells), plan)
+    made, plan = array.cell_array, array.cell_array.place(array.levels)
+    cells = made.mapping.conductances(plan.digits)
+    wanted = made.gather(made.mapping.weigh(cells), plan)
     found = []
     for name, programmed, solved in _solved(array, cells, wires, tile):
-        sensed = chip.gather(chip.mapping.weigh(np.array(solved)), plan)
+        sensed = made.gather(made.mapping.weigh(np.array(solved)), plan)
         factor, error = pair_error(wanted, sensed) if np.abs(wanted).max() > NO_WEIGHT else (1.0, 0.0)
         loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, solved))
         found.append(Outcome(name, wanted, sensed, factor, error, loss))
@@ -65,8 +65,8 @@ def _solved(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> It
     yield "drivers at both ends", cells, [sensed_matrix(plane, both_ends) for plane in cells]
     tiles = [tiled_matrix(plane, wires, tile, tile) for plane in cells]
     yield f"tiles of {tile} x {tile}", cells, tiles
-    device = array.chip.cells.device
-    if array.chip.mapping.compensable:
+    device = array.cell_array.cells.device
+    if array.cell_array.mapping.compensable:
         pair = compensate_pair(*cells, wires, device.g_min, device.g_max, steps=STEPS, solve=sensed_matrix)
         programmed = pair.positive, pair.negative
         yield "weights compensated", programmed, [sensed_matrix(plane, wires) for plane in programmed]

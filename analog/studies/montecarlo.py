@@ -24,6 +24,7 @@ from ...model.layout import logical_order
 from ...model.locks import sole_use
 from ...model.network import Network
 from ...model.processes import process_pool
+from ...model.seeds import child
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
 from ..inference import build_arrays, check_head, classify
@@ -105,7 +106,7 @@ class Summary:
 
 def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
     """Seed of the chip of one draw, for :func:`.inference.build_arrays`."""
-    return np.random.SeedSequence(study.seed, spawn_key=(number,))
+    return child(study.seed, number)
 
 
 def ideal_accuracy(study: Study) -> float:
@@ -139,7 +140,7 @@ class Sampler:
         if why_not_network(study.network, arrays):
             classes = classify(study.network, study.codes, study.lengths, arrays)
         else:
-            reads = np.random.SeedSequence(study.seed, spawn_key=(number, 1 << 20))
+            reads = child(study.seed, number, 1 << 20)
             classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
         errors = []
         for array, drives, exact in zip(arrays, self._drives, self._exact):

@@ -12,6 +12,7 @@ from ohmgate.analog.array import Array
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.converters import DacErrors
 from ohmgate.analog.inference import build_arrays, convert_through
+from ohmgate.analog.step_reader import StepReader
 from ohmgate.model import reference
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -66,8 +67,9 @@ def test_codes_are_the_references_at_every_width(seed, bits, shape, gates):
     gate = gate_of_column(layer)[physical_order(layer)]
     expected = reference.adc_codes(drive @ levels, mult[gate], shift[gate], n)
     assert np.array_equal(array.convert_all(drive), expected)
+    reader = StepReader(array)
     for step in range(layer.conversions):
-        assert np.array_equal(array.convert(drive[0], step), expected[0, step :: layer.conversions])
+        assert np.array_equal(reader.convert(drive[0], step), expected[0, step :: layer.conversions])
 
 
 @pytest.mark.parametrize("config", NOISY)
@@ -92,41 +94,42 @@ def test_noise_of_a_cell_is_redrawn_when_it_is_programmed_again():
 @pytest.mark.parametrize("config", [ArrayConfig(), *NOISY])
 def test_one_step_at_a_time_is_a_slice_of_the_whole_reading(config):
     steps, whole = programmed(LSTM, config), programmed(LSTM, config)
+    reader = StepReader(steps)
     for drive in random_drive(LSTM, 5):
         steps.new_sequence()
         whole.new_sequence()
-        codes = np.stack([steps.convert(drive, step) for step in range(LSTM.conversions)], axis=-1)
+        codes = np.stack([reader.convert(drive, step) for step in range(LSTM.conversions)], axis=-1)
         assert np.array_equal(codes.reshape(-1), whole.convert_all(drive))
 
 
 def test_a_repeated_conversion_is_a_new_reading():
-    array = programmed(LSTM, ArrayConfig(adc_noise="physical", adc_sigma=100.0))
+    reader = StepReader(programmed(LSTM, ArrayConfig(adc_noise="physical", adc_sigma=100.0)))
     drive = random_drive(LSTM, 1)[0]
-    assert not np.array_equal(array.convert(drive, 0), array.convert(drive, 0))
+    assert not np.array_equal(reader.convert(drive, 0), reader.convert(drive, 0))
 
 
 def test_a_reading_is_kept_for_its_drive_and_its_step_alone():
     """Another drive, a gain, a cell, a sequence or a step reads afresh; so does a buffer whose content changed."""
     array = programmed(LSTM, ArrayConfig(adc_noise="physical", adc_sigma=50.0))
-    reads, convert_all = [], array.convert_all
+    reader, reads, convert_all = StepReader(array), [], array.convert_all
     array.convert_all = lambda drive: reads.append(drive.copy()) or convert_all(drive)
     drive = random_drive(LSTM, 1)[0]
     for step in range(3):
-        array.convert(drive, step)
+        reader.convert(drive, step)
     assert len(reads) == 1
     for act in (
         lambda: array.set_gain(0, 90, 10),
         lambda: array.program_cell(0, 0, int(array.levels[0, 0])),
         lambda: array.program(array.levels.copy()),
         lambda: array.new_sequence(),
-        lambda: array.new_step(),
+        lambda: reader.begin(),
         lambda: drive.__setitem__(0, -drive[0] or 1),
     ):
-        array.new_step()
-        array.convert(drive, 0)
+        reader.begin()
+        reader.convert(drive, 0)
         before = len(reads)
         act()
-        array.convert(drive, 1)
+        reader.convert(drive, 1)
         assert len(reads) == before + 1
         assert np.array_equal(reads[-1], drive)
 
@@ -181,9 +184,10 @@ def test_variances_of_noise_do_not_depend_on_the_order_of_summation(dac):
     rows = array.dacs.levels(drive) if dac else drive.astype(float)
     expected = array._read_sigma(rows)[0]
     order = np.random.default_rng(0).permutation(LSTM.rows)
-    array._fresh = (array._fresh[0], *(part[order] for part in array._fresh[1:]))
+    fresh = array.fresh_variance()
+    array._held = replace(array._held, fresh=(fresh[0], *(part[order] for part in fresh[1:])))
     assert np.array_equal(array._read_sigma(rows[:, order])[0], expected)
-    constant, absolute, squared = array.chip.read_variances(array.conductances)
+    constant, absolute, squared = array.cell_array.read_variances(array.conductances)
     variance = constant + np.abs(rows) @ absolute + rows**2 @ (squared + (0.1 * 14) ** 2)
     assert np.allclose(np.sqrt(variance * array.scale**2 + 1 / 12), expected, rtol=1e-6, atol=0)
 
@@ -214,7 +218,7 @@ def test_whole_networks_give_the_references_integers(seed):
         (lambda a: a.set_gain(4, 1, 0), "gate must be an integer from 0 to 3, not 4"),
         (lambda a: a.set_gain(0, 0, 0), "mult must be an integer from 1 to 255, not 0"),
         (lambda a: a.set_gain(0, 1, 64), "shift must be an integer from 0 to 63, not 64"),
-        (lambda a: a.convert(np.zeros(12, int), 3), "step must be an integer from 0 to 2, not 3"),
+        (lambda a: StepReader(a).convert(np.zeros(12, int), 3), "conversion must be an integer from 0 to 2, not 3"),
         (lambda a: a.convert_all(np.zeros(12)), "drive must be integers of shape (batch, 12), not float64 of (12,)"),
         (lambda a: a.convert_all(np.full(12, -9)), "drive must be from -7 to 7, not -9"),
         (lambda a: a.convert_all(np.arange(12)[None] - 3), "drive must be from -7 to 7, not 8"),

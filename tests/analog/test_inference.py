@@ -5,6 +5,7 @@ import pytest
 
 from ohmgate.analog import inference
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
+from ohmgate.analog.step_reader import StepReader
 from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
@@ -49,7 +50,8 @@ def test_a_sequence_at_a_time_has_the_same_chip(name):
                 array = arrays[index]
                 if fresh[0]:
                     array.new_sequence()
-                steps = [array.convert(drive[0], step) for step in range(array.layer.conversions)]
+                reader = StepReader(array)
+                steps = [reader.convert(drive[0], step) for step in range(array.layer.conversions)]
                 physical = np.stack(steps, axis=-1).reshape(1, -1)
                 return physical[:, logical_order(array.layer)]
 

@@ -44,7 +44,7 @@ def test_a_retrained_network_fits_the_chip_and_brings_accuracy_back(trained):
     made = retrain(trained, DATASET, inference.reachable(arrays))
     after = inference.build_arrays(made.network, config(0.3), 1)
     for before, array in zip(arrays, after):
-        assert np.array_equal(before.chip.stuck, array.chip.stuck)
+        assert np.array_equal(before.cell_array.stuck, array.cell_array.stuck)
         assert np.abs(array.effective() - array.levels).max() < 1e-9
     assert accuracy(made.network, after) == made.accuracy
     assert made.accuracy > accuracy(trained.network, arrays) + 0.05
@@ -63,12 +63,12 @@ def test_the_reach_is_what_the_cells_can_do():
     layer = DenseLayer(inputs=20, outputs=32, adcs=4)
     array = Array(layer, config(0.3), 2)
     array.program(np.random.default_rng(0).integers(-7, 8, (21, 32)))
-    low, high = array.chip.reach(array.levels)
-    plan = array.chip.plan(array.levels)
+    low, high = array.cell_array.reach(array.levels)
+    plan = array.cell_array.plan(array.levels)
     assert 5 < (plan.gain < 0).sum() < 27
     for row, column in np.ndindex(21, 32):
         choices = []
-        for stuck in array.chip.stuck[:, row, plan.place[column]]:
+        for stuck in array.cell_array.stuck[:, row, plan.place[column]]:
             choices.append(range(8) if stuck == 0 else [7 if stuck > 0 else 0])
         codes = {int(plan.gain[column]) * (p - n) for p in choices[0] for n in choices[1]}
         assert codes == set(range(low[row, column], high[row, column] + 1))

@@ -30,7 +30,7 @@ def test_ideal_cells_hold_every_weight_exactly(bits, cell_levels, scheme, extra,
     slices = Mapping(layer, Cells(device=device, scheme=scheme)).slices + extra
     array = programmed(device, layer, data_seed=seed, scheme=scheme, slices=slices)
     assert np.array_equal(array.effective(), array.levels)
-    assert array.chip.mapping.base <= cell_levels
+    assert array.cell_array.mapping.base <= cell_levels
     assert array.conductances.min() >= device.g_min
     assert array.conductances.max() <= device.g_max * (1 + 1e-12)
     drive = np.random.default_rng(seed).integers(-7, 8, (5, layer.rows))
@@ -66,7 +66,7 @@ def test_cell_by_cell_is_the_same_chip(scheme):
 
 def test_stuck_cells_stay_at_their_rail():
     array = programmed(IDEAL, levels=np.zeros((20, 400), int), stuck_on=0.02, stuck_off=0.03)
-    stuck = array.chip.stuck
+    stuck = array.cell_array.stuck
     expected = (stuck.size * 0.02, stuck.size * 0.03)
     for sign, count in zip((1, -1), expected):
         assert abs((stuck == sign).sum() - count) < 4 * np.sqrt(count)
@@ -110,10 +110,10 @@ def test_thermal_and_shot_noise_have_their_variance_within_a_percent(scheme):
         array.program(np.tile(np.random.default_rng(4).integers(-7, 8, (20, 1)), (1, 400)))
         g = array.conductances
         if source == "thermal":
-            current = noise.thermal_current(g, 300.0, 5e6)
+            squares = noise.thermal_noise(300.0, 5e6) * g
         else:
-            current = noise.shot_current(g * (volt * np.abs(drive))[:, None], 5e6)
-        wide = (current**2).sum(axis=(0, 1))
+            squares = noise.shot_noise(5e6) * g * (volt * np.abs(drive))[:, None]
+        wide = squares.sum(axis=(0, 1))
         expected = wide[0] if scheme == "pair" else wide[0] + wide[-1]
         unit = volt * (device.g_max - device.g_min) / (7 if scheme == "pair" else 14)
         error = analog_errors(array, drive, 300)
@@ -195,7 +195,7 @@ def test_the_read_voltage_is_the_inputs():
         layer = LstmLayer(inputs=5, hidden=4, adcs=4, input_drive=drive)
         array = programmed(IDEAL, layer, thermal=True, bandwidth=5e6)
         unit = IDEAL.read_voltage / (7 * drive) * (IDEAL.g_max - IDEAL.g_min) / 7
-        assert array.chip.mapping.unit_current == pytest.approx(unit)
+        assert array.cell_array.mapping.unit_current == pytest.approx(unit)
         deviations.append(np.sqrt(array.fresh_variance()[0]))
     assert np.array_equal(array.effective(), array.levels)
     assert deviations[1] == pytest.approx(4 * deviations[0])
@@ -218,7 +218,7 @@ def test_slow_noise_lasts_within_a_sequence(source):
     other = array.analog(batch) - drive @ array.effective()
     assert (one / sigma).var() == pytest.approx(1, rel=0.03)
     assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.85
-    traps = array.chip.traps.mean() if source == "telegraph" else 0.5
+    traps = array.cell_array.traps.mean() if source == "telegraph" else 0.5
     assert traps == pytest.approx(0.5, abs=0.02)  # where the traps are does not change from sequence to sequence
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
 

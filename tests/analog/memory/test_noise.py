@@ -6,23 +6,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ohmgate.analog.config import QUANTISATION_SIGMA
 from ohmgate.analog.memory import noise
 from ohmgate.model.formats import DesignError
 
 
 def test_the_papers_numbers():
     """Section V.A: 0.144 V for 2 bits over +-1 V; about 4 nV/sqrt(Hz) for 1 kohm."""
-    assert noise.quantisation_voltage(-1, 1, 2) == pytest.approx(0.144, abs=0.0005)
-    assert noise.thermal_voltage(1e3, 300, 1) == pytest.approx(4.07e-9, rel=0.002)
-
-
-def test_thermal_voltage_and_current_are_one_noise():
-    assert noise.thermal_current(1e-6, 300, 5e6) == pytest.approx(noise.thermal_voltage(1e6, 300, 5e6) * 1e-6)
+    assert pytest.approx(0.144, abs=0.0005) == QUANTISATION_SIGMA * (1 - -1) / 2**2
+    assert np.sqrt(noise.thermal_noise(300, 1) / 1e-3) == pytest.approx(4.07e-9, rel=0.002)
+    assert np.sqrt(noise.thermal_noise(300, 1) * 1e-3) == pytest.approx(4.07e-12, rel=0.002)
 
 
 def test_shot_noise_of_a_microampere():
-    """2 e I = 3.2e-25 A^2/Hz at 1 uA; the sign of the current does not matter."""
-    assert noise.shot_current(np.array([1e-6, -1e-6]), 1.0) ** 2 == pytest.approx([3.204e-25] * 2, rel=1e-3)
+    """2 e I = 3.2e-25 A^2/Hz at 1 uA."""
+    assert noise.shot_noise(1.0) * 1e-6 == pytest.approx(3.204e-25, rel=1e-3)
 
 
 def dwell_samples(low: np.ndarray, state: bool) -> np.ndarray:

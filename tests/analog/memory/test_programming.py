@@ -9,8 +9,8 @@ from scipy import stats
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.memory import devices
+from ohmgate.analog.memory.cell_array import CellArray
 from ohmgate.analog.memory.cells import Cells
-from ohmgate.analog.memory.chip import Chip
 from ohmgate.analog.memory.programming import PulseModel, WriteVerify, write_verify
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
@@ -22,7 +22,7 @@ UNIT = 39e-6 / 7
 
 def chip(seed=0, **cells):
     cells = Cells(**{"device": devices.reram(), "writer": WriteVerify()} | cells)
-    return Chip(LAYER, cells, np.random.SeedSequence(seed))
+    return CellArray(LAYER, cells, np.random.SeedSequence(seed))
 
 
 def program(target, seed=0, writer=None, **options):
@@ -198,11 +198,11 @@ def test_slow_cells_are_slow_in_every_write():
     """The spread of a pulse from device to device stays with the cells of a chip."""
     pulse = PulseModel(device_sigma=0.5, cycle_sigma=0.0)
     cells = Cells(device=devices.reram(), writer=WriteVerify(pulse=pulse, finest=0.5, verify_sigma=0.0))
-    made = Chip(LAYER, cells, np.random.SeedSequence(3))
+    made = CellArray(LAYER, cells, np.random.SeedSequence(3))
     first, second = (made.program_report(LEVELS, write).pulses.ravel() for write in (1, 2))
     assert not np.array_equal(first, second)
     assert np.corrcoef(first, second)[0, 1] > 0.2
-    other = Chip(LAYER, cells, np.random.SeedSequence(4)).program_report(LEVELS).pulses.ravel()
+    other = CellArray(LAYER, cells, np.random.SeedSequence(4)).program_report(LEVELS).pulses.ravel()
     assert abs(np.corrcoef(first, other)[0, 1]) < 0.1
 
 
@@ -212,10 +212,10 @@ def test_the_loop_makes_good_for_what_differs_from_device_to_device():
     levels = np.clip(LEVELS, -5, 5)
     array = Array(LAYER, ArrayConfig(cells=Cells(device=device, writer=WriteVerify(verify_sigma=0.0))), 1)
     array.program(levels)
-    report = array.chip.program_report(levels)
+    report = array.cell_array.program_report(levels)
     assert np.array_equal(report.conductances, array.conductances)
     target = 1e-6 + UNIT * np.maximum([levels, -levels], 0)
-    low, high = (limit * array.chip.device_factor for limit in (1e-6, 40e-6))
+    low, high = (limit * array.cell_array.device_factor for limit in (1e-6, 40e-6))
     within = (low <= target) & (target <= high)
     assert 0.3 < within.mean() < 0.9
     assert np.abs(array.conductances - target)[within].max() <= 0.25 * UNIT * (1 + 1e-9)
@@ -239,7 +239,7 @@ def test_an_array_programs_by_write_and_verify_cell_by_cell_or_all_at_once():
     for row, column in np.random.default_rng(1).permutation(np.argwhere(np.ones((8, 12)))):
         cells.program_cell(int(row), int(column), int(levels[row, column]))
     assert np.array_equal(whole.effective(), cells.effective())
-    healthy = (whole.chip.stuck == 0).all(axis=0)
+    healthy = (whole.cell_array.stuck == 0).all(axis=0)
     error = (whole.effective() - levels)[healthy]
     assert 0.02 < error.std() < 0.3
     first = whole.effective().copy()

@@ -78,7 +78,7 @@ def test_without_faults_nothing_moves():
 )
 def test_the_plan_says_what_the_array_then_holds(cells):
     made = array(Repair(spares=4), **cells)
-    assert np.allclose(made.chip.plan(LEVELS).error, -errors(made), atol=1e-9)
+    assert np.allclose(made.cell_array.plan(LEVELS).error, -errors(made), atol=1e-9)
     share = np.abs(errors(made)).sum() / np.abs(errors(array(**cells))).sum()
     assert share < (1.0 if cells == {"scheme": "offset"} else 0.5)  # one cell a weight has no partner
 
@@ -98,9 +98,9 @@ def test_each_cure_helps():
 
 def test_a_flipped_column_exchanges_its_planes():
     made = array(Repair())
-    sign = made.chip.plan(LEVELS).gain
+    sign = made.cell_array.plan(LEVELS).gain
     assert 20 < (sign < 0).sum() < 70
-    healthy = (made.chip.stuck == 0).all(axis=0)
+    healthy = (made.cell_array.stuck == 0).all(axis=0)
     assert np.array_equal(made.effective()[healthy], LEVELS[healthy])
     column = int(np.flatnonzero(sign < 0)[0])
     row = int(np.flatnonzero(healthy[:, column] & (LEVELS[:, column] > 0))[0])
@@ -109,7 +109,7 @@ def test_a_flipped_column_exchanges_its_planes():
 
 def test_spares_take_the_place_of_the_worst_columns():
     made = array(Repair(spares=4), rate=0.05)
-    place = made.chip.plan(LEVELS).place
+    place = made.cell_array.plan(LEVELS).place
     assert (place >= 128).sum() == 4
     assert len(np.unique(place)) == 128
     drive = np.random.default_rng(1).integers(-7, 8, (3, 45))

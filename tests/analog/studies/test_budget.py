@@ -60,7 +60,7 @@ def test_shares_follow_their_formulas():
     law = devices.reram().telegraph
     expected = np.sqrt(law.variance * ((drives**2) @ ((g / unit) ** 2).sum(axis=0)).mean()) * scale
     assert found["telegraph"].lsb == pytest.approx(expected, rel=0.05)
-    thermal = noise.thermal_current(g.sum(axis=(0, 1)).mean() * 1e-6, 300, 5e6) / (0.2 / 7 * unit * 1e-6)
+    thermal = np.sqrt(noise.thermal_noise(300, 5e6) * g.sum(axis=(0, 1)).mean() * 1e-6) / (0.2 / 7 * unit * 1e-6)
     assert found["thermal"].lsb == pytest.approx(thermal * scale, rel=0.02)
     assert found["comparator"].lsb == pytest.approx(0.1, rel=0.03)
     assert found["ADC mismatch"].lsb < 0.2

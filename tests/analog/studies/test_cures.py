@@ -54,9 +54,9 @@ def test_each_cure_helps():
     assert [o.name for o in (bare, ends, tiles, compensated)] == names
     planes = [
         effective_matrix(plane, WIRES)
-        for plane in array.chip.mapping.conductances(array.chip.plan(array.levels).digits)
+        for plane in array.cell_array.mapping.conductances(array.cell_array.plan(array.levels).digits)
     ]
-    assert np.allclose(bare.weights, (planes[0] - planes[1]) / array.chip.mapping.unit, rtol=1e-12)
+    assert np.allclose(bare.weights, (planes[0] - planes[1]) / array.cell_array.mapping.unit, rtol=1e-12)
     assert bare.loss > 0.02
     assert ends.loss < 0.7 * bare.loss
     assert tiles.loss < 0.7 * bare.loss
@@ -69,7 +69,7 @@ def test_the_loss_and_the_reading_error_are_the_worst_and_the_mean_square():
     """Loss: of all planes and columns the largest. Error: of readings, the best common factor undone but without a cure."""
     looked = study(Design("one", (LAYER,)), None, 0, preset("paper_wires"), seed=2)
     array, wires = looked.array, looked.wires
-    planes = array.chip.mapping.conductances(array.chip.place(array.levels).digits)
+    planes = array.cell_array.mapping.conductances(array.cell_array.place(array.levels).digits)
     sensed = [effective_matrix(plane, wires) for plane in planes]
     losses = [1 - seen.sum(axis=0) / plane.sum(axis=0) for seen, plane in zip(sensed, planes)]
     bare, ends, *_ = looked.cures
@@ -90,7 +90,7 @@ def test_a_study_follows_its_seed():
         assert not np.array_equal(get(same), get(other))
     assert same.budget == again.budget != other.budget
     stuck = replace(preset("reram"), cells=replace(preset("reram").cells, stuck_on=0.2))
-    chips = [study(design, None, 0, stuck, seed).array.chip.stuck for seed in (3, 4)]
+    chips = [study(design, None, 0, stuck, seed).array.cell_array.stuck for seed in (3, 4)]
     assert not np.array_equal(*chips), "the chip too, not the weights alone"
 
 
@@ -117,7 +117,7 @@ def test_cells_that_cannot_be_compensated_are_not():
 def test_an_array_of_tiles_is_read_through_their_wires():
     array = programmed(wires=WIRES, tile=16)
     planes = [tiled_matrix(plane, WIRES, 16, 16) for plane in array.conductances]
-    assert np.allclose(array.effective(), (planes[0] - planes[1]) / array.chip.mapping.unit, rtol=0, atol=1e-9)
+    assert np.allclose(array.effective(), (planes[0] - planes[1]) / array.cell_array.mapping.unit, rtol=0, atol=1e-9)
     worst = [np.abs(made.effective() - made.levels).max() for made in (array, programmed(wires=WIRES))]
     assert worst[0] < 0.7 * worst[1]
     assert np.array_equal(programmed(wires=WIRES, tile=40).effective(), programmed(wires=WIRES).effective())
@@ -129,7 +129,7 @@ def test_a_compensated_array_holds_its_weights_behind_wires(tile):
     array, bare = programmed(wires=WIRES, tile=tile, compensate=True), programmed(wires=WIRES, tile=tile)
     assert np.abs(array.effective() - array.levels).max() < 1e-3
     assert np.abs(bare.effective() - bare.levels).max() > 0.05
-    gain = array.chip.plan(array.levels).gain
+    gain = array.cell_array.plan(array.levels).gain
     assert (gain == gain[0]).all()
     assert 1.005 < gain[0] < 1.2
     assert np.abs(array.conductances).max() <= paper().g_max * (1 + 1e-12)
@@ -172,7 +172,7 @@ def test_a_study_sees_the_array_that_is_read():
     design = Design("one", (LAYER,))
     looked = study(design, None, 0, preset("paper_wires"), seed=2)
     array = looked.array
-    sensed = array.chip.mapping.weigh(looked.effective)
+    sensed = array.cell_array.mapping.weigh(looked.effective)
     assert np.allclose(sensed, array.effective(), atol=1e-9)
     plain = looked.conductances.sum(axis=1)
     assert np.allclose(looked.losses, 1 - looked.effective.sum(axis=1) / plain)

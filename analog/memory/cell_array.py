@@ -1,18 +1,19 @@
-"""The cells of one chip: everything random about them that stays, from one seed."""
+"""The cells of one array: everything random about them that stays, from one seed; and what they are programmed to."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...model.formats import DesignError
 from ...model.layers import Layer
+from ...model.seeds import Seed, stream
 from ..circuit.compensate import compensate_pair
 from ..circuit.tiles import tiled_matrix
 from ..circuit.wires import WireConfig, effective_matrix
 from . import repair
 from .cells import Cells
 from .mapping import Mapping
-from .noise import BOLTZMANN, ELECTRON
+from .noise import WriteNoise, shot_noise, thermal_noise
 from .programming import ProgramReport, write_verify
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
@@ -20,30 +21,35 @@ MOST = 1e3  #: S, of a cell
 STEPS = 3  #: of the compensation of wires
 
 
-class Chip:
+@dataclass(frozen=True, eq=False)
+class ProgrammedCells:
+    """Cells as they are until they are programmed again.
+
+    ``variances`` are those of :meth:`CellArray.read_variances`, of the columns in their order, and last of the
+    reference column if there is one.
+    """
+
+    plan: repair.Plan
+    conductances: np.ndarray  #: S, (planes, rows, width)
+    weights: np.ndarray  #: codes (rows, columns), as read through the wires
+    variances: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class CellArray:
     """The cells of one array; arrays of conductances have the shape (planes, rows, width) of its mapping."""
 
-    def __init__(self, layer: Layer, cells: Cells, seed: np.random.SeedSequence) -> None:
+    def __init__(self, layer: Layer, cells: Cells, seed: Seed) -> None:
         self.mapping = Mapping(layer, cells)
         self.cells = cells
         self._seed = seed
-        shape = self.mapping.shape
-        self.device_factor = 1 + cells.device.device_sigma * self._normal(0)  #: device to device
-        self._drift = self._normal(1)
-        position = self.stream(2).random(shape)
+        shape, device = self.mapping.shape, cells.device
+        self.device_factor = 1 + device.device_sigma * stream(seed, 0).standard_normal(shape)  #: device to device
+        self._drift = stream(seed, 1).standard_normal(shape)
+        position = stream(seed, 2).random(shape)
         on, faulty = position < cells.stuck_on, position < cells.stuck_on + cells.stuck_off
         self.stuck = np.where(on, 1, np.where(faulty, -1, 0))  #: 1 stuck on, -1 stuck off, 0 healthy
-        law = cells.device.telegraph
-        self.traps = self.stream(3).random(shape) < (law.fraction if law else 0.0)
-        self._generations: dict[int, np.ndarray] = {}
-
-    def stream(self, key: int) -> np.random.Generator:
-        """A generator of its own for each purpose, so that no draw depends on another's size."""
-        seed = np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, key))
-        return np.random.Generator(np.random.SFC64(seed))
-
-    def _normal(self, key: int) -> np.ndarray:
-        return self.stream(key).standard_normal(self.mapping.shape)
+        self.traps = stream(seed, 3).random(shape) < (device.telegraph.fraction if device.telegraph else 0.0)
+        self._write_noise = WriteNoise(seed, shape)
 
     def place(self, levels: np.ndarray) -> repair.Plan:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
@@ -65,6 +71,16 @@ class Chip:
         """Codes lowest and highest that weights can have where :meth:`plan` puts them: (2, rows, columns)."""
         return repair.reach(self.mapping, self.place(levels), self.stuck, self.cells.repair)
 
+    def program(self, levels: np.ndarray, writes: np.ndarray) -> ProgrammedCells:
+        """Program weight codes (rows, columns), whose weights were programmed ``writes`` (rows, columns) times."""
+        plan = self.plan(levels)
+        conductances = self.conductances(plan, writes)
+        columns, gain = plan.place, plan.gain
+        if not self.mapping.paired:
+            columns, gain = np.append(columns, -1), np.append(gain, 1)
+        constant, absolute, squared = (part[..., columns] * gain**2 for part in self.read_variances(conductances))
+        return ProgrammedCells(plan, conductances, self.weights(conductances, plan), (constant, absolute, squared))
+
     def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
 
@@ -79,7 +95,7 @@ class Chip:
         if not self.mapping.paired:
             wide[:, -1] = writes.max(axis=1)
         programmed = self._written(target, plan, wide)
-        programmed = programmed + device.programming_sigma(target) * self._programming_deviates(wide)
+        programmed = programmed + device.programming_sigma(target) * self._write_noise.deviates(wide)
         if self.cells.writer is None:  # a closed loop reads the cell as it is
             programmed = programmed * self.device_factor
         programmed = np.maximum(programmed, 0.0)
@@ -126,10 +142,10 @@ class Chip:
     def _write(self, plan: repair.Plan, write: int) -> ProgramReport:
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
-        rng = self.stream(1_000_000 + write)
+        rng = stream(self._seed, 1_000_000 + write)
         low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
         start = self.with_faults(low + (high - low) * rng.random(target.shape))
-        unit, stuck, born = self.mapping.unit, self.stuck != 0, self.stream(4)
+        unit, stuck, born = self.mapping.unit, self.stuck != 0, stream(self._seed, 4)
         return write_verify(target, start, (low, high), unit, self.cells.writer, rng, stuck, born=born)
 
     def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
@@ -145,14 +161,6 @@ class Chip:
         device = self.cells.device
         return np.select([self.stuck > 0, self.stuck < 0], [device.g_max, device.g_min], conductances)
 
-    def _programming_deviates(self, writes: np.ndarray) -> np.ndarray:
-        deviates = np.zeros(self.mapping.shape)
-        for write in np.unique(writes[writes > 0]).tolist():
-            if write not in self._generations:
-                self._generations[write] = self._normal(100 + write)
-            deviates = np.where(writes == write, self._generations[write], deviates)
-        return deviates
-
     def read_variances(self, conductances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variance of a column's sum by noise that is new in every step, (width,), (rows, width), (rows, width).
 
@@ -163,7 +171,7 @@ class Chip:
         square_unit = mapping.unit_current**2
         weighted = mapping.weigh_squares(conductances) * mapping.unit**2  # S, mirrors squared
         none = np.zeros_like(weighted)
-        thermal = 4 * BOLTZMANN * cells.kelvin * cells.bandwidth / square_unit * weighted.sum(axis=0)
-        shot = 2 * ELECTRON * cells.bandwidth * mapping.code_voltage / square_unit * weighted
+        thermal = thermal_noise(cells.kelvin, cells.bandwidth) / square_unit * weighted.sum(axis=0)
+        shot = shot_noise(cells.bandwidth) * mapping.code_voltage / square_unit * weighted
         read = mapping.weigh_squares(cells.device.read_noise(conductances) ** 2)
         return (thermal if cells.thermal else none[0]), (shot if cells.shot else none), read

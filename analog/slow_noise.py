@@ -1,0 +1,111 @@
+"""Noise of one array that outlasts a time step: weight noise per sequence, telegraph and 1/f noise of its cells."""
+
+import numpy as np
+
+from ..model.formats import DesignError, check_integer
+from ..model.layers import Layer
+from ..model.seeds import Seed, stream
+from .config import ArrayConfig
+from .exact_sums import ColumnSums
+from .memory.cell_array import CellArray, ProgrammedCells
+from .memory.noise import FlickerProcess, TelegraphProcess, resized
+
+
+class SequenceNoise:
+    """Gaussian weight noise that is drawn once for a sequence."""
+
+    def __init__(self, sigma: float, layer: Layer, sums: ColumnSums, rng: np.random.Generator) -> None:
+        self._sigma, self._sums, self._rng = sigma, sums, rng
+        self._noise = np.zeros((0, layer.rows, layer.columns))
+        self.size = layer.rows * layer.columns  #: numbers kept for each course
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Draw it for the courses of the mask ``begins``."""
+        self._noise = resized(self._noise, begins)
+        drawn = self._rng.standard_normal((int(begins.sum()), *self._noise.shape[1:]))
+        self._noise[begins] = self._sums.weights(drawn * self._sigma, 10 * self._sigma)
+
+    def sample(self) -> np.ndarray:
+        """(courses, rows, columns) in weight codes."""
+        return self._noise
+
+
+class CellNoise:
+    """Telegraph noise cell by cell; 1/f noise weight by weight, as the cells of one add up to one such process."""
+
+    def __init__(self, cells: CellArray, sums: ColumnSums, seed: Seed) -> None:
+        self._cells, self._sums = cells, sums
+        device, seconds, mapping = cells.cells.device, cells.cells.step_seconds, cells.mapping
+        self._telegraph = self._flicker = None
+        if device.telegraph:
+            traps = int(cells.traps.sum())
+            self._telegraph = TelegraphProcess(device.telegraph, traps, seconds, stream(seed, 6))
+        if device.flicker:
+            self._flicker = FlickerProcess(device.flicker, mapping.shape[1:], seconds, stream(seed, 7))
+        self._processes = [process for process in (self._telegraph, self._flicker) if process]
+        self.size = sum(process.size for process in self._processes)  #: numbers kept for each course
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Start the courses of the mask ``begins`` in equilibrium."""
+        for process in self._processes:
+            process.begin(begins)
+
+    def sample(self, programmed: ProgrammedCells) -> np.ndarray:
+        """(courses, rows, columns) in weight codes now, then advance by one step."""
+        conductances, change = programmed.conductances, np.zeros(self._cells.mapping.shape[1:])
+        if self._telegraph:
+            change = change + self._cells.weigh_traps(self._telegraph.sample(), conductances)
+        if self._flicker:
+            squares = self._cells.mapping.weigh_squares(conductances**2)
+            change = change + self._flicker.sample() * np.sqrt(squares)
+        return self._sums.weights(self._cells.gather(change, programmed.plan))
+
+
+class SlowNoise:
+    """All of it; a batch has one course for every ``share`` neighbouring sequences."""
+
+    def __init__(
+        self, layer: Layer, config: ArrayConfig, cells: CellArray | None, sums: ColumnSums, share: int, seed: Seed
+    ) -> None:
+        self._share = check_integer("sequences that share noise", share, 1, 1_000_000)
+        self._layer = layer
+        self._sequence = self._cells = None
+        sigma = config.weight_sigma(layer, "per_sequence")
+        if sigma:
+            self._sequence = SequenceNoise(sigma, layer, sums, stream(seed, 1))
+        if cells and (cells.cells.device.telegraph or cells.cells.device.flicker):
+            self._cells = CellNoise(cells, sums, seed)
+        self._sources = [source for source in (self._sequence, self._cells) if source]
+        self._batch = 0  # sequences under way
+
+    def __bool__(self) -> bool:
+        return bool(self._sources)
+
+    @property
+    def numbers_per_sequence(self) -> int:
+        """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
+        lasting = -(-sum(source.size for source in self._sources) // self._share)
+        return lasting + (0 if self._sequence else self._layer.rows + self._layer.columns)
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Begin the sequences of the mask ``begins`` (B,)."""
+        self._batch = len(begins)
+        if self._share > 1 and begins.any() != begins.all():
+            raise DesignError(f"a batch of {len(begins)} sequences that share noise must begin as a whole")
+        for source in self._sources:
+            source.begin(begins[:: self._share])
+
+    def column_sums(self, rows: np.ndarray, programmed: ProgrammedCells | None) -> np.ndarray | float:
+        """What a step of the noise adds to the column sums (B, columns) of ``rows`` (B, rows)."""
+        if not self:
+            return 0.0
+        if self._batch != len(rows):
+            self.begin(np.ones(len(rows), dtype=bool))
+        courses = np.zeros((-(-len(rows) // self._share), self._share, self._layer.rows))
+        courses.reshape(-1, self._layer.rows)[: len(rows)] = rows
+        sums = np.zeros((*courses.shape[:2], self._layer.columns))
+        if self._sequence:
+            sums += courses @ self._sequence.sample()
+        if self._cells and programmed:
+            sums += courses @ self._cells.sample(programmed)
+        return sums.reshape(-1, self._layer.columns)[: len(rows)]

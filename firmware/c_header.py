@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..model.files import write_together
+from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.registers import ID_VALUE, REGISTERS, VERSION_VALUE
 from . import format as image_format
@@ -138,7 +139,7 @@ def _image() -> str:
         _define("IMAGE_DIGEST_BYTES", image_format.DIGEST_BYTES),
         _define("IMAGE_NO_LAYER", image_format.NO_LAYER, style="x"),
         _define("IMAGE_COLUMN_ORDER", image_format.COLUMN_ORDER),
-        _define("IMAGE_MAX_BITS", image_format.MAX_BITS),
+        _define("IMAGE_MAX_BITS", HARDWARE_BITS),
         _define("IMAGE_MULT_MAX", 2**MULT_BITS - 1),
         _define("IMAGE_SHIFT_MAX", 2**SHIFT_BITS - 1),
     ]

@@ -14,7 +14,6 @@ FORMAT_VERSIONS = (1, 2)  #: 2: META has the scale and offset of the outputs
 NO_LAYER = 0xFFFFFFFF  #: the layer number of META
 DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
 CRC_BYTES = 4  #: behind the header and behind every section
-MAX_BITS = 8  #: of D, W, N and the codes of a dense layer's table: what the RTL takes
 COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in step s (ohmgate.model.layout)
 GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
 
@@ -110,15 +109,6 @@ GEOMETRY = Record(
 GAIN_ENTRY = Record("GAIN", (("mult", "B", "1..255"), ("shift", "B", "0..63")))
 
 
-def table_bits(layer: Layer) -> int:
-    """Bits of a table entry that is loaded with the image; 0 where the layer loads no table."""
-    if layer.tables == "constant":
-        return 0
-    if layer.kind == "lstm":
-        return layer.activation_bits
-    return layer.output_bits if layer.has_table else 0
-
-
 def geometry(layer: Layer) -> dict:
     """Values of the GEOM record of ``layer``."""
     return {
@@ -127,7 +117,7 @@ def geometry(layer: Layer) -> dict:
         "dac_bits": layer.dac_bits,
         "weight_bits": layer.weight_bits,
         "adc_bits": layer.adc_bits,
-        "table_bits": table_bits(layer),
+        "table_bits": layer.loaded_table_bits,
         "column_order": COLUMN_ORDER,
         "bias_rows": layer.bias_rows,
         "inputs": layer.inputs,
@@ -145,7 +135,7 @@ def section_order(layers: tuple[Layer, ...]) -> list[tuple[bytes, int]]:
     order = [(META, NO_LAYER)]
     for index, layer in enumerate(layers):
         order += [(GEOM, index), (WGHT, index), (GAIN, index)]
-        if table_bits(layer):
+        if layer.loaded_table_bits:
             order.append((TABL, index))
     return order
 

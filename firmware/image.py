@@ -9,13 +9,12 @@ from pathlib import Path
 
 from ..model.design import CONTRACT_VERSION, Design
 from ..model.files import whole
-from ..model.layers import Layer
+from ..model.layers import HARDWARE_BITS, Layer
 from ..model.network import LayerData, Network, nominal_tables
 from . import sections as codec
 from .format import (
     GAIN,
     GEOM,
-    MAX_BITS,
     META,
     NO_LAYER,
     TABL,
@@ -23,7 +22,6 @@ from .format import (
     ImageError,
     section_name,
     section_order,
-    table_bits,
 )
 from .frame import Frame, Section, join, split
 
@@ -121,7 +119,7 @@ def _decode_layer(layer: Layer, found: dict[bytes, Section]) -> LayerData:
     _in_section(found[GEOM], codec.check_geometry, layer)
     weights = _in_section(found[WGHT], codec.decode_weights, layer)
     mult, shift = _in_section(found[GAIN], codec.decode_gains, layer)
-    loaded = table_bits(layer) > 0
+    loaded = layer.loaded_table_bits > 0
     tables = _in_section(found[TABL], codec.decode_tables, layer) if loaded else nominal_tables(layer)
     return LayerData(weights, mult, shift, tables)
 
@@ -135,10 +133,6 @@ def _in_section(section: Section, function, *arguments):
 
 
 def _check_bits(design: Design, where: str) -> None:
-    for index, layer in enumerate(design.layers):
-        widths = [("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)]
-        if layer.kind == "dense" and layer.has_table:
-            widths.append(("output", layer.output_bits))
-        for name, bits in widths:
-            if bits > MAX_BITS:
-                raise ImageError(f"{where}: layer {index}: an image holds at most {MAX_BITS} {name} bits, not {bits}")
+    if wide := design.too_wide():
+        index, name, bits = wide
+        raise ImageError(f"{where}: layer {index}: an image holds at most {HARDWARE_BITS} {name} bits, not {bits}")

@@ -8,7 +8,7 @@ from ..model.design import Design
 from ..model.formats import full_scale, symmetric_codes
 from ..model.layers import Layer
 from ..model.network import INPUT_UNITS, OUTPUT_UNITS, LayerData, Network
-from .format import GATE_ORDER, section_name, table_bits
+from .format import GATE_ORDER, section_name
 from .frame import split
 from .image import decode
 
@@ -74,7 +74,7 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
         mult, shift = int(data.mult[gate]), int(data.shift[gate])
         lines.append(f"  gain {name}   {mult} / 2^{shift} = {mult / 2**shift:.6g} ADC steps per product of codes")
     for gate, name in enumerate(names if data.tables is not None else ""):
-        origin = "loaded" if table_bits(layer) else "constant"
+        origin = "loaded" if layer.loaded_table_bits else "constant"
         lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}, in 1/{_entry_scale(layer, name)}")
     return lines + _histogram(layer, data)
 

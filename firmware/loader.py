@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..model.layers import Layer
-from ..model.network import LayerData, Network
+from ..model.network import LayerData, Network, table_patterns
 from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register
-from .format import table_bits
 from .image import unpack
-from .sections import table_patterns, weight_patterns
+from .sections import weight_patterns
 
 
 class LoadError(Exception):
@@ -165,7 +164,7 @@ def _compare_layers(network: Network) -> Transactions:
                 "DAC_BITS": layer.dac_bits,
                 "WEIGHT_BITS": layer.weight_bits,
                 "ADC_BITS": layer.adc_bits,
-                "TABLE_BITS": table_bits(layer),
+                "TABLE_BITS": layer.loaded_table_bits,
                 "GATES": layer.gates,
             },
         }
@@ -182,8 +181,8 @@ def _data(layer: Layer, data: LayerData, weights: bool):
     """Lists of writes, one for each gate's gain and table and for each row of cells."""
     for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
         yield [_write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
-    if table_bits(layer):
-        for gate, entries in enumerate(table_patterns(layer, data).tolist()):
+    if layer.loaded_table_bits:
+        for gate, entries in enumerate(table_patterns(layer, data.tables).tolist()):
             yield [_write("TABLE_ADDRESS", GATE=gate, ENTRY=0)] + [
                 Write(BY_NAME["TABLE_DATA"], entry) for entry in entries
             ]
@@ -195,7 +194,7 @@ def _data(layer: Layer, data: LayerData, weights: bool):
 
 
 def _words(layer: Layer, weights: bool) -> int:
-    table = layer.gates * 2**layer.adc_bits if table_bits(layer) else 0
+    table = layer.gates * 2**layer.adc_bits if layer.loaded_table_bits else 0
     return layer.gates + table + (layer.rows * layer.columns if weights else 0)
 
 

@@ -12,9 +12,9 @@ from ..model.design import Design
 from ..model.formats import from_wire, is_symmetric, to_wire
 from ..model.layers import Layer
 from ..model.layout import logical_order, physical_order
-from ..model.network import INPUT_UNITS, MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network
+from ..model.network import INPUT_UNITS, MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, table_patterns
 from .bits import pack_bits, packed_size, unpack_bits
-from .format import GAIN_ENTRY, GEOMETRY, geometry, table_bits
+from .format import GAIN_ENTRY, GEOMETRY, geometry
 
 
 def version_of(network: Network) -> int:
@@ -117,21 +117,14 @@ def decode_gains(payload: bytes, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def table_patterns(layer: Layer, data: LayerData) -> np.ndarray:
-    """Bit patterns (gates, 2^N) of a table's entries, int64."""
-    if layer.kind == "dense":
-        return to_wire(data.tables, layer.output_bits)
-    return np.asarray(data.tables, dtype=np.int64) & (2**layer.activation_bits - 1)
-
-
 def encode_tables(layer: Layer, data: LayerData) -> bytes:
     """16 bits for each entry, gate after gate."""
-    return table_patterns(layer, data).astype("<u2").tobytes()
+    return table_patterns(layer, data.tables).astype("<u2").tobytes()
 
 
 def decode_tables(payload: bytes, layer: Layer) -> np.ndarray:
     """Entries (gates, 2^N), int64."""
-    entries, bits = 2**layer.adc_bits, table_bits(layer)
+    entries, bits = 2**layer.adc_bits, layer.table_bits
     _check_length(payload, 2 * layer.gates * entries)
     patterns = np.frombuffer(payload, dtype="<u2").reshape(layer.gates, entries).astype(np.int64)
     bad = np.argwhere(patterns >= 2**bits)

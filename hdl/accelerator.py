@@ -7,10 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
-from ..model.formats import check_integer
 from ..model.layers import Layer
 from ..model.registers import ADDRESS_BITS
-from .activation_tables import has_loaded_tables
 from .array_port import ArraySignature
 from .dense_layer import DenseLayerCore
 from .lstm_layer import LstmLayerCore, trace_signature
@@ -19,7 +17,6 @@ from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature
 
 CORES = {"lstm": LstmLayerCore, "dense": DenseLayerCore}
-RTL_BITS = 8  #: widest DAC, weight and ADC codes of the RTL
 
 
 def layer_core(layer: Layer, trace: bool = False) -> wiring.Component:
@@ -41,15 +38,6 @@ def accelerator_members(design: Design, trace: bool) -> dict:
     return members
 
 
-def check_rtl(design: Design) -> None:
-    """Raise :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes."""
-    for index, layer in enumerate(design.layers):
-        for what, bits in (("DAC", layer.dac_bits), ("weight", layer.weight_bits), ("ADC", layer.adc_bits)):
-            check_integer(f"layer {index}: {what} bits of a design for RTL", bits, 1, RTL_BITS)
-        if layer.kind == "dense" and layer.has_table:
-            check_integer(f"layer {index}: output bits of a design for RTL", layer.output_bits, 1, RTL_BITS)
-
-
 class Accelerator(wiring.Component):
     """Everything digital; the arrays are connected to its ports ``array_0``, ``array_1``, ...
 
@@ -58,7 +46,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, design: Design, trace: bool = False):
         self.design, self.traced = design, trace
-        check_rtl(design)
+        design.check_hardware()
         members = accelerator_members(design, trace)
         for index, layer in enumerate(design.layers):
             members[f"array_{index}"] = Out(ArraySignature(layer))
@@ -76,7 +64,7 @@ class Accelerator(wiring.Component):
             port = getattr(self, f"array_{index}")
             wiring.connect(m, core.array, wiring.flipped(port.read))
             wiring.connect(m, getattr(registers, f"setup_{index}"), wiring.flipped(port.setup))
-            if has_loaded_tables(layer):
+            if layer.loaded_table_bits:
                 wiring.connect(m, getattr(registers, f"table_{index}"), core.table)
             if self.traced and layer.kind == "lstm":
                 wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))

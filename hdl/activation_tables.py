@@ -5,40 +5,21 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..model.formats import to_wire
 from ..model.layers import Layer
-from ..model.network import nominal_tables
-
-
-def entry_bits(layer: Layer) -> int:
-    """Bits of a table entry, 0 where a layer has no table."""
-    if layer.kind == "lstm":
-        return layer.activation_bits
-    return layer.output_bits if layer.has_table else 0
-
-
-def entry_patterns(layer: Layer, tables: np.ndarray) -> np.ndarray:
-    """Bit patterns of table entries as the registers and memories hold them; same shape, int64."""
-    bits = entry_bits(layer)
-    return to_wire(tables, bits) if layer.kind == "dense" else np.asarray(tables, dtype=np.int64) & (2**bits - 1)
-
-
-def has_loaded_tables(layer: Layer) -> bool:
-    """Does the image carry this layer's tables?"""
-    return entry_bits(layer) > 0 and layer.tables == "loaded"
+from ..model.network import nominal_tables, table_patterns
 
 
 class TableWriteSignature(wiring.Signature):
     """Writes one table entry while ``en`` is high."""
 
     def __init__(self, layer: Layer):
-        self.shape = (layer.gates, layer.adc_bits, entry_bits(layer))
+        self.shape = (layer.gates, layer.adc_bits, layer.table_bits)
         super().__init__(
             {
                 "en": Out(1),
                 "gate": Out(range(max(layer.gates, 2))),
                 "entry": Out(layer.adc_bits),
-                "data": Out(entry_bits(layer)),
+                "data": Out(layer.table_bits),
             }
         )
 
@@ -58,10 +39,9 @@ class ActivationTables(wiring.Component):
 
     def __init__(self, layer: Layer):
         self.layer = layer
-        bits = entry_bits(layer)
         members = {
             "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
-            "entries": Out(data.ArrayLayout(bits, layer.adcs)),
+            "entries": Out(data.ArrayLayout(layer.table_bits, layer.adcs)),
         }
         if layer.tables == "loaded":
             members["write"] = In(TableWriteSignature(layer))
@@ -78,9 +58,9 @@ class ActivationTables(wiring.Component):
         layer = self.layer
         lanes = layer.adcs // layer.gates
         for gate in range(layer.gates):
-            patterns = entry_patterns(layer, nominal_tables(layer)[gate]).tolist()
+            patterns = table_patterns(layer, nominal_tables(layer)[gate]).tolist()
             if layer.tables == "loaded":
-                table = memory.Memory(shape=entry_bits(layer), depth=2**layer.adc_bits, init=[])
+                table = memory.Memory(shape=layer.table_bits, depth=2**layer.adc_bits, init=[])
                 m.submodules[f"table_{gate}"] = table
                 write = table.write_port()
                 m.d.comb += [
@@ -95,7 +75,7 @@ class ActivationTables(wiring.Component):
                     read = table.read_port()
                     m.d.comb += [read.addr.eq(address), self.entries[adc].eq(read.data)]
                 else:
-                    entry = Signal(entry_bits(layer), reset_less=True, name=f"entry_{adc}")
+                    entry = Signal(layer.table_bits, reset_less=True, name=f"entry_{adc}")
                     with m.Switch(address):
                         for value, pattern in enumerate(patterns):
                             with m.Case(value):

@@ -8,7 +8,7 @@ from ..model.formats import signed_range
 from ..model.layers import Layer
 from ..model.network import LayerData, Network
 from ..model.reference import LayerTrace, run
-from .activation_tables import TableWriteSignature, has_loaded_tables
+from .activation_tables import TableWriteSignature
 from .array_port import ReadSignature
 from .streams import input_stream, output_stream
 
@@ -27,7 +27,7 @@ def layer_members(layer: Layer) -> dict:
     if layer.kind == "lstm":
         #: cell-state updates that saturated in the last cycle
         members["cell_saturations"] = Out(range(layer.lanes + 1))
-    if has_loaded_tables(layer):
+    if layer.loaded_table_bits:
         members["table"] = In(TableWriteSignature(layer))
     return members
 

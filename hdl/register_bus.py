@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
-from .activation_tables import TableWriteSignature, entry_bits, has_loaded_tables
+from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
 from .wishbone import WishboneSignature
 
@@ -36,7 +36,7 @@ class RegisterBus(wiring.Component):
         }
         for index, layer in enumerate(design.layers):
             members[f"setup_{index}"] = Out(SetupSignature(layer))
-            if has_loaded_tables(layer):
+            if layer.loaded_table_bits:
                 members[f"table_{index}"] = Out(TableWriteSignature(layer))
         super().__init__(members)
 
@@ -57,7 +57,6 @@ class RegisterBus(wiring.Component):
         selected = {name: Signal(16, name=f"selected_{name}") for name in ("rows", "columns", "entries", "gates")}
         with m.Switch(layer_select):
             for index, layer in enumerate(layers):
-                loaded = entry_bits(layer) if has_loaded_tables(layer) else 0
                 with m.Case(index):
                     m.d.comb += [
                         geometry.eq(BY_NAME["GEOMETRY"].pack(ROWS=layer.rows, COLUMNS=layer.columns)),
@@ -66,13 +65,13 @@ class RegisterBus(wiring.Component):
                                 DAC_BITS=layer.dac_bits,
                                 WEIGHT_BITS=layer.weight_bits,
                                 ADC_BITS=layer.adc_bits,
-                                TABLE_BITS=loaded,
+                                TABLE_BITS=layer.loaded_table_bits,
                                 GATES=layer.gates,
                             )
                         ),
                         selected["rows"].eq(layer.rows),
                         selected["columns"].eq(layer.columns),
-                        selected["entries"].eq(2**layer.adc_bits if loaded else 0),
+                        selected["entries"].eq(2**layer.adc_bits if layer.loaded_table_bits else 0),
                         selected["gates"].eq(layer.gates),
                     ]
 
@@ -192,7 +191,7 @@ class RegisterBus(wiring.Component):
             with m.Else():
                 m.d.sync += entry.eq(entry + 1)
         for index, layer in enumerate(self.design.layers):
-            if has_loaded_tables(layer):
+            if layer.loaded_table_bits:
                 table = getattr(self, f"table_{index}")
                 m.d.comb += [
                     table.en.eq(writes["TABLE_DATA"] & (layer_select == index)),

@@ -12,8 +12,8 @@ from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
-from .formats import DesignError, check_choice
-from .layers import INNER_OUTPUTS, KINDS, Layer
+from .formats import DesignError, check_choice, check_integer
+from .layers import HARDWARE_BITS, INNER_OUTPUTS, KINDS, Layer
 from .records import from_table, read_toml
 
 CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
@@ -65,6 +65,20 @@ class Design:
                     f"layer {index + 1}: DAC bits must be the {layer.output_bits} output bits "
                     f"of layer {index}, not {following.dac_bits}"
                 )
+
+    def too_wide(self) -> tuple[int, str, int] | None:
+        """Layer, name and bits of the first code wider than :data:`~ohmgate.model.layers.HARDWARE_BITS`, if any."""
+        for index, layer in enumerate(self.layers):
+            for name, bits in layer.code_bits.items():
+                if bits > HARDWARE_BITS:
+                    return index, name, bits
+        return None
+
+    def check_hardware(self) -> None:
+        """Raise :class:`DesignError` for codes wider than the RTL takes."""
+        if wide := self.too_wide():
+            index, name, bits = wide
+            check_integer(f"layer {index}: {name} bits of a design for RTL", bits, 1, HARDWARE_BITS)
 
     @cached_property
     def fingerprint(self) -> str:

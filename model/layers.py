@@ -13,6 +13,7 @@ from .tables import DENSE_FUNCTIONS
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
 MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
+HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone they may be wider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,16 @@ class ArrayLayer:
     def at_end(self) -> bool:
         """Is the array read on the last step of a sequence only?"""
         return getattr(self, "emit", "step") == "end"
+
+    @property
+    def loaded_table_bits(self) -> int:
+        """Bits of an entry of the tables that the image carries; 0 where it carries none."""
+        return self.table_bits if self.tables == "loaded" else 0
+
+    @property
+    def code_bits(self) -> dict[str, int]:
+        """Width of each kind of code by its name; those that :data:`HARDWARE_BITS` limits."""
+        return {"DAC": self.dac_bits, "weight": self.weight_bits, "ADC": self.adc_bits}
 
     @property
     def adc_step(self) -> float:
@@ -112,6 +123,11 @@ class LstmLayer(ArrayLayer):
     @property
     def columns(self) -> int:
         return 4 * self.hidden
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of a table's entry."""
+        return self.activation_bits
 
     @property
     def lanes(self) -> int:
@@ -180,6 +196,15 @@ class DenseLayer(ArrayLayer):
     @property
     def has_table(self) -> bool:
         return self.output == "table"
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of a table's entry; 0 for a head, which has no table."""
+        return self.output_bits if self.has_table else 0
+
+    @property
+    def code_bits(self) -> dict[str, int]:
+        return super().code_bits | ({"output": self.output_bits} if self.has_table else {})
 
     @property
     def output_unit(self) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .design import Design
-from .formats import DesignError, is_symmetric, quantise_symmetric, signed_range
+from .formats import DesignError, is_symmetric, quantise_symmetric, signed_range, to_wire
 from .layers import Layer, LstmLayer
 from .tables import dense_table, gate_tables
 
@@ -144,6 +144,11 @@ def table_range(layer: LstmLayer, gate: int) -> tuple[int, int]:
     if gate < 3:
         return 0, 2**layer.activation_bits - 1
     return signed_range(layer.activation_bits)
+
+
+def table_patterns(layer: Layer, tables: np.ndarray) -> np.ndarray:
+    """Bit patterns of table entries as images, registers and memories hold them; same shape, int64."""
+    return to_wire(tables, layer.table_bits)
 
 
 def nominal_tables(layer: Layer) -> np.ndarray | None:

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
-from ..hdl.accelerator import check_rtl
 from ..hdl.chip import Chip
 from ..hdl.flow.emit import emit
 from ..hdl.flow.verilator import tool_path
@@ -56,7 +55,7 @@ def build(
     the simulator is missing or the build fails.
     """
     for design in designs:  # before Amaranth makes modules, which warn if an error leaves them unused
-        check_rtl(design)
+        design.check_hardware()
     require(simulator, folder, waves)
     folder = Path(folder).resolve()  # the simulator runs in another folder
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs

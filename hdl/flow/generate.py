@@ -5,7 +5,6 @@ from pathlib import Path
 from ...model.design import Design
 from ...model.files import write_together
 from ...model.registers import markdown
-from ..accelerator import check_rtl
 from ..chip import Chip
 from ..macro_views import behavioural, black_box, unique_layers
 from .emit import emit
@@ -27,7 +26,7 @@ def generate(design: Design, folder: Path, trace: bool = False) -> list[Path]:
 
 def generated(design: Design, trace: bool = False) -> dict[str, str]:
     """The text of every generated file by its name."""
-    check_rtl(design)
+    design.check_hardware()
     name, layers = design.name, unique_layers(design)
     return {
         f"{name}.v": emit(Chip(design, trace), name),

@@ -10,7 +10,7 @@ from ...model.files import write_together
 from ...model.formats import DesignError, check_choice
 from ...model.prerequisites import require
 from ...model.programs import not_whole, work_folder, written
-from ..accelerator import Accelerator, check_rtl
+from ..accelerator import Accelerator
 from ..chip import Chip
 from ..macro_views import black_box, unique_layers
 from .emit import emit
@@ -69,7 +69,7 @@ def synthesise(
     file or a design that the RTL does not take.
     """
     check(target, liberty, place)
-    check_rtl(design)
+    design.check_hardware()
     if target == "ecp5":
         source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
         return synthesise_verilog(source, target, liberty, place)

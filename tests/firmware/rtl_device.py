@@ -6,7 +6,6 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from ohmgate.firmware.loader import BusError
-from ohmgate.hdl.activation_tables import has_loaded_tables
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.design import Design
 from tests.firmware.fake_device import FakeDevice
@@ -34,7 +33,7 @@ class RtlDevice:
         self._simulator.add_clock(1e-6)
         for index, layer in enumerate(design.layers):
             self._simulator.add_testbench(partial(self._program, index=index), background=True)
-            if has_loaded_tables(layer):
+            if layer.loaded_table_bits:
                 self._simulator.add_testbench(partial(self._note_tables, index=index), background=True)
         self._simulator.add_testbench(self._watch, background=True)
         self._simulator.add_testbench(self._serve, background=True)

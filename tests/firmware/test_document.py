@@ -7,9 +7,9 @@ import numpy as np
 
 from ohmgate.firmware import image
 from ohmgate.firmware.c_header import ERRORS
-from ohmgate.firmware.format import CRC_BYTES, DIGEST_BYTES, GAIN_ENTRY, GEOMETRY, HEADER, MAX_BITS, SECTION, SECTIONS
+from ohmgate.firmware.format import CRC_BYTES, DIGEST_BYTES, GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS
 from ohmgate.model.design import Design
-from ohmgate.model.layers import LstmLayer
+from ohmgate.model.layers import HARDWARE_BITS, LstmLayer
 from tests.designs import random_network
 
 TEXT = (Path(__file__).parents[2] / "docs" / "image.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_the_sizes_are_as_in_the_code():
     assert f"CRC-32      {CRC_BYTES} bytes," in TEXT
     assert f"head of {SECTION.size} bytes" in TEXT
     assert f"SHA-256     {DIGEST_BYTES} bytes," in TEXT
-    assert f"at most {MAX_BITS} bits for D, W and N" in part("Limits")
+    assert f"at most {HARDWARE_BITS} bits for D, W and N" in part("Limits")
 
 
 def test_an_image_can_be_read_by_the_document_alone():

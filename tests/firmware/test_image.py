@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ohmgate.firmware import image
 from ohmgate.firmware.bits import pack_bits, packed_size, unpack_bits
-from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order, table_bits
+from ohmgate.firmware.format import GAIN, GEOM, META, NO_LAYER, TABL, WGHT, section_order
 from ohmgate.firmware.frame import Section, join, split
 from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import CONTRACT_VERSION, Design, presets
@@ -105,7 +105,7 @@ def test_sections_come_in_a_fixed_order_and_constant_tables_are_left_out():
 @pytest.mark.parametrize("output, bits", [("table", 2), ("codes", 0), ("argmax", 0)])
 def test_heads_carry_no_table(output, bits):
     layer = dataclasses.replace(DESIGN.layers[1], output=output)
-    assert table_bits(layer) == bits
+    assert layer.loaded_table_bits == bits
 
 
 def test_two_four_bit_levels_share_a_byte_the_first_in_the_low_half():

@@ -3,11 +3,10 @@
 import numpy as np
 from amaranth.hdl import Value
 
-from ohmgate.hdl.activation_tables import entry_patterns, has_loaded_tables
 from ohmgate.model.formats import from_wire, full_scale
 from ohmgate.model.layers import Layer
 from ohmgate.model.layout import logical_columns, row_drive
-from ohmgate.model.network import LayerData
+from ohmgate.model.network import LayerData, table_patterns
 from ohmgate.model.reference import adc_codes
 from ohmgate.sim.bit_fields import pack, unpack
 
@@ -77,9 +76,9 @@ class PretendedArray:
 async def write_tables(ctx, core, data: LayerData) -> None:
     """Load a layer's tables through its write port, if it has one."""
     layer = core.layer
-    if not has_loaded_tables(layer):
+    if not layer.loaded_table_bits:
         return
-    for gate, row in enumerate(entry_patterns(layer, data.tables).tolist()):
+    for gate, row in enumerate(table_patterns(layer, data.tables).tolist()):
         for entry, pattern in enumerate(row):
             for name, value in (("en", 1), ("gate", gate), ("entry", entry), ("data", pattern)):
                 ctx.set(getattr(core.table, name), value)

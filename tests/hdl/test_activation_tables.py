@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ohmgate.hdl.activation_tables import ActivationTables, entry_patterns
+from ohmgate.hdl.activation_tables import ActivationTables
 from ohmgate.model.formats import signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.model.network import nominal_tables
+from ohmgate.model.network import nominal_tables, table_patterns
 from tests.hdl.simulate import simulate
 
 LAYERS = [
@@ -26,7 +26,7 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
     tables = nominal_tables(layer)
     if layer.tables == "loaded":
         tables = np.stack([rng.permutation(row) for row in tables])
-    patterns = entry_patterns(layer, tables)
+    patterns = table_patterns(layer, tables)
     low, high = signed_range(layer.adc_bits)
     seen = 0
 
@@ -50,7 +50,7 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
                 ctx.set(dut.codes[adc], int(value) & 2**layer.adc_bits - 1)
             for _ in range(dut.latency):
                 await ctx.tick()
-            expected = entry_patterns(layer, dut.model(tables, codes))
+            expected = table_patterns(layer, dut.model(tables, codes))
             assert [ctx.get(dut.entries[adc]) for adc in range(layer.adcs)] == expected.tolist()
             seen += layer.adcs
 

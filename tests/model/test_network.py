@@ -8,7 +8,7 @@ import pytest
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.model.network import Network, nominal_tables
+from ohmgate.model.network import Network, nominal_tables, table_patterns
 from tests.designs import random_network
 
 VOWELS = Design.load("vowels")
@@ -188,3 +188,15 @@ def test_dense_tables_hold_dac_codes():
     tables[0, 3] = 8
     with pytest.raises(DesignError, match=r"^layer 0: tables must be symmetric 4-bit codes, not 8 at \(0, 3\)$"):
         replace(net, layers=(replace(net.layers[0], tables=tables), *net.layers[1:]))
+
+
+@pytest.mark.parametrize(
+    "layer, tables, patterns",
+    [
+        (LstmLayer(inputs=1, hidden=1, adcs=4, activation_bits=3), [[7], [0], [4], [-4]], [[7], [0], [4], [4]]),
+        (DenseLayer(inputs=1, outputs=1, adcs=1, output_bits=3), [[-3, -1, 0, 3]], [[5, 7, 0, 3]]),
+        (DenseLayer(inputs=1, outputs=1, adcs=1, output_bits=1), [[-1, 1]], [[1, 0]]),
+    ],
+)
+def test_table_entries_on_wires(layer, tables, patterns):
+    assert table_patterns(layer, np.array(tables)).tolist() == patterns

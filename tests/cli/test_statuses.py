@@ -95,7 +95,7 @@ SENTENCES = {
     ("sweep", "full"): f"cannot use 'P/results/cells/names_w32_a32_seed0.json': {FULL}",
     ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
     ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
-    ("pack", "read-only"): f"cannot write image 'P/packed.image': {READ_ONLY}",
+    ("pack", "read-only"): f"cannot use 'P/packed.image': {READ_ONLY}",
     ("generate", "read-only"): f"cannot write the folder 'P/verilog': {READ_ONLY}",
     ("simulate", "read-only"): f"cannot use 'P/simulation': {READ_ONLY}",
     ("array", "read-only"): f"cannot use 'P/array.cir': {READ_ONLY}",

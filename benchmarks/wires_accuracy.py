@@ -39,8 +39,8 @@ from ohmgate.model.layout import logical_order
 from ohmgate.model.network import Network
 from ohmgate.train.data import corpora
 from ohmgate.train.data.datasets import load_dataset
-from ohmgate.train.experiments import language
 from ohmgate.train.export import export
+from ohmgate.train.language.model import load
 
 CELLS = preset("paper_cells")
 STREAMS = 20  #: of the validation text
@@ -75,7 +75,7 @@ def of_image(path: Path, data: Path | None, ohm: float, tile: int) -> dict:
 def of_language(path: Path, data: Path | None, ohm: float, tile: int, names: int, words: int) -> dict:
     """Perplexity and ADC codes of a language model on the first ``names`` names of a shuffled list, each with its
     END; or on the first ``words`` words of each of 20 streams of the validation text."""
-    model = language.load(path)
+    model = load(path)
     lstm = model.lstm.arrays[0]
     if model.tokens == len(corpora.CHARACTERS):
         texts = corpora.names(data)

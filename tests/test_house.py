@@ -30,7 +30,8 @@ ROOMS = {
         "layers": {"kernel"},
         "export": {"layers", ""},
         "": {"data", "layers", "export"},
-        "experiments": {"kernel", "data", "layers", "export", ""},
+        "language": {"data", "layers", ""},
+        "experiments": {"data", "layers", "language", ""},
     },
     "analog": {
         "memory": {"circuit"},

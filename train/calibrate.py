@@ -83,7 +83,7 @@ def _scale_inputs(array: LstmArray, factor: float, new: bool) -> None:
 def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -> None:
     if array.config.tables == "constant":
         return
-    voltages = torch.cat([v.flatten(0, -2) for trace in traces for v in trace.voltage]).double()
+    voltages = torch.cat([trace.voltage.flatten(0, -2) for trace in traces]).double()
     steps = array.real_steps().to(voltages)
     grouped = voltages.unflatten(-1, (array.groups, -1)).transpose(0, 1).flatten(1).abs() * steps[:, None]
     if not grouped.numel():

@@ -16,7 +16,6 @@ from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
 from .layers.linear import LinearArray
 from .layers.lstm import LstmArray
 from .layers.noise import Noise
-from .layers.sequence import Trace
 from .layers.whole_model import set_noise
 
 
@@ -55,19 +54,15 @@ class DesignNetwork(nn.Module):
         """As :func:`.whole_model.set_noise`."""
         set_noise(self, train=train, evaluate=evaluate, seed=seed)
 
-    def forward(self, inputs: torch.Tensor, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
+    def forward(self, inputs: torch.Tensor, lengths=None) -> torch.Tensor:
         values = inputs.transpose(0, 1)
         for layer, module in zip(self.design.layers, self.layers):
-            trace = None
-            if traces is not None:
-                trace = Trace()
-                traces.append(trace)
             if layer.kind == "lstm":
-                values = module(values, trace=trace)[0]
+                values = module(values)[0]
                 continue
             if layer.at_end:
                 values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
-            values = module(values, trace=trace)
+            values = module(values)
         if self.loaded is not None:
             values = _decoded(self.loaded, values)
         return values if values.dim() == 2 else values.transpose(0, 1)
@@ -96,7 +91,7 @@ class DesignNetwork(nn.Module):
         return model.eval()
 
 
-def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace] | None = None) -> torch.Tensor:
+def evaluate_codes(model: DesignNetwork, codes, lengths=None) -> torch.Tensor:
     """Evaluate DAC codes (B, T, m) instead of real inputs: exact for every width. No gradients."""
     if model.floating:
         raise DesignError("a float network has no DAC codes to evaluate")
@@ -105,7 +100,7 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None, traces: list[Trace
     model.eval()
     values = codes / full_scale(model.design.layers[0].dac_bits) * model.layers[0].full_scale
     with torch.no_grad():
-        return model(values, lengths, traces)
+        return model(values, lengths)
 
 
 def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from torch import nn
 from ..model.formats import full_scale, signed_range
 from .data.datasets import Sequences
 from .layers.array import ArrayModule
+from .layers.sequence import Trace
 from .layers.whole_model import listen_to_inputs, listening
 from .network import DesignNetwork
 
@@ -80,16 +81,15 @@ class _Counter:
         beyond = values.detach().abs() > float(self.array.full_scale)
         self.seen += [int(beyond.sum()), beyond.numel()]
 
-    def see(self, codes: torch.Tensor, trace) -> None:
+    def see(self, codes: torch.Tensor, trace: Trace) -> None:
         self.inputs += _count(codes, -self.top, len(self.inputs))
         if self.array.groups > 1:
-            self.hidden += _count(torch.stack(trace.hidden), -self.top, len(self.hidden))
-        for voltage in trace.voltage:
-            steps = voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
-            clipped = steps.clamp(self.low, self.high)
-            self.beyond += (clipped != steps).sum(1).cpu().numpy()
-            for group, values in enumerate(clipped):
-                self.adc[group] += _count(values, self.low, self.adc.shape[1])
+            self.hidden += _count(trace.hidden, -self.top, len(self.hidden))
+        steps = trace.voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
+        clipped = steps.clamp(self.low, self.high)
+        self.beyond += (clipped != steps).sum(1).cpu().numpy()
+        for group, values in enumerate(clipped):
+            self.adc[group] += _count(values, self.low, self.adc.shape[1])
 
     def usage(self, name: str) -> CodeUsage:
         weights = self.array.layer_data().weights

@@ -9,7 +9,7 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.report import sweep as sweep_report
-from ohmgate.train.experiments import grid, language, sweep
+from ohmgate.train.experiments import grid, protocols, sweep
 from ohmgate.train.experiments.grid import EXPERIMENTS, experiment, record
 from ohmgate.train.experiments.sweep import read_result, result_path
 
@@ -251,7 +251,7 @@ def test_a_result_of_another_protocol_is_refused(tmp_path, monkeypatch):
     cell = experiment("table1")[0]
     write_result(tmp_path, cell, names_final(0.8, 1.6))
     assert read_result(tmp_path, cell)["final"]["accuracy"] == 0.8
-    usual = language.protocol
-    monkeypatch.setattr(language, "protocol", lambda *given: replace(usual(*given), batch=16))
+    usual = protocols.language_protocol
+    monkeypatch.setattr(protocols, "language_protocol", lambda *given: replace(usual(*given), batch=16))
     with pytest.raises(DesignError, match="has another; move it away$"):
         read_result(tmp_path, cell)

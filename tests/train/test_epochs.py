@@ -11,7 +11,10 @@ from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.train.data.corpora import END, WINDOW, Names, Words
 from ohmgate.train.data.datasets import SequenceDataset, Sequences
-from ohmgate.train.experiments.language import LanguageConfig, LanguageModel, train_names, train_words
+from ohmgate.train.language.config import LanguageConfig
+from ohmgate.train.language.model import LanguageModel
+from ohmgate.train.language.names import train_names
+from ohmgate.train.language.words import train_words
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise, NoiseSource
 from ohmgate.train.network import DesignNetwork
@@ -43,10 +46,10 @@ def seen(monkeypatch):
     """Inputs and lengths of every step of training."""
     calls, forward = [], DesignNetwork.forward
 
-    def spy(model, inputs, lengths=None, traces=None):
+    def spy(model, inputs, lengths=None):
         if model.training:
             calls.append((inputs.detach().clone(), lengths))
-        return forward(model, inputs, lengths, traces)
+        return forward(model, inputs, lengths)
 
     monkeypatch.setattr(DesignNetwork, "forward", spy)
     return calls

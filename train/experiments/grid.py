@@ -19,12 +19,15 @@ from ...model.records import from_table
 from ..calibrate import calibrate
 from ..data import corpora
 from ..data.datasets import data_file, har
+from ..language.config import LanguageConfig
+from ..language.names import train_names
+from ..language.words import train_words
 from ..layers.array import ArrayModule
 from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
 from ..network import DesignNetwork
 from ..training import PROTOCOLS, TrainConfig, predict, single_thread, train
-from . import language
+from . import protocols
 
 TASKS = ("har", "ptb", "names")
 
@@ -97,11 +100,11 @@ def experiment(name: str, seeds: int = 1) -> list[Cell]:
     return [replace(cell, seed=seed) for seed in range(seeds) for cell in EXPERIMENTS[name]]
 
 
-def protocol(cell: Cell) -> language.LanguageConfig | TrainConfig:
+def protocol(cell: Cell) -> LanguageConfig | TrainConfig:
     """Everything that decides the cell's run besides the data."""
     noise = Noise(adc=cell.adc_noise, weight=cell.weight_noise)
     if cell.task != "har":
-        return language.protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
+        return protocols.language_protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
     return replace(
         PROTOCOLS["har"],
         quantiser="sawb" if cell.weight_bits < 4 else "absmax",
@@ -133,7 +136,8 @@ def run_cell(
     """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
     machine and minutes.
 
-    ``networks``: where a language model is kept, as ``<name>.safetensors`` (:func:`.language.load` reads it).
+    ``networks``: where a language model is kept, as ``<name>.safetensors``
+    (:func:`ohmgate.train.language.model.load` reads it).
     ``device``: where it trains, ``cpu``, ``cuda`` or ``cuda:N``; HAR's small networks train on the CPU.
     """
     check_device(device)
@@ -195,8 +199,8 @@ def har_design(bits: int) -> Design:
 
 
 _LANGUAGE = {
-    "names": (corpora.names, language.train_names),
-    "ptb": (corpora.penn_treebank, language.train_words),
+    "names": (corpora.names, train_names),
+    "ptb": (corpora.penn_treebank, train_words),
 }
 
 

@@ -223,14 +223,7 @@ def _differing(source: Call, target: Call, given: torch.Tensor, taken: torch.Ten
 
 
 def _over_steps(call: Call, places: torch.Tensor) -> Trace:
+    stages = {name: value for name, value in vars(call.trace).items() if isinstance(value, torch.Tensor)}
     if call.is_lstm:
-        cut = {
-            stage: getattr(call.trace, stage)[: len(places)] for stage in ("adc", "gates", "cell", "hidden", "out")
-        }
-        return Trace(**cut)
-    return Trace(
-        **{
-            stage: [values.detach().flatten(0, -2).cpu()[places] for values in getattr(call.trace, stage)]
-            for stage in ("adc", "out")
-        }
-    )
+        return Trace(**{name: values[: len(places)] for name, values in stages.items()})
+    return Trace(**{name: values.detach().flatten(0, -2).cpu()[places] for name, values in stages.items()})

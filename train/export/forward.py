@@ -113,7 +113,7 @@ class _Recording:
     def see(self, array: ArrayModule, codes: torch.Tensor, trace: Trace) -> None:
         given = None
         if output_bits(array) is not None:
-            given = torch.stack(trace.hidden) if isinstance(array, LstmArray) else trace.out[0]
+            given = trace.hidden if isinstance(array, LstmArray) else trace.out
         call = Call(
             array, tuple(codes.shape[:2]), _rows(codes), None if given is None else _rows(given), trace, self.between
         )

@@ -32,11 +32,17 @@ def verify(model: DesignNetwork, codes, lengths=None, network: Network | None = 
     def checks() -> Iterator[Check]:
         for start in range(0, len(codes), batch):
             part, size = codes[start : start + batch], lengths[start : start + batch]
-            traces: list[Trace] = []
-            evaluate_codes(model, part, size, traces)
-            yield from _checks(network, part, size, traces, first_sequence=start)
+            yield from _checks(network, part, size, _traces(model, part, size), first_sequence=start)
 
     return compare(checks())
+
+
+def _traces(model: DesignNetwork, codes, lengths) -> list[Trace]:
+    """Of every layer, evaluating DAC codes."""
+    traces: list[Trace] = []
+    with listening(model, arrays_of(model), lambda array, codes, trace: traces.append(trace)):
+        evaluate_codes(model, codes, lengths)
+    return traces
 
 
 @dataclass(frozen=True)
@@ -109,32 +115,22 @@ def _checks(network: Network, codes, lengths, traces: list[Trace], **first: int)
 
 def _integers(layer: Layer, trace: Trace, lengths: np.ndarray, steps: int) -> dict[str, np.ndarray]:
     """Stages of a trace, by field name of the reference's, as (B, T, units) integers in float64."""
-    adc = _over_time(trace.adc)
+    stages = {"adc": trace.adc}
     if layer.kind == "lstm":
         a = layer.activation_bits
         scale = torch.tensor([2.0**a] * 3 + [2.0 ** (a - 1)], dtype=torch.float64)[:, None]
-        stages = {
-            "adc": adc,
-            "gates": (torch.stack(trace.gates).double().cpu() * scale).flatten(2),
-            "cell": torch.stack(trace.cell).double() * 2.0**layer.cell_fraction,
-            "hidden": torch.stack(trace.hidden),
-        }
+        stages["gates"] = (trace.gates.double().cpu() * scale).flatten(2)
+        stages["cell"] = trace.cell.double() * 2.0**layer.cell_fraction
+        stages["hidden"] = trace.hidden
         if layer.output == "value":
-            stages["out"] = torch.stack(trace.out)
-    else:
-        stages = {"adc": adc}
-        if layer.output == "argmax":
-            stages["out"] = torch.from_numpy(adc.cpu().numpy().argmax(-1))[..., None]
-        elif layer.output == "table":
-            stages["out"] = _over_time(trace.out)
+            stages["out"] = trace.out
+    elif layer.output == "argmax":
+        stages["out"] = torch.from_numpy(trace.adc.cpu().numpy().argmax(-1))[..., None]
+    elif layer.output == "table":
+        stages["out"] = trace.out
     found = {name: values.transpose(0, 1).double().cpu().numpy() for name, values in stages.items()}
     if layer.at_end:  # traced on that step alone
         return {
             name: np.broadcast_to(values, (len(lengths), steps, values.shape[2])) for name, values in found.items()
         }
     return found
-
-
-def _over_time(values: list[torch.Tensor]) -> torch.Tensor:
-    """(T, B, units): an LSTM traces every step, a dense layer all steps (or the last one) at once."""
-    return torch.stack(values) if values[0].dim() == 2 else values[0]

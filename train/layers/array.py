@@ -1,7 +1,7 @@
 """What every quantised layer shares: weights in an array, converters on its columns, and their noise.
 
 In training a layer rounds its real weights to codes on every forward pass, with straight-through gradients. In
-evaluation it computes with the integers that :meth:`ArrayModule.layer_data` gives, the same that go into the
+evaluation it computes with the integers that :meth:`ArrayModule.integers` gives, the same that go into the
 image, so what is evaluated is what the hardware runs.
 """
 
@@ -12,7 +12,6 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ...model.formats import DesignError, quantise_symmetric
@@ -20,6 +19,8 @@ from ...model.network import LayerData
 from ..kernel.build import kernel
 from .config import FLOAT, QuantConfig, code_scale
 from .gain import TOP_MULT
+from .integers import Integers
+from .kernel_functions import ScaledWeights
 from .noise import Noise, NoiseSource
 from .quantisers import LEARNED
 from .ranges import RangedWeights
@@ -37,6 +38,7 @@ class Prepared:
     gain: torch.Tensor  #: (columns,) ADC steps per product of a DAC code and a weight code
     step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation; float64 in evaluation
     spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
+    integers: Integers | None = None  #: in evaluation, what all this follows from
 
 
 class ArrayModule(RangedWeights):
@@ -48,8 +50,8 @@ class ArrayModule(RangedWeights):
         self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
         self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
         self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
-        self._loaded: LayerData | None = None
-        self.recorder = None  #: while verifying: called with (module, DAC codes, trace)
+        self._loaded: Integers | None = None
+        self.recorder = None  #: while somebody listens: called with (module, DAC codes, :class:`.sequence.Trace`)
 
     def __call__(self, *arguments, **fields):
         """As every module's, but never in autocast's types, in which sums of codes are not exact."""
@@ -60,8 +62,8 @@ class ArrayModule(RangedWeights):
 
     # -- what the hardware gets -----------------------------------------------------------------------------
 
-    def layer_data(self) -> LayerData:
-        """Integers of this layer for the image: weights, gains, tables."""
+    def integers(self) -> Integers:
+        """The integers of this layer, with what its ADC steps are worth. Raises :class:`DesignError` for float."""
         config = self.config
         for name, bits in (("weights", config.weight_bits), ("DACs", config.dac_bits), ("ADCs", config.adc_bits)):
             if bits == FLOAT:
@@ -73,20 +75,21 @@ class ArrayModule(RangedWeights):
             alpha = self.alpha()
             converter = self.converter(alpha)
             codes = self.weight_codes(alpha).round().to(torch.int64).cpu().numpy()
-        return LayerData(codes, np.array(converter.mult), np.array(converter.shift), self.tables_of(converter.step))
+        tables = self.tables_of(converter.step)
+        data = LayerData(codes, np.array(converter.mult), np.array(converter.shift), tables)
+        return Integers(data, torch.tensor(converter.step, dtype=torch.float64))
+
+    def layer_data(self) -> LayerData:
+        """Integers of this layer for the image: weights, gains, tables."""
+        return self.integers().data
 
     def load_data(self, data: LayerData) -> None:
-        """Evaluate with these integers from now on, whatever the real weights; training is then refused.
-
-        Integers know no unit: pre-activations are in ADC steps.
-        """
-        self._loaded = data
+        """Evaluate with these integers from now on, whatever the real weights; training is then refused."""
+        self._loaded = Integers.loaded(data)
 
     def real_steps(self) -> torch.Tensor:
         """As :meth:`RangedWeights.real_steps`; 1 where integers are loaded."""
-        if self._loaded is not None:
-            return torch.ones(self.groups, dtype=torch.float64)
-        return super().real_steps()
+        return super().real_steps() if self._loaded is None else self._loaded.step
 
     def tables_of(self, steps: tuple[float, ...]) -> np.ndarray | None:
         """The image's tables for these ADC steps."""
@@ -122,45 +125,56 @@ class ArrayModule(RangedWeights):
         """
         if self.cells.dtype not in (torch.float32, torch.float64):
             raise DesignError(f"an array's weights must be float32 or float64, not {self.cells.dtype}")
-        noise = self.noise
-        deviation = noise.weight * self._code_span()
         if self.training or self.config.is_float:
-            if self._loaded is not None:
-                raise DesignError("a layer that holds the integers of a network can only be evaluated")
-            self._check_weights()
-            alpha = self.alpha()
-            gain, step = self._gain_and_step(alpha)
-            if self._fusible(noise, gain):
-                gain, divisor = self.by_column(gain), self.by_column(alpha)
-                fields = (self.config.weight_bits, self.source.key() if deviation else [0, 0, 0], deviation)
-                return Prepared(_Weights.apply(self._kernel(), self.cells, divisor, gain, *fields), gain, step, None)
-            weights = self.weight_codes(alpha)
-        else:
-            data = self.layer_data()
-            weights = torch.from_numpy(data.weights).to(self.cells.device, self._sum_type())
-            gain = torch.from_numpy(data.mult * 2.0**-data.shift).to(weights)
-            step, alpha = self.real_steps().to(weights.device), None
-        gain = self.by_column(gain)
-        spread = None
-        if deviation and noise.redraw == "per_step":
-            spread = gain.detach() * deviation
-        elif deviation:
-            weights = weights + self._weight_normals("noise", batch) * deviation
-        if noise.drop:
-            connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
-            weights = weights * connected / (1 - noise.drop if self.training else 1)
-        if alpha is not None and self.config.quantiser == "pact" and alpha.requires_grad:
-            clipped = self.cells.detach().abs() > self.by_column(alpha.detach())
+            return self._prepare_real(batch)
+        integers = self.integers()
+        codes = integers.weights(self.cells, self._sum_type())
+        gain = self.by_column(integers.gain(codes))
+        weights, spread = self._with_noise(codes, gain, batch)
+        return Prepared(weights * gain, gain, integers.step.to(codes.device), spread, integers)
+
+    def _prepare_real(self, batch: int) -> Prepared:
+        """From the real weights, with their gradients."""
+        if self._loaded is not None:
+            raise DesignError("a layer that holds the integers of a network can only be evaluated")
+        self._check_weights()
+        alpha = self.alpha()
+        gain, step = self._gain_and_step(alpha)
+        gain, divisor = self.by_column(gain), self.by_column(alpha)
+        if self._fusible(gain):
+            key = self.source.key() if self._deviation else [0, 0, 0]
+            fields = (divisor, gain, self.config.weight_bits, key, self._deviation)
+            return Prepared(ScaledWeights.apply(self._kernel(), self.cells, *fields), gain, step, None)
+        weights, spread = self._with_noise(self.weight_codes(alpha), gain.detach(), batch)
+        if self.config.quantiser == "pact" and alpha.requires_grad:
+            clipped = self.cells.detach().abs() > divisor.detach()
             other = self.by_column(self._gain_and_step(alpha.detach())[0])  # the same, without alpha's gradient
             return Prepared(torch.where(clipped, weights * gain, weights * other), other.detach(), step, spread)
         return Prepared(weights * gain, gain.detach(), step, spread)
 
-    def _fusible(self, noise: Noise, gain: torch.Tensor) -> bool:
+    def _with_noise(self, codes: torch.Tensor, gain: torch.Tensor, batch: int):
+        """Weight codes with noise drawn ahead of a pass, and the ``spread`` of that drawn on every step."""
+        noise, spread = self.noise, None
+        if self._deviation and noise.redraw == "per_step":
+            spread = gain * self._deviation
+        elif self._deviation:
+            codes = codes + self._weight_normals("noise", batch) * self._deviation
+        if noise.drop:
+            connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
+            codes = codes * connected / (1 - noise.drop if self.training else 1)
+        return codes, spread
+
+    @property
+    def _deviation(self) -> float:
+        """Of the weights, in codes."""
+        return self.noise.weight and self.noise.weight * self._code_span()
+
+    def _fusible(self, gain: torch.Tensor) -> bool:
         """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?
 
         A learned range that is frozen still blocks the gradient of weights that clip, which the kernel lets through.
         """
-        plain = self._ranges_are_measured and not gain.requires_grad
+        noise, plain = self.noise, self._ranges_are_measured and not gain.requires_grad
         drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
         free = self._reach is None and plain and drawn
         return free and self.cells.dtype == torch.float32 and self._kernel() is not None
@@ -239,11 +253,6 @@ class ArrayModule(RangedWeights):
         """Noise of all rows (T, B, rows) float32, in codes."""
         return self.normals(steps, batch, self.cells.shape[0]) * self.row_noise
 
-    def record(self, codes: torch.Tensor, trace) -> None:
-        """Hand an evaluation's codes and trace to a verifier that listens."""
-        if self.recorder is not None:
-            self.recorder(self, codes, trace)
-
 
 def check_finite(name: str, values: torch.Tensor) -> None:
     """Raise :class:`DesignError` for numbers that have no code. (A sum is one pass, and not finite if one is not.)"""
@@ -254,45 +263,3 @@ def check_finite(name: str, values: torch.Tensor) -> None:
 def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(T, B, columns) of ``codes`` (T, B, rows); ``weights`` (rows, columns), or (B, rows, columns)."""
     return codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
-
-
-class CodeSums(torch.autograd.Function):
-    """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
-
-    Sums are those of ``addmm``, as exact, but made of integers where the machine multiplies those faster.
-    """
-
-    @staticmethod
-    def forward(ctx, built, bias, codes, weights, gain):
-        codes = codes.contiguous()
-        ctx.save_for_backward(codes, weights)
-        return built.code_sums(codes, weights, gain, bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        codes, weights = ctx.saved_tensors
-        needs = ctx.needs_input_grad
-        return (
-            None,
-            grad.sum(0) if needs[1] else None,
-            grad @ weights.T if needs[2] else None,
-            codes.T @ grad if needs[3] else None,
-            None,
-        )
-
-
-class _Weights(torch.autograd.Function):
-    """Codes of the weights with noise, scaled by the gain, in one pass of the kernel."""
-
-    @staticmethod
-    def forward(ctx, built, cells, divisor, gain, bits, key, deviation):
-        ctx.save_for_backward(divisor, gain)
-        ctx.built, ctx.bits = built, bits
-        return built.weights_forward(cells, divisor, gain, bits, key, deviation)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        divisor, gain = ctx.saved_tensors
-        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...model.formats import check_integer
 from ...model.tables import dense_table
-from .array import ArrayModule, column_sums
+from .array import ArrayModule, Prepared, column_sums
 from .config import FLOAT, QuantConfig, check_bits, code_scale
 from .sequence import Trace
 from .straight_through import adc_code, symmetric_code
@@ -51,10 +51,8 @@ class LinearArray(ArrayModule):
             return None
         return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits)[None]
 
-    def forward(self, inputs: torch.Tensor, trace: Trace | None = None) -> torch.Tensor:
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``inputs`` (..., m) to (..., outputs); the axis before the last counts as the batch for noise."""
-        if self.recorder is not None:
-            trace = Trace()
         shape = inputs.shape[:-1]
         batch = shape[-1] if shape else 1
         array = self.prepare(batch)
@@ -71,30 +69,22 @@ class LinearArray(ArrayModule):
             v = v + self.normals(*v.shape) * array.spread * energy.sqrt()
         if self.noise.adc and self.config.adc_bits != FLOAT:
             v = v + self.normals(*v.shape) * self.noise.adc
-        out = self._activate(v, array.step, trace)
-        self.record(codes, trace)
+        out, trace = self._activate(v, array)
+        if self.recorder is not None:
+            self.recorder(self, codes, trace)
         return out.reshape(*shape, self.outputs)
 
-    def _activate(self, v: torch.Tensor, step: torch.Tensor, trace: Trace | None) -> torch.Tensor:
-        """(T, B, outputs) of column voltages in ADC steps."""
-        if trace is not None:
-            trace.voltage.append(v)
-        if self.config.adc_bits == FLOAT:
-            z = v * step
-        else:
-            adc = adc_code(v, self.config.adc_bits)
-            if trace is not None:
-                trace.adc.append(adc)
-            z = (adc + 0.5) * step
+    def _activate(self, v: torch.Tensor, array: Prepared) -> tuple[torch.Tensor, Trace]:
+        """(T, B, outputs) of column voltages in ADC steps, and all stages."""
+        adc = None if self.config.adc_bits == FLOAT else adc_code(v, self.config.adc_bits)
+        z = (v if adc is None else adc + 0.5) * array.step
         if self.function is None:
-            return z
-        if self.training or self.config.is_float or self.output_bits == FLOAT:
+            return z, Trace(v, adc)
+        if array.integers is None or self.output_bits == FLOAT:
             y = FUNCTIONS[self.function](z)
-            if self.output_bits == FLOAT:
-                return y
-            return symmetric_code(y, self.output_bits) / code_scale(self.output_bits)
-        table = torch.from_numpy(np.asarray(self.layer_data().tables[0])).to(adc.device)
+            if self.output_bits != FLOAT:
+                y = symmetric_code(y, self.output_bits) / code_scale(self.output_bits)
+            return y, Trace(v, adc)
+        table = array.integers.tables()[0].to(adc.device)
         codes = table[adc.long() + 2 ** (self.config.adc_bits - 1)]
-        if trace is not None:
-            trace.out.append(codes)
-        return codes.double() / code_scale(self.output_bits)
+        return codes.double() / code_scale(self.output_bits), Trace(v, adc, out=codes)

@@ -9,9 +9,10 @@ from torch import nn
 
 from ...model.formats import check_integer
 from ...model.tables import cell_tanh_table, gate_tables
-from .array import ArrayModule, CodeSums, check_finite, column_sums
+from .array import ArrayModule, Prepared, check_finite, column_sums
 from .config import FLOAT, QuantConfig, code_scale
-from .sequence import LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
+from .kernel_functions import CodeSums
+from .sequence import Loop, LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
 
 
@@ -73,59 +74,83 @@ class LstmArray(ArrayModule):
     def tables_of(self, steps) -> np.ndarray:
         return _gate_tables(self.config.adc_bits, self.config.activation_bits, steps)
 
-    def forward(self, inputs: torch.Tensor, state=None, trace: Trace | None = None):
+    def forward(self, inputs: torch.Tensor, state=None):
         """``inputs`` (T, B, m), ``state`` (h, c) each (B, n) or None: hidden rows not driven at first.
 
         Returns the outputs of all steps, h of all steps as its DAC codes have it, and c: each (T, B, n).
         """
-        if self.recorder is not None:
-            trace = Trace()
-        batch, m = inputs.shape[1:]
-        array = self.prepare(batch)
-        weights, dtype = array.weights, array.weights.dtype
-        codes = self.drive_inputs(inputs).to(dtype)
-        parts = weights.split((m, self.hidden, self.config.bias_rows), dim=-2)
-        weights, recurrent = parts[:2]
-        if self.config.input_drive > 1:
-            weights = weights * self.config.input_drive
-        bias = parts[2].sum(-2) * code_scale(self.config.dac_bits)
-        exact = not (self.training or self.config.is_float)
-        built = self._kernel() if not exact and trace is None and dtype == torch.float32 else None
-        if built is not None and self.bytes_hold(self.dropout_factor):
-            gain = array.gain * self.config.input_drive
-            voltages = CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, codes.shape[:2])
-        elif weights.dim() == 2:
-            voltages = torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, codes.shape[:2])
-        else:
-            voltages = column_sums(codes, weights) + bias
+        array = self.prepare(inputs.shape[1])
+        codes = self.drive_inputs(inputs).to(array.weights.dtype)
+        plain = array.integers is None and self.recorder is None and codes.dtype == torch.float32
+        built, stages = self._kernel() if plain else None, None if self.recorder is None else []
+        if state is not None:
+            state = self._driven_state(state, array)
+        weights, recurrent, bias = array.weights.split((self.inputs, self.hidden, self.config.bias_rows), dim=-2)
+        voltages = self._input_voltages(codes, weights, bias.sum(-2), array.gain, built)
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
-        if state is not None:
-            for part in state:
-                check_finite("the initial state", part)
-            cell = state[1].detach().double() if exact else state[1].to(dtype)
-            state = (self.drive(state[0]).to(dtype), cell)
-            if trace is not None:  # rows with code 0 add as little as rows that are not driven
-                trace.given_state = any(bool(part.any()) for part in state)
-        tables, cell_table = self._tables(array.step, torch.float64 if exact else torch.float32)
-        noise = self._step_noise(array.spread, codes, state is not None)
-        arguments = (voltages, recurrent, array.step, tables, cell_table, self.form, state, noise)
-        if built is not None:
-            gain = array.gain if self.bytes_hold() else None
-            hidden, cells, values = kernel_sequence(built, self.sums_are_exact, gain, *arguments)
+        loop = self._loop(array, recurrent, codes, state)
+        if built is None:
+            hidden, cells, values = eager_sequence(voltages, loop, stages)
         else:
-            hidden, cells, values = eager_sequence(*arguments, trace)
+            hidden, cells, values = kernel_sequence(built, voltages, loop)
         hidden = hidden / code_scale(self.config.dac_bits)
-        outputs = hidden
-        if self.config.output == "value":
-            scale = 2.0 ** (self.config.activation_bits - 1)
-            outputs = values if self.config.adc_bits == FLOAT else rounded(values * scale) / scale
-            if trace is not None:
-                trace.out.extend((outputs.detach() * scale).unbind(0))
-        elif trace is not None:
-            trace.out = trace.hidden
-        self.record(codes, trace)
+        outputs = self._outputs(hidden, values)
+        if self.recorder is not None:
+            self.recorder(self, codes, self._trace(stages, outputs, state))
         return outputs, hidden, cells
+
+    def _driven_state(self, state, array: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes of the hidden rows on the first step, and the cell."""
+        for part in state:
+            check_finite("the initial state", part)
+        hidden, cell = state
+        dtype = array.weights.dtype
+        return self.drive(hidden).to(dtype), cell.to(dtype) if array.integers is None else cell.detach().double()
+
+    def _input_voltages(self, codes: torch.Tensor, weights, bias, gain, built) -> torch.Tensor:
+        """(T, B, 4n) of the input rows, whose cells are ``weights``, and of the bias rows' sum, in ADC steps."""
+        if self.config.input_drive > 1:
+            weights = weights * self.config.input_drive
+        bias, shape = bias * code_scale(self.config.dac_bits), codes.shape[:2]
+        if built is not None and self.bytes_hold(self.dropout_factor):
+            gain = gain * self.config.input_drive
+            return CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, shape)
+        if weights.dim() == 2:
+            return torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, shape)
+        return column_sums(codes, weights) + bias
+
+    def _loop(self, array: Prepared, recurrent: torch.Tensor, codes: torch.Tensor, state) -> Loop:
+        """What the loop over steps goes by."""
+        tables, cell_table = self._tables(array)
+        return Loop(
+            form=self.form,
+            recurrent=recurrent,
+            step=array.step,
+            tables=tables,
+            cell_table=cell_table,
+            state=state,
+            noise=self._step_noise(array.spread, codes, state is not None),
+            exact=self.sums_are_exact,
+            gain=array.gain if self.bytes_hold() else None,
+        )
+
+    def _outputs(self, hidden: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """What the layer hands on: its DAC codes' values, or h to activation bits."""
+        if self.config.output == "codes":
+            return hidden
+        return values if self.config.adc_bits == FLOAT else rounded(values * self._value_scale) / self._value_scale
+
+    @property
+    def _value_scale(self) -> float:
+        """The code of h = 1 in an output of values."""
+        return 2.0 ** (self.config.activation_bits - 1)
+
+    def _trace(self, stages: list[dict[str, torch.Tensor]], outputs: torch.Tensor, state) -> Trace:
+        found = {name: torch.stack([step[name] for step in stages]) for name in stages[0]}
+        found["out"] = found["hidden"] if self.config.output == "codes" else outputs.detach() * self._value_scale
+        # rows with code 0 add as little as rows that are not driven
+        return Trace(**found, given_state=state is not None and any(bool(part.any()) for part in state))
 
     def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool) -> torch.Tensor:
         """What the rows' noise adds to the voltages: sums are linear, so that of the hidden rows needs no loop.
@@ -153,18 +178,18 @@ class LstmArray(ArrayModule):
             fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}
         return StepNoise(**fields)
 
-    def _tables(self, step: torch.Tensor, dtype: torch.dtype):
+    def _tables(self, array: Prepared):
         """Tables of values; in evaluation those of the image, in training rounded the same way by torch."""
         if self.config.adc_bits == FLOAT:
             return None, None
-        a = self.config.activation_bits
-        scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
-        if dtype == torch.float32:
-            entries = _training_tables(step.detach().cpu(), self.config.adc_bits, a)
+        a, dtype = self.config.activation_bits, torch.float64
+        if array.integers is None:
+            dtype, entries = torch.float32, _training_tables(array.step.detach().cpu(), self.config.adc_bits, a)
         else:
-            entries = torch.from_numpy(np.asarray(self.layer_data().tables))
+            entries = array.integers.tables()
+        scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
         tables = entries.to(dtype) * scales
-        return tables.to(step.device), _cell_values(self.form, dtype).to(step.device)
+        return tables.to(array.step.device), _cell_values(self.form, dtype).to(array.step.device)
 
 
 _gate_tables = lru_cache(maxsize=64)(gate_tables)

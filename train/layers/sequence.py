@@ -5,15 +5,15 @@ all steps at once by the caller; only the hidden state's share is left to the lo
 plain form, :func:`kernel_sequence` the C++ one (kernel.cpp) with the same codes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
+from ...model.formats import signed_range
 from ..kernel.build import loaded_kernel
 from .config import FLOAT
 from .gaussian import normals
+from .kernel_functions import Recurrence
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
 
 
@@ -54,31 +54,46 @@ class StepNoise:
     squares: torch.Tensor | None = None  #: (T, B) sum of the squared codes on the rows before the hidden ones
 
 
-@dataclass
-class Trace:
-    """Values of every stage of one layer: filled by an evaluation that is to be verified or calibrated."""
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """What the loop over steps goes by, besides the voltages of the rows before the hidden ones."""
 
-    voltage: list[torch.Tensor] = field(default_factory=list)  #: in ADC steps, before clipping
-    adc: list[torch.Tensor] = field(default_factory=list)
-    gates: list[torch.Tensor] = field(default_factory=list)
-    cell: list[torch.Tensor] = field(default_factory=list)
-    hidden: list[torch.Tensor] = field(default_factory=list)
-    out: list[torch.Tensor] = field(default_factory=list)
+    form: LstmFormat
+    recurrent: torch.Tensor  #: (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage
+    step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
+    tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
+    cell_table: torch.Tensor | None  #: (2^T,) values of the cell's tanh
+    state: tuple[torch.Tensor, torch.Tensor] | None  #: codes and cell (B, n); None: no hidden row driven at first
+    noise: StepNoise
+    exact: bool  #: are products with the hidden codes exact in float32, so in any order?
+    gain: torch.Tensor | None  #: (4n,) where ``recurrent`` is whole codes times it, all within eight bits
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Every stage of one layer in a pass that is listened to, (T, B, units); None where the layer has none."""
+
+    voltage: torch.Tensor  #: in ADC steps, before clipping
+    adc: torch.Tensor | None = None
+    gates: torch.Tensor | None = None  #: (T, B, 4, n)
+    cell: torch.Tensor | None = None
+    hidden: torch.Tensor | None = None
+    out: torch.Tensor | None = None
     given_state: bool = False  #: did the sequences begin with a state but zero, which the hardware does not have?
 
 
-def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmFormat, state, noise: StepNoise, trace):
+def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None = None):
     """Hidden codes, cell values and hidden values before their rounding, of all steps: each (T, B, n).
 
-    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; ``recurrent`` (n, 4n), or
-    (B, n, 4n) where every sequence has its own, from hidden code to voltage; ``step`` (4,); ``tables``
-    (4, 2^N) and ``cell_table`` (2^T,) of values; ``state`` (codes, cell) each (B, n), or None: hidden rows not
-    driven on the first step. No gradient goes through the deviation of weight noise redrawn per step.
+    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows. ``stages``, if any, gets those of
+    each step by their names in :class:`Trace`. No gradient goes through the deviation of weight noise redrawn per
+    step.
     """
     _, batch, columns = voltages.shape
-    hidden, cell = (None, None) if state is None else state
+    hidden, cell = (None, None) if loop.state is None else loop.state
+    noise = loop.noise
     if cell is None:
-        like = voltages if tables is None else tables
+        like = voltages if loop.tables is None else loop.tables
         cell = like.new_zeros(batch, columns // 4)
     if noise.adc:
         drawn = _normals(noise.adc_key, voltages)
@@ -88,17 +103,25 @@ def eager_sequence(voltages, recurrent, step, tables, cell_table, form: LstmForm
     hiddens, cells, values = [], [], []
     for t, v in enumerate(voltages.unbind(0)):
         if hidden is not None:
-            v = v + _product(hidden.to(recurrent.dtype), recurrent)
+            v = v + _product(hidden.to(loop.recurrent.dtype), loop.recurrent)
         if noise.spread is not None:
             energy = noise.squares[t]
             if hidden is not None:
                 energy = energy + hidden.detach().square().sum(1).to(v.dtype)
             v = v + spread[t] * energy.sqrt()[:, None]
-        hidden, cell, value = _step(v, cell, step, tables, cell_table, form, trace)
+        hidden, cell, value = _step(v, cell, loop, stages)
         hiddens.append(hidden)
         cells.append(cell)
         values.append(value)
     return torch.stack(hiddens), torch.stack(cells), torch.stack(values)
+
+
+def kernel_sequence(kernel, voltages: torch.Tensor, loop: Loop):
+    """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
+    Values are there where they are the output.
+    """
+    hidden, cell = (None, None) if loop.state is None else loop.state
+    return Recurrence.apply(kernel, loop, voltages, loop.recurrent, loop.step, hidden, cell)
 
 
 def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
@@ -107,128 +130,27 @@ def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     return drawn.view(like.shape).to(like.device)
 
 
-def kernel_sequence(
-    kernel,
-    exact: bool,
-    gain,
-    voltages,
-    recurrent,
-    step,
-    tables,
-    cell_table,
-    form: LstmFormat,
-    state,
-    noise: StepNoise,
-):
-    """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
-    Values are there where they are the output.
-
-    ``exact`` says that products with the hidden codes are exact in float32, so in any order; ``gain`` (4n,), if not
-    None, that they are whole codes times it, all within eight bits.
-    """
-    hidden, cell = (None, None) if state is None else state
-    fields = (voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise)
-    return _Kernel.apply(kernel, exact, gain, *fields)
-
-
-class _Kernel(Function):
-    @staticmethod
-    def forward(ctx, kernel, exact, gain, voltages, recurrent, step, hidden, cell, tables, cell_table, form, noise):
-        hidden = None if hidden is None else hidden.contiguous()
-        voltages = voltages.contiguous()
-        hiddens, cells, values = kernel.lstm_forward(
-            voltages,
-            recurrent,
-            step,
-            tables,
-            cell_table,
-            form.for_kernel,
-            hidden,
-            cell,
-            noise.adc_key,
-            noise.adc,
-            noise.spread_key,
-            noise.spread,
-            noise.squares,
-            exact,
-            gain,
-            form.output == "value",
-        )
-        ctx.save_for_backward(voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells)
-        ctx.kernel, ctx.form = kernel, form
-        ctx.set_materialize_grads(False)
-        return hiddens, cells, values
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, *grads):
-        voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
-        grads = [None if g is None else g.contiguous() for g in grads]
-        needs = ctx.needs_input_grad
-        dv, dstep, dhidden, dcell = ctx.kernel.lstm_backward(
-            voltages,
-            recurrent,
-            step,
-            tables,
-            cell_table,
-            ctx.form.for_kernel,
-            hidden,
-            cell,
-            hiddens,
-            cells,
-            *grads,
-            needs[5],
-        )
-        drecurrent = _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs[4] else None
-        return (
-            None,
-            None,
-            None,
-            dv,
-            drecurrent,
-            dstep if needs[5] else None,
-            dhidden if needs[6] else None,
-            dcell if needs[7] else None,
-            None,
-            None,
-            None,
-            None,
-        )
-
-
-def _recurrent_gradient(recurrent, hidden, hiddens, dv):
-    """Gradient of the weights from hidden codes to voltages, over all steps in one product."""
-    if recurrent.dim() == 2:
-        grad = hiddens[:-1].flatten(0, 1).T @ dv[1:].flatten(0, 1)
-        return grad if hidden is None else grad.addmm_(hidden.T, dv[0])
-    grad = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
-    return grad if hidden is None else grad + hidden[:, :, None] * dv[0][:, None, :]
-
-
 def _product(hidden, recurrent):
     if recurrent.dim() == 2:
         return hidden @ recurrent
     return (hidden[:, None] @ recurrent)[:, 0]
 
 
-def _step(v, cell, step, tables, cell_table, form: LstmFormat, trace):
+def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None):
     """Element-wise part of one step: voltages (B, 4n), cell (B, n) to hidden codes, new cell and hidden values."""
+    form, seen = loop.form, {"voltage": v}
     if form.adc_bits == FLOAT:
-        f, i, o, g = (v * step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
+        f, i, o, g = (v * loop.step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         product = torch.sigmoid(o) * torch.tanh(cell)
     else:
-        gates = gate_values(v, step, tables, form.adc_bits)
+        gates = gate_values(v, loop.step, loop.tables, form.adc_bits)
         f, i, o, g = gates.unbind(-2)
         cell = cell_state(f, cell, i, g, form.cell_bits, form.cell_fraction)
-        product = o * cell_tanh(cell, cell_table, form.tanh_bits, form.tanh_fraction)
-        if trace is not None:
-            top = 2 ** (form.adc_bits - 1)
-            trace.adc.append(v.floor().clamp(-top, top - 1))
-            trace.gates.append(gates)
-            trace.cell.append(cell)
+        product = o * cell_tanh(cell, loop.cell_table, form.tanh_bits, form.tanh_fraction)
+        if stages is not None:
+            seen |= {"adc": v.floor().clamp(*signed_range(form.adc_bits)), "gates": gates, "cell": cell}
     hidden = product if form.dac_bits == FLOAT else symmetric_code(product, form.dac_bits)
-    if trace is not None:
-        trace.voltage.append(v)
-        trace.hidden.append(hidden)
+    if stages is not None:
+        stages.append(seen | {"hidden": hidden})
     return hidden, cell, product

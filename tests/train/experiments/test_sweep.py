@@ -17,7 +17,7 @@ import pytest
 from ohmgate.model.formats import DesignError
 from ohmgate.train.data import datasets
 from ohmgate.train.data.corpora import names
-from ohmgate.train.experiments import grid, language
+from ohmgate.train.experiments import grid, protocols
 from ohmgate.train.experiments.grid import (
     EXPERIMENTS,
     Cell,
@@ -29,9 +29,11 @@ from ohmgate.train.experiments.grid import (
     run_cell,
 )
 from ohmgate.train.experiments.sweep import executor_for, read_result, result_path, run_sweep
+from ohmgate.train.language.model import load
+from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.training import PROTOCOLS
-from tests.train.experiments.test_language import write_names
+from tests.train.language.test_language import write_names
 
 CELLS = experiment("table1")
 
@@ -145,9 +147,9 @@ def test_a_record_of_another_protocol_is_refused_before_any_work(tmp_path):
 
 def test_a_kept_network_is_there_before_its_record_and_is_what_was_evaluated(tmp_path, monkeypatch):
     data, cell, out = names(write_names(tmp_path)), CELLS[1], tmp_path / "out"
-    usual = language.protocol
+    usual = protocols.language_protocol
     small = {"hidden": 8, "epochs": 1, "epoch_steps": 5}
-    monkeypatch.setattr(language, "protocol", lambda *given: replace(usual(*given), **small))
+    monkeypatch.setattr(protocols, "language_protocol", lambda *given: replace(usual(*given), **small))
     network = out / "networks" / f"{cell.name}.safetensors"
 
     def work(cell, folder):
@@ -157,7 +159,7 @@ def test_a_kept_network_is_there_before_its_record_and_is_what_was_evaluated(tmp
         return record
 
     assert run_sweep([cell], out, Inline(), data=tmp_path, work=work) == 1
-    assert language.evaluate_names(language.load(network), data) == read_result(out, cell)["final"]
+    assert evaluate_names(load(network), data) == read_result(out, cell)["final"]
 
 
 def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):
@@ -228,6 +230,8 @@ def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
 SCRIPT = """
 import sys, time
 from ohmgate.train.experiments.grid import experiment, identity
+from ohmgate.train.language.model import load
+from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.experiments.sweep import executor_for, run_sweep
 

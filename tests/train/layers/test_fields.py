@@ -7,7 +7,7 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train.experiments.grid import Cell
-from ohmgate.train.experiments.language import LanguageConfig
+from ohmgate.train.language.config import LanguageConfig
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.training import TrainConfig

@@ -17,11 +17,19 @@ from ohmgate.train.layers.linear import LinearArray
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from ohmgate.train.layers.noise import PAPER_ADC, Noise, NoiseSource, adc_of_snr, dac_of_snr, weight_of_snr
-from ohmgate.train.layers.sequence import Trace
 from ohmgate.train.layers.whole_model import set_noise
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 
 ROWS = 20
+
+
+def voltages(module, *inputs) -> torch.Tensor:
+    """Of all steps (T, B, columns) in a pass of an array."""
+    seen = []
+    module.recorder = lambda array, codes, trace: seen.append(trace.voltage)
+    module(*inputs)
+    module.recorder = None
+    return seen[0]
 
 
 def array(noise: Noise, columns: int = 50) -> LinearArray:
@@ -102,12 +110,10 @@ def test_noise_before_the_converter_is_in_its_steps_in_every_step_and_column(fas
     """Of an LSTM in training; 32 numbers in a row are as independent as any."""
     module = LstmArray(2, 8, QuantConfig(adc_bits=8, adc_range=4.0), fast)
     module.train_noise = Noise(adc=3.0)
-    seen = Trace()
     module.source.seed(5)
     with torch.no_grad():
         module.cells.zero_()
-        module.train()(torch.zeros(20, 30, 2), None, seen)
-    voltage = torch.stack(seen.voltage).numpy() / 3
+        voltage = voltages(module.train(), torch.zeros(20, 30, 2)).numpy() / 3
     assert stats.kstest(voltage.ravel(), "norm").pvalue > 0.001
     for axis in range(3):
         moved = np.roll(voltage, 1, axis)
@@ -138,17 +144,15 @@ def test_dac_noise_is_new_on_every_step_and_not_on_rows_that_are_not_driven():
         module.cells[:2] = 0  # only hidden rows matter
     x, state = torch.zeros(3, 1, 2), (torch.zeros(1, 8), torch.zeros(1, 8))
 
-    def voltages(noise, state):
-        seen = Trace()
+    def noisy_voltages(noise, state):
         module.eval_noise = noise
         with torch.no_grad():
-            module(x, state, seen)
-        return torch.stack(seen.voltage)
+            return voltages(module, x, state)
 
-    clean, noisy = voltages(Noise(), None), voltages(Noise(dac=0.5), None)
+    clean, noisy = noisy_voltages(Noise(), None), noisy_voltages(Noise(dac=0.5), None)
     assert torch.equal(noisy[0], clean[0])
     assert not torch.equal(noisy[1], clean[1])
-    driven = voltages(Noise(dac=0.5), state)
+    driven = noisy_voltages(Noise(dac=0.5), state)
     assert not torch.equal(driven[0], clean[0])
     assert not torch.equal(driven[0], driven[1])
 
@@ -239,11 +243,8 @@ def test_noise_of_a_converter_is_new_in_every_step_and_pass(make):
     for seed in (1, None, 1, 2):
         if seed is not None:
             module.source.seed(seed)
-        trace = Trace()
         with torch.no_grad():
-            module(torch.zeros(2, 3, 3), trace=trace)
-        voltage = torch.stack(trace.voltage) if len(trace.voltage) > 1 else trace.voltage[0]
-        passes.append(voltage)
+            passes.append(voltages(module, torch.zeros(2, 3, 3)))
     assert torch.equal(passes[0], passes[2])
     assert not torch.equal(passes[0], passes[1])
     assert not torch.equal(passes[0], passes[3])

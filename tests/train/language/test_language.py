@@ -12,17 +12,12 @@ import torch
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
 from ohmgate.train.data.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
-from ohmgate.train.experiments import language
-from ohmgate.train.experiments.language import (
-    LanguageConfig,
-    LanguageModel,
-    evaluate_names,
-    evaluate_words,
-    load,
-    protocol,
-    train_names,
-    train_words,
-)
+from ohmgate.train.experiments.protocols import language_protocol as protocol
+from ohmgate.train.language.config import LanguageConfig
+from ohmgate.train.language.descent import begin
+from ohmgate.train.language.model import LanguageModel, load
+from ohmgate.train.language.names import evaluate_names, train_names
+from ohmgate.train.language.words import evaluate_words, train_words
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise
 from tests.pretended_device import PretendedDevice, There
@@ -338,5 +333,5 @@ def test_cutoffs_rise_within_the_vocabulary(cutoffs):
 
 
 def test_the_noise_of_a_run_follows_from_its_seed():
-    first, other = (language._begin(5, small((4, 4), seed=seed), "cpu")[0].source.key() for seed in (1, 2))
-    assert first == language._begin(5, small((4, 4), seed=1), "cpu")[0].source.key() != other
+    first, other = (begin(5, small((4, 4), seed=seed), "cpu")[0].source.key() for seed in (1, 2))
+    assert first == begin(5, small((4, 4), seed=1), "cpu")[0].source.key() != other

@@ -1,0 +1,1 @@
+"""Next-character and next-word prediction with one quantised LSTM layer (Ma et al., section IV.B)."""

@@ -1,0 +1,44 @@
+"""Everything that decides a language model and its training besides the data."""
+
+from dataclasses import dataclass, field
+
+from ...model.formats import DesignError, check_boolean, check_integer
+from ..layers.config import QuantConfig, check_config
+from ..layers.noise import Noise, check_noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageConfig:
+    """Everything that decides a run besides the data. An epoch of names is ``epoch_steps`` iterations."""
+
+    quant: QuantConfig
+    seed: int = 0
+    hidden: int = 256
+    embedding: int = 0  #: width of a learned embedding; 0: one-hot inputs
+    epochs: int = 8
+    epoch_steps: int = 1000  #: of names; words take one pass over the text
+    batch: int = 32
+    window: int = 32  #: steps of truncated backpropagation
+    start_every: int = 0  #: windows of words after which the state starts at zero again; 0: with an epoch alone
+    learning_rate: float = 0.004  #: of Adam: highest, falls to 0 by a cosine
+    clip_norm: float = 1.0
+    dropout: float = 0.0  #: of the LSTM's outputs and, with ``drop_rows``, of its inputs
+    drop_rows: bool = True  #: a dropped input's row is not driven
+    cutoffs: tuple[int, ...] = ()  #: of an adaptive softmax (Grave et al., 2017); none: a plain one
+    noise: Noise = field(default_factory=Noise)  #: in training and in evaluation
+
+    def __post_init__(self) -> None:
+        for name, high in (("hidden", 4096), ("epochs", 10**5), ("epoch_steps", 10**7), ("batch", 10**5)):
+            check_integer(name.replace("_", " "), getattr(self, name), 1, high)
+        check_integer("window", self.window, 1, 10**4)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("windows between starts", self.start_every, 0, 10**6)
+        check_integer("embedding", self.embedding, 0, 4096)
+        check_boolean("dropping of rows", self.drop_rows)
+        check_noise(self.noise)
+        if check_config(self.quant) is None:
+            raise DesignError("a language model must have a QuantConfig, but has none")
+        for name, high in (("learning_rate", 10), ("clip_norm", 10**6), ("dropout", 0.9)):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value <= high:
+                raise DesignError(f"{name.replace('_', ' ')} must be a number from 0 to {high}, not {value!r}")

@@ -1,0 +1,48 @@
+"""What the trainings of names and of words share: a seeded beginning, a step of Adam, a result."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from .config import LanguageConfig
+from .model import LanguageModel
+
+Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, the last one's training perplexity
+
+
+@dataclass(frozen=True)
+class LanguageResult:
+    """Per epoch and at the end: perplexities per token, accuracies 0..1; and the trained model."""
+
+    epochs: tuple[dict, ...]
+    final: dict
+    model: LanguageModel = field(compare=False)
+
+
+def own_random_numbers(device: str):
+    """A context in which random numbers of the CPU and of ``device`` are drawn apart from the caller's."""
+    return torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else [])
+
+
+def begin(tokens: int, config: LanguageConfig, device: str):
+    """Model and optimiser; every random number of the run follows from the seed."""
+    torch.manual_seed(config.seed)
+    model = LanguageModel(tokens, config).to(device)
+    model.source.seed(config.seed)
+    fused = model.device.type in ("cpu", "cuda")
+    return (
+        model,
+        torch.optim.Adam(model.parameters(), config.learning_rate, fused=fused),
+        torch.Generator().manual_seed(config.seed),
+    )
+
+
+def descend(model: LanguageModel, optimiser, loss: torch.Tensor, done: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = model.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), model.config.clip_norm)
+    optimiser.step()

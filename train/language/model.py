@@ -1,0 +1,94 @@
+"""The model: an embedding, a quantised LSTM layer, a softmax.
+
+As in the paper's Fig. 3(a) the LSTM's array and converters are quantised; embedding and softmax are the host's,
+float, and the embedding's values become DAC codes.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ...model.formats import DesignError
+from ...model.records import from_table
+from .. import checkpoint
+from ..layers.modules import QuantLSTM
+from ..layers.noise import NoiseSource
+from .config import LanguageConfig
+
+
+class LanguageModel(nn.Module):
+    """Tokens (T, B) to hidden values (T, B, n) and the LSTM's state; ``state`` goes from window to window.
+
+    :meth:`losses` and :meth:`predict` are the softmax's. Its adaptive form is a softmax over all tokens, too, that
+    costs less: rare tokens sit in clusters with smaller projections.
+
+    One-hot inputs: 0 and full scale, so that a row is driven or not. One bit has no code 0: there the rows are
+    -full scale and +full scale, and the difference is a constant of each column that its bias can learn.
+    """
+
+    def __init__(self, tokens: int, config: LanguageConfig) -> None:
+        super().__init__()
+        self.config, self.tokens = config, tokens
+        if config.embedding:
+            self.embedding = nn.Embedding(tokens, config.embedding)
+            nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
+        self.lstm = QuantLSTM(config.embedding or tokens, config.hidden, config=config.quant)
+        self.dropout = nn.Dropout(config.dropout)
+        if config.cutoffs:
+            bounds = (0, *config.cutoffs, tokens)
+            if list(bounds) != sorted(set(bounds)):
+                raise DesignError(f"cutoffs must rise and lie between 0 and {tokens} tokens, not {config.cutoffs}")
+            self.softmax = nn.AdaptiveLogSoftmaxWithLoss(config.hidden, tokens, list(config.cutoffs), div_value=2)
+        else:
+            self.softmax = nn.Linear(config.hidden, tokens)
+        self.source = NoiseSource()
+        for array in self.lstm.arrays:
+            array.source, array.train_noise, array.eval_noise = self.source, config.noise, config.noise
+            if config.drop_rows:
+                array.input_dropout = config.dropout  # after the DAC, whose codes are those of evaluation then
+
+    def forward(self, tokens: torch.Tensor, state=None):
+        if self.config.embedding:
+            inputs = self.embedding(tokens)
+        else:
+            inputs = functional.one_hot(tokens, self.tokens).float()
+            if self.config.quant.dac_bits == 1:
+                inputs = 2 * inputs - 1
+        hidden, state = self.lstm(inputs, state)
+        return self.dropout(hidden.float()), state
+
+    @property
+    def device(self) -> torch.device:
+        return self.lstm.arrays[0].cells.device
+
+    def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """-log of the targets' probabilities in nats, (T, B)."""
+        flat = hidden.flatten(0, 1)
+        if self.config.cutoffs:
+            return -self.softmax(flat, targets.flatten()).output.view_as(targets)
+        return functional.cross_entropy(self.softmax(flat), targets.flatten(), reduction="none").view_as(targets)
+
+    def predict(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The likeliest tokens (T, B)."""
+        if self.config.cutoffs:
+            return self.softmax.predict(hidden.flatten(0, 1)).view(hidden.shape[:2])
+        return self.softmax(hidden).argmax(2)
+
+    def save(self, path: str | Path) -> None:
+        """Weights and configuration in one safetensors file, replaced whole."""
+        checkpoint.write(path, self.state_dict(), {"tokens": self.tokens, "config": asdict(self.config)})
+
+
+def load(path: str | Path) -> LanguageModel:
+    """A model that :meth:`LanguageModel.save` wrote. Raises :class:`DesignError` for any other file."""
+    content, tensors = checkpoint.read(path)
+    if set(content) != {"tokens", "config"}:
+        raise DesignError(f"network {Path(path).name!r} must be a language model of ohmgate, but is something else")
+    model = LanguageModel(
+        content["tokens"], from_table(LanguageConfig, content["config"], "configuration", "a language model")
+    )
+    model.load_state_dict(tensors)
+    return model.eval()

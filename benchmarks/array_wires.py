@@ -26,7 +26,6 @@ from ohmgate.analog.circuit.wires import (
     approximate_matrix,
     column_loss,
     effective_matrix,
-    separable_matrix,
 )
 
 READS = 1024
@@ -96,7 +95,6 @@ def measure(rows: int, columns: int, ohm: float, ends: int, options: argparse.Na
         "approximate matrix, error 1e-5": lambda: approximate_matrix(conductance, wires, 1e-5),
         "approximate matrix, error 1e-4": lambda: approximate_matrix(conductance, wires, 1e-4),
         "approximate matrix, error 1e-3": lambda: approximate_matrix(conductance, wires, 1e-3),
-        "separable matrix": lambda: separable_matrix(conductance, wires),
         "IR-drop map, one input": lambda: ir_drop(conductance, wires, volts).column_current,
     }
     if rows * columns <= options.lu_cells:

@@ -28,8 +28,8 @@ from ohmgate.analog.array import Array
 from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import preset
 from ohmgate.analog.inference import build_arrays, predictions
-from ohmgate.analog.studies.array_study import fitting_shift
 from ohmgate.analog.studies.cures import Outcome, outcomes
+from ohmgate.analog.studies.datasheet import fitting_shift
 from ohmgate.firmware import image
 from ohmgate.model import reference
 from ohmgate.model.design import Design

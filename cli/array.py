@@ -10,7 +10,7 @@ import typer
 from ..analog.circuit.netlist import write_netlist
 from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
-from ..analog.studies.array_study import PHYSICAL, ArrayStudy, study
+from ..analog.studies.datasheet import CELL_PRESETS, Datasheet, characterise
 from ..model.design import presets
 from ..model.formats import DesignError, check_integer
 from ..model.prerequisites import require_place
@@ -38,7 +38,7 @@ def command(
     ],
     layer: Annotated[int, typer.Option(help="Which layer's array, counted from 0.")] = 0,
     preset: Annotated[
-        str, typer.Option(help=f"What it is made of: {', '.join(PHYSICAL)}, or a .toml file (docs/array.md).")
+        str, typer.Option(help=f"What it is made of: {', '.join(CELL_PRESETS)}, or a .toml file (docs/array.md).")
     ] = "paper_wires",
     wire: Annotated[
         float | None,
@@ -56,7 +56,7 @@ def command(
     check_integer("seed", seed, 0, 2**31 - 1)
     for file in filter(None, (spice, report)):
         require_place(file)
-    config = load_config(preset, "array preset with cells", PHYSICAL)
+    config = load_config(preset, "array preset with cells", CELL_PRESETS)
     if config.cells is None:
         raise DesignError(f"{preset!r} must have [cells], which this command looks at")
     preset = Path(preset).name
@@ -64,13 +64,13 @@ def command(
         wires = replace(config.cells.wires or WireConfig(), row_segment=wire, column_segment=wire)
         config = replace(config, cells=replace(config.cells, wires=wires))
     design, network = runs.read_source(source)
-    looked = study(design, network, layer, config, seed)
-    planes = looked.plane_names()
+    sheet = characterise(design, network, layer, config, seed)
+    planes = sheet.plane_names()
     check_integer("plane", plane, 0, len(planes) - 1)
-    volts = looked.volts(codes_of(drive, looked)) if spice else None
+    volts = sheet.volts(codes_of(drive, sheet)) if spice else None
     with Steps() as steps, steps.step("Solving the array"):
-        facts = describe(looked, preset, "the image" if network else f"random, seed {seed}")
-        cures, budget = looked.cures, looked.budget
+        facts = describe(sheet, preset, "the image" if network else f"random, seed {seed}")
+        cures, budget = sheet.cures, sheet.budget
     say(f"{design.name}, layer {layer}")
     for name, text in facts.items():
         say(f"  {name:<16}{text}")
@@ -80,27 +80,27 @@ def command(
     say("| against the wires | worst column loses | largest error of a weight | error of a reading, LSB rms |")
     say("| --- | --- | --- | --- |")
     for cure in cures:
-        say(f"| {cure.name} | {cure.loss:.2%} | {cure.error:.3%} | {looked.reading_error(cure):.2g} |")
+        say(f"| {cure.name} | {cure.loss:.2%} | {cure.error:.3%} | {sheet.reading_error(cure):.2g} |")
     say()
     if spice:
         title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
         spice.parent.mkdir(parents=True, exist_ok=True)
-        write_netlist(spice, looked.conductances[plane], looked.wires, volts, title)
-        current = (volts @ looked.effective[plane])[0]
+        write_netlist(spice, sheet.conductances[plane], sheet.wires, volts, title)
+        current = (volts @ sheet.effective[plane])[0]
         say(f"{spice}: plane {plane} of {len(planes)} ({planes[plane]}), input {drive}")
         if len(planes) > 1:
             say("the other planes are arrays of their own, see --plane; currents of a pair are subtracted")
         say(f"column 0 carries {current:.6e} A; compare: ngspice -b {spice}")
     if report:
-        write_report(report, looked, f"{design.name}, layer {layer}", preset, facts)
+        write_report(report, sheet, f"{design.name}, layer {layer}", preset, facts)
         say(f"report: {report}")
 
 
-def describe(looked: ArrayStudy, preset: str, weights: str) -> dict[str, str]:
+def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
     """What there is to say about the array in a line each."""
-    mapping, wires, cells = looked.array.cell_array.mapping, looked.wires, looked.conductances
-    layer, device = looked.layer, looked.array.cell_array.cells.device
-    plane, column = np.unravel_index(looked.losses.argmax(), looked.losses.shape)
+    mapping, wires, cells = sheet.array.cell_array.mapping, sheet.wires, sheet.conductances
+    layer, device = sheet.layer, sheet.array.cell_array.cells.device
+    plane, column = np.unravel_index(sheet.losses.argmax(), sheet.losses.shape)
     ends = "both ends" if wires.driver_ends == 2 else "one end"
     return {
         "size": f"{layer.rows} rows x {layer.columns} columns of {layer.weight_bits}-bit weights",
@@ -110,15 +110,15 @@ def describe(looked: ArrayStudy, preset: str, weights: str) -> dict[str, str]:
         f"{cells.min() * 1e6:.3g} to {cells.max() * 1e6:.3g} uS, mean {cells.mean() * 1e6:.3g} uS",
         "wires": f"{wires.row_segment:g} ohm a cell in rows, {wires.column_segment:g} ohm in columns; rows driven "
         f"at {ends}",
-        "worst column": f"number {column} of plane {plane}: the wires take {looked.losses.max():.2%} of its current",
-        "effective bits": f"{looked.budget.enob:.2f} of {looked.budget.bits}",
+        "worst column": f"number {column} of plane {plane}: the wires take {sheet.losses.max():.2%} of its current",
+        "effective bits": f"{sheet.budget.enob:.2f} of {sheet.budget.bits}",
     }
 
 
-def codes_of(drive: str, looked: ArrayStudy) -> np.ndarray:
+def codes_of(drive: str, sheet: Datasheet) -> np.ndarray:
     """DAC codes (rows,) of the option ``--drive``."""
     if drive in ("random", "full"):
-        return looked.drive(drive)
+        return sheet.drive(drive)
     try:
         return np.array([int(word) for word in Path(drive).read_text(encoding="utf-8").split()])
     except ValueError:

@@ -88,17 +88,17 @@ def command(
     name = Path(preset).name
     folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / name.removesuffix(SUFFIX)
     with sole_use(folder):
-        found = []
+        by_source = []
         with Steps() as steps:
             with steps.step(f"Drawing {draws} chips", draws) as step:
                 made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update)
             if sensitivity:
                 with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
-                    found = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
+                    by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
         say(montecarlo.summary(made).text())
-        for entry in found:
+        for entry in by_source:
             say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
-        say(f"report: {write_report(folder, study, made, found, name)}")
+        say(f"report: {write_report(folder, study, made, by_source, name)}")
 
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:

@@ -43,25 +43,25 @@ def write_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     ideal = montecarlo.ideal_accuracy(study)
-    found = montecarlo.summary(draws)
+    summary = montecarlo.summary(draws)
     pictures = {"accuracy": folder / "accuracy.png"}
-    plots.accuracy_histogram(pictures["accuracy"], np.array([d.accuracy for d in draws]), found.interval, ideal)
+    plots.accuracy_histogram(pictures["accuracy"], np.array([d.accuracy for d in draws]), summary.interval, ideal)
     if sensitivity:
         pictures["tornado"] = folder / "sensitivity.png"
         names = [entry.source for entry in sensitivity]
         alone, without = ([getattr(e, side).mean for e in sensitivity] for side in ("alone", "without"))
-        plots.tornado(pictures["tornado"], names, alone, without, ideal, found.mean)
+        plots.tornado(pictures["tornado"], names, alone, without, ideal, summary.mean)
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
     layers = [_layer(folder, index, study, array) for index, array in enumerate(arrays)]
     for layer in layers:
         pictures |= layer["pictures"]
-    write_json(folder / DATA, _data(study, found, ideal, sensitivity, layers, preset))
+    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, layers, preset))
     page = render(
         "montecarlo",
         pictures,
         design=study.network.design,
         study=study,
-        found=found,
+        summary=summary,
         ideal=ideal,
         sensitivity=sensitivity,
         layers=layers,
@@ -91,7 +91,7 @@ def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> d
     return {"layer": array.layer, "budget": budget, "pictures": pictures, "index": index}
 
 
-def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
+def _data(study, summary, ideal, sensitivity, layers, preset) -> dict:
     """The same numbers for programs."""
     return {
         "design": study.network.design.name,
@@ -99,12 +99,12 @@ def _data(study, found, ideal, sensitivity, layers, preset) -> dict:
         "preset": preset,
         "share": study.share,
         "ideal": ideal,
-        "draws": found.draws,
-        "mean": found.mean,
-        "interval": found.interval,
-        "deviation": found.deviation,
-        "quantiles": found.quantiles,
-        "code_errors": found.code_errors,
+        "draws": summary.draws,
+        "mean": summary.mean,
+        "interval": summary.interval,
+        "deviation": summary.deviation,
+        "quantiles": summary.quantiles,
+        "code_errors": summary.code_errors,
         "sensitivity": [
             {"source": e.source, "alone": e.alone.mean, "without": e.without.mean, "draws": e.alone.draws}
             for e in sensitivity

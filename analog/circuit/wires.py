@@ -89,21 +89,6 @@ def approximation_stride(conductance: np.ndarray, wires: WireConfig, error: floa
     return max(1, min(max(rows, columns), math.isqrt(int(8 * error / drop))))
 
 
-def separable_matrix(conductance, wires: WireConfig) -> np.ndarray:
-    """:func:`effective_matrix` in O(rows * columns), for Monte Carlo: rows and columns solved apart, and multiplied.
-
-    Each row with its columns at ground, each column with its other rows at ground: what a cell loses on its row
-    times what it loses on its column. Left out are the paths that cross over to other rows. No entry is wrong by more
-    than conductance.max() times the largest row loss times the largest column loss (a random search in the tests
-    holds it to that; there is no proof). Cells of 0 S get 0.
-    """
-    conductance = check_conductance(conductance)
-    none = elimination.Line(0.0, 0.0, 1)
-    by_row = elimination.effective(conductance, wires.row, none)
-    by_column = elimination.effective(conductance, none, wires.column)
-    return by_row * np.divide(by_column, conductance, out=np.zeros_like(conductance), where=conductance > 0)
-
-
 def column_loss(conductance, effective) -> np.ndarray:
     """Share of each column's current that the wires take with 1 V on every row, (columns,); 0 for an empty column.
 

@@ -17,8 +17,8 @@ from .noise import WriteNoise, shot_noise, thermal_noise
 from .programming import ProgramReport, write_verify
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
-MOST = 1e3  #: S, of a cell
-STEPS = 3  #: of the compensation of wires
+MAX_SIEMENS = 1e3  #: S, of a cell
+COMPENSATION_STEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class CellArray:
             return placed
         cells = self.mapping.conductances(placed.digits)
         pair = compensate_pair(
-            *cells, self.cells.wires, device.g_min, device.g_max, steps=STEPS, solve=self._through_wires
+            *cells, self.cells.wires, device.g_min, device.g_max, steps=COMPENSATION_STEPS, solve=self._through_wires
         )
         digits = (np.stack([pair.positive, pair.negative]) - device.g_min) / self.mapping.unit
         return replace(placed, digits=digits, gain=placed.gain / pair.scale)
@@ -86,7 +86,7 @@ class CellArray:
 
         ``writes`` (rows, columns) counts how often each weight was programmed: 0 leaves out the error of
         programming. A reference column is as often programmed as the column that was programmed most. Raises
-        :class:`DesignError` for cells that errors and drift take above ``MOST``.
+        :class:`DesignError` for cells that errors and drift take above ``MAX_SIEMENS``.
         """
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
@@ -100,10 +100,10 @@ class CellArray:
             programmed = programmed * self.device_factor
         programmed = np.maximum(programmed, 0.0)
         aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
-        if aged.max() > MOST:
+        if aged.max() > MAX_SIEMENS:
             raise DesignError(
-                f"{device.name}: cells must conduct at most {MOST:g} S {self.cells.seconds:g} s after programming, "
-                f"not {aged.max():.3g} S"
+                f"{device.name}: cells must conduct at most {MAX_SIEMENS:g} S {self.cells.seconds:g} s after "
+                f"programming, not {aged.max():.3g} S"
             )
         return self.with_faults(aged)
 

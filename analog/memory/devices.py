@@ -193,6 +193,3 @@ def nor_flash() -> Device:
         program_sigma=(0.0, 0.01, 0.0),
         flicker=Flicker(density=1e-6, low=1e2, high=1e6),
     )
-
-
-DEVICES = {maker.__name__: maker for maker in (paper, reram, pcm, mram, nor_flash)}

@@ -9,7 +9,7 @@ from ..array import Array
 from ..circuit.compensate import compensate_pair, pair_error
 from ..circuit.tiles import tiled_matrix
 from ..circuit.wires import WireConfig, approximate_matrix, column_loss, effective_matrix
-from ..memory.cell_array import STEPS
+from ..memory.cell_array import COMPENSATION_STEPS
 
 EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
 NO_WEIGHT = 1e-6  #: weight codes; rounding of conductances makes less of a weight of 0
@@ -67,6 +67,8 @@ def _solved(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> It
     yield f"tiles of {tile} x {tile}", cells, tiles
     device = array.cell_array.cells.device
     if array.cell_array.mapping.compensable:
-        pair = compensate_pair(*cells, wires, device.g_min, device.g_max, steps=STEPS, solve=sensed_matrix)
+        pair = compensate_pair(
+            *cells, wires, device.g_min, device.g_max, steps=COMPENSATION_STEPS, solve=sensed_matrix
+        )
         programmed = pair.positive, pair.negative
         yield "weights compensated", programmed, [sensed_matrix(plane, wires) for plane in programmed]

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from ohmgate.analog.config import PRESETS, preset
-from ohmgate.analog.studies.array_study import PHYSICAL, study
+from ohmgate.analog.studies.datasheet import CELL_PRESETS, characterise
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 
@@ -20,11 +20,11 @@ def test_the_array_of_an_image_is_described(ohmgate, run_folder):
     result = ohmgate("array", run_folder)
     assert result.exit_code == 0, result.stderr
     network = image.read(run_folder / "vowels.image")
-    looked = study(network.design, network, 0, preset("paper_wires"))
+    sheet = characterise(network.design, network, 0, preset("paper_wires"))
     assert "size            45 rows x 128 columns of 4-bit weights" in result.stdout
     assert "cells           11520, in 2 planes; 8 levels a cell, preset paper_wires" in result.stdout
-    assert f"the wires take {looked.losses.max():.2%} of its current" in result.stdout
-    assert looked.budget.table() in result.stdout
+    assert f"the wires take {sheet.losses.max():.2%} of its current" in result.stdout
+    assert sheet.budget.table() in result.stdout
     for name in ("no cure", "drivers at both ends", "tiles of 64 x 64", "weights compensated"):
         assert f"| {name} |" in result.stdout
 
@@ -93,15 +93,15 @@ def test_the_page_holds_everything_and_asks_for_nothing(ohmgate, run_folder, tmp
     assert text.count('src="data:image/png;base64,') == 3
     assert not re.search(r"https?://|<script|<link", text)
     network = image.read(run_folder / "vowels.image")
-    looked = study(network.design, network, 0, preset("paper_wires"))
-    assert f"<b>{looked.budget.enob:.2f} of 4</b>" in text
-    for share in looked.budget.shares:
+    sheet = characterise(network.design, network, 0, preset("paper_wires"))
+    assert f"<b>{sheet.budget.enob:.2f} of 4</b>" in text
+    for share in sheet.budget.shares:
         assert f'<td>{share.source}</td><td class="n">{share.lsb:.3g}</td>' in text
-    for cure in looked.cures:
+    for cure in sheet.cures:
         assert f'{cure.name}</td><td class="n">{100 * cure.loss:.2f} %</td>' in text
 
 
-@pytest.mark.parametrize("name", PHYSICAL)
+@pytest.mark.parametrize("name", CELL_PRESETS)
 def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
     result = ohmgate("array", "vowels", "--layer", 1, "--preset", name, "--report", tmp_path / "array.html")
     assert result.exit_code == 0, result.stderr
@@ -109,7 +109,7 @@ def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
     assert ("Map of the voltage" in (tmp_path / "array.html").read_text()) == wired
 
 
-CHOICES = ", ".join(PHYSICAL)
+CHOICES = ", ".join(CELL_PRESETS)
 ERRORS = [
     (
         ("--preset", "paper"),
@@ -141,7 +141,7 @@ def test_errors_are_one_sentence(ohmgate, tmp_path, options, sentence):
 
 
 def test_random_weights_fit_the_converter():
-    looked = study(Design.load("vowels"), None, 0, preset("paper_cells"), seed=1)
-    assert (looked.gains[:, 0] == 1).all()
-    drives = looked.drive("random") @ looked.array.levels * looked.array.scale
+    sheet = characterise(Design.load("vowels"), None, 0, preset("paper_cells"), seed=1)
+    assert (sheet.gains[:, 0] == 1).all()
+    drives = sheet.drive("random") @ sheet.array.levels * sheet.array.scale
     assert 1 < drives.std() < 4, "of a converter with codes from -8 to 7"

@@ -14,7 +14,6 @@ from ohmgate.analog.circuit.wires import (
     approximation_stride,
     column_loss,
     effective_matrix,
-    separable_matrix,
 )
 from ohmgate.model.formats import DesignError
 
@@ -154,7 +153,6 @@ def test_without_wires_the_matrix_is_the_conductances():
         wires = WireConfig(driver_ends=ends)
         assert np.array_equal(effective_matrix(conductance, wires), conductance)
         assert np.array_equal(approximate_matrix(conductance, wires), conductance)
-        assert np.allclose(separable_matrix(conductance, wires), conductance, rtol=1e-15, atol=0)
 
 
 def test_the_matrix_is_the_same_on_every_call():
@@ -214,26 +212,6 @@ def test_approximation_really_leaves_nodes_out():
     exact, fast = effective_matrix(conductance, ONE_OHM), approximate_matrix(conductance, ONE_OHM, 1e-4)
     assert 1e-6 < np.abs(fast - exact).max() / conductance.max() < 1e-4
     assert np.array_equal(approximate_matrix(conductance, ONE_OHM, 1e-9), exact)
-
-
-@settings(max_examples=60, deadline=None)
-@given(configs, large, st.floats(2, 6), st.integers(0, 1000))
-def test_separable_approximation_keeps_its_stated_error(wires, shape, decade, seed):
-    conductance = (1e-3 + np.random.default_rng(seed).random(shape)) * 10**-decade
-    rows = WireConfig(row_segment=wires.row_segment, driver=wires.driver, driver_ends=wires.driver_ends)
-    columns = WireConfig(column_segment=wires.column_segment, sense=wires.sense)
-    row_loss = (1 - effective_matrix(conductance, rows) / conductance).max()
-    column_loss = (1 - effective_matrix(conductance, columns) / conductance).max()
-    difference = np.abs(separable_matrix(conductance, wires) - effective_matrix(conductance, wires)).max()
-    assert difference <= (row_loss * column_loss + 1e-10) * conductance.max()
-
-
-def test_separable_approximation_at_one_megohm():
-    conductance = random_cells(64, 128, 1e6)
-    exact = effective_matrix(conductance, ONE_OHM)
-    assert 1e-7 < np.abs(separable_matrix(conductance, ONE_OHM) - exact).max() / conductance.max() < 2e-5
-    conductance[3, 4] = 0
-    assert separable_matrix(conductance, ONE_OHM)[3, 4] == 0
 
 
 CELL = np.full((2, 3), 1e-6)

@@ -14,8 +14,8 @@ from ohmgate.analog.memory import devices, noise
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.programming import WriteVerify
 from ohmgate.analog.studies import montecarlo
-from ohmgate.analog.studies.array_study import study
 from ohmgate.analog.studies.budget import enob, noise_budget
+from ohmgate.analog.studies.datasheet import characterise
 from ohmgate.analog.studies.sources import SOURCES, isolated, present, without
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
@@ -119,9 +119,9 @@ def test_the_budget_of_a_network_has_the_gains_of_its_gates(tmp_path):
     data = replace(network.layers[0], mult=np.array([12, 12, 12, 12]), shift=np.array([9, 9, 9, 7]))
     network = replace(network, layers=(data, network.layers[1]))
     config = PRESETS["paper_cells"]
-    looked = study(network.design, network, 0, config)
-    expected = noise_budget(LAYER, config, [[12, 9], [12, 9], [12, 9], [12, 7]], looked.array.levels)
-    assert looked.budget == expected
+    sheet = characterise(network.design, network, 0, config)
+    expected = noise_budget(LAYER, config, [[12, 9], [12, 9], [12, 9], [12, 7]], sheet.array.levels)
+    assert sheet.budget == expected
     codes, lengths = random_inputs(network.design, np.random.default_rng(1), 2, 3)
     made = montecarlo.Study(network, codes, lengths, np.zeros(2, int), config)
     write_report(tmp_path, made, montecarlo.run(made, 1))

@@ -12,9 +12,9 @@ from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.devices import mram, nor_flash, paper
 from ohmgate.analog.memory.repair import Repair
-from ohmgate.analog.studies.array_study import study
 from ohmgate.analog.studies.budget import random_drives
 from ohmgate.analog.studies.cures import outcomes, sensed_matrix
+from ohmgate.analog.studies.datasheet import characterise
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -67,46 +67,48 @@ def test_each_cure_helps():
 
 def test_the_loss_and_the_reading_error_are_the_worst_and_the_mean_square():
     """Loss: of all planes and columns the largest. Error: of readings, the best common factor undone but without a cure."""
-    looked = study(Design("one", (LAYER,)), None, 0, preset("paper_wires"), seed=2)
-    array, wires = looked.array, looked.wires
+    sheet = characterise(Design("one", (LAYER,)), None, 0, preset("paper_wires"), seed=2)
+    array, wires = sheet.array, sheet.wires
     planes = array.cell_array.mapping.conductances(array.cell_array.place(array.levels).digits)
     sensed = [effective_matrix(plane, wires) for plane in planes]
     losses = [1 - seen.sum(axis=0) / plane.sum(axis=0) for seen, plane in zip(sensed, planes)]
-    bare, ends, *_ = looked.cures
+    bare, ends, *_ = sheet.cures
     assert bare.loss == pytest.approx(np.max(losses))
     assert np.max(losses[0]) != pytest.approx(np.max(losses[1]), rel=1e-6)
     drives = random_drives(LAYER, 500, np.random.default_rng(2))
     for cure, factor in ((bare, 1.0), (ends, ends.factor)):
         error = (drives @ (cure.weights / factor - cure.wanted)) * array.scale
-        assert looked.reading_error(cure) == pytest.approx(np.sqrt((error**2).mean()))
+        assert sheet.reading_error(cure) == pytest.approx(np.sqrt((error**2).mean()))
     assert ends.factor < 1
 
 
 def test_a_study_follows_its_seed():
     design = Design("one", (LAYER,))
-    same, again, other = (study(design, None, 0, preset("reram"), seed) for seed in (3, 3, 4))
+    same, again, other = (characterise(design, None, 0, preset("reram"), seed) for seed in (3, 3, 4))
     for get in (lambda s: s.array.levels, lambda s: s.conductances, lambda s: s.drive("random")):
         assert np.array_equal(get(same), get(again))
         assert not np.array_equal(get(same), get(other))
     assert same.budget == again.budget != other.budget
     stuck = replace(preset("reram"), cells=replace(preset("reram").cells, stuck_on=0.2))
-    chips = [study(design, None, 0, stuck, seed).array.cell_array.stuck for seed in (3, 4)]
+    chips = [characterise(design, None, 0, stuck, seed).array.cell_array.stuck for seed in (3, 4)]
     assert not np.array_equal(*chips), "the chip too, not the weights alone"
 
 
 def test_inputs_that_do_not_fit_are_refused():
-    looked = study(Design("one", (LAYER, replace(LAYER, inputs=40, output="codes"))), None, 1, preset("paper_cells"))
-    assert looked.layer.inputs == 40
+    sheet = characterise(
+        Design("one", (LAYER, replace(LAYER, inputs=40, output="codes"))), None, 1, preset("paper_cells")
+    )
+    assert sheet.layer.inputs == 40
     for codes, sentence in (
         (np.zeros(40), "an input must have 41 DAC codes, one a row, not shape (40,)"),
         (np.full(41, 8), "DAC codes must be from -7 to 7, not 8"),
         (np.full(41, -8), "DAC codes must be from -7 to 7, not -8"),
     ):
         with pytest.raises(DesignError) as error:
-            looked.volts(codes)
+            sheet.volts(codes)
         assert str(error.value) == sentence
     with pytest.raises(DesignError, match="^layer must be an integer from 0 to 0, not 1$"):
-        study(Design("one", (LAYER,)), None, 1, preset("paper_cells"))
+        characterise(Design("one", (LAYER,)), None, 1, preset("paper_cells"))
 
 
 def test_cells_that_cannot_be_compensated_are_not():
@@ -170,65 +172,66 @@ def test_large_arrays_are_solved_to_the_stated_error():
 
 def test_a_study_sees_the_array_that_is_read():
     design = Design("one", (LAYER,))
-    looked = study(design, None, 0, preset("paper_wires"), seed=2)
-    array = looked.array
-    sensed = array.cell_array.mapping.weigh(looked.effective)
+    sheet = characterise(design, None, 0, preset("paper_wires"), seed=2)
+    array = sheet.array
+    sensed = array.cell_array.mapping.weigh(sheet.effective)
     assert np.allclose(sensed, array.effective(), atol=1e-9)
-    plain = looked.conductances.sum(axis=1)
-    assert np.allclose(looked.losses, 1 - looked.effective.sum(axis=1) / plain)
-    bare, *cured = looked.cures
-    errors = [looked.reading_error(cure) for cure in cured]
-    assert all(error < looked.reading_error(bare) / 2 for error in errors)
-    assert looked.volts(looked.drive("full")).tolist() == [1.0] * LAYER.rows
+    plain = sheet.conductances.sum(axis=1)
+    assert np.allclose(sheet.losses, 1 - sheet.effective.sum(axis=1) / plain)
+    bare, *cured = sheet.cures
+    errors = [sheet.reading_error(cure) for cure in cured]
+    assert all(error < sheet.reading_error(bare) / 2 for error in errors)
+    assert sheet.volts(sheet.drive("full")).tolist() == [1.0] * LAYER.rows
 
 
 @pytest.mark.parametrize("repair", [Repair(), Repair(spares=4), None])
 def test_what_stuck_cells_do_is_no_error_of_the_wires(repair):
     """Not where weights are placed around them and a few cannot be held, nor where the plan knows nothing of them."""
     config = ArrayConfig(cells=Cells(device=paper(), wires=WireConfig(), stuck_on=0.1, stuck_off=0.1, repair=repair))
-    looked = study(Design("one", (LAYER,)), None, 0, config, seed=2)
-    lacking = np.abs(looked.cures[0].weights - looked.array.levels).max()
+    sheet = characterise(Design("one", (LAYER,)), None, 0, config, seed=2)
+    lacking = np.abs(sheet.cures[0].weights - sheet.array.levels).max()
     assert (lacking > 1) == (repair is not None)
-    assert [looked.reading_error(cure) for cure in looked.cures] == pytest.approx([0] * 4, abs=1e-9)
+    assert [sheet.reading_error(cure) for cure in sheet.cures] == pytest.approx([0] * 4, abs=1e-9)
     behind = replace(config, cells=replace(config.cells, wires=WIRES))
-    assert looked.cures[0].error < 1e-9 < study(Design("one", (LAYER,)), None, 0, behind, 2).cures[0].error
+    assert sheet.cures[0].error < 1e-9 < characterise(Design("one", (LAYER,)), None, 0, behind, 2).cures[0].error
 
 
 def test_a_study_knows_which_rows_are_driven_harder():
     """Inputs get the read voltage, the other rows a share of it, and the budget and the cures see one array."""
     layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2, input_drive=8)
-    looked = study(Design("one", (layer,)), None, 0, preset("paper_wires"), seed=2)
-    assert looked.volts(looked.drive("full")) == pytest.approx([1.0] * 30 + [0.125] * 34)
-    wires = next(share for share in looked.budget.shares if share.source == "wires")
-    assert looked.reading_error(looked.cures[0]) == pytest.approx(wires.lsb, rel=0.2)
+    sheet = characterise(Design("one", (layer,)), None, 0, preset("paper_wires"), seed=2)
+    assert sheet.volts(sheet.drive("full")) == pytest.approx([1.0] * 30 + [0.125] * 34)
+    wires = next(share for share in sheet.budget.shares if share.source == "wires")
+    assert sheet.reading_error(sheet.cures[0]) == pytest.approx(wires.lsb, rel=0.2)
     drives = np.random.default_rng(0).integers(-7, 8, (2000, layer.rows))
     level = Array(layer).analog(drives)
     assert not level.any()  # nothing is programmed yet
     ideal = Array(layer)
-    ideal.program(looked.array.levels)
-    ideal.scale[:] = looked.array.scale
+    ideal.program(sheet.array.levels)
+    ideal.scale[:] = sheet.array.scale
     assert 8 / 6 < ideal.analog(drives).std() <= 8 / 3 * 1.1  # three deviations just fit
 
 
 def test_random_inputs_are_ones_that_a_chip_can_have():
     """Its bias rows are at full scale whatever the input."""
     layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2)
-    looked = study(Design("one", (layer,)), None, 0, preset("paper_cells"), seed=2)
-    drive = looked.drive("random")
+    sheet = characterise(Design("one", (layer,)), None, 0, preset("paper_cells"), seed=2)
+    drive = sheet.drive("random")
     assert drive[-2:].tolist() == [7, 7]
     assert set(drive[:-2].tolist()) == set(range(-7, 8))
 
 
 def test_planes_have_names():
     design = Design("one", (LAYER,))
-    assert len(study(design, None, 0, preset("paper_cells")).plane_names()) == 2
+    assert len(characterise(design, None, 0, preset("paper_cells")).plane_names()) == 2
     assert (
-        study(design, None, 0, preset("mram")).plane_names()[3] == "the negative cell of each pair, digit 1 of base 2"
+        characterise(design, None, 0, preset("mram")).plane_names()[3]
+        == "the negative cell of each pair, digit 1 of base 2"
     )
-    flash = study(design, None, 0, preset("nor_flash"))
+    flash = characterise(design, None, 0, preset("nor_flash"))
     assert len(flash.plane_names()) == len(flash.conductances) == 4
 
 
 def test_ideal_weights_have_no_cells_to_look_at():
     with pytest.raises(DesignError, match="^the array must have cells, not ideal weights$"):
-        study(Design("one", (LAYER,)), None, 0, preset("paper"))
+        characterise(Design("one", (LAYER,)), None, 0, preset("paper"))

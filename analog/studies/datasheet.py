@@ -1,4 +1,4 @@
-"""One layer's array looked at closely: cells, wires, noise budget, cures. What ``ohmgate array`` tells."""
+"""The data sheet of one layer's array: cells, wires, noise budget, cures. What ``ohmgate array`` tells."""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from ..inference import build_arrays
 from .budget import Budget, noise_budget, random_drives
 from .cures import TILE, Outcome, outcomes, sensed_matrix
 
-PHYSICAL = tuple(name for name, config in PRESETS.items() if config.cells)  #: presets with cells
+CELL_PRESETS = tuple(name for name, config in PRESETS.items() if config.cells)  #: presets with cells
 INPUTS = 500  #: random inputs on which readings are compared
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayStudy:
+class Datasheet:
     """A programmed array with cells, its gains (gates, 2) as mult and shift, the seed of its chip and of inputs."""
 
     array: Array
@@ -108,7 +108,9 @@ class ArrayStudy:
         return self.array.cell_array.mapping.volts(codes)
 
 
-def study(design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0) -> ArrayStudy:
+def characterise(
+    design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0
+) -> Datasheet:
     """Program the array of ``design``'s layer number ``layer``; with random weights if ``network`` is None.
 
     Raises :class:`DesignError` for a layer that is not there or a configuration without cells.
@@ -119,7 +121,7 @@ def study(design: Design, network: Network | None, layer: int, config: ArrayConf
     if network is not None:
         data = network.layers[layer]
         gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
-        return ArrayStudy(build_arrays(network, config, seed)[layer], gains, seed)
+        return Datasheet(build_arrays(network, config, seed)[layer], gains, seed)
     shape = design.layers[layer]
     rng = np.random.default_rng(seed)
     array = Array(shape, config, seed)
@@ -127,7 +129,7 @@ def study(design: Design, network: Network | None, layer: int, config: ArrayConf
     gains = np.tile([1, fitting_shift(shape)], (shape.gates, 1))
     for gate, (mult, shift) in enumerate(gains.tolist()):
         array.set_gain(gate, mult, shift)
-    return ArrayStudy(array, gains, seed)
+    return Datasheet(array, gains, seed)
 
 
 def fitting_shift(layer: Layer, power: float | None = None) -> int:

@@ -40,6 +40,7 @@ mutate: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.type_errors
 
 # docs/command-line.md from the commands' own help, then the site in build/site, without the network.
 docs: $(STAMP)

@@ -82,8 +82,8 @@ def pytorch(fresh: str = ""):
 def aihwkit():
     """A noisy, quantised tile of IBM's kit: 4-bit inputs and outputs, output noise in every read."""
     try:
-        from aihwkit.nn import AnalogLinear
-        from aihwkit.simulator.configs import InferenceRPUConfig
+        from aihwkit.nn import AnalogLinear  # pyright: ignore[reportMissingImports]
+        from aihwkit.simulator.configs import InferenceRPUConfig  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     config = InferenceRPUConfig()

@@ -28,15 +28,18 @@ PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
 
 def brevitas(m: int, n: int) -> torch.nn.Module:
     """Weights, inputs, hidden state and gate sums of 4 bits, activations and cell state of 8; no noise."""
-    from brevitas.nn import QuantLSTM
+    from brevitas.nn import QuantLSTM  # pyright: ignore[reportMissingImports]
 
     return QuantLSTM(m, n, weight_bit_width=4, io_bit_width=4, gate_acc_bit_width=4)
 
 
 def aihwkit(m: int, n: int) -> torch.nn.Module:
     """DACs and ADCs of 4 bits with output noise, real weights with noise redrawn every batch, in its PyTorch tile."""
-    from aihwkit.nn import AnalogLSTMCell, AnalogRNN
-    from aihwkit.simulator.configs import TorchInferenceRPUConfig, WeightModifierType
+    from aihwkit.nn import AnalogLSTMCell, AnalogRNN  # pyright: ignore[reportMissingImports]
+    from aihwkit.simulator.configs import (  # pyright: ignore[reportMissingImports]
+        TorchInferenceRPUConfig,
+        WeightModifierType,
+    )
 
     config = TorchInferenceRPUConfig()
     config.forward.inp_res = config.forward.out_res = 1 / (2**4 - 2)

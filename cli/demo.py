@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -77,7 +77,7 @@ def check(out: Path) -> None:
         synthesis.check(*target)
 
 
-def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict:
+def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dict[str, Any]:
     """Train, pack, generate, simulate, compare. Everything that the report shows."""
     from ..hdl.flow.synthesis import synthesise
     from ..sim.cosim import build, simulate
@@ -164,4 +164,4 @@ def _write_traces(folder: Path, network: Network, result, length: int) -> None:
     for index, trace in enumerate(result.layers):
         arrays = {name: value[0, :length] for name, value in vars(trace).items() if isinstance(value, np.ndarray)}
         with whole(folder / f"utterance_0_layer_{index}.npz") as part:
-            np.savez(part, **arrays)
+            np.savez(part, allow_pickle=False, **arrays)

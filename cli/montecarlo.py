@@ -82,7 +82,7 @@ def command(
     path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
     network = runs.read_network(path)
     if dataset is None:
-        dataset = runs.read_config(path)["dataset"] if path.is_dir() else network.design.name
+        dataset = str(runs.read_config(path)["dataset"]) if path.is_dir() else network.design.name
     test = load_dataset(dataset, data).test
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
     name = Path(preset).name

@@ -9,6 +9,7 @@ plots/         codes of each seed's network             traces/, report.html   (
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..firmware import image
 from ..model.design import Design, presets
@@ -19,7 +20,7 @@ from ..model.network import Network
 CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 
 
-def start(folder: Path, config: dict) -> None:
+def start(folder: Path, config: dict[str, Any]) -> None:
     """Note a run's configuration in ``folder``. Raises :class:`DesignError` if another run lives there."""
     path = folder / CONFIG
     config = json.loads(json.dumps(config))
@@ -45,7 +46,7 @@ def _changes(there, here, name: str = "") -> Iterator[tuple[str, str, str]]:
         yield name, json.dumps(there), json.dumps(here)
 
 
-def read_config(folder: Path) -> dict:
+def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a run folder. Raises :class:`DesignError` if it is none."""
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 import typer
 
@@ -31,12 +32,18 @@ KEPT = {
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  #: of a file without a name: the output's
 
 
+class Invocation(Protocol):
+    """What click keeps of a call."""
+
+    invoked_subcommand: str | None
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
 
 
 @contextmanager
-def statuses(context: typer.Context | None = None) -> Iterator[None]:
+def statuses(invocation: Invocation | None = None) -> Iterator[None]:
     """Turns what a user can mend, and interrupts, into one line on standard error and an exit status.
 
     All else goes on to :func:`fault`.
@@ -45,7 +52,7 @@ def statuses(context: typer.Context | None = None) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         warnings.simplefilter("ignore")  # Amaranth's, of modules that are left unused now
-        kept = KEPT.get(context and context.invoked_subcommand)
+        kept = KEPT.get(invocation.invoked_subcommand or "") if invocation else None
         what, status = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
         _end(status, f"ohmgate: {what}{f'; {kept} are kept' if kept else ''}")
     except (EOFError, SystemExit) as error:  # a library's: typer would end with status 1

@@ -1,7 +1,7 @@
 """``ohmgate train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,6 +58,6 @@ def command(
     )
 
 
-def given(**options) -> dict:
+def given(**options) -> dict[str, Any]:
     """The options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}

@@ -106,7 +106,7 @@ def sources() -> dict[str, str]:
     return {"ohmgate.h": header(), **written}
 
 
-def write(folder: str | os.PathLike) -> list[Path]:
+def write(folder: str | os.PathLike[str]) -> list[Path]:
     """Write the header and the sources into ``folder``; returns their paths."""
     return write_together(folder, sources())
 

@@ -6,6 +6,7 @@ One source for packer, reader, C header and documentation. All numbers are littl
 import struct
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ..model.layers import Layer
 
@@ -64,7 +65,7 @@ class Record:
     def pack(self, **values) -> bytes:
         return self.struct.pack(*(values[name] for name, _, _ in self.fields))
 
-    def unpack(self, data: bytes) -> dict:
+    def unpack(self, data: bytes) -> dict[str, Any]:
         return dict(zip((name for name, _, _ in self.fields), self.struct.unpack(data)))
 
 
@@ -109,7 +110,7 @@ GEOMETRY = Record(
 GAIN_ENTRY = Record("GAIN", (("mult", "B", "1..255"), ("shift", "B", "0..63")))
 
 
-def geometry(layer: Layer) -> dict:
+def geometry(layer: Layer) -> dict[str, int | bytes]:
     """Values of the GEOM record of ``layer``."""
     return {
         "kind": ("lstm", "dense").index(layer.kind),

@@ -92,12 +92,12 @@ def decode(frame: Frame) -> Network:
     return network
 
 
-def read(path: str | os.PathLike) -> Network:
+def read(path: str | os.PathLike[str]) -> Network:
     """The network in an image file. Raises :class:`ImageError` for a file that cannot be read or is no image."""
     return unpack(read_bytes(path))
 
 
-def read_bytes(path: str | os.PathLike) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """An image file's bytes, not yet checked; :class:`ImageError` where it cannot be read."""
     try:
         return Path(path).read_bytes()
@@ -105,7 +105,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         raise ImageError(f"cannot read image {str(path)!r}: {error.strerror}") from None
 
 
-def write(path: str | os.PathLike, network: Network) -> None:
+def write(path: str | os.PathLike[str], network: Network) -> None:
     """Write the image of ``network``; the file is whole or not there."""
     data = pack(network)
     try:

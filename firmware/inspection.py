@@ -73,9 +73,9 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
     for gate, name in enumerate(names):
         mult, shift = int(data.mult[gate]), int(data.shift[gate])
         lines.append(f"  gain {name}   {mult} / 2^{shift} = {mult / 2**shift:.6g} ADC steps per product of codes")
-    for gate, name in enumerate(names if data.tables is not None else ""):
+    for name, entries in zip(names, () if data.tables is None else data.tables):
         origin = "loaded" if layer.loaded_table_bits else "constant"
-        lines.append(f"  table {name}  {origin}, {_ends(data.tables[gate])}, in 1/{_entry_scale(layer, name)}")
+        lines.append(f"  table {name}  {origin}, {_ends(entries)}, in 1/{_entry_scale(layer, name)}")
     return lines + _histogram(layer, data)
 
 
@@ -171,7 +171,7 @@ def _diff_design(a: Design, b: Design) -> list[str]:
     return lines
 
 
-def _diff_lists(name: str, a: tuple, b: tuple) -> list[str]:
+def _diff_lists(name: str, a: tuple[object, ...], b: tuple[object, ...]) -> list[str]:
     if len(a) != len(b):
         return [f"{name}: {len(a)} -> {len(b)} entries"]
     changed = [k for k in range(len(a)) if a[k] != b[k]]

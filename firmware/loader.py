@@ -64,9 +64,11 @@ class Bus(Protocol):
 
     def read(self, address: int) -> int:
         """The word at ``address``. Raises :class:`BusError`."""
+        ...
 
     def write(self, address: int, value: int) -> None:
         """Write a word. Raises :class:`BusError`."""
+        ...
 
 
 def run(transactions: Transactions, bus: Bus) -> None:
@@ -114,7 +116,7 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
     yield _write("CONTROL", RESET=1, CLEAR=1)
     yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
     yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
-    status = yield from _status()
+    status = yield from _fields("STATUS")
     if status["REFUSED"] or not status["UNLOCKED"]:
         raise LoadError(f"the device refused the fingerprint {network.design.fingerprint}")
     total, done = sum(_words(layer, weights) for layer in network.design.layers), 0
@@ -125,7 +127,7 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
             done += sum(w.register.name in ("GAIN", "TABLE_DATA", "LEVEL") for w in group)
             progress(done, total)
     for _ in range(polls):
-        status = yield from _status()
+        status = yield from _fields("STATUS")
         if not status["PROGRAMMING"]:
             break
     else:
@@ -136,21 +138,21 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
 
 
 def _compare_device(network: Network, fingerprint: int) -> Transactions:
-    found = yield Read(BY_NAME["ID"])
+    found = yield from _read("ID")
     if found != ID_VALUE:
         raise LoadError(f"the device's ID must be 0x{ID_VALUE:08X}, not 0x{found:08X}")
-    version = BY_NAME["VERSION"]
-    major, expected = version.unpack((yield Read(version)))["MAJOR"], version.unpack(VERSION_VALUE)["MAJOR"]
+    major = (yield from _fields("VERSION"))["MAJOR"]
+    expected = BY_NAME["VERSION"].unpack(VERSION_VALUE)["MAJOR"]
     if major != expected:
         raise LoadError(f"the device's register table must have version {expected}, not {major}")
-    low = yield Read(BY_NAME["FINGERPRINT_LOW"])
-    high = yield Read(BY_NAME["FINGERPRINT_HIGH"])
+    low = yield from _read("FINGERPRINT_LOW")
+    high = yield from _read("FINGERPRINT_HIGH")
     if high << 32 | low != fingerprint:
         raise LoadError(
             f"the device was built for the design with fingerprint {high << 32 | low:016x}, "
             f"but the image is of {fingerprint:016x}"
         )
-    found = yield Read(BY_NAME["LAYERS"])
+    found = yield from _read("LAYERS")
     if found != len(network.layers):
         raise LoadError(f"the device has {found} layers, but the image has {len(network.layers)}")
 
@@ -169,7 +171,7 @@ def _compare_layers(network: Network) -> Transactions:
             },
         }
         for name, values in expected.items():
-            found = BY_NAME[name].unpack((yield Read(BY_NAME[name])))
+            found = yield from _fields(name)
             for field, value in values.items():
                 if found[field] != value:
                     raise LoadError(
@@ -202,5 +204,11 @@ def _write(name: str, **values: int) -> Write:
     return Write(BY_NAME[name], BY_NAME[name].pack(**values))
 
 
-def _status() -> Generator[Transaction, int | None, dict[str, int]]:
-    return BY_NAME["STATUS"].unpack((yield Read(BY_NAME["STATUS"])))
+def _read(name: str) -> Generator[Transaction, int | None, int]:
+    word = yield Read(BY_NAME[name])
+    assert word is not None  # which :func:`run` sends
+    return word
+
+
+def _fields(name: str) -> Generator[Transaction, int | None, dict[str, int]]:
+    return BY_NAME[name].unpack((yield from _read(name)))

@@ -5,6 +5,7 @@ back. Decoders raise ``ValueError`` with what is wrong; :mod:`.image` adds the s
 """
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -35,16 +36,13 @@ def encode_meta(network: Network) -> bytes:
     for label in network.labels:
         if not isinstance(label, str) or not label.isprintable():
             raise ValueError(f"labels must be strings of printable characters, not {label!r}")
-    content = {
-        "design": network.design.to_dict(),
-        "labels": list(network.labels),
-    }
+    content: dict[str, Any] = {"design": network.design.to_dict(), "labels": list(network.labels)}
     for name in units(version_of(network)):  # + 0.0: no negative zero, which equals 0
         content[name] = [float(v) + 0.0 for v in getattr(network, name)]
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def decode_meta(payload: bytes, version: int) -> tuple[Design, dict]:
+def decode_meta(payload: bytes, version: int) -> tuple[Design, dict[str, Any]]:
     """The design, and the fields of :class:`Network` that belong to the host."""
     try:
         content = json.loads(payload.decode("ascii"))

@@ -107,7 +107,7 @@ class Comparison:
 def compare(checks: Iterable[Check], keep: bool = False, violations: Sequence[str] = ()) -> Comparison:
     """Hold what was got against what was expected; ``keep`` collects every difference, not the first one alone."""
     counts: dict[tuple[int, str], tuple[int, int]] = {}
-    found: list[tuple[tuple, Mismatch]] = []
+    found: list[tuple[tuple[float, int, int], Mismatch]] = []
     for check in checks:
         common = min(len(check.expected), len(check.got))
         wrong = np.argwhere(check.expected[:common] != check.got[:common])

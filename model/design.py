@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from .formats import DesignError, check_choice, check_integer
 from .layers import HARDWARE_BITS, INNER_OUTPUTS, KINDS, Layer
@@ -99,7 +100,7 @@ class Design:
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default written out."""
         return {
             "name": self.name,
@@ -109,10 +110,11 @@ class Design:
         }
 
     @classmethod
-    def from_dict(cls, content: dict, source: str = "design") -> "Design":
+    def from_dict(cls, content: dict[str, Any], source: str = "design") -> "Design":
         """Build from the dictionary of a TOML file; ``source`` names it in error sentences."""
         if not isinstance(content, dict):
             raise DesignError(f"{source}: a design must be a table, not {content!r}")
+        content = {"name": None, **content}
         extra = set(content) - {"name", "layer"}
         if extra:
             raise DesignError(f"{source}: unknown key {min(extra)!r}; a design has name and [[layer]]")
@@ -120,7 +122,7 @@ class Design:
             raise DesignError(f"{source}: a design must have at least one [[layer]]")
         layers = tuple(_layer(entry, i, source) for i, entry in enumerate(content["layer"]))
         try:
-            return cls(content.get("name"), layers)
+            return cls(content["name"], layers)
         except DesignError as error:
             raise DesignError(f"{source}: {error}") from None
 
@@ -143,7 +145,7 @@ def presets() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
-def _layer(entry: dict, index: int, source: str) -> Layer:
+def _layer(entry: dict[str, Any], index: int, source: str) -> Layer:
     where = f"{source}: layer {index}"
     if not isinstance(entry, dict):
         raise DesignError(f"{where}: must be a table, not {entry!r}")

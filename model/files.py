@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .formats import DesignError
 from .locks import sole_use
 
 
 @contextmanager
-def whole(path: str | os.PathLike) -> Iterator[Path]:
+def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary name in the folder of ``path``: renamed to it at the end, removed where that is not reached.
 
     A symbolic link stays and what it points to is replaced; a device or a pipe is written to as it is. An OSError
@@ -39,7 +40,7 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
                 part.unlink()
 
 
-def write_together(folder: str | os.PathLike, contents: Mapping[str, str]) -> list[Path]:
+def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str]) -> list[Path]:
     """Write texts by their files' names into ``folder``, made if it is not there; returns their paths.
 
     The files get their names when all of them are written, so a set is whole or as it was. Raises
@@ -95,6 +96,6 @@ def write_text(path: str | Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, content: dict) -> None:
+def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """:func:`write_text` of ``content`` as indented JSON."""
     write_text(path, json.dumps(content, indent=1) + "\n")

@@ -4,8 +4,9 @@ An array of cells with DACs on its rows and ADCs on its columns, and the formats
 of it is fixed when the hardware is made; weights, gains and tables are data (:mod:`.network`).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from .formats import DesignError, check_choice, check_integer, full_scale, signed_range
 from .tables import DENSE_FUNCTIONS
@@ -17,8 +18,10 @@ HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone th
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArrayLayer:
+class ArrayLayer(ABC):
     """What both layer kinds share: an array of cells with DACs on its rows and ADCs on its columns."""
+
+    gates: ClassVar[int]  #: groups of columns, each with a gain and a table
 
     inputs: int  #: m, input rows
     adcs: int  #: K, converters that share the columns
@@ -46,6 +49,21 @@ class ArrayLayer:
         number = type(self.adc_range) in (int, float)
         if not number or not 0 < self.adc_range <= 1024:
             raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
+
+    @property
+    @abstractmethod
+    def columns(self) -> int:
+        """Of the array, in either order of :mod:`.layout`."""
+
+    @property
+    @abstractmethod
+    def table_bits(self) -> int:
+        """Bits of a table's entry; 0 for a layer without tables."""
+
+    @property
+    @abstractmethod
+    def _driven(self) -> str:
+        """The rows before the bias, for the macro's name."""
 
     @property
     def conversions(self) -> int:
@@ -76,10 +94,8 @@ class ArrayLayer:
     def macro_name(self) -> str:
         """Name of the array macro; it holds every parameter, so two macros never share a name."""
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
-        drive = f"v{self.input_drive}" if self.input_drive > 1 else ""
-        split = f"{self.inputs}{drive}p{self.hidden}" if self.hidden else f"{self.inputs}"
         return (
-            f"ohmgate_array_{split}b{self.bias_rows}x{self.columns}_k{self.adcs}"
+            f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"
         )
 
@@ -88,8 +104,8 @@ class ArrayLayer:
 class LstmLayer(ArrayLayer):
     """An LSTM layer: rows [x, h, bias], columns of the gates f, i, o, g (Ma et al., equations 1 to 6)."""
 
-    kind: ClassVar[str] = "lstm"
-    gates: ClassVar[int] = 4  #: groups of columns, each with a gain and a table
+    kind: ClassVar[Literal["lstm"]] = "lstm"
+    gates: ClassVar[int] = 4
 
     hidden: int  #: n
     activation_bits: int = 8  #: A, of the gate tables and of tanh(c)
@@ -130,6 +146,11 @@ class LstmLayer(ArrayLayer):
         return self.activation_bits
 
     @property
+    def _driven(self) -> str:
+        drive = f"v{self.input_drive}" if self.input_drive > 1 else ""
+        return f"{self.inputs}{drive}p{self.hidden}"
+
+    @property
     def lanes(self) -> int:
         """P: element-wise lanes, the hidden units that one conversion delivers."""
         return self.adcs // 4
@@ -163,7 +184,7 @@ class LstmLayer(ArrayLayer):
 class DenseLayer(ArrayLayer):
     """A fully connected layer: table to DAC codes, or the network's head."""
 
-    kind: ClassVar[str] = "dense"
+    kind: ClassVar[Literal["dense"]] = "dense"
     gates: ClassVar[int] = 1
     hidden: ClassVar[int] = 0
     input_drive: ClassVar[int] = 1
@@ -192,6 +213,10 @@ class DenseLayer(ArrayLayer):
     @property
     def columns(self) -> int:
         return self.outputs
+
+    @property
+    def _driven(self) -> str:
+        return f"{self.inputs}"
 
     @property
     def has_table(self) -> bool:

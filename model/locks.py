@@ -13,7 +13,7 @@ NAME = ".ohmgate.lock"  #: within a folder that is in use
 
 
 @contextmanager
-def sole_use(folder: str | os.PathLike) -> Iterator[None]:
+def sole_use(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Within this context no other run has ``folder``, which is made if it is not there.
 
     A run is a process, or one thread of it; it may enter again what it has. Raises :class:`DesignError` where another

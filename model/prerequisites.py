@@ -64,7 +64,7 @@ def find_command(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(places))
 
 
-def require_place(path: str | os.PathLike) -> None:
+def require_place(path: str | os.PathLike[str]) -> None:
     """Raise OSError if no file can be written to ``path``, whose folder need not be there yet. Nothing is made."""
     target = Path(os.path.realpath(path))
     folder = next(parent for parent in target.parents if parent.exists())

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from .files import whole
 from .programs import ProgramError
@@ -20,7 +21,7 @@ ENDING = {signal.SIGINT, signal.SIGTERM}
 
 @contextmanager
 def process_pool(
-    workers: int, initializer: Callable | None = None, initargs: tuple = ()
+    workers: int, initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
     """An executor of ``workers`` spawned processes (torch's threads do not survive a fork).
 
@@ -90,5 +91,7 @@ def _begin(start: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
     os._exit(1)

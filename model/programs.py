@@ -26,7 +26,7 @@ class ProgramError(DesignError):
 
 def run_program(
     command: Sequence[str], folder: Path, text: str = "", name: str | None = None
-) -> subprocess.CompletedProcess:
+) -> subprocess.CompletedProcess[str]:
     """Run ``command`` in ``folder`` with ``text`` as its input; its output has standard error in it.
 
     Its temporary files are in ``folder``, too, as a program that is ended leaves them. Its own statuses are the

@@ -106,8 +106,11 @@ def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | No
     convert = convert or exact_codes(network)
     traces = []
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
-        step = _run_lstm if layer.kind == "lstm" else _run_dense
-        trace = step(index, layer, data, codes, steps_read(layer, lengths, codes.shape[1]), convert)
+        read = steps_read(layer, lengths, codes.shape[1])
+        if layer.kind == "lstm":
+            trace = _run_lstm(index, layer, data, codes, read, convert)
+        else:
+            trace = _run_dense(index, layer, data, codes, read, convert)
         traces.append(trace)
         codes = trace.out
     if network.design.layers[-1].at_end:
@@ -143,10 +146,11 @@ def _bias(layer, batch: int) -> np.ndarray:
     return np.full((batch, layer.bias_rows), full_scale(layer.dac_bits), dtype=np.int64)
 
 
-def _look_up(layer, tables: np.ndarray, adc: np.ndarray) -> np.ndarray:
+def _look_up(layer: Layer, data: LayerData, adc: np.ndarray) -> np.ndarray:
     """Table entries of codes (B, columns): (B, gates, columns / gates)."""
+    assert data.tables is not None  # the network has checked that they are there
     grouped = adc.reshape(len(adc), layer.gates, -1) - signed_range(layer.adc_bits)[0]
-    return tables.astype(np.int64)[np.arange(layer.gates)[:, None], grouped]
+    return data.tables.astype(np.int64)[np.arange(layer.gates)[:, None], grouped]
 
 
 def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
@@ -164,7 +168,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
         live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
-        gates[live, t] = _look_up(layer, data.tables, adc[:, t])[live]
+        gates[live, t] = _look_up(layer, data, adc[:, t])[live]
         c, h, value, saturated = cell_update(layer, gates[:, t], c)
         cell[live, t], hidden[live, t], out[live, t] = c[live], h[live], value[live]
         saturations += int(saturated[live].sum())
@@ -189,4 +193,4 @@ def _dense_output(layer: DenseLayer, data: LayerData, adc: np.ndarray) -> np.nda
         return adc.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
     if layer.output == "codes":
         return adc
-    return _look_up(layer, data.tables, adc)[:, 0]
+    return _look_up(layer, data, adc)[:, 0]

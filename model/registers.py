@@ -6,6 +6,7 @@ read and write, ``wo`` write only (reads as 0).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 ID_VALUE = 0x4F484D47  #: "OHMG"
 VERSION_VALUE = (1 << 24) | (0 << 16) | 0  #: major, minor, patch of this table
@@ -170,7 +171,7 @@ LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL
 """Registers whose writes are refused (bus error) while locked or enabled."""
 
 
-def describe() -> dict:
+def describe() -> dict[str, Any]:
     """The whole table as plain data, for JSON."""
     return {
         "id": ID_VALUE,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ def train_run(
     *,
     seeds: int = 1,
     float_too: bool = False,
-    protocol: dict | None = None,
-    noise: dict | None = None,
+    protocol: dict[str, Any] | None = None,
+    noise: dict[str, Any] | None = None,
 ) -> None:
     """Train ``design`` from ``seeds`` in the run folder ``out``; goes on where it was stopped.
 
@@ -53,7 +54,7 @@ def train_run(
     ]
     common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
     started = {"design": design.to_dict(), "dataset": learned.name, "train": common}
-    results = {"accuracy": {}, "clipped": {}, "units": UNITS}
+    results: dict[str, Any] = {"accuracy": {}, "clipped": {}, "units": UNITS}
     looked_at = learned.test.take(
         np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
     )

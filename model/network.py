@@ -146,8 +146,9 @@ def table_range(layer: LstmLayer, gate: int) -> tuple[int, int]:
     return signed_range(layer.activation_bits)
 
 
-def table_patterns(layer: Layer, tables: np.ndarray) -> np.ndarray:
+def table_patterns(layer: Layer, tables: np.ndarray | None) -> np.ndarray:
     """Bit patterns of table entries as images, registers and memories hold them; same shape, int64."""
+    assert tables is not None, "a layer that loads tables has some"
     return to_wire(tables, layer.table_bits)
 
 

@@ -60,8 +60,8 @@ def work_folder(prefix: str) -> Iterator[Path]:
 
     The system's own place for such folders where it has none. Raises :class:`DesignError` where no place will do.
     """
-    usual = tempfile.gettempdir()
-    plain = [place for place in (usual, *PLACES) if not has_blank(place) and os.access(place, os.W_OK)]
+    usual = Path(tempfile.gettempdir())
+    plain = [place for place in (usual, *map(Path, PLACES)) if not has_blank(place) and os.access(place, os.W_OK)]
     if not plain:
         require_no_blank("a folder for temporary files", usual)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=plain[0]) as folder:

@@ -36,7 +36,9 @@ def refused(errors: list[dict], most: dict[str, float]) -> list[str]:
     """Lines about those that may not be: imports that are not found, and all of a folder that has too many."""
     counts = Counter(_folder(error) for error in errors)
     over = sorted(folder for folder, count in counts.items() if count > most.get(folder, 0))
-    lines = [_line(error) for error in errors if _folder(error) in over or error["rule"] == "reportMissingImports"]
+    lines = [
+        _line(error) for error in errors if _folder(error) in over or error.get("rule") == "reportMissingImports"
+    ]
     return lines + [f"{folder}/: {counts[folder]} type errors, at most {most.get(folder, 0)}" for folder in over]
 
 
@@ -45,8 +47,8 @@ def _folder(error: dict) -> str:
 
 
 def _line(error: dict) -> str:
-    place = f"{Path(error['file']).relative_to(ROOT)}:{error['range']['start']['line'] + 1}"
-    return f"{place}: {error['message'].splitlines()[0]} ({error['rule']})"
+    line = error["range"]["start"]["line"] + 1 if "range" in error else 1  # none for a whole file
+    return f"{Path(error['file']).relative_to(ROOT)}:{line}: {error['message'].splitlines()[0]} ({error.get('rule')})"
 
 
 if __name__ == "__main__":

@@ -1,29 +1,12 @@
 """What a data set must be, checked at the border: one sentence names split, sequence, rule and value."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ...model.formats import DesignError
 
-if TYPE_CHECKING:
-    from .datasets import SequenceDataset, Sequences
 
-
-def check_dataset(dataset: "SequenceDataset") -> None:
-    """Raise :class:`DesignError` for data that cannot be what they say: shapes, counts, values, labels, lengths."""
-    if len(dataset.classes) < 2 or len(set(dataset.classes)) != len(dataset.classes):
-        raise DesignError(f"classes must be at least 2 different names, not {tuple(dataset.classes)!r}")
-    for split, data in (("training", dataset.train), ("test", dataset.test)):
-        check_sequences(f"the {split} set", data, len(dataset.classes))
-    channels = [data.features.shape[2] for data in (dataset.train, dataset.test)]
-    if channels[0] != channels[1]:
-        raise DesignError(f"the test set must have the training set's {channels[0]} channels, not {channels[1]}")
-
-
-def check_sequences(split: str, data: "Sequences", classes: int) -> None:
-    """:func:`check_dataset` of one split."""
-    features = data.features
+def check_sequences(split: str, features, lengths, labels, groups, classes: int) -> None:
+    """Raise :class:`DesignError` for arrays that cannot be a split: shapes, counts, values, labels, lengths."""
     if not isinstance(features, np.ndarray) or features.ndim != 3 or features.dtype.kind not in "fiu":
         raise DesignError(
             f"features of {split} must be numbers of shape (sequences, steps, channels), not {_kind(features)}"
@@ -33,14 +16,14 @@ def check_sequences(split: str, data: "Sequences", classes: int) -> None:
         raise DesignError(
             f"{split} must have at least 1 sequence, 1 step and 1 channel, not {count}, {steps} and {channels}"
         )
-    _integers(split, "lengths", data.lengths, count, 1, steps)
-    _integers(split, "labels", data.labels, count, 0, classes - 1)
-    if data.groups is not None and np.shape(data.groups) != (count,):
-        raise DesignError(f"{split} must have a group for each of its {count} sequences, not {np.shape(data.groups)}")
+    _integers(split, "lengths", lengths, count, 1, steps)
+    _integers(split, "labels", labels, count, 0, classes - 1)
+    if groups is not None and np.shape(groups) != (count,):
+        raise DesignError(f"{split} must have a group for each of its {count} sequences, not {np.shape(groups)}")
     finite = np.isfinite(features)  # past a sequence's end, too: gradients of nan are nan, even times 0
     if not finite.all():
         sequence, step, channel = np.argwhere(~finite)[0]
-        past = f", past its {data.lengths[sequence]} steps" if step >= data.lengths[sequence] else ""
+        past = f", past its {lengths[sequence]} steps" if step >= lengths[sequence] else ""
         raise DesignError(
             f"features of {split} must be finite, but sequence {sequence} has {features[sequence, step, channel]} "
             f"in step {step}, channel {channel}{past}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...model.formats import DesignError, check_choice
-from .check import check_dataset
+from .check import check_sequences
 from .fetch import DATA_VARIABLE, fetch
 
 
@@ -44,7 +44,13 @@ class SequenceDataset:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_dataset(self)
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise DesignError(f"classes must be at least 2 different names, not {tuple(self.classes)!r}")
+        for split, data in (("the training set", self.train), ("the test set", self.test)):
+            check_sequences(split, data.features, data.lengths, data.labels, data.groups, len(self.classes))
+        channels = [data.features.shape[2] for data in (self.train, self.test)]
+        if channels[0] != channels[1]:
+            raise DesignError(f"the test set must have the training set's {channels[0]} channels, not {channels[1]}")
 
     def input_range(self, deviations: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
         """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.

@@ -56,6 +56,7 @@ class QuantLSTM(Fixed, nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.bidirectional, self.config = batch_first, bidirectional, config
         self.directions = 2 if bidirectional else 1
+        self._dropout = dropout
         self.arrays = nn.ModuleList()  #: layer after layer, forward before reverse
         for index in range(num_layers * self.directions):
             inputs = input_size if index < self.directions else hidden_size * self.directions

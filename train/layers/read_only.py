@@ -16,7 +16,7 @@ class ReadOnly(torch.Tensor):
     DesignError: weight is computed from an array's cells: it can be read, not changed; load a state dict instead
     """
 
-    named: str
+    named: str = ""
 
     @classmethod
     def of(cls, name: str, values: torch.Tensor) -> "ReadOnly":

@@ -26,7 +26,7 @@ SENTENCES = (DesignError, ImageError, LoadError)  #: their messages are one sent
 KEPT = {
     "train": "finished epochs of a training run",
     "demo": "finished epochs of a training run",
-    "sweep": "finished cells",
+    "sweep": "finished trials",
     "montecarlo": "finished draws",
 }  #: by command
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  #: of a file without a name: the output's

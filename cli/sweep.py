@@ -10,13 +10,13 @@ from .console import Steps, say
 
 EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper's Table I has no result of yet;
 
-`ohmgate sweep fig4 --seeds 3 --workers 2 --data DIR` runs two cells at a time;
+`ohmgate sweep fig4 --seeds 3 --workers 2 --data DIR` runs two trials at a time;
 
 `ohmgate sweep fig6 --executor dask:tcp://host:8786 --data DIR` runs them on many machines;
 
 `ohmgate sweep table1 --report` builds table and plot again from all the results that are there.
 
-The same command again goes on where it was stopped: a finished cell is not repeated. A report is of every seed that
+The same command again goes on where it was stopped: a finished trial is not repeated. A report is of every seed that
 OUT has a result of, whatever `--seeds` says."""
 
 
@@ -28,7 +28,7 @@ def command(
     seeds: Annotated[
         int | None, typer.Option(help="Number of seeds to run, counted from 0.", show_default="1")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Cells that run at a time on this machine.")] = 1,
+    workers: Annotated[int, typer.Option(help="Trials that run at a time on this machine.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
     data: Annotated[
         Path | None,
@@ -48,30 +48,32 @@ def command(
 
     from ..report.sweep import write_report
     from ..report.sweep_results import gather
-    from ..train.experiments import grid, sweep
+    from ..train.experiments import paper, results, sweep
 
-    cells = grid.experiment(experiment, 1 if seeds is None else seeds)
+    trials = paper.experiment(experiment, 1 if seeds is None else seeds)
     asked = seeds or (0 if report else 1)
-    gather(sweep.cells_of_report(experiment, out, asked), out)  # what no report takes is refused before hours of work
+    gather(
+        results.trials_of_report(experiment, out, asked), out
+    )  # what no report takes is refused before hours of work
     require_place(out / f"{experiment}.md")
     if not report:
         if executor == "local":  # else the workers see devices and data of their own
-            grid.check_device(device)
-            grid.check_data(sweep.missing_cells(cells, out), data)
+            paper.check_device(device)
+            paper.check_data(results.missing_trials(trials, out), data)
         with (
             sweep.executor_for(executor, workers) as pool,
             Steps() as steps,
-            steps.step(f"Running {experiment}", len(cells)) as step,
+            steps.step(f"Running {experiment}", len(trials)) as step,
         ):
             networks = out.absolute() / NETWORKS if keep else None
-            work = partial(grid.run_cell, networks=networks, device=device)
-            sweep.run_sweep(cells, out, pool, data=data, progress=step.update, work=work)
-    reported = sweep.cells_of_report(experiment, out, asked)
+            work = partial(paper.run_trial, networks=networks, device=device)
+            sweep.run_sweep(trials, out, pool, data=data, progress=step.update, work=work)
+    reported = results.trials_of_report(experiment, out, asked)
     say(write_report(experiment, reported, out))
-    there = sorted({cell.seed for cell in reported})
+    there = sorted({trial.seed for trial in reported})
     if seeds is not None and len(there) > seeds:
         say(f"--seeds {seeds} says what to run; the report is of all seeds in {out}: {', '.join(map(str, there))}")
     kept = {path.stem for path in (out / NETWORKS).glob("*.safetensors")}
-    lacking = [cell.name for cell in cells if keep and cell.task != "har" and cell.name not in kept]
+    lacking = [trial.name for trial in trials if keep and trial.task != "har" and trial.name not in kept]
     if lacking:
         say(f"results without a network, from a sweep without --keep or on another machine: {', '.join(lacking)}")

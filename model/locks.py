@@ -26,12 +26,15 @@ def sole_use(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def sole_use_of(file: Path, what: str) -> Iterator[None]:
-    """As :func:`sole_use`, of anything: ``file`` is there as long as it is in use and has its process's number."""
+def sole_use_of(file: Path, what: str, patience: float = 0.0) -> Iterator[None]:
+    """As :func:`sole_use`, of anything: ``file`` is there as long as it is in use and has its process's number.
+
+    ``patience``: seconds to wait for another run to end.
+    """
     file = file.resolve()
     lock = FileLock(file, is_singleton=True)  # one for each file: a thread that has it may enter again
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise DesignError(
             f"{what} is in use by another ohmgate{_holder(file)}; wait for it or choose another --out"

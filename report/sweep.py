@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..model.files import write_text
-from ..train.experiments.grid import Cell
+from ..train.experiments.paper import Trial
 from ..train.layers.config import FLOAT
 from .figures import save
 from .sweep_plots import plots
@@ -18,22 +18,22 @@ from .sweep_results import (
     PAPER_PTB,
     Results,
     finals,
-    float_cell,
+    float_trial,
     gather,
     noise_text,
     of_the_same_seeds,
 )
 
 
-def write_report(experiment: str, cells: Sequence[Cell], out: Path) -> str:
+def write_report(experiment: str, trials: Sequence[Trial], out: Path) -> str:
     """Write ``out``/<experiment>.md, .png and _curves.png, and return the table's text.
 
-    Cells without a result are said to be missing; where none has run there are no plots.
+    Trials without a result are said to be missing; where none has run there are no plots.
     """
-    results = gather(cells, out)
+    results = gather(trials, out)
     have = sum(map(len, results.values()))
-    lines = [f"# {experiment} of Ma et al.", "", f"{have} of {len(cells)} cells have run, at full protocol.", ""]
-    lines += (_names_table if experiment == "table1" else _table)(results, len(cells) // len(results))
+    lines = [f"# {experiment} of Ma et al.", "", f"{have} of {len(trials)} cells have run, at full protocol.", ""]
+    lines += (_names_table if experiment == "table1" else _table)(results, len(trials) // len(results))
     minutes = [r["cpu_minutes"] for records in results.values() for r in records]
     if minutes:
         records = [r for found in results.values() for r in found]
@@ -63,12 +63,12 @@ def _names_table(results: Results, seeds: int) -> list[str]:
         "| LSTM | accuracy % | paper | perplexity | of float | paper | paper of float | name perplexity |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    floats = results[float_cell(results)]
-    for cell, records in results.items():
-        accuracy, perplexity = PAPER_NAMES[cell.weight_bits, cell.converter_bits]
+    floats = results[float_trial(results)]
+    for trial, records in results.items():
+        accuracy, perplexity = PAPER_NAMES[trial.weight_bits, trial.converter_bits]
         ratio = _ratio(*(finals(each, "perplexity") for each in of_the_same_seeds(records, floats)))
         lines.append(
-            f"| {cell.label} | {_spread(finals(records, 'accuracy', 100), seeds)} | {accuracy} "
+            f"| {trial.label} | {_spread(finals(records, 'accuracy', 100), seeds)} | {accuracy} "
             f"| {_spread(finals(records, 'perplexity'), seeds, 3)} | {ratio} | {perplexity} "
             f"| {perplexity / PAPER_NAMES[32, 32][1]:.3f} | {_spread(finals(records, 'name_perplexity'), seeds)} |"
         )
@@ -85,28 +85,28 @@ def _ratio(values: list[float], floats: list[float]) -> str:
 
 
 def _table(results: Results, seeds: int) -> list[str]:
-    har = all(cell.task == "har" for cell in results)
+    har = all(trial.task == "har" for trial in results)
     measure = "test accuracy %" if har else METRICS["ptb"][2]
-    against = "points over float" if har else "of float" if float_cell(results) else "of noiseless"
+    against = "points over float" if har else "of float" if float_trial(results) else "of noiseless"
     lines = [f"| LSTM | noise | {measure} | {against} | paper's text |", "| --- | --- | ---: | ---: | ---: |"]
-    for cell, records in results.items():
-        metric, scale, _ = METRICS[cell.task]
+    for trial, records in results.items():
+        metric, scale, _ = METRICS[trial.task]
         values = finals(records, metric, scale)
-        clean = not noise_text(cell)
-        paper = PAPER_PTB.get((cell.weight_bits, cell.converter_bits), "") if clean and not har else ""
-        label = cell.label + ", quantised after training" * cell.post_training
+        clean = not noise_text(trial)
+        paper = PAPER_PTB.get((trial.weight_bits, trial.converter_bits), "") if clean and not har else ""
+        label = trial.label + ", quantised after training" * trial.post_training
         lines.append(
-            f"| {label} | {noise_text(cell)} | {_spread(values, seeds)} | {_change(results, cell)} | {paper} |"
+            f"| {label} | {noise_text(trial)} | {_spread(values, seeds)} | {_change(results, trial)} | {paper} |"
         )
     return lines
 
 
-def _change(results: Results, cell: Cell) -> str:
+def _change(results: Results, trial: Trial) -> str:
     """Against the float baseline, or without one against the same bits without noise; empty where one is missing."""
-    baseline = float_cell(results) or replace(cell, adc_noise=0.0, weight_noise=0.0)
-    pair = of_the_same_seeds(results[cell], results.get(baseline, []))
-    metric, scale, _ = METRICS[cell.task]
-    if cell == baseline or cell.weight_bits == FLOAT or not pair[0]:
+    baseline = float_trial(results) or replace(trial, adc_noise=0.0, weight_noise=0.0)
+    pair = of_the_same_seeds(results[trial], results.get(baseline, []))
+    metric, scale, _ = METRICS[trial.task]
+    if trial == baseline or trial.weight_bits == FLOAT or not pair[0]:
         return ""
     value, reference = (np.mean(finals(each, metric, scale)) for each in pair)
-    return f"{value - reference:+.2f}" if cell.task == "har" else f"{value / reference:.3f}"
+    return f"{value - reference:+.2f}" if trial.task == "har" else f"{value / reference:.3f}"

@@ -1,4 +1,4 @@
-"""Plots of a sweep: the paper's layouts, and a learning curve of every cell. What is missing is marked so."""
+"""Plots of a sweep: the paper's layouts, and a learning curve of every trial. What is missing is marked so."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..train.experiments.grid import HAR_BITS, Cell
+from ..train.experiments.paper import HAR_BITS, Trial
 from ..train.layers.config import FLOAT
 from .figures import BLUE, GREY, ORANGE
-from .sweep_results import METRICS, MISSING, PAPER_NAMES, Results, finals, float_cell, mean_of, noise_text
+from .sweep_results import METRICS, MISSING, PAPER_NAMES, Results, finals, float_trial, mean_of, noise_text
 
 CURVES = {
     "har": ("train_loss", "training loss"),
@@ -19,7 +19,7 @@ CURVES = {
     "names": ("train_perplexity", METRICS["names"][2]),
 }
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3, "fontsize": "small"}  #: a legend's place
-PANEL_CELLS = 8  #: more learning curves than this have a panel for each width of the weights
+PANEL_TRIALS = 8  #: more learning curves than this have a panel for each width of the weights
 
 
 def plots(experiment: str, results: Results) -> dict[str, Figure]:
@@ -31,21 +31,21 @@ def plots(experiment: str, results: Results) -> dict[str, Figure]:
 
 
 def learning_curves(results: Results) -> Figure:
-    """Metric by epoch, a line for each cell: means over seeds, bands of a standard deviation.
+    """Metric by epoch, a line for each trial: means over seeds, bands of a standard deviation.
 
-    Cells quantised after training have no curve of their own.
+    Trials quantised after training have no curve of their own.
     """
-    baseline = float_cell(results)
-    cells = [cell for cell in results if not cell.post_training and cell != baseline]
-    widths = sorted({cell.weight_bits for cell in cells}) if len(cells) > PANEL_CELLS else [None]
+    baseline = float_trial(results)
+    trials = [trial for trial in results if not trial.post_training and trial != baseline]
+    widths = sorted({trial.weight_bits for trial in trials}) if len(trials) > PANEL_TRIALS else [None]
     figure = Figure(figsize=(6 if len(widths) == 1 else 4.2 * len(widths), 4), layout="constrained")
     for axes, width in zip(figure.subplots(1, len(widths), squeeze=False, sharey=True)[0], widths):
-        members = [cell for cell in cells if width in (None, cell.weight_bits)]
+        members = [trial for trial in trials if width in (None, trial.weight_bits)]
         colours = colormaps["viridis"](np.linspace(0, 0.9, len(members)))
         if baseline is not None:
             _curve(axes, baseline, results[baseline], color=GREY, linestyle="--")
-        for cell, colour in zip(members, colours):
-            _curve(axes, cell, results[cell], color=colour)
+        for trial, colour in zip(members, colours):
+            _curve(axes, trial, results[trial], color=colour)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize="small")
@@ -53,12 +53,12 @@ def learning_curves(results: Results) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, cell: Cell, records: list[dict], **style) -> None:
-    label = ", ".join(filter(None, (cell.label, noise_text(cell))))
+def _curve(axes: Axes, trial: Trial, records: list[dict], **style) -> None:
+    label = ", ".join(filter(None, (trial.label, noise_text(trial))))
     if not records:
         axes.plot([], [], label=f"{label}: {MISSING}", **style)
         return
-    curves = np.array([[epoch[CURVES[cell.task][0]] for epoch in record["epochs"]] for record in records])
+    curves = np.array([[epoch[CURVES[trial.task][0]] for epoch in record["epochs"]] for record in records])
     epochs, mean = np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
     axes.plot(epochs, mean, marker=".", label=label, **style)
     if len(curves) > 1:
@@ -124,7 +124,7 @@ def _har(results: Results) -> Figure:
 
 
 def _float_line(axes: Axes, results: Results) -> None:
-    value = mean_of(results, float_cell(results))
+    value = mean_of(results, float_trial(results))
     if np.isnan(value):
         axes.plot([], [], color=GREY, linestyle="--", label=f"float: {MISSING}")
     else:
@@ -132,12 +132,12 @@ def _float_line(axes: Axes, results: Results) -> None:
 
 
 def _grid(results: Results) -> Figure:
-    """The paper's bars, and the same as a heat map with the ratio to float; hatched where a cell is missing."""
+    """The paper's bars, and the same as a heat map with the ratio to float; hatched where a trial is missing."""
     values = np.full((4, 4), np.nan)
-    for cell in results:
-        if cell.weight_bits != FLOAT:
-            values[cell.weight_bits - 1, cell.converter_bits - 1] = mean_of(results, cell)
-    baseline = mean_of(results, float_cell(results))
+    for trial in results:
+        if trial.weight_bits != FLOAT:
+            values[trial.weight_bits - 1, trial.converter_bits - 1] = mean_of(results, trial)
+    baseline = mean_of(results, float_trial(results))
     figure = Figure(figsize=(11, 4), layout="constrained")
     bars, heat = figure.subplots(1, 2)
     for weight in range(4):
@@ -191,7 +191,7 @@ def _weight_noise(results: Results) -> Figure:
 def _lines(results: Results, field: str, axis: str, key) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for weight, noisy in sorted({key(cell) for cell in results}):
+    for weight, noisy in sorted({key(trial) for trial in results}):
         members = [
             (getattr(c, field), finals(r, "perplexity")) for c, r in results.items() if key(c) == (weight, noisy)
         ]
@@ -199,7 +199,7 @@ def _lines(results: Results, field: str, axis: str, key) -> Figure:
         label = f"{weight}-bit weight{', ADC noise' * noisy}"
         _points(axes, [x for x, _ in members], [y for _, y in members], label, **style)
     axes.set_xlabel(axis)
-    axes.set_xticks(sorted({getattr(cell, field) for cell in results}))
+    axes.set_xticks(sorted({getattr(trial, field) for trial in results}))
     axes.set_ylabel(METRICS["ptb"][2])
     axes.legend(**ABOVE)
     return figure

@@ -108,29 +108,29 @@ def _run(arguments: list[str], folder: str, environment: dict, output: Path, bef
 
 
 def quick_sweep() -> None:
-    """For ``before``: cells of a sweep that are done at once, in this process."""
+    """For ``before``: trials of a sweep that are done at once, in this process."""
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import contextmanager
 
-    from ohmgate.train.experiments import grid, sweep
+    from ohmgate.train.experiments import paper, sweep
 
     @contextmanager
     def executor(name, workers):
         with ThreadPoolExecutor(1) as thread:
             yield thread
 
-    def run_cell(cell, data, networks, device):
+    def run_trial(trial, data, networks, device):
         final = {"accuracy": 0.5, "perplexity": 2.0, "name_perplexity": 3.0}
-        return grid.record(cell, "0", [final], final, {"minutes": 1.0, "cpu_minutes": 1.0})
+        return paper.record(trial, "0", [final], final, {"minutes": 1.0, "cpu_minutes": 1.0})
 
-    sweep.executor_for, grid.run_cell, grid.check_data = executor, run_cell, lambda cells, data: None
+    sweep.executor_for, paper.run_trial, paper.check_data = executor, run_trial, lambda trials, data: None
 
 
 def sweep_without_data() -> None:
     """For ``before``: a sweep that starts its workers, though its data are not there."""
-    from ohmgate.train.experiments import grid
+    from ohmgate.train.experiments import paper
 
-    grid.check_data = lambda cells, data: None
+    paper.check_data = lambda trials, data: None
 
 
 def fail_with(error: BaseException) -> None:

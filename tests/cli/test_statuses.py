@@ -92,7 +92,7 @@ SENTENCES = {
     ("montecarlo", "full"): f"cannot use 'P/chips/accuracy.png': {FULL}",
     ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
-    ("sweep", "full"): f"cannot use 'P/results/cells/names_w32_a32_seed0.json': {FULL}",
+    ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
     ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
     ("pack", "read-only"): f"cannot use 'P/packed.image': {READ_ONLY}",
@@ -110,11 +110,11 @@ SENTENCES = {
     ("generate", "second"): f"folder 'P/verilog' {IN_USE}",
     ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
-    ("sweep", "second"): f"cell 'names_w4_a4_seed0' {IN_USE}",
+    ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
 }  #: of status 2, as patterns
 KEPT = {
     "demo": "finished epochs of a training run are kept", "train": "finished epochs of a training run are kept",
-    "montecarlo": "finished draws are kept", "sweep": "finished cells are kept",
+    "montecarlo": "finished draws are kept", "sweep": "finished trials are kept",
 }  # fmt: skip
 
 
@@ -265,8 +265,8 @@ def test_a_second_run(begin, tmp_path, command):
     folder = Path(str(given[given.index("--out") + 1]).replace("P", str(place))) if "--out" in given else place
     held = sole_use(folder if CASES[command, "second"] else place)
     if command == "sweep":
-        (folder / "cells").mkdir(parents=True)
-        held = sole_use_of(folder / "cells" / ".names_w4_a4_seed0.lock", "the cell")
+        (folder / "trials").mkdir(parents=True)
+        held = sole_use_of(folder / "trials" / ".names_w4_a4_seed0.lock", "the trial")
     with held:
         ended = begin(command, "second", place).end()
     check((command, "second"), ended, place)

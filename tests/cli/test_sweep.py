@@ -9,27 +9,32 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.report import sweep as sweep_report
-from ohmgate.train.experiments import grid, protocols, sweep
-from ohmgate.train.experiments.grid import EXPERIMENTS, experiment, record
-from ohmgate.train.experiments.sweep import read_result, result_path
+from ohmgate.train.experiments import paper, protocols, results, sweep
+from ohmgate.train.experiments.paper import EXPERIMENTS, Trial, experiment, record
+from ohmgate.train.experiments.results import read_results, results_path
 
 
-def write_result(out, cell, final, epochs=()):
-    path = result_path(out, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_result(out, trial, final, epochs=()):
     minutes = {"minutes": 2.0, "cpu_minutes": 1.5}
-    path.write_text(json.dumps(record(cell, "5" * 64, list(epochs), final, minutes)))
+    results.write_result(out, trial, record(trial, "5" * 64, list(epochs), final, minutes))
+
+
+def remove_result(out, name):
+    """Take the named trial's line out of its file."""
+    path = results_path(out, name.partition("_")[0])
+    lines = [line for line in path.read_text().splitlines() if Trial(**json.loads(line)["trial"]).name != name]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def run_inline(monkeypatch) -> list[str]:
-    """Let cells give a made-up result at once; returns the names of those that run, as they do."""
+    """Let trials give a made-up result at once; returns the names of those that run, as they do."""
     ran = []
 
-    def work(cell, folder, networks, device):
-        ran.append(cell.name)
+    def work(trial, folder, networks, device):
+        ran.append(trial.name)
         if networks is not None:
-            (networks / f"{cell.name}.safetensors").touch()
-        return record(cell, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
+            (networks / f"{trial.name}.safetensors").touch()
+        return record(trial, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
 
     class Inline(Executor):
         def submit(self, function, *arguments):
@@ -37,8 +42,8 @@ def run_inline(monkeypatch) -> list[str]:
             future.set_result(function(*arguments))
             return future
 
-    monkeypatch.setattr(grid, "run_cell", work)
-    monkeypatch.setattr(grid, "check_data", lambda cells, folder: None)
+    monkeypatch.setattr(paper, "run_trial", work)
+    monkeypatch.setattr(paper, "check_data", lambda trials, folder: None)
     monkeypatch.setattr(sweep, "executor_for", lambda *given: nullcontext(Inline()))
     return ran
 
@@ -47,11 +52,11 @@ def names_final(accuracy, perplexity):
     return {"accuracy": accuracy, "perplexity": perplexity, "name_accuracy": 0.4, "name_perplexity": 6.25}
 
 
-def test_report_of_table1_with_a_cell_missing(ohmgate, tmp_path):
-    cells = experiment("table1", 2)
-    for cell, final in zip(cells, [(0.86, 1.5), (0.855, 1.53), (0.84, 1.56)]):
-        write_result(tmp_path, cell, names_final(*final))
-    write_result(tmp_path, cells[4], names_final(0.88, 1.4))
+def test_report_of_table1_with_a_trial_missing(ohmgate, tmp_path):
+    trials = experiment("table1", 2)
+    for trial, final in zip(trials, [(0.86, 1.5), (0.855, 1.53), (0.84, 1.56)]):
+        write_result(tmp_path, trial, names_final(*final))
+    write_result(tmp_path, trials[4], names_final(0.88, 1.4))
     result = ohmgate("sweep", "table1", "--seeds", 2, "--out", tmp_path, "--report")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == (tmp_path / "table1.md").read_text()
@@ -89,14 +94,15 @@ Processor time: 15.0 minutes. Data: SHA-256 555555555555555555555555555555555555
 
 @pytest.fixture
 def three_seeds(tmp_path):
-    """A folder of Table I's results: three seeds, the last two without their 1-bit cells."""
-    for cell in experiment("table1", 3):
-        number = [32, 4, 2, 1].index(cell.weight_bits)
-        if number < 3 or cell.seed == 0:
-            final = names_final(0.86 + 0.01 * (cell.seed - number), 1.4 + 0.1 * cell.seed + 0.075 * number)
-            write_result(tmp_path, cell, final)
-    (tmp_path / "cells/names_w1_a1_seed7 (copy).json").write_text("{}")  # no cell's name
-    (tmp_path / "cells/har_w1_a1_seed5.json").write_text("{}")  # another experiment's
+    """A folder of Table I's results: three seeds, the last two without their 1-bit trials."""
+    for trial in experiment("table1", 3):
+        number = [32, 4, 2, 1].index(trial.weight_bits)
+        if number < 3 or trial.seed == 0:
+            final = names_final(0.86 + 0.01 * (trial.seed - number), 1.4 + 0.1 * trial.seed + 0.075 * number)
+            write_result(tmp_path, trial, final)
+    others = Trial(task="names", weight_bits=3, converter_bits=3, seed=7), experiment("fig4", 6)[-1]
+    for trial in others:  # of no experiment, of another one
+        write_result(tmp_path, trial, {})
     return tmp_path
 
 
@@ -124,8 +130,8 @@ def test_a_report_is_of_all_seeds_that_are_there(ohmgate, three_seeds):
 
 
 def test_a_report_of_a_later_seed_alone_misses_no_earlier_one(ohmgate, tmp_path, no_plots):
-    for cell in experiment("table1", 4)[-4:]:
-        write_result(tmp_path, cell, names_final(0.9, 1.25))
+    for trial in experiment("table1", 4)[-4:]:
+        write_result(tmp_path, trial, names_final(0.9, 1.25))
     result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
     assert "4 of 4 cells have run" in result.stdout
     assert "| 32-bit floating point | 90.00 | 85.09 | 1.250 | 1.000 | 1.52 | 1.000 | 6.25 |" in result.stdout
@@ -138,9 +144,9 @@ def test_a_run_of_one_seed_keeps_the_others_in_the_report(ohmgate, three_seeds, 
     ran = run_inline(monkeypatch)
     result = ohmgate("sweep", "table1", "--out", three_seeds)
     assert result.exit_code == 0, result.stderr
-    assert ran == []  # all cells of seed 0 were there
+    assert ran == []  # all trials of seed 0 were there
     assert result.stdout == THREE_SEEDS
-    (three_seeds / "cells/names_w1_a1_seed0.json").unlink()
+    remove_result(three_seeds, "names_w1_a1_seed0")
     result = ohmgate("sweep", "table1", "--out", three_seeds, "--seeds", 2)
     assert ran == ["names_w1_a1_seed0", "names_w1_a1_seed1"]
     assert "11 of 12 cells have run" in result.stdout
@@ -148,24 +154,23 @@ def test_a_run_of_one_seed_keeps_the_others_in_the_report(ohmgate, three_seeds, 
     assert "| 2-bit weight, 2-bit ADC/DAC | 85.00 ± 1.00 (3 seeds) | 83.6 |" in result.stdout
 
 
-def test_what_a_report_refuses_is_refused_before_a_cell_runs(ohmgate, three_seeds, monkeypatch):
+def test_what_a_report_refuses_is_refused_before_a_trial_runs(ohmgate, three_seeds, monkeypatch):
     ran = run_inline(monkeypatch)
-    (three_seeds / "cells/names_w1_a1_seed0.json").unlink()
-    (three_seeds / "cells/names_w4_a4_seed2.json").write_text("{")
+    remove_result(three_seeds, "names_w1_a1_seed0")
+    with results_path(three_seeds, "names").open("a") as file:
+        file.write("{")
     result = ohmgate("sweep", "table1", "--out", three_seeds)
     assert result.exit_code == 2
-    assert result.stderr == (
-        "ohmgate: error: result 'names_w4_a4_seed2.json' must be a cell's JSON, but cannot be read\n"
-    )
+    assert result.stderr == ("ohmgate: error: line 11 of 'names.jsonl' must be a trial's JSON, but cannot be read\n")
     assert ran == []
 
 
 @pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7", "fig8"])
 def test_reports_of_the_figures(ohmgate, tmp_path, name):
-    for number, cell in enumerate(EXPERIMENTS[name][:-1]):
+    for number, trial in enumerate(EXPERIMENTS[name][:-1]):
         epochs = [{"valid_perplexity": 300.0 / epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
-        final = {"accuracy": 0.9} if cell.task == "har" else {"perplexity": 150.25 + number}
-        write_result(tmp_path, cell, final, epochs)
+        final = {"accuracy": 0.9} if trial.task == "har" else {"perplexity": 150.25 + number}
+        write_result(tmp_path, trial, final, epochs)
     result = ohmgate("sweep", name, "--out", tmp_path, "--report")
     assert result.exit_code == 0, result.stderr
     count = len(EXPERIMENTS[name])
@@ -200,15 +205,13 @@ def test_a_change_is_between_the_same_seeds(ohmgate, tmp_path):
 
 
 def test_a_result_that_is_not_whole_is_one_sentence(ohmgate, tmp_path):
-    cell = experiment("table1")[0]
-    write_result(tmp_path, cell, names_final(0.8, 1.6))
-    path = result_path(tmp_path, cell)
-    content = json.loads(path.read_text())
+    trial = experiment("table1")[0]
+    content = record(trial, "5" * 64, [], {}, {})
     del content["final"]
-    path.write_text(json.dumps(content))
+    results.write_result(tmp_path, trial, content)
     result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
     assert result.exit_code == 2
-    assert result.stderr == "ohmgate: error: result 'names_w32_a32_seed0.json' must hold final, but does not\n"
+    assert result.stderr == "ohmgate: error: result 'names_w32_a32_seed0' must hold final, but does not\n"
 
 
 def test_nothing_has_run_yet(ohmgate, tmp_path):
@@ -232,9 +235,9 @@ def test_an_unknown_executor(ohmgate, tmp_path):
 
 
 def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypatch):
-    cells = experiment("table1")[:2]
-    monkeypatch.setitem(EXPERIMENTS, "table1", cells)
-    write_result(tmp_path, cells[0], names_final(0.8, 1.6))
+    trials = experiment("table1")[:2]
+    monkeypatch.setitem(EXPERIMENTS, "table1", trials)
+    write_result(tmp_path, trials[0], names_final(0.8, 1.6))
     (tmp_path / "networks").mkdir()
 
     run_inline(monkeypatch)
@@ -248,10 +251,10 @@ def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypa
 
 
 def test_a_result_of_another_protocol_is_refused(tmp_path, monkeypatch):
-    cell = experiment("table1")[0]
-    write_result(tmp_path, cell, names_final(0.8, 1.6))
-    assert read_result(tmp_path, cell)["final"]["accuracy"] == 0.8
+    trial = experiment("table1")[0]
+    write_result(tmp_path, trial, names_final(0.8, 1.6))
+    assert read_results(tmp_path, [trial])[trial]["final"]["accuracy"] == 0.8
     usual = protocols.language_protocol
     monkeypatch.setattr(protocols, "language_protocol", lambda *given: replace(usual(*given), batch=16))
-    with pytest.raises(DesignError, match="has another; move it away$"):
-        read_result(tmp_path, cell)
+    with pytest.raises(DesignError, match="has another; take its line out of 'names.jsonl'$"):
+        read_results(tmp_path, [trial])

@@ -1,11 +1,11 @@
-"""The plots of sweeps show the cells' numbers, and what is missing as missing."""
+"""The plots of sweeps show the trials' numbers, and what is missing as missing."""
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 from ohmgate.report.sweep_plots import learning_curves, plots
-from ohmgate.train.experiments.grid import EXPERIMENTS
+from ohmgate.train.experiments.paper import EXPERIMENTS
 
 
 def result(value: float, metric: str = "perplexity") -> dict:
@@ -14,10 +14,10 @@ def result(value: float, metric: str = "perplexity") -> dict:
 
 
 def results(name: str, missing=()) -> dict:
-    """Two seeds of every cell, cell number k with 100 + 10 k and 2 more; ``missing`` numbers have none."""
+    """Two seeds of every trial, trial number k with 100 + 10 k and 2 more; ``missing`` numbers have none."""
     return {
-        cell: [] if number in missing else [result(100.0 + 10 * number), result(102.0 + 10 * number)]
-        for number, cell in enumerate(EXPERIMENTS[name])
+        trial: [] if number in missing else [result(100.0 + 10 * number), result(102.0 + 10 * number)]
+        for number, trial in enumerate(EXPERIMENTS[name])
     }
 
 
@@ -28,7 +28,7 @@ def lines(axes) -> dict[str, np.ndarray]:
 
 
 def test_learning_curves_have_a_panel_for_each_width_of_the_weights():
-    cells = EXPERIMENTS["fig6"]
+    trials = EXPERIMENTS["fig6"]
     figure = plots("fig6", results("fig6", missing=[3]))["fig6_curves"]
     assert len(figure.axes) == 4
     first = lines(figure.axes[0])
@@ -36,20 +36,20 @@ def test_learning_curves_have_a_panel_for_each_width_of_the_weights():
         "32-bit floating point", "1-bit weight, 1-bit ADC/DAC", "1-bit weight, 2-bit ADC/DAC",
         "1-bit weight, 3-bit ADC/DAC: missing", "1-bit weight, 4-bit ADC/DAC",
     ]  # fmt: skip
-    assert first[cells[0].label].tolist() == [[1, 2, 3], [103, 102, 101]]  # means of two seeds
-    assert first[cells[2].label].tolist() == [[1, 2, 3], [123, 122, 121]]
-    assert first[cells[3].label + ": missing"].size == 0
+    assert first[trials[0].label].tolist() == [[1, 2, 3], [103, 102, 101]]  # means of two seeds
+    assert first[trials[2].label].tolist() == [[1, 2, 3], [123, 122, 121]]
+    assert first[trials[3].label + ": missing"].size == 0
     band = figure.axes[0].collections[0].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((101 - 2**0.5, 103 + 2**0.5))
     assert figure.axes[0].get_ylabel() == "validation perplexity per word"
 
 
 @pytest.mark.parametrize("name, metric", [("fig4", "training loss"), ("table1", "training perplexity per character")])
-def test_learning_curves_of_few_cells_share_a_panel(name, metric):
+def test_learning_curves_of_few_trials_share_a_panel(name, metric):
     figure = plots(name, results(name))[f"{name}_curves"]
     assert len(figure.axes) == 1
-    shown = [cell for cell in EXPERIMENTS[name] if not cell.post_training]
-    assert set(lines(figure.axes[0])) == {cell.label for cell in shown}
+    shown = [trial for trial in EXPERIMENTS[name] if not trial.post_training]
+    assert set(lines(figure.axes[0])) == {trial.label for trial in shown}
     assert figure.axes[0].get_ylabel() == metric
     assert [*plots("fig5", results("fig5"))] == ["fig5"]
 
@@ -64,7 +64,7 @@ def test_the_grid_as_bars_and_as_a_heat_map():
     bars, heat = axes[:2]
     values = heat.images[0].get_array()
     assert values[0, 0] == 111
-    assert values[1, 0] == 151  # cell 5: 2-bit weights, 1-bit converters
+    assert values[1, 0] == 151  # trial 5: 2-bit weights, 1-bit converters
     assert values.mask.nonzero()[0].tolist() == [0, 3]
     assert values.mask.nonzero()[1].tolist() == [2, 3]
     texts = [text.get_text() for text in heat.texts]
@@ -79,7 +79,7 @@ def test_the_grid_as_bars_and_as_a_heat_map():
 
 
 def test_lines_mark_what_is_missing():
-    cells = EXPERIMENTS["fig7"]
+    trials = EXPERIMENTS["fig7"]
     given = results("fig7", missing=[1])
     (axes,) = plots("fig7", given)["fig7"].axes
     found = lines(axes)
@@ -92,7 +92,7 @@ def test_lines_mark_what_is_missing():
     assert to_hex(noisy.lines[0].get_color()) == "#2f6db0"
     segment = noisy.lines[2][0].get_segments()[0]
     assert segment[:, 1].tolist() == pytest.approx([221 - 2**0.5, 221 + 2**0.5])  # a deviation of two seeds
-    assert cells[12].weight_bits == 4
+    assert trials[12].weight_bits == 4
 
 
 def test_weight_noise_over_beta():
@@ -101,7 +101,7 @@ def test_weight_noise_over_beta():
 
 
 def test_har_has_both_lines_and_the_float_one():
-    given = {cell: [result(900.0 + k)] for k, cell in enumerate(EXPERIMENTS["fig4"])}
+    given = {trial: [result(900.0 + k)] for k, trial in enumerate(EXPERIMENTS["fig4"])}
     given[EXPERIMENTS["fig4"][0]] = []
     (axes,) = plots("fig4", given)["fig4"].axes
     found = lines(axes)
@@ -110,7 +110,7 @@ def test_har_has_both_lines_and_the_float_one():
     assert found["float: missing"].size == 0
 
 
-def test_bars_of_table1_with_a_cell_missing():
+def test_bars_of_table1_with_a_trial_missing():
     given = results("table1", missing=[2])
     accuracy, perplexity = plots("table1", given)["table1"].axes
     here = [bar.get_height() for bar in perplexity.containers[1].patches]

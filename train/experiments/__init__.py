@@ -1,1 +1,1 @@
-"""The paper's experiments as grids of cells, and how they are run."""
+"""The paper's experiments as grids of trials, and how they are run."""

@@ -1,106 +1,64 @@
-"""Running a grid of cells: each finished cell is a JSON file, so a sweep that is killed goes on where it was.
+"""Running a grid of trials: what has finished is kept (:mod:`.results`), so a sweep that is killed goes on.
 
-The caller's process writes a cell's file, whole or not at all, as soon as the cell is done; workers only compute.
+The caller's process writes a trial's result as soon as the trial is done; workers only compute.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from ...model.files import whole
 from ...model.formats import DesignError, check_integer
 from ...model.locks import sole_use_of
 from ...model.processes import process_pool
 from ...model.programs import ProgramError
-from . import grid
-from .grid import Cell, belongs, run_cell
+from .paper import Trial, run_trial
+from .results import TRIALS, missing_trials, write_result
 
-CELLS = "cells"  #: folder of the JSON files within the output folder
-Progress = Callable[[int, int, str], None]  #: finished cells, of all cells, name of the last one
-
-
-def result_path(out: str | Path, cell: Cell) -> Path:
-    """File of a cell's result."""
-    return Path(out) / CELLS / f"{cell.name}.json"
-
-
-def cells_of_report(experiment: str, out: str | Path, seeds: int = 0) -> list[Cell]:
-    """The experiment's cells of all seeds that ``out`` has a result of, and of the first ``seeds`` in any case.
-
-    Of seed 0 where this is none.
-    """
-    first_seed = grid.experiment(experiment)
-    names = {cell.name.removesuffix("0") for cell in first_seed}
-    named = (re.fullmatch(r"(.+_seed)(0|[1-9]\d*)", path.stem) for path in Path(out, CELLS).glob("*.json"))
-    there = {int(found[2]) for found in named if found and found[1] in names}.union(range(seeds))
-    return [replace(cell, seed=seed) for seed in sorted(there or {0}) for cell in first_seed]
-
-
-def read_result(out: str | Path, cell: Cell) -> dict | None:
-    """A cell's record, or None where it has not run. Raises :class:`DesignError` for a file of another protocol."""
-    path = result_path(out, cell)
-    if not path.exists():
-        return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        same = belongs(found, cell)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DesignError(f"result {path.name!r} must be a cell's JSON, but cannot be read") from None
-    if not same:
-        raise DesignError(f"result {path.name!r} must have its cell's protocol, but has another; move it away")
-    return found
-
-
-def missing_cells(cells: Sequence[Cell], out: str | Path) -> list[Cell]:
-    """Those that have not run; raises as :func:`read_result`."""
-    return [cell for cell in cells if read_result(out, cell) is None]
+Progress = Callable[[int, int, str], None]  #: finished trials, of all trials, name of the last one
 
 
 def run_sweep(
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     out: str | Path,
     executor: Executor,
     *,
     data: str | Path | None = None,
     progress: Progress | None = None,
-    work: Callable[[Cell, str | Path | None], dict] = run_cell,
+    work: Callable[[Trial, str | Path | None], dict] = run_trial,
 ) -> int:
-    """Run the cells that ``out`` has no result of, and return how many these were.
+    """Run the trials that ``out`` has no result of, and return how many these were.
 
-    ``data`` is the data folder as the workers see it; ``work`` does a cell. A cell that fails raises after the
-    others have finished. Sweeps may share ``out``, but a cell runs once: raises :class:`DesignError` where another
+    ``data`` is the data folder as the workers see it; ``work`` does a trial. A trial that fails raises after the
+    others have finished. Sweeps may share ``out``, but a trial runs once: raises :class:`DesignError` where another
     process runs one of these.
     """
     with ExitStack() as stack:
-        for cell in cells:
-            lock = result_path(out, cell).with_name(f".{cell.name}.lock")
-            if read_result(out, cell) is None:
+        missing = missing_trials(trials, out)
+        for trial in trials:
+            lock = Path(out, TRIALS, f".{trial.name}.lock")
+            if trial in missing:
                 lock.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(sole_use_of(lock, f"cell {cell.name!r}"))
+                stack.enter_context(sole_use_of(lock, f"trial {trial.name!r}"))
             else:  # a sweep that was killed may have left it
                 lock.unlink(missing_ok=True)
-        return _run_missing(cells, out, executor, data, progress, work)
+        return _run_missing(trials, out, executor, data, progress, work)
 
 
-def _run_missing(cells, out, executor: Executor, data, progress: Progress | None, work) -> int:
-    missing = missing_cells(cells, out)
-    futures = {executor.submit(work, cell, data): cell for cell in missing}
-    failure = None
+def _run_missing(trials, out, executor: Executor, data, progress: Progress | None, work) -> int:
+    missing = missing_trials(trials, out)  # another sweep may have finished some before its locks went
+    futures = {executor.submit(work, trial, data): trial for trial in missing}
+    done, failure = len(trials) - len(missing), None
     try:
         for future in as_completed(futures):
-            cell = futures[future]
+            trial = futures[future]
             if future.exception() is not None:
                 failure = failure or future.exception()
                 continue
-            with whole(result_path(out, cell)) as part:
-                part.write_text(json.dumps(future.result(), indent=1) + "\n", encoding="utf-8")
+            write_result(out, trial, future.result())
+            done += 1
             if progress is not None:
-                done = sum(result_path(out, other).exists() for other in cells)
-                progress(done, len(cells), cell.name)
+                progress(done, len(trials), trial.name)
     except BaseException:
         if not isinstance(executor, ProcessPoolExecutor):  # which :func:`process_pool` ends
             for future in futures:

@@ -1,4 +1,4 @@
-"""Sweeps: the cells of each experiment, resuming, killing, executors."""
+"""Sweeps: the trials of each experiment, resuming, killing, executors."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,25 +17,30 @@ import pytest
 from ohmgate.model.formats import DesignError
 from ohmgate.train.data import datasets
 from ohmgate.train.data.corpora import names
-from ohmgate.train.experiments import grid, protocols
-from ohmgate.train.experiments.grid import (
+from ohmgate.train.experiments import paper, protocols
+from ohmgate.train.experiments.paper import (
     EXPERIMENTS,
-    Cell,
+    Trial,
     belongs,
     check_device,
     experiment,
     har_design,
     identity,
-    run_cell,
+    run_trial,
 )
-from ohmgate.train.experiments.sweep import executor_for, read_result, result_path, run_sweep
+from ohmgate.train.experiments.results import read_results, results_path, write_result
+from ohmgate.train.experiments.sweep import executor_for, run_sweep
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.training import PROTOCOLS
 from tests.train.language.test_language import write_names
 
-CELLS = experiment("table1")
+TRIALS = experiment("table1")
+
+
+def read_result(out, trial) -> dict | None:
+    return read_results(out, [trial]).get(trial)
 
 
 class Inline(Executor):
@@ -50,26 +55,26 @@ class Inline(Executor):
         return future
 
 
-def quick(cell, folder):
+def quick(trial, folder):
     """A record at once."""
-    return {**identity(cell), "final": {"folder": str(folder)}, "pid": os.getpid()}
+    return {**identity(trial), "final": {"folder": str(folder)}, "pid": os.getpid()}
 
 
 def test_the_grids():
-    assert [(c.weight_bits, c.converter_bits) for c in CELLS] == [(32, 32), (4, 4), (2, 2), (1, 1)]
-    assert {name: len(cells) for name, cells in EXPERIMENTS.items()} == {
+    assert [(c.weight_bits, c.converter_bits) for c in TRIALS] == [(32, 32), (4, 4), (2, 2), (1, 1)]
+    assert {name: len(trials) for name, trials in EXPERIMENTS.items()} == {
         "fig4": 15, "fig5": 4, "fig6": 17, "table1": 4, "fig7": 16, "fig8": 10,
     }  # fmt: skip
     assert set(EXPERIMENTS["fig5"]) <= set(EXPERIMENTS["fig6"])
-    everything = {cell for cells in EXPERIMENTS.values() for cell in cells}
-    assert len({cell.name for cell in everything}) == len(everything)
+    everything = {trial for trials in EXPERIMENTS.values() for trial in trials}
+    assert len({trial.name for trial in everything}) == len(everything)
     assert [c.seed for c in experiment("table1", 2)] == [0] * 4 + [1] * 4
-    noisy = Cell(task="ptb", weight_bits=2, converter_bits=4, weight_noise=0.05, adc_noise=0.3, seed=7)
+    noisy = Trial(task="ptb", weight_bits=2, converter_bits=4, weight_noise=0.05, adc_noise=0.3, seed=7)
     assert noisy.name == "ptb_w2_a4_adcnoise_beta5_seed7"
 
 
-def bits_of(cells) -> list[tuple[int, int]]:
-    return [(cell.weight_bits, cell.converter_bits) for cell in cells]
+def bits_of(trials) -> list[tuple[int, int]]:
+    return [(trial.weight_bits, trial.converter_bits) for trial in trials]
 
 
 def test_the_experiments_are_the_papers():
@@ -78,40 +83,42 @@ def test_the_experiments_are_the_papers():
     grid_of = [(w, a) for w in (1, 2, 3, 4) for a in (1, 2, 3, 4)]
     fig4, fig7, fig8 = (EXPERIMENTS[name] for name in ("fig4", "fig7", "fig8"))
     assert bits_of(fig4) == [(32, 32), *wide, *wide]
-    assert [cell.post_training for cell in fig4] == [False] * 8 + [True] * 7
+    assert [trial.post_training for trial in fig4] == [False] * 8 + [True] * 7
     assert bits_of(EXPERIMENTS["fig5"]) == [(32, 32), (4, 4), (2, 2), (1, 2)]
     assert bits_of(EXPERIMENTS["fig6"]) == [(32, 32), *grid_of]
     assert bits_of(fig7) == [pair for pair in grid_of if pair[0] in (2, 4)] * 2
-    assert [cell.adc_noise for cell in fig7] == pytest.approx([0.0] * 8 + [12**-0.5] * 8)
+    assert [trial.adc_noise for trial in fig7] == pytest.approx([0.0] * 8 + [12**-0.5] * 8)
     assert bits_of(fig8) == [(2, 4), (4, 4)] * 5
-    assert [cell.weight_noise for cell in fig8] == [beta for beta in (0.0, 0.05, 0.1, 0.15, 0.2) for _ in range(2)]
-    tasks = {name: {cell.task for cell in cells} for name, cells in EXPERIMENTS.items()}
+    assert [trial.weight_noise for trial in fig8] == [beta for beta in (0.0, 0.05, 0.1, 0.15, 0.2) for _ in range(2)]
+    tasks = {name: {trial.task for trial in trials} for name, trials in EXPERIMENTS.items()}
     words = ("fig5", "fig6", "fig7", "fig8")
     assert tasks == {"fig4": {"har"}, "table1": {"names"}} | {name: {"ptb"} for name in words}
-    noisy = {name for name, cells in EXPERIMENTS.items() if any(c.adc_noise or c.weight_noise for c in cells)}
+    noisy = {name for name, trials in EXPERIMENTS.items() if any(c.adc_noise or c.weight_noise for c in trials)}
     assert noisy == {"fig7", "fig8"}
 
 
-KEPT = sorted((Path(__file__).parents[3] / "results" / "cells").glob("*.json"))
+KEPT = Path(__file__).parents[3] / "results"
 
 
-@pytest.mark.skipif(not KEPT, reason="the results are not here, only the code")
+@pytest.mark.skipif(not KEPT.exists(), reason="the results are not here, only the code")
 def test_the_kept_results_are_of_the_protocols_of_today():
     """A protocol or default that changes makes results that took days another experiment's: run them again with it."""
-    planned = {cell for name in EXPERIMENTS for cell in experiment(name, 10)}
-    for path in KEPT:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        cell = Cell(**record["cell"])
-        assert path.name == f"{cell.name}.json"
-        assert belongs(record, cell), path.name
-        assert cell in planned, path.name
-    assert {Cell(**json.loads(path.read_text())["cell"]).task for path in KEPT} == {"har", "names", "ptb"}
+    planned = {trial for name in EXPERIMENTS for trial in experiment(name, 10)}
+    for task in ("har", "names", "ptb"):
+        records = [json.loads(line) for line in results_path(KEPT, task).read_text("utf-8").splitlines()]
+        trials = [Trial(**record["trial"]) for record in records]
+        assert trials
+        assert [trial.name for trial in trials] == sorted({trial.name for trial in trials})
+        assert {trial.task for trial in trials} == {task}
+        for trial, record in zip(trials, records):
+            assert belongs(record, trial), trial.name
+            assert trial in planned, trial.name
 
 
-def test_noise_of_a_cell_acts_in_training_and_evaluation():
+def test_noise_of_a_trial_acts_in_training_and_evaluation():
     for task, bits in (("ptb", (2, 4)), ("names", (4, 4)), ("har", (4, 4))):
-        found = grid.protocol(
-            Cell(task=task, weight_bits=bits[0], converter_bits=bits[1], weight_noise=0.1, adc_noise=0.3)
+        found = paper.protocol(
+            Trial(task=task, weight_bits=bits[0], converter_bits=bits[1], weight_noise=0.1, adc_noise=0.3)
         )
         noises = [found.train_noise, found.eval_noise] if task == "har" else [found.noise]
         assert noises == [Noise(weight=0.1, adc=0.3, redraw="per_batch")] * len(noises)
@@ -119,92 +126,102 @@ def test_noise_of_a_cell_acts_in_training_and_evaluation():
             assert found.quant.range_noise == 0.1
 
 
-def test_a_finished_cell_is_not_repeated(tmp_path):
+def test_a_finished_trial_is_not_repeated(tmp_path):
     calls = []
 
-    def work(cell, folder):
-        calls.append(cell)
-        return quick(cell, folder)
+    def work(trial, folder):
+        calls.append(trial)
+        return quick(trial, folder)
 
-    assert run_sweep(CELLS[:2], tmp_path, Inline(), data="there", work=work) == 2
-    assert run_sweep(CELLS, tmp_path, Inline(), work=work) == 2
-    assert calls == CELLS
-    assert read_result(tmp_path, CELLS[0])["final"] == {"folder": "there"}
-    assert run_sweep(CELLS, tmp_path, Inline(), work=work) == 0
+    assert run_sweep(TRIALS[:2], tmp_path, Inline(), data="there", work=work) == 2
+    assert run_sweep(TRIALS, tmp_path, Inline(), work=work) == 2
+    assert calls == TRIALS
+    assert read_result(tmp_path, TRIALS[0])["final"] == {"folder": "there"}
+    assert run_sweep(TRIALS, tmp_path, Inline(), work=work) == 0
 
 
 def test_a_record_of_another_protocol_is_refused_before_any_work(tmp_path):
-    stale = identity(CELLS[-1])
+    stale = identity(TRIALS[-1])
     stale["protocol"]["clip_norm"] = 99.0
-    path = result_path(tmp_path, CELLS[-1])
-    path.parent.mkdir()
-    path.write_text(json.dumps(stale))
+    write_result(tmp_path, TRIALS[-1], stale)
     calls = []
-    with pytest.raises(DesignError, match="has another; move it away$"):
-        run_sweep(CELLS, tmp_path, Inline(), work=lambda *call: calls.append(call))
+    with pytest.raises(DesignError, match="has another; take its line out of 'names.jsonl'$"):
+        run_sweep(TRIALS, tmp_path, Inline(), work=lambda *call: calls.append(call))
     assert calls == []
 
 
 def test_a_kept_network_is_there_before_its_record_and_is_what_was_evaluated(tmp_path, monkeypatch):
-    data, cell, out = names(write_names(tmp_path)), CELLS[1], tmp_path / "out"
+    data, trial, out = names(write_names(tmp_path)), TRIALS[1], tmp_path / "out"
     usual = protocols.language_protocol
     small = {"hidden": 8, "epochs": 1, "epoch_steps": 5}
     monkeypatch.setattr(protocols, "language_protocol", lambda *given: replace(usual(*given), **small))
-    network = out / "networks" / f"{cell.name}.safetensors"
+    network = out / "networks" / f"{trial.name}.safetensors"
 
-    def work(cell, folder):
-        record = run_cell(cell, folder, out / "networks")
+    def work(trial, folder):
+        record = run_trial(trial, folder, out / "networks")
         assert network.exists()
-        assert read_result(out, cell) is None
+        assert read_result(out, trial) is None
         return record
 
-    assert run_sweep([cell], out, Inline(), data=tmp_path, work=work) == 1
-    assert evaluate_names(load(network), data) == read_result(out, cell)["final"]
+    assert run_sweep([trial], out, Inline(), data=tmp_path, work=work) == 1
+    assert evaluate_names(load(network), data) == read_result(out, trial)["final"]
 
 
-def test_a_cell_that_fails_does_not_lose_the_others(tmp_path):
-    def work(cell, folder):
-        if cell == CELLS[1]:
+def test_a_trial_that_fails_does_not_lose_the_others(tmp_path):
+    def work(trial, folder):
+        if trial == TRIALS[1]:
             raise RuntimeError("broken")
-        return quick(cell, folder)
+        return quick(trial, folder)
 
     with pytest.raises(RuntimeError, match="broken"):
-        run_sweep(CELLS, tmp_path, Inline(), work=work)
-    assert [read_result(tmp_path, cell) is None for cell in CELLS] == [False, True, False, False]
+        run_sweep(TRIALS, tmp_path, Inline(), work=work)
+    assert [read_result(tmp_path, trial) is None for trial in TRIALS] == [False, True, False, False]
 
 
-def test_a_cell_that_another_sweep_runs_is_not_run_twice(tmp_path):
+def test_a_trial_that_another_sweep_runs_is_not_run_twice(tmp_path):
     sentences = []
 
-    def second(cells):
+    def second(trials):
         try:
-            sentences.append(run_sweep(cells, tmp_path, Inline(), work=quick))
+            sentences.append(run_sweep(trials, tmp_path, Inline(), work=quick))
         except DesignError as error:
             sentences.append(str(error))
 
-    def work(cell, folder):
-        if cell == CELLS[1]:
-            for cells in (CELLS[1:3], experiment("fig5")):  # the same cell, and others in the same folder
-                thread = threading.Thread(target=second, args=(cells,))
+    def work(trial, folder):
+        if trial == TRIALS[1]:
+            for trials in (TRIALS[1:3], experiment("fig5")):  # the same trial, and others in the same folder
+                thread = threading.Thread(target=second, args=(trials,))
                 thread.start()
                 thread.join()
-        return quick(cell, folder)
+        return quick(trial, folder)
 
-    assert run_sweep(CELLS[:2], tmp_path, Inline(), work=work) == 2
-    start = f"cell {CELLS[1].name!r} is in use by another ohmgate (process {os.getpid()}); "
+    assert run_sweep(TRIALS[:2], tmp_path, Inline(), work=work) == 2
+    start = f"trial {TRIALS[1].name!r} is in use by another ohmgate (process {os.getpid()}); "
     assert sentences == [start + "wait for it or choose another --out", 4]
-    assert {path.name for path in (tmp_path / "cells").iterdir()} == {
-        f"{cell.name}.json" for cell in (*CELLS[:2], *experiment("fig5"))
-    }
+    kept = (*TRIALS[:2], *experiment("fig5"))
+    assert set(read_results(tmp_path, kept)) == set(kept)
+    assert {path.name for path in (tmp_path / "trials").iterdir()} == {"names.jsonl", "ptb.jsonl"}
 
 
 def test_the_lock_of_a_killed_sweep_goes_with_the_next(tmp_path):
-    (tmp_path / "cells").mkdir()
-    for cell in CELLS[:2]:
-        (tmp_path / "cells" / f".{cell.name}.lock").write_text("1")
-    result_path(tmp_path, CELLS[0]).write_text(json.dumps(quick(CELLS[0], None)))
-    assert run_sweep(CELLS[:2], tmp_path, Inline(), work=quick) == 1
-    assert sorted(path.suffix for path in (tmp_path / "cells").iterdir()) == [".json", ".json"]
+    (tmp_path / "trials").mkdir()
+    for trial in TRIALS[:2]:
+        (tmp_path / "trials" / f".{trial.name}.lock").write_text("1")
+    write_result(tmp_path, TRIALS[0], quick(TRIALS[0], None))
+    (tmp_path / "trials" / ".names.jsonl.lock").write_text("1")
+    assert run_sweep(TRIALS[:2], tmp_path, Inline(), work=quick) == 1
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["names.jsonl"]
+
+
+def test_results_that_are_written_at_the_same_time_are_all_kept(tmp_path):
+    trials = experiment("table1", 10)
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(write_result, tmp_path, trial, quick(trial, trial.name)) for trial in trials]:
+            future.result()
+    found = read_results(tmp_path, trials)
+    assert [found[trial]["final"]["folder"] for trial in trials] == [trial.name for trial in trials]
+    lines = results_path(tmp_path, "names").read_text().splitlines()
+    assert [json.loads(line)["final"]["folder"] for line in lines] == sorted(trial.name for trial in trials)
 
 
 def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
@@ -222,24 +239,24 @@ def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(CELLS, tmp_path, One(), work=quick, progress=interrupt)
-    assert read_result(tmp_path, CELLS[0]) is not None
+        run_sweep(TRIALS, tmp_path, One(), work=quick, progress=interrupt)
+    assert read_result(tmp_path, TRIALS[0]) is not None
     assert [future.cancelled() for future in waiting] == [False, True, True, True]
 
 
 SCRIPT = """
 import sys, time
-from ohmgate.train.experiments.grid import experiment, identity
+from ohmgate.train.experiments.paper import experiment, identity
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.experiments.sweep import executor_for, run_sweep
 
-def slow(cell, folder):
+def slow(trial, folder):
     with open(folder, "a") as log:
-        log.write(cell.name + "\\n")
+        log.write(trial.name + "\\n")
     time.sleep(0.5)
-    return identity(cell)
+    return identity(trial)
 
 if __name__ == "__main__":
     with executor_for("local") as pool:
@@ -249,28 +266,28 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_a_killed_sweep_loses_the_running_cell_alone(tmp_path):
+def test_a_killed_sweep_loses_the_running_trial_alone(tmp_path):
     script, out, log = tmp_path / "script.py", tmp_path / "out", tmp_path / "log"
     script.write_text(SCRIPT)
     call = [sys.executable, str(script), str(out), str(log)]
     process = subprocess.Popen(call)
     deadline = time.monotonic() + 120
-    while not (log.exists() and len(log.read_text().splitlines()) == 3):  # the third cell has just begun
+    while not (log.exists() and len(log.read_text().splitlines()) == 3):  # the third trial has just begun
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = {cell for cell in CELLS if read_result(out, cell) is not None}
-    assert set(CELLS[:1]) <= finished <= set(CELLS[:2])
-    time.sleep(1)  # a worker that lived on would begin the fourth cell
+    finished = {trial for trial in TRIALS if read_result(out, trial) is not None}
+    assert set(TRIALS[:1]) <= finished <= set(TRIALS[:2])
+    time.sleep(1)  # a worker that lived on would begin the fourth trial
     begun = log.read_text().splitlines()
-    assert begun == [cell.name for cell in CELLS[:3]]
+    assert begun == [trial.name for trial in TRIALS[:3]]
     subprocess.run(call, check=True)
     again = log.read_text().splitlines()[3:]
-    assert again == [cell.name for cell in CELLS if cell not in finished]
-    assert all(read_result(out, cell) is not None for cell in CELLS)
-    assert [path for path in (out / "cells").iterdir() if path.suffix != ".json"] == []
+    assert again == [trial.name for trial in TRIALS if trial not in finished]
+    assert all(read_result(out, trial) is not None for trial in TRIALS)
+    assert [path.name for path in (out / "trials").iterdir() if path.name[-4:] != "part"] == ["names.jsonl"]
 
 
 @pytest.mark.slow
@@ -281,9 +298,9 @@ def test_dask_workers_on_loopback(tmp_path):
         distributed.LocalCluster(**options, dashboard_address=None) as cluster,
         executor_for(f"dask:{cluster.scheduler_address}") as pool,
     ):
-        assert run_sweep(CELLS, tmp_path, pool, data="there", work=quick) == 4
-        assert run_sweep(CELLS, tmp_path, pool, work=quick) == 0
-    records = [read_result(tmp_path, cell) for cell in CELLS]
+        assert run_sweep(TRIALS, tmp_path, pool, data="there", work=quick) == 4
+        assert run_sweep(TRIALS, tmp_path, pool, work=quick) == 0
+    records = [read_result(tmp_path, trial) for trial in TRIALS]
     assert all(record["final"] == {"folder": "there"} for record in records)
     assert os.getpid() not in {record["pid"] for record in records}
 
@@ -299,19 +316,19 @@ def write_har(folder):
     np.savez(folder / "har.npz", **arrays)
 
 
-def test_cells_of_har_and_their_records(tmp_path, monkeypatch):
+def test_trials_of_har_and_their_records(tmp_path, monkeypatch):
     write_har(tmp_path)
     monkeypatch.setitem(PROTOCOLS, "har", replace(PROTOCOLS["har"], epochs=2, batch=8, fast=False))
-    cells = [
-        Cell(task="har", weight_bits=8, converter_bits=8),
-        Cell(task="har", weight_bits=8, converter_bits=8, post_training=True),
-        Cell(task="har", weight_bits=32, converter_bits=32),
-        Cell(task="har", weight_bits=1, converter_bits=1, post_training=True),
+    trials = [
+        Trial(task="har", weight_bits=8, converter_bits=8),
+        Trial(task="har", weight_bits=8, converter_bits=8, post_training=True),
+        Trial(task="har", weight_bits=32, converter_bits=32),
+        Trial(task="har", weight_bits=1, converter_bits=1, post_training=True),
     ]
-    assert run_sweep(cells, tmp_path, Inline(), data=tmp_path) == 4
-    trained, post, floating, binary = (read_result(tmp_path, cell) for cell in cells)
+    assert run_sweep(trials, tmp_path, Inline(), data=tmp_path) == 4
+    trained, post, floating, binary = (read_result(tmp_path, trial) for trial in trials)
     assert set(trained) == {
-        "cell", "protocol", "data_sha256", "epochs", "final", "minutes", "cpu_minutes", "versions", "machine",
+        "trial", "protocol", "data_sha256", "epochs", "final", "minutes", "cpu_minutes", "versions", "machine",
     }  # fmt: skip
     assert len(trained["data_sha256"]) == 64
     assert [list(epoch) for epoch in trained["epochs"]] == [["train_loss"]] * 2
@@ -324,8 +341,8 @@ def test_cells_of_har_and_their_records(tmp_path, monkeypatch):
 def test_quantisation_after_training_at_many_bits_changes_nothing(tmp_path, monkeypatch):
     write_har(tmp_path)
     monkeypatch.setitem(PROTOCOLS, "har", replace(PROTOCOLS["har"], epochs=12, batch=8, fast=False))
-    floating = run_cell(Cell(task="har", weight_bits=32, converter_bits=32), tmp_path)
-    post = run_cell(Cell(task="har", weight_bits=12, converter_bits=12, post_training=True), tmp_path)
+    floating = run_trial(Trial(task="har", weight_bits=32, converter_bits=32), tmp_path)
+    post = run_trial(Trial(task="har", weight_bits=12, converter_bits=12, post_training=True), tmp_path)
     assert floating["final"]["accuracy"] > 0.6
     assert post["final"] == floating["final"]
 
@@ -341,8 +358,8 @@ def test_ranges_after_training_are_of_the_data_as_the_network_gets_them(tmp_path
         run()
         handle.remove()
 
-    monkeypatch.setattr(grid, "calibrate", spy)
-    run_cell(Cell(task="har", weight_bits=4, converter_bits=4, post_training=True), tmp_path)
+    monkeypatch.setattr(paper, "calibrate", spy)
+    run_trial(Trial(task="har", weight_bits=4, converter_bits=4, post_training=True), tmp_path)
     data = datasets.har(tmp_path)
     scale, offset = data.input_range(PROTOCOLS["har"].deviations)
     expected = np.clip((data.train.features * scale + offset).astype(np.float32), -1, 1)
@@ -352,12 +369,12 @@ def test_ranges_after_training_are_of_the_data_as_the_network_gets_them(tmp_path
 
 def test_har_designs():
     design = har_design(4)
-    assert design.fingerprint == grid.Design.load("har").fingerprint
+    assert design.fingerprint == paper.Design.load("har").fingerprint
     assert [layer.adc_bits for layer in har_design(16).layers] == [16, 16, 16]
     assert [layer.adc_bits for layer in har_design(2).layers] == [2, 2, 8]
     assert [har_design(bits).layers[0].function for bits in (1, 2, 32)] == ["tanh", "relu", "relu"]
     assert [[layer.dac_bits, layer.weight_bits] for layer in har_design(3).layers] == [[3, 3]] * 3
-    assert har_design(32) == grid.Design.load("har")
+    assert har_design(32) == paper.Design.load("har")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", "cuda:-1", "meta", ""])
@@ -366,7 +383,7 @@ def test_a_device_that_is_not_there(name):
     with pytest.raises(DesignError, match=sentence):
         check_device(name)
     with pytest.raises(DesignError, match=sentence):
-        run_cell(experiment("table1")[0], device=name)
+        run_trial(experiment("table1")[0], device=name)
 
 
 def test_sentences(tmp_path):
@@ -375,48 +392,60 @@ def test_sentences(tmp_path):
     ):
         experiment("fig9")
     with pytest.raises(DesignError, match=r"^har has one width for all, not 2 and 4 bits$"):
-        Cell(task="har", weight_bits=2, converter_bits=4)
+        Trial(task="har", weight_bits=2, converter_bits=4)
     with pytest.raises(DesignError, match=r"^quantisation after training is for har at 1 to 16 bits alone$"):
-        Cell(task="ptb", weight_bits=2, converter_bits=4, post_training=True)
+        Trial(task="ptb", weight_bits=2, converter_bits=4, post_training=True)
     with (
         pytest.raises(DesignError, match=r"^executor must be local or dask:ADDRESS, not 'slurm'$"),
         executor_for("slurm"),
     ):
         pass
-    path = result_path(tmp_path, CELLS[0])
-    path.parent.mkdir()
-    path.write_text("{")
-    sentence = r"^result 'names_w32_a32_seed0.json' must be a cell's JSON, but cannot be read$"
-    with pytest.raises(DesignError, match=sentence):
-        read_result(tmp_path, CELLS[0])
-    other = identity(CELLS[0])
+    other = identity(TRIALS[0])
     other["protocol"]["batch"] = 1
-    path.write_text(json.dumps(other))
-    sentence = r"^result 'names_w32_a32_seed0.json' must have its cell's protocol, but has another; move it away$"
+    write_result(tmp_path, TRIALS[0], other)
+    sentence = (
+        r"^result 'names_w32_a32_seed0' must have its trial's protocol, but has another; "
+        "take its line out of 'names.jsonl'$"
+    )
     with pytest.raises(DesignError, match=sentence):
-        read_result(tmp_path, CELLS[0])
+        read_result(tmp_path, TRIALS[0])
+    write_result(tmp_path, TRIALS[0], other | {"protocol": {}})
+    sentence = r"^result 'names_w32_a32_seed0' must hold its trial's protocol, but does not$"
+    with pytest.raises(DesignError, match=sentence):
+        read_result(tmp_path, TRIALS[0])
+    for line in (
+        "{",
+        "[]",
+        '{"trial": {"task": "poems", "weight_bits": 4, "converter_bits": 4}}',
+        '{"trial": {"x": 1}}',
+    ):
+        write_result(tmp_path / str(len(line)), TRIALS[1], quick(TRIALS[1], None))
+        with results_path(tmp_path / str(len(line)), "names").open("a") as file:
+            file.write(line)
+        sentence = r"^line 2 of 'names.jsonl' must be a trial's JSON, but cannot be read$"
+        with pytest.raises(DesignError, match=sentence):
+            read_result(tmp_path / str(len(line)), TRIALS[0])
 
 
-def test_a_record_from_before_a_field_was_added_still_belongs_to_its_cell(tmp_path):
-    for cell in (CELLS[1], experiment("fig4")[0]):
-        run_sweep([cell], tmp_path, Inline(), work=quick)
-        path = result_path(tmp_path, cell)
-        record = json.loads(path.read_text())
+def test_a_record_from_before_a_field_was_added_still_belongs_to_its_trial(tmp_path):
+    for trial in (TRIALS[1], experiment("fig4")[0]):
+        run_sweep([trial], tmp_path, Inline(), work=quick)
+        record = read_result(tmp_path, trial)
         removed = record["protocol"].pop("clip_norm")
-        path.write_text(json.dumps(record))
-        assert read_result(tmp_path, cell) == record
+        write_result(tmp_path, trial, record)
+        assert read_result(tmp_path, trial) == record
         record["protocol"]["clip_norm"] = removed / 2
-        path.write_text(json.dumps(record))
-        with pytest.raises(DesignError, match="has another; move it away"):
-            read_result(tmp_path, cell)
+        write_result(tmp_path, trial, record)
+        with pytest.raises(DesignError, match="has another; take its line out"):
+            read_result(tmp_path, trial)
 
 
 def test_a_record_names_the_gpu_that_trained(monkeypatch):
-    monkeypatch.setattr(grid.torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
-    cells = {task: experiment(name)[0] for task, name in (("names", "table1"), ("har", "fig4"))}
+    monkeypatch.setattr(paper.torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
+    trials = {task: experiment(name)[0] for task, name in (("names", "table1"), ("har", "fig4"))}
     final = {"accuracy": 0.5}
     machines = [
-        grid.record(cells[task], "0", [], final, {}, device)["machine"]
+        paper.record(trials[task], "0", [], final, {}, device)["machine"]
         for task, device in (("names", "cpu"), ("names", "cuda:0"), ("har", "cuda:0"))
     ]
     assert machines[1] == machines[0] + ", a GPU at cuda:0"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train.experiments.grid import Cell
+from ohmgate.train.experiments.paper import Trial
 from ohmgate.train.language.config import LanguageConfig
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise
@@ -14,12 +14,12 @@ from ohmgate.train.training import TrainConfig
 from tests.fields import every_field
 
 PARTS = [
-    TrainConfig(), LanguageConfig(quant=QuantConfig()), Noise(), Cell(task="ptb", weight_bits=2, converter_bits=3),
+    TrainConfig(), LanguageConfig(quant=QuantConfig()), Noise(), Trial(task="ptb", weight_bits=2, converter_bits=3),
 ]  # fmt: skip
 CHECKED_ELSEWHERE = frozenset({
     ("LanguageConfig", "cutoffs"),  # by the model, which knows the tokens
-    ("Cell", "adc_noise"), ("Cell", "weight_noise"),  # by their Noise
-    ("Cell", "post_training"),  # by its task
+    ("Trial", "adc_noise"), ("Trial", "weight_noise"),  # by their Noise
+    ("Trial", "post_training"),  # by its task
 })  # fmt: skip
 
 

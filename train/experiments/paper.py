@@ -1,4 +1,4 @@
-"""The paper's experiments as grids of cells, and the full-protocol run of one cell (docs/sweeps.md)."""
+"""The paper's experiments as grids of trials, and the full-protocol run of one trial (docs/sweeps.md)."""
 
 import math
 import os
@@ -33,7 +33,7 @@ TASKS = ("har", "ptb", "names")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Trial:
     """One run: DAC and ADC have ``converter_bits``. Noise acts in training and evaluation, drawn per batch.
 
     ``post_training``: trained in float, then quantised and calibrated without training (har alone).
@@ -76,64 +76,64 @@ HAR_BITS = (1, 2, 3, 4, 6, 8, 16)
 BETAS = (0.0, 0.05, 0.1, 0.15, 0.2)
 
 
-def _cells(task: str, *bits: tuple[int, int], **fields) -> list[Cell]:
-    return [Cell(task=task, weight_bits=w, converter_bits=a, **fields) for w, a in bits]
+def _trials(task: str, *bits: tuple[int, int], **fields) -> list[Trial]:
+    return [Trial(task=task, weight_bits=w, converter_bits=a, **fields) for w, a in bits]
 
 
 _GRID = [(w, a) for w in (1, 2, 3, 4) for a in (1, 2, 3, 4)]
 _TWO_WEIGHTS = [(w, a) for w in (2, 4) for a in (1, 2, 3, 4)]
-EXPERIMENTS: dict[str, list[Cell]] = {
-    "fig4": _cells("har", (32, 32), *((b, b) for b in HAR_BITS))
-    + _cells("har", *((b, b) for b in HAR_BITS), post_training=True),
-    "fig5": _cells("ptb", (32, 32), (4, 4), (2, 2), (1, 2)),
-    "fig6": _cells("ptb", (32, 32), *_GRID),
-    "table1": _cells("names", (32, 32), (4, 4), (2, 2), (1, 1)),
-    "fig7": _cells("ptb", *_TWO_WEIGHTS) + _cells("ptb", *_TWO_WEIGHTS, adc_noise=PAPER_ADC),
-    "fig8": [cell for beta in BETAS for cell in _cells("ptb", (2, 4), (4, 4), weight_noise=beta)],
-}  #: of seed 0; a cell that two figures show is the same, and runs once
+EXPERIMENTS: dict[str, list[Trial]] = {
+    "fig4": _trials("har", (32, 32), *((b, b) for b in HAR_BITS))
+    + _trials("har", *((b, b) for b in HAR_BITS), post_training=True),
+    "fig5": _trials("ptb", (32, 32), (4, 4), (2, 2), (1, 2)),
+    "fig6": _trials("ptb", (32, 32), *_GRID),
+    "table1": _trials("names", (32, 32), (4, 4), (2, 2), (1, 1)),
+    "fig7": _trials("ptb", *_TWO_WEIGHTS) + _trials("ptb", *_TWO_WEIGHTS, adc_noise=PAPER_ADC),
+    "fig8": [trial for beta in BETAS for trial in _trials("ptb", (2, 4), (4, 4), weight_noise=beta)],
+}  #: of seed 0; a trial that two figures show is the same, and runs once
 
 
-def experiment(name: str, seeds: int = 1) -> list[Cell]:
-    """All cells of an experiment, seed after seed, so that a first seed is whole before a second begins."""
+def experiment(name: str, seeds: int = 1) -> list[Trial]:
+    """All trials of an experiment, seed after seed, so that a first seed is whole before a second begins."""
     check_choice("experiment", name, tuple(EXPERIMENTS))
     check_integer("seeds", seeds, 1, 1000)
-    return [replace(cell, seed=seed) for seed in range(seeds) for cell in EXPERIMENTS[name]]
+    return [replace(trial, seed=seed) for seed in range(seeds) for trial in EXPERIMENTS[name]]
 
 
-def protocol(cell: Cell) -> LanguageConfig | TrainConfig:
-    """Everything that decides the cell's run besides the data."""
-    noise = Noise(adc=cell.adc_noise, weight=cell.weight_noise)
-    if cell.task != "har":
-        return protocols.language_protocol(cell.task, (cell.weight_bits, cell.converter_bits), cell.seed, noise)
+def protocol(trial: Trial) -> LanguageConfig | TrainConfig:
+    """Everything that decides the trial's run besides the data."""
+    noise = Noise(adc=trial.adc_noise, weight=trial.weight_noise)
+    if trial.task != "har":
+        return protocols.language_protocol(trial.task, (trial.weight_bits, trial.converter_bits), trial.seed, noise)
     return replace(
         PROTOCOLS["har"],
-        quantiser="sawb" if cell.weight_bits < 4 else "absmax",
-        seed=cell.seed,
-        floating=cell.post_training or cell.weight_bits == FLOAT,
+        quantiser="sawb" if trial.weight_bits < 4 else "absmax",
+        seed=trial.seed,
+        floating=trial.post_training or trial.weight_bits == FLOAT,
         train_noise=noise,
         eval_noise=noise,
     )
 
 
-def identity(cell: Cell) -> dict:
-    """What a record says of its cell."""
-    return {"cell": asdict(cell), "protocol": asdict(protocol(cell))}
+def identity(trial: Trial) -> dict:
+    """What a record says of its trial."""
+    return {"trial": asdict(trial), "protocol": asdict(protocol(trial))}
 
 
-def belongs(record: dict, cell: Cell) -> bool:
-    """Is it this cell's record, of the present protocol? A field that a record does not have yet is at its default.
+def belongs(record: dict, trial: Trial) -> bool:
+    """Is it this trial's record, of the present protocol? A field that a record does not have yet is at its default.
 
     Raises ValueError, KeyError or TypeError for what is no record.
     """
-    wanted = protocol(cell)
-    found = from_table(Cell, record["cell"], "record", "a cell")
-    return found == cell and from_table(type(wanted), record["protocol"], "record", "a protocol") == wanted
+    wanted = protocol(trial)
+    found = from_table(Trial, record["trial"], "record", "a trial")
+    return found == trial and from_table(type(wanted), record["protocol"], "record", "a protocol") == wanted
 
 
-def run_cell(
-    cell: Cell, folder: str | Path | None = None, networks: str | Path | None = None, device: str = "cpu"
+def run_trial(
+    trial: Trial, folder: str | Path | None = None, networks: str | Path | None = None, device: str = "cpu"
 ) -> dict:
-    """Run a cell and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
+    """Run a trial and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
     machine and minutes.
 
     ``networks``: where a language model is kept, as ``<name>.safetensors``
@@ -142,22 +142,22 @@ def run_cell(
     """
     check_device(device)
     began, cpu = time.monotonic(), time.process_time()
-    if cell.task == "har":
-        checksum, epochs, final = _har(cell, folder)
+    if trial.task == "har":
+        checksum, epochs, final = _har(trial, folder)
     else:
-        read, train_model = _LANGUAGE[cell.task]
+        read, train_model = _LANGUAGE[trial.task]
         data = read(folder)
-        result = train_model(data, protocol(cell), device=device)
+        result = train_model(data, protocol(trial), device=device)
         checksum, epochs, final = data.checksum, list(result.epochs), result.final
         if networks is not None:
-            result.model.save(Path(networks) / f"{cell.name}.safetensors")
+            result.model.save(Path(networks) / f"{trial.name}.safetensors")
     minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
-    return record(cell, checksum, epochs, final, minutes, device)
+    return record(trial, checksum, epochs, final, minutes, device)
 
 
-def check_data(cells: Sequence[Cell], folder: str | Path | None) -> None:
-    """Read the cells' data once, fetching what is not there. Raises :class:`DesignError` where a cell would."""
-    for task in sorted({cell.task for cell in cells}):
+def check_data(trials: Sequence[Trial], folder: str | Path | None) -> None:
+    """Read the trials' data once, fetching what is not there. Raises :class:`DesignError` where a trial would."""
+    for task in sorted({trial.task for trial in trials}):
         (har if task == "har" else _LANGUAGE[task][0])(folder)
 
 
@@ -169,12 +169,12 @@ def check_device(name: str) -> str:
     return name
 
 
-def record(cell: Cell, checksum: str, epochs: list[dict], final: dict, minutes: dict, device: str = "cpu") -> dict:
-    """A cell's result as its file holds it."""
-    gpu = "" if device == "cpu" or cell.task == "har" else f", {torch.cuda.get_device_name(device)}"
+def record(trial: Trial, checksum: str, epochs: list[dict], final: dict, minutes: dict, device: str = "cpu") -> dict:
+    """A trial's result as its file holds it."""
+    gpu = "" if device == "cpu" or trial.task == "har" else f", {torch.cuda.get_device_name(device)}"
     packages = ("ohmgate", "numpy", "torch")
     return {
-        **identity(cell),
+        **identity(trial),
         "data_sha256": checksum,
         "epochs": epochs,
         "final": {name: float(value) for name, value in final.items()},
@@ -204,13 +204,13 @@ _LANGUAGE = {
 }
 
 
-def _har(cell: Cell, folder):
-    config, design = protocol(cell), har_design(cell.weight_bits)
+def _har(trial: Trial, folder):
+    config, design = protocol(trial), har_design(trial.weight_bits)
     data, checksum = _har_data(folder)
     plain = replace(config, quantiser="absmax")  # a float run has no use for it
     result = _floating(plain, folder) if config.floating else train(design, data, config)
     accuracy = result.accuracy
-    if cell.post_training:
+    if trial.post_training:
         with single_thread():
             accuracy = _quantised_after(result.model, design, data, config)
     return checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy}
@@ -223,7 +223,7 @@ def _har_data(folder):
 
 @lru_cache(maxsize=1)
 def _floating(config: TrainConfig, folder):
-    """The float run, which the cells quantised after training share: a worker gets them one after the other."""
+    """The float run, which the trials quantised after training share: a worker gets them one after the other."""
     return train(har_design(FLOAT), _har_data(folder)[0], config)
 
 

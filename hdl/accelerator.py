@@ -2,17 +2,21 @@
 
 from itertools import pairwise
 
+import numpy as np
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
 from ..model.layers import Layer
+from ..model.network import Network
+from ..model.reference import Result, run
 from ..model.registers import ADDRESS_BITS
 from .array_port import ArraySignature
 from .dense_layer import DenseLayerCore
 from .lstm_layer import LstmLayerCore, trace_signature
 from .register_bus import RegisterBus
+from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature
 
@@ -39,9 +43,17 @@ def accelerator_members(design: Design, trace: bool) -> dict:
 
 
 class Accelerator(wiring.Component):
-    """Everything digital; the arrays are connected to its ports ``array_0``, ``array_1``, ...
+    """Everything digital: the layers as a chain of streams, and the registers.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `x` | in | stream of m x D bits, marks | time steps of the first layer |
+    | `y` | out | stream of results, marks | of the last layer: :func:`~.streams.output_layout` |
+    | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
+    | `array_K` | out | :class:`~.array_port.ArraySignature` | layer K's array |
+    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |
     """
 
     def __init__(self, design: Design, trace: bool = False):
@@ -51,6 +63,24 @@ class Accelerator(wiring.Component):
         for index, layer in enumerate(design.layers):
             members[f"array_{index}"] = Out(ArraySignature(layer))
         super().__init__(members)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an input to its result, the conversions of all layers aside."""
+        return sum(CORES[layer.kind].latency_of(layer) for layer in self.design.layers)
+
+    def cycles(self, conversion: int) -> int:
+        """Cycles of a time step of the slowest layer; ``conversion`` counts where the design leaves it open."""
+        return max(
+            time_step_cycles(
+                layer.conversions, layer.conversion_cycles or conversion, CORES[layer.kind].latency_of(layer) - 1
+            )
+            for layer in self.design.layers
+        )
+
+    def model(self, network: Network, codes: np.ndarray, lengths: np.ndarray | None = None) -> Result:
+        """Every integer of every layer with ``network`` for DAC codes (B, T, m): the reference itself."""
+        return run(network, codes, lengths)
 
     def elaborate(self, platform):
         m = Module()

@@ -30,9 +30,14 @@ class TableWriteSignature(wiring.Signature):
 class ActivationTables(wiring.Component):
     """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
 
-    ``entries`` follow ``codes`` by one cycle (``latency`` 1). Entries are addressed in ascending order of the
-    codes (offset binary), so the top bit of a code is inverted. With ``tables = "constant"`` there is no write
-    port and the nominal tables are logic.
+    Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted.
+    With ``tables = "constant"`` there is no write port and the nominal tables are logic.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `codes` | in | K x N bits | ADC codes of a conversion |
+    | `entries` | out | K x entry bits | entry of each code, of its ADC's gate |
+    | `write` | in | :class:`TableWriteSignature` | writes an entry; only of loaded tables |
     """
 
     latency = 1

@@ -14,8 +14,14 @@ class Argmax(wiring.Component):
 
     Cycle 0, that of ``take``: the codes go to registers. Cycle 1: a tree of comparisons finds the best of them.
     Cycle 2: it is compared with the best of the conversions before; after the last conversion ``label`` takes the
-    winner and keeps it until the next time step's last conversion. ``label`` follows ``take`` by ``latency``
-    cycles.
+    winner and keeps it until the next time step's last conversion.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `codes` | in | K x signed N bits | ADC codes of a conversion |
+    | `take` | in | 1 bit | the codes are valid in this cycle |
+    | `step` | in | 0..M-1 | which conversion of the time step they are |
+    | `label` | out | 0..outputs-1 | index of the largest code |
     """
 
     latency = 3

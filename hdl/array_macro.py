@@ -15,7 +15,12 @@ def macro_ports(layer: Layer) -> list[Port]:
 
 
 class ArrayMacro(wiring.Component):
-    """Black box: the periphery's array port on one side, an ``Instance`` of the macro on the other."""
+    """Black box: the periphery's array port on one side, an ``Instance`` of the macro on the other.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `array` | in | :class:`~.array_port.ArraySignature` | all of the macro's ports but clock and reset |
+    """
 
     def __init__(self, layer: Layer):
         self.layer = layer

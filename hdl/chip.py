@@ -16,7 +16,15 @@ def chip_ports(design: Design, trace: bool) -> list[Port]:
 
 
 class Chip(wiring.Component):
-    """Periphery and arrays. ``trace`` adds ports with intermediate results for a test bench."""
+    """Periphery and arrays. ``trace`` adds ports with intermediate results for a test bench.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `x` | in | stream of m x D bits, marks | time steps |
+    | `y` | out | stream of results, marks | :func:`~.streams.output_layout` |
+    | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
+    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |
+    """
 
     def __init__(self, design: Design, trace: bool = False):
         self.design, self.traced = design, trace

@@ -14,20 +14,29 @@ from .sequencer import AdcSequencer
 class DenseLayerCore(LayerTwin, wiring.Component):
     """A fully connected layer around one array.
 
-    Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank. There is no feedback, so
-    the next time step only waits for its input: ``tail`` is 1, and a time step takes ``M * conversion + 1``
-    cycles. Argmax takes a cycle more (``tail`` 2). With ``emit = "end"`` steps other than a sequence's last are taken
-    and dropped, one a cycle.
+    Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, which shows them in cycle 2.
+    There is no feedback, so the next time step only waits for its input. Argmax takes a cycle more. With
+    ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `x` | in | stream of m x D bits, marks | time steps |
+    | `y` | out | stream of results, marks | :func:`~.streams.output_layout` |
+    | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
+    | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
+    | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
+    | `adc_saturations` | out | 0..K | ADC codes at either end of the range in the last cycle |
     """
 
     def __init__(self, layer: DenseLayer):
-        self.layer, self.tail = layer, self.tail_of(layer)
+        self.layer = layer
         super().__init__(layer_members(layer))
 
     @staticmethod
-    def tail_of(layer: DenseLayer) -> int:
-        """Cycles from the last codes of a time step to the next one's first ``convert``, none counted twice."""
-        return Argmax.latency - 1 if layer.output == "argmax" else ActivationTables.latency
+    def latency_of(layer: DenseLayer) -> int:
+        if layer.output == "argmax":
+            return Argmax.latency
+        return ActivationTables.latency + ResultBank.latency  # codes are registered as long as a table reads
 
     def elaborate(self, platform):
         m = Module()

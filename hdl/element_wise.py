@@ -16,8 +16,18 @@ class ElementWiseLane(wiring.Component):
     """Ma et al., equations 5 and 6, for one hidden unit at a time, in the integers of docs/numerics.md.
 
     Stages (each ends in a register): 1 multiply f*c and i*g; 2 round, add, saturate; 3 tanh table. ``cell``
-    and ``saturated`` follow the operands by two cycles, ``hidden`` and ``value`` by three (``latency``); their
+    and ``saturated`` follow the operands by two cycles (``cell_latency``), ``hidden`` and ``value`` by three; their
     multiplication and rounding are not registered here but in the banks behind them.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `f`, `i`, `o` | in | A bits | entries of the sigmoid gates |
+    | `g` | in | signed A bits | entry of the candidate's tanh |
+    | `c` | in | signed C bits | cell state before the time step |
+    | `cell` | out | signed C bits | cell state after it |
+    | `saturated` | out | 1 bit | the cell state is at an end of its range because it would be beyond |
+    | `hidden` | out | D bits | hidden code, as a wire pattern |
+    | `value` | out | signed A bits | hidden value; only where it is the layer's output |
     """
 
     cell_latency = 2

@@ -10,6 +10,7 @@ from ..model.network import LayerData, Network
 from ..model.reference import LayerTrace, run
 from .activation_tables import TableWriteSignature
 from .array_port import ReadSignature
+from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 
 
@@ -19,13 +20,10 @@ def layer_members(layer: Layer) -> dict:
         "x": In(input_stream(layer)),
         "y": Out(output_stream(layer)),
         "array": Out(ReadSignature(layer)),
-        #: a time step is held, computed or waiting to be taken
         "busy": Out(1),
-        #: ADC codes at either end of the range in the last cycle
         "adc_saturations": Out(range(layer.adcs + 1)),
     }
     if layer.kind == "lstm":
-        #: cell-state updates that saturated in the last cycle
         members["cell_saturations"] = Out(range(layer.lanes + 1))
     if layer.loaded_table_bits:
         members["table"] = In(TableWriteSignature(layer))
@@ -33,16 +31,35 @@ def layer_members(layer: Layer) -> dict:
 
 
 class LayerTwin:
-    """The software side that every layer component has: its exact model and its time."""
+    """The software side that every layer component has: its exact model and its time.
+
+    A component says with ``latency_of`` how many cycles after a time step's last codes its result is valid.
+    """
+
+    layer: Layer
+
+    @staticmethod
+    def latency_of(layer: Layer) -> int:
+        raise NotImplementedError
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an input to its result, its conversions aside."""
+        return self.latency_of(self.layer)
+
+    @property
+    def tail(self) -> int:
+        """Cycles between a time step's last codes and the next one's first ``convert``, which meets the result."""
+        return self.latency - 1
 
     def model(self, data: LayerData, codes: np.ndarray, lengths: np.ndarray | None = None) -> LayerTrace:
         """Every integer of this layer with ``data`` for DAC codes (B, T, m): the reference itself."""
         network = Network(Design("layer", (self.layer,)), (data,))
         return run(network, codes, lengths).layers[0]
 
-    def latency(self, conversion: int) -> int:
-        """Cycles of a time step, ``M * conversion + tail``, when neither input nor output waits."""
-        return self.layer.conversions * conversion + self.tail
+    def cycles(self, conversion: int) -> int:
+        """Cycles of a time step whose conversions take ``conversion``, when neither input nor output waits."""
+        return time_step_cycles(self.layer.conversions, conversion, self.tail)
 
 
 def count_ones(bits):

@@ -32,13 +32,23 @@ class LstmLayerCore(LayerTwin, wiring.Component):
 
     Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
     3 they look up tanh (and the cell memory is written), in 4 the hidden codes go to the bank (and values, where
-    these are the output, to one of their own). The next time
-    step's first conversion can start in cycle 5 after the last conversion's cycle 0: ``tail`` is 4, and a time
-    step takes ``M * conversion + 4`` cycles. With ``trace`` the intermediate results are ports.
+    these are the output, to one of their own). The bank shows them in cycle 5, in which the next time step's first
+    conversion can start. With ``trace`` the intermediate results are ports.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `x` | in | stream of m x D bits, marks | time steps |
+    | `y` | out | stream of n hidden codes or values, marks | :func:`~.streams.output_layout` |
+    | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
+    | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
+    | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
+    | `adc_saturations` | out | 0..K | ADC codes at either end of the range in the last cycle |
+    | `cell_saturations` | out | 0..P | cell-state updates that saturated in the last cycle |
+    | `trace` | out | :func:`trace_signature` | only with ``trace`` |
     """
 
     def __init__(self, layer: LstmLayer, trace: bool = False):
-        self.layer, self.tail = layer, self.tail_of(layer)
+        self.layer = layer
         members = layer_members(layer)
         if trace:
             members["trace"] = Out(trace_signature(layer))
@@ -46,9 +56,8 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         super().__init__(members)
 
     @staticmethod
-    def tail_of(layer: LstmLayer) -> int:
-        """Cycles from the last codes of a time step to the next one's first ``convert``, none counted twice."""
-        return ActivationTables.latency + ElementWiseLane.latency  # the bank's own cycle is the next convert's
+    def latency_of(layer: LstmLayer) -> int:
+        return ActivationTables.latency + ElementWiseLane.latency + ResultBank.latency
 
     def elaborate(self, platform):
         m = Module()

@@ -8,6 +8,7 @@ from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
+from .register_twin import COUNTERS, RegisterTwin
 from .wishbone import WishboneSignature
 
 
@@ -18,16 +19,27 @@ class RegisterBus(wiring.Component):
     is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
     register, writes of part of a word, loading while locked or enabled, and whatever a register's own description
     refuses.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `bus` | in | :class:`~.wishbone.WishboneSignature` | accesses |
+    | `enable` | out | 1 bit | inputs are accepted |
+    | `restart` | out | 1 bit | abandons sequences in flight for as long as it is high |
+    | `busy` | in | 1 bit | counted in CYCLES |
+    | `step_taken` | in | 1 bit | counted in STEPS |
+    | `cell_saturations` | in | 16 bits | added to CELL_SATURATIONS |
+    | `adc_saturations` | in | 16 bits | added to ADC_SATURATIONS |
+    | `setup_K` | out | :class:`~.array_port.SetupSignature` | gains and programming of layer K's array |
+    | `table_K` | out | :class:`~.activation_tables.TableWriteSignature` | layer K's tables; only of loaded ones |
     """
 
-    COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
+    latency = 1
 
     def __init__(self, design: Design):
         self.design = design
         members = {
             "bus": In(WishboneSignature(ADDRESS_BITS - 2)),
             "enable": Out(1),
-            #: abandons sequences in flight for as long as it is high
             "restart": Out(1),
             "busy": In(1),
             "step_taken": In(1),
@@ -40,12 +52,16 @@ class RegisterBus(wiring.Component):
                 members[f"table_{index}"] = Out(TableWriteSignature(layer))
         super().__init__(members)
 
+    def model(self) -> RegisterTwin:
+        """Registers that answer each access as this bus does, after a reset."""
+        return RegisterTwin(self.design)
+
     def elaborate(self, platform):
         m = Module()
         bus, layers = self.bus, self.design.layers
         fingerprint = int(self.design.fingerprint, 16)
 
-        plain = (*self.COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH")
+        plain = (*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH")
         word = {name: Signal(32, name=name.lower()) for name in plain}
         layer_select = Signal(range(max(len(layers), 2)))
         entry, gate = Signal(16), Signal(2)
@@ -149,7 +165,7 @@ class RegisterBus(wiring.Component):
         with m.If(writes["CONTROL"]):
             m.d.sync += [self.enable.eq(bus.dat_w[0]), self.restart.eq(bus.dat_w[1])]
             with m.If(bus.dat_w[2]):
-                m.d.sync += [error.eq(0), *(word[name].eq(0) for name in self.COUNTERS)]
+                m.d.sync += [error.eq(0), *(word[name].eq(0) for name in COUNTERS)]
         with m.If(writes["UNLOCK_LOW"]):
             m.d.sync += word["UNLOCK_LOW"].eq(bus.dat_w)
         with m.If(writes["UNLOCK_HIGH"]):
@@ -174,9 +190,7 @@ class RegisterBus(wiring.Component):
         return 0
 
     def _counters(self, m, word):
-        for name, amount in zip(
-            self.COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)
-        ):
+        for name, amount in zip(COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)):
             total = Signal(33, name=f"{name.lower()}_total")
             m.d.comb += total.eq(word[name] + amount)
             m.d.sync += word[name].eq(Mux(total[32], 0xFFFFFFFF, total))

@@ -11,9 +11,15 @@ class ResultBank(wiring.Component):
     """Two banks: words of the running time step gather in one, the other shows the last whole time step.
 
     ``write`` stores ``word`` at ``index`` (words come in any order, the last index last). With the last index all
-    words move to ``whole`` at once, in the same clock edge (``latency`` 1), so a reader, such as the array whose
-    rows show h(t-1), never sees a mixture. ``whole`` comes straight from registers: DACs behind it see no
-    glitches.
+    words move to ``whole`` at once, in the same clock edge, so a reader, such as the array whose rows show h(t-1),
+    never sees a mixture. ``whole`` comes straight from registers: DACs behind it see no glitches.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `write` | in | 1 bit | ``word`` is valid in this cycle |
+    | `index` | in | 0..words-1 | its position |
+    | `word` | in | word bits | a part of the result |
+    | `whole` | out | words x word bits | the last whole result, word 0 in the lowest bits |
     """
 
     latency = 1

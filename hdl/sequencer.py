@@ -1,5 +1,6 @@
 """The ADC multiplexer controller: steps the column multiplexers and the ADCs through one time step."""
 
+import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -27,13 +28,26 @@ class AdcSequencer(wiring.Component):
        before has been handed on: the pipeline behind it then never has to stop.
     7. After the last column pulse ``take_last`` with ``take``; for ``tail`` cycles the pipeline drains; go to 1.
 
-    A time step takes ``M * conversion + tail`` cycles when input and output do not wait, where ``conversion``
-    counts the cycles of ``convert`` and of ``done`` and all between.
+    ``convert`` answers ``ready_rows``, and ``take`` ``done``, in the same cycle.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `ready_rows` | in | 1 bit | the rows hold a time step |
+    | `result_free` | in | 1 bit | the result of the time step before is handed on |
+    | `done` | in | 1 bit | of the macro; not looked at where the design fixes a conversion's time |
+    | `select` | out | 0..M-1 | column that the multiplexers connect |
+    | `convert` | out | 1 bit | begins a conversion |
+    | `take` | out | 1 bit | the codes are valid in this cycle |
+    | `take_last` | out | 1 bit | and are the time step's last |
+    | `step` | out | 0..M-1 | which columns they are |
+    | `busy` | out | 1 bit | from a time step's first ``convert`` to the end of its tail |
     """
+
+    latency = 0
 
     def __init__(self, layer: Layer, tail: int):
         self.conversions = layer.conversions
-        self.cycles = layer.conversion_cycles
+        self.conversion_cycles = layer.conversion_cycles
         self.tail = check_integer("tail", tail, 1, 6)
         index = range(max(self.conversions, 2))
         super().__init__(
@@ -50,8 +64,15 @@ class AdcSequencer(wiring.Component):
             }
         )
 
-    def model(self, conversion: int) -> int:
-        """Cycles from one time step's first ``convert`` to the next one's, nothing waiting."""
+    def model(self, conversion: int) -> np.ndarray:
+        """Cycles of ``convert`` and ``take`` of each column (M, 2) from a time step's first one, nothing waiting.
+
+        ``conversion`` counts the cycles of ``convert`` and of ``done`` and all between.
+        """
+        return np.arange(self.conversions)[:, None] * conversion + np.array([0, conversion - 1])
+
+    def cycles(self, conversion: int) -> int:
+        """Cycles of a time step whose conversions take ``conversion``, nothing waiting."""
         return time_step_cycles(self.conversions, conversion, self.tail)
 
     def elaborate(self, platform):
@@ -69,9 +90,9 @@ class AdcSequencer(wiring.Component):
             self.step.eq(self.select),
             self.busy.eq(converting | between | (draining != 0)),
         ]
-        if self.cycles:
-            elapsed = Signal(range(self.cycles))
-            m.d.comb += done.eq(elapsed == self.cycles - 1)
+        if self.conversion_cycles:
+            elapsed = Signal(range(self.conversion_cycles))
+            m.d.comb += done.eq(elapsed == self.conversion_cycles - 1)
             with m.If(self.convert):
                 m.d.sync += elapsed.eq(1)
             with m.Else():

@@ -1,10 +1,14 @@
 """The house's rules (docs/architecture.md): which package may import which, and where that is said."""
 
 import ast
+import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
@@ -125,6 +129,94 @@ def test_commands_do_not_borrow_from_commands():
             if isinstance(node, ast.ImportFrom) and node.level == 1:
                 borrowed = {node.module, *(alias.name for alias in node.names if node.module is None)}
                 assert not borrowed & set(commands), f"{name} imports {borrowed & set(commands)}"
+
+
+def components() -> list[type]:
+    """Every component of hdl/: a ``wiring.Component`` in one of its files, not in its rooms."""
+    modules = [import_module(f"ohmgate.hdl.{path.stem}") for path in sorted((ROOT / "hdl").glob("[a-z]*.py"))]
+    classes = [(module, kind) for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    return [c for module, c in classes if issubclass(c, wiring.Component) and c.__module__ == module.__name__]
+
+
+def documented_ports(component: type) -> dict[str, str]:
+    """Direction of each port in the table of a component's docstring."""
+    assert "| port | direction | shape | meaning |" in (component.__doc__ or ""), "has no table of its ports"
+    rows = re.findall(r"^ *\| (`.+`) \| (in|out) \| .+ \| .+ \|$", component.__doc__, flags=re.MULTILINE)
+    return {name: direction for names, direction in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+def check_component(component: type, tests: Path) -> None:
+    """Assert the protocol of docs/rtl.md: ports, twin, latency, and cycles for what converts, and a test file.
+
+    A component that drives nothing (no ``m.d`` in its own methods) only wires others: it has no numbers of its own.
+    """
+    ports = documented_ports(component)
+    test = tests / f"test_{component.__module__.split('.')[-1]}.py"
+    assert test.is_file(), "has no test file"
+    assert component.__name__ in test.read_text(encoding="utf-8"), "is not in its test file"
+    own = [method for method in vars(component).values() if inspect.isfunction(method)]
+    if not any(re.search(r"\bm\.d\b", inspect.getsource(method)) for method in own):
+        return
+    assert callable(getattr(component, "model", None)), "has no model()"
+    assert isinstance(getattr(component, "latency", None), int | property), "has no latency"
+    converts = any(re.match(r"convert$|array", name) for name, direction in ports.items() if direction == "out")
+    assert not converts or callable(getattr(component, "cycles", None)), "converts, but has no cycles()"
+
+
+class Example(wiring.Component):
+    """A component that keeps to the protocol.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `convert` | out | 1 bit | begins a conversion |
+    """
+
+    latency = 1
+
+    def __init__(self):
+        super().__init__({"convert": wiring.Out(1)})
+
+    def model(self) -> int:
+        return 1
+
+    def cycles(self, conversion: int) -> int:
+        return conversion
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += Signal(name="x").eq(1)
+        return m
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"__doc__": "No ports."}, "has no table of its ports"),
+        ({"model": None}, r"has no model\(\)"),
+        ({"latency": None}, "has no latency"),
+        ({"latency": Example.cycles}, "has no latency"),
+        ({"cycles": None}, r"converts, but has no cycles\(\)"),
+        ({"__name__": "Other"}, "is not in its test file"),
+        ({"__module__": "tests.test_other"}, "has no test file"),
+    ],
+)
+def test_a_component_without_its_protocol_is_seen(tmp_path, change, said):
+    (tmp_path / "test_test_house.py").write_text("Example")
+    check_component(Example, tmp_path)
+    changed = type(change.get("__name__", "Example"), (Example,), {**vars(Example), **change})
+    with pytest.raises(AssertionError, match=said):
+        check_component(changed, tmp_path)
+
+
+def test_a_component_that_only_wires_needs_no_twin(tmp_path):
+    (tmp_path / "test_test_house.py").write_text("Example")
+    shell = {"model": None, "latency": None, "cycles": None, "elaborate": lambda self, platform: Module()}
+    check_component(type("Example", (Example,), {**vars(Example), **shell}), tmp_path)
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
+def test_components_keep_to_one_protocol(component):
+    check_component(component, ROOT / "tests" / "hdl")
 
 
 def test_every_folder_of_the_readme_is_there():

@@ -56,7 +56,7 @@ def _port(port: Port) -> dict:
 
 def _timing(layer: Layer) -> dict:
     """``conversions`` is M; the last two stand where the conversion time is fixed by the design."""
-    tail = CORES[layer.kind].tail_of(layer)
+    tail = CORES[layer.kind].latency_of(layer) - 1
     timing = {
         "macro": layer.macro_name,
         "rows": layer.rows,

@@ -1,6 +1,7 @@
 """One layer component alone: an exact array, a source and a sink with stalls, and all it shows against its twin."""
 
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 from amaranth.hdl import Module, ResetInserter, Signal
@@ -24,6 +25,8 @@ class Seen:
     out: list[list[int]] = field(default_factory=list)  #: values of each result, then first and last
     trace: dict[str, list[int]] = field(default_factory=lambda: {"gates": [], "cell": [], "hidden": []})
     counts: dict[str, int] = field(default_factory=lambda: {"adc": 0, "cell": 0})
+    first_taken: int = 0  #: cycle in which the first step was taken, and the first in which its result was valid
+    first_valid: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,13 @@ class Bench:
             cells = [core.cell_saturations] if self.layer.kind == "lstm" else []
             ports = [getattr(core.trace, name).as_value() for name in seen.trace] if cells else []
             valid = [getattr(core.trace, f"{name}_valid") for name in seen.trace] if cells else []
-            while True:
+            for cycle in count(1):
                 before = len(flight)
-                _, _, busy, adc, *rest = await ctx.tick().sample(
-                    core.busy, core.adc_saturations, *cells, *valid, *ports
+                _, _, taken, shown, busy, adc, *rest = await ctx.tick().sample(
+                    core.x.valid & core.x.ready, core.y.valid, core.busy, core.adc_saturations, *cells, *valid, *ports
                 )
+                seen.first_taken = seen.first_taken or cycle * taken
+                seen.first_valid = seen.first_valid or cycle * shown
                 assert busy or not before, "not busy with a step in flight"
                 seen.counts["adc"] += adc
                 if cells:

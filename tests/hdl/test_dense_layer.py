@@ -66,7 +66,9 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
     seen = one.run()
     cycles, tail = one.layer.conversion_cycles or conversion, 2 if one.layer.output == "argmax" else 1
     assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + tail}
-    assert DenseLayerCore(one.layer).latency(cycles) == one.layer.conversions * cycles + tail
+    core = DenseLayerCore(one.layer)
+    assert core.cycles(cycles) == one.layer.conversions * cycles + tail
+    assert core.latency == seen.first_valid - seen.first_taken - one.layer.conversions * cycles == tail + 1
 
 
 @pytest.mark.parametrize("kind", LAYERS)

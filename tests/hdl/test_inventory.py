@@ -22,6 +22,7 @@ from ohmgate.hdl.result_bank import ResultBank
 from ohmgate.hdl.sequencer import AdcSequencer
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from tests.test_house import components, documented_ports
 
 LSTM = LstmLayer(inputs=3, hidden=4, adcs=8, dac_bits=3, weight_bits=2, adc_bits=4, activation_bits=6, cell_bits=10,
                  cell_fraction=7, tanh_bits=5, tanh_fraction=3)  # 2 conversions, 2 lanes  # fmt: skip
@@ -131,7 +132,7 @@ INVENTORY = {
                layer_select 1, unnamed 16, table_0__gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
                unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, at_layer 1
         wires  343"""),
-    "accelerator": (Accelerator(DESIGN), """
+    "accelerator": (Accelerator(DESIGN, trace=True), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1,
                array_0__read__codes 8x4, array_0__read__done 1, array_0__setup__program_done 1,
@@ -144,8 +145,10 @@ INVENTORY = {
                array_1__read__row_codes 4x3, array_1__read__select 2, array_1__read__convert 1,
                array_1__setup__mult 1x8, array_1__setup__shift 1x6, array_1__setup__program_row 3,
                array_1__setup__program_column 3, array_1__setup__program_level 5,
-               array_1__setup__program_strobe 1, array_1__setup__cancel 1
-        wires  767"""),
+               array_1__setup__program_strobe 1, array_1__setup__cancel 1,
+               trace_0__gates_valid 1, trace_0__gates 8x6, trace_0__cell_valid 1, trace_0__cell 2x10s,
+               trace_0__hidden_valid 1, trace_0__hidden 2x3
+        wires  992"""),
     "macro": (ArrayMacro(TABLE), """
         in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1, array__setup__mult 1x8,
                array__setup__shift 1x6, array__setup__program_row 3, array__setup__program_column 3,
@@ -157,6 +160,13 @@ INVENTORY = {
                bus__cyc 1, bus__stb 1, bus__we 1
         out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1
         wires  788"""),
+    "chip with trace": (Chip(DESIGN, trace=True), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
+               bus__cyc 1, bus__stb 1, bus__we 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1,
+               trace_0__gates_valid 1, trace_0__gates 8x6, trace_0__cell_valid 1, trace_0__cell 2x10s,
+               trace_0__hidden_valid 1, trace_0__hidden 2x3
+        wires  1013"""),
 }  # fmt: skip
 
 #: Bits of the chip's registers in each module: reset by the pin alone, by the pin and CONTROL.RESET, by nothing.
@@ -234,6 +244,21 @@ def test_ports_registers_and_memories(kind):
     component, text = INVENTORY[kind]
     found, expected = inventory(component), written(text)
     assert {key: sorted(items) for key, items in found.items()} == {key: sorted(v) for key, v in expected.items()}
+
+
+def test_every_component_is_in_the_inventory():
+    assert {type(component) for component, _ in INVENTORY.values()} == set(components())
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
+def test_the_table_of_the_docstring_has_all_ports(component):
+    found = {}
+    for example, _ in INVENTORY.values():
+        if type(example) is component:
+            members = example.signature.members
+            found |= {re.sub(r"\d+$", "K", name): member.flow for name, member in members.items()}
+    written = documented_ports(component)
+    assert {name: "in" if flow == Flow.In else "out" for name, flow in found.items()} == written
 
 
 def test_what_a_reset_reaches():

@@ -96,7 +96,9 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
     seen = one.run()
     cycles = one.layer.conversion_cycles or conversion
     assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + 4}
-    assert LstmLayerCore(one.layer).latency(cycles) == one.layer.conversions * cycles + 4
+    core = LstmLayerCore(one.layer)
+    assert core.cycles(cycles) == one.layer.conversions * cycles + 4
+    assert core.latency == seen.first_valid - seen.first_taken - one.layer.conversions * cycles == 5
 
 
 @pytest.mark.parametrize("kind", ["one lane", "all lanes", "values", "fixed time"])

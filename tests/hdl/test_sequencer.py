@@ -48,7 +48,9 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(seed):
     steps, conversion, tail = int(rng.integers(1, 9)), int(rng.integers(2, 12)), int(rng.integers(1, 7))
     dut, converts, takes = run(steps, conversion, tail, fixed=seed % 2 == 1)
     starts = [cycle for cycle, select in converts if select == 0]
-    assert set(np.diff(starts)) == {dut.model(conversion)} == {steps * conversion + tail}
+    assert set(np.diff(starts)) == {dut.cycles(conversion)} == {steps * conversion + tail}
+    schedule = np.array([[convert, take] for (convert, _), (take, _, _) in zip(converts, takes)])[:steps]
+    assert (schedule - starts[0]).tolist() == dut.model(conversion).tolist()
     assert [step for _, step, _ in takes] == list(range(steps)) * 4
     assert [last for _, _, last in takes] == ([0] * (steps - 1) + [1]) * 4
 
@@ -61,7 +63,7 @@ def test_waits_lose_no_column_and_hurry_none(seed):
     assert [select for _, select in converts] == [step for _, step, _ in takes] == list(range(steps)) * 4
     assert all(take - convert == conversion - 1 for (convert, _), (take, _, _) in zip(converts, takes))
     starts = [cycle for cycle, select in converts if select == 0]
-    assert min(np.diff(starts)) >= dut.model(conversion)
+    assert min(np.diff(starts)) >= dut.cycles(conversion)
 
 
 @pytest.mark.parametrize("waiting", ["ready_rows", "result_free"])

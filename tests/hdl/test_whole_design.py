@@ -30,7 +30,7 @@ class Device:
     def __init__(self, network: Network, codes: np.ndarray, lengths: np.ndarray, seed: int, gaps: float):
         self.network, self.codes, self.lengths, self.gaps = network, codes, lengths, gaps
         self.rng = np.random.default_rng(seed)
-        self.dut = Accelerator(network.design, trace=True)
+        self.dut = self.make(network.design)
         self.layers = list(zip(network.design.layers, network.layers))
         self.arrays = [
             PretendedArray(self.port(k).read, layer, data, self.rng, cancel=self.port(k).setup.cancel)
@@ -40,6 +40,9 @@ class Device:
         self.cells = {k: [] for k, (layer, _) in enumerate(self.layers) if layer.kind == "lstm"}
         self.out, self.cycle, self.first_taken, self.last_handed_on = [], 0, 0, 0
         self.busy = {}  # STATUS.BUSY before, after the first step was taken, at the end
+
+    def make(self, design: Design):
+        return Accelerator(design, trace=True)
 
     def port(self, index: int):
         return getattr(self.dut, f"array_{index}")
@@ -156,7 +159,7 @@ class Device:
 def check(device: Device) -> list[int]:
     """All that was noted against the reference; returns the counters."""
     device.run()
-    result = run(device.network, device.codes, device.lengths)
+    result = Accelerator(device.network.design).model(device.network, device.codes, device.lengths)
     rails = 0
     for k, ((layer, data), trace) in enumerate(zip(device.layers, result.layers)):
         at = tuple(np.array(device.results(layer)).T)
@@ -210,6 +213,27 @@ def test_cycles_are_those_from_an_input_to_its_result(last):
     device = Device(network, np.array([[[1]]]), np.array([1]), 0, 0.0)
     *_, cycles = check(device)
     assert cycles == device.last_handed_on - device.first_taken
+
+
+FAST = DenseLayer(inputs=1, outputs=2, adcs=2, conversion_cycles=2, tables="constant")
+SLOW = LstmLayer(inputs=2, hidden=2, adcs=4, conversion_cycles=3, tables="constant")
+LAST = DenseLayer(inputs=2, outputs=4, adcs=2, output="argmax", conversion_cycles=2)
+
+
+@pytest.mark.parametrize("layers, latency, cycles", [
+    ((FAST,), 2, 2 + 1), ((FAST, SLOW), 2 + 5, 2 * 3 + 4), ((FAST, SLOW, LAST), 2 + 5 + 3, 2 * 3 + 4),
+    ((replace(LAST, inputs=1),), 3, 2 * 2 + 2),
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [1, 4])
+def test_latency_and_cycles_of_a_chain(layers, latency, cycles, steps):
+    """From the first input to the last result: conversions and latency, and a time step of the slowest for each more."""
+    network = random_network(Design("chain", layers), np.random.default_rng(0))
+    codes = np.ones((1, steps, 1), dtype=np.int64)
+    device = Device(network, codes, np.array([steps]), 0, 0.0)
+    check(device)
+    core, conversions = device.dut, sum(layer.conversions * layer.conversion_cycles for layer in layers)
+    assert (core.latency, core.cycles(99)) == (latency, cycles)
+    assert device.last_handed_on - device.first_taken == conversions + latency + (steps - 1) * cycles
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])

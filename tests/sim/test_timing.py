@@ -66,7 +66,7 @@ def test_cycles_of_a_time_step(built):
         assert within == [conversion] * (6 * (steps - 1))
         between = [int(b - a) for a, b in pairwise(starts[::steps])]
         assert between == [steps * conversion + tail] * 5, (layer, between)
-        assert layer_core(layer).latency(conversion) == between[0]
+        assert layer_core(layer).cycles(conversion) == between[0]
         if layer.kind == "lstm":  # codes are taken in cycle 0 of the pipeline
             stages = record.gates_cycles, record.cell_cycles, record.hidden_cycles
             assert [set(cycles - record.adc_cycles) for cycles in stages] == [{1}, {3}, {4}]

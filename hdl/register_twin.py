@@ -1,0 +1,130 @@
+"""The register bus in numbers: what an access answers, and what it leaves behind."""
+
+import numpy as np
+
+from ..model.design import Design
+from ..model.layers import Layer
+from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
+
+BY_ADDRESS = {register.address: register for register in REGISTERS}
+COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
+
+
+class RegisterTwin:
+    """A device's registers, one access at a time, from the register table's own words. Cells take no time.
+
+    ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns) are the
+    bit patterns that each layer was given.
+    """
+
+    def __init__(self, design: Design):
+        self.design = design
+        self.words = dict.fromkeys((*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "ROW", "COLUMN"), 0)
+        self.status = dict.fromkeys((field.name for field in BY_NAME["STATUS"].fields), 0)
+        self.enable = self.entry = self.gate = 0
+        self.gains = [np.zeros((layer.gates, 2), dtype=int) for layer in design.layers]
+        self.tables = [np.zeros((layer.gates, entries_of(layer)), dtype=int) for layer in design.layers]
+        self.levels = [np.zeros((layer.rows, layer.columns), dtype=int) for layer in design.layers]
+
+    @property
+    def layer(self) -> Layer:
+        """The selected layer."""
+        return self.design.layers[self.words["LAYER"]]
+
+    def access(self, address: int, value: int | None = None, select: int = 0xF) -> int | None:
+        """Read, or write ``value`` with byte selects ``select``: the word read, 0 for a write, None for ``err``."""
+        register = BY_ADDRESS.get(address)
+        if register is None or (value is not None and not self._legal(register.name, value, select)):
+            self.status["ERROR"] = 1
+            return None
+        if value is not None:
+            self._write(register.name, value)
+            return 0
+        return 0 if register.access == "wo" else self._read(register.name) & 0xFFFFFFFF
+
+    def count(self, *amounts: int) -> None:
+        """Add to the counters, each of which stops at its end."""
+        for name, amount in zip(COUNTERS, amounts):
+            self.words[name] = min(self.words[name] + amount, 0xFFFFFFFF)
+
+    def _legal(self, name: str, value: int, select: int) -> bool:
+        """Is a write accepted?"""
+        layer, unlocked = self.layer, self.status["UNLOCKED"]
+        if BY_NAME[name].access == "ro" or select != 0xF:
+            return False
+        if name in LOAD_REGISTERS and (self.enable or not unlocked):
+            return False
+        match name:
+            case "CONTROL":
+                return bool(unlocked or not BY_NAME[name].unpack(value)["ENABLE"])
+            case "LAYER":
+                return value < len(self.design.layers)
+            case "GAIN":
+                return BY_NAME[name].unpack(value)["GATE"] < layer.gates
+            case "TABLE_DATA":
+                return self.entry < entries_of(layer) and self.gate < layer.gates
+            case "LEVEL":
+                return self.words["ROW"] < layer.rows and self.words["COLUMN"] < layer.columns
+        return True
+
+    def _write(self, name: str, value: int) -> None:
+        words, layer, index = self.words, self.layer, self.words["LAYER"]
+        fields = BY_NAME[name].unpack(value)
+        match name:
+            case "CONTROL":
+                self.enable = fields["ENABLE"]
+                if fields["CLEAR"]:
+                    self.status["ERROR"] = 0
+                    words.update(dict.fromkeys(COUNTERS, 0))
+            case "UNLOCK_HIGH":
+                words[name] = value
+                right = value << 32 | words["UNLOCK_LOW"] == int(self.design.fingerprint, 16)
+                self.status.update(UNLOCKED=int(right), REFUSED=int(not right))
+                self.enable = self.enable if right else 0
+            case "GAIN":
+                self.gains[index][fields["GATE"]] = fields["MULT"], fields["SHIFT"]
+            case "TABLE_ADDRESS":
+                self.entry, self.gate = fields["ENTRY"], fields["GATE"]
+            case "TABLE_DATA":
+                self.tables[index][self.gate, self.entry] = value & 2**layer.table_bits - 1
+                over, self.entry = divmod(self.entry + 1, entries_of(layer))
+                self.gate = (self.gate + over) % 4
+            case "LEVEL":
+                self.levels[index][words["ROW"], words["COLUMN"]] = value & 2**layer.weight_bits - 1
+                over, words["COLUMN"] = divmod(words["COLUMN"] + 1, layer.columns)
+                words["ROW"] += over
+            case "ROW" | "COLUMN":
+                words[name] = value & 0xFFFF
+            case _:
+                words[name] = value
+
+    def _read(self, name: str) -> int:
+        layer, fingerprint = self.layer, int(self.design.fingerprint, 16)
+        fields = {
+            "CONTROL": {"ENABLE": self.enable},
+            "STATUS": self.status,
+            "GEOMETRY": {"ROWS": layer.rows, "COLUMNS": layer.columns},
+            "FORMAT": {
+                "DAC_BITS": layer.dac_bits,
+                "WEIGHT_BITS": layer.weight_bits,
+                "ADC_BITS": layer.adc_bits,
+                "TABLE_BITS": layer.loaded_table_bits,
+                "GATES": layer.gates,
+            },
+            "TABLE_ADDRESS": {"ENTRY": self.entry, "GATE": self.gate},
+        }
+        if name in fields:
+            return BY_NAME[name].pack(**fields[name])
+        constants = {
+            "ID": ID_VALUE,
+            "VERSION": VERSION_VALUE,
+            "FINGERPRINT_LOW": fingerprint,
+            "FINGERPRINT_HIGH": fingerprint >> 32,
+            "LAYERS": len(self.design.layers),
+        }
+        return constants[name] if name in constants else self.words[name]
+
+
+def entries_of(layer: Layer) -> int:
+    """Entries of each gate's table that is loaded; 0 where none is."""
+    return 2**layer.adc_bits if layer.loaded_table_bits else 0

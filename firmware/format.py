@@ -56,12 +56,6 @@ class Record:
             offset += size
         return rows
 
-    def markdown(self) -> str:
-        """The fields as the table of ``docs/image.md``."""
-        lines = ["| offset | bytes | field | what |", "| --- | --- | --- | --- |"]
-        lines += [f"| {offset} | {size} | {name} | {doc} |" for name, offset, size, doc in self.layout()]
-        return "\n".join(lines) + "\n"
-
     def pack(self, **values) -> bytes:
         return self.struct.pack(*(values[name] for name, _, _ in self.fields))
 

@@ -24,7 +24,9 @@ def test_every_structure_is_as_in_the_code():
     for title, record in (
         ("Header", HEADER), ("Head of a section", SECTION), ("GEOM", GEOMETRY), ("GAIN", GAIN_ENTRY),
     ):  # fmt: skip
-        assert record.markdown() in part(title), title
+        lines = ["| offset | bytes | field | what |", "| --- | --- | --- | --- |"]
+        lines += [f"| {offset} | {size} | {name} | {doc} |" for name, offset, size, doc in record.layout()]
+        assert "\n".join(lines) + "\n" in part(title), title
         fields = [line for line in part(title).splitlines() if line.startswith("| ")][2:]
         assert [line.split(" | ")[2] for line in fields[: len(record.fields)]] == [
             name for name, _, _ in record.fields

@@ -10,7 +10,7 @@ import pytest
 
 from ohmgate.firmware.image import pack
 from ohmgate.firmware.loader import BusError, LoadError, load, run
-from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.hdl.register_twin import COUNTERS
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
@@ -120,7 +120,7 @@ def test_a_load_after_an_interrupted_one(loads, at):
     loads(device, new)
     check(device, new)
     assert device.resets == resets + 1
-    assert [device.read(BY_NAME[name].address) for name in RegisterBus.COUNTERS] == [0, 0, 0, 0]
+    assert [device.read(BY_NAME[name].address) for name in COUNTERS] == [0, 0, 0, 0]
 
 
 def test_an_interruption_at_any_write_is_put_right(loads):

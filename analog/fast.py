@@ -91,7 +91,7 @@ class FastReader:
         self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)
         self._absolute = self._variance(absolute, scale, layer.rows * top)
         self._squared = self._variance(squared, scale, layer.rows * top**2)
-        self._uniform = self._squared is not None and self._absolute is None and np.ptp(squared) == 0
+        self._uniform = self._absolute is None and np.ptp(squared) == 0
         fixed = self._absolute is None and self._squared is None
         self._sigma = float(np.sqrt(self._constant[0])) if fixed and np.ptp(self._constant) == 0 else None
         shape = (BLOCK, layer.columns)
@@ -135,14 +135,13 @@ class FastReader:
     def _spread(self, drive: np.ndarray) -> np.ndarray:
         """Standard deviation (LSB) of the noise, to be broadcast to (B, columns)."""
         squares = drive * drive
-        if self._uniform:  # one variance for all cells: a sum of squares for each read, no second product
-            variance = squares.sum(axis=1, keepdims=True) * self._squared[0] + self._constant
-        else:
-            variance = self._constant
-            if self._squared is not None:
-                variance = variance + squares @ self._squared
-            if self._absolute is not None:
-                variance = variance + np.abs(drive) @ self._absolute
+        variance = self._constant
+        if self._squared is not None and self._uniform:  # a sum of squares for each read, no second product
+            variance = squares.sum(axis=1, keepdims=True) * self._squared[0] + variance
+        elif self._squared is not None:
+            variance = variance + squares @ self._squared
+        if self._absolute is not None:
+            variance = variance + np.abs(drive) @ self._absolute
         return np.sqrt(variance)
 
 

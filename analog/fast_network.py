@@ -15,7 +15,7 @@ from ..model.seeds import Seed, child
 from ..model.tables import cell_tanh_table
 from .array import Array
 from .fast import BLOCK, FastReader, why_not
-from .inference import check_head
+from .inference import classifier
 
 LARGEST_TABLE = 2**20
 
@@ -25,16 +25,17 @@ class FastNetwork:
 
     def __init__(self, network: Network, arrays: list[Array], normals: str = "table", seed: Seed = 0) -> None:
         """``arrays`` are those of :func:`.inference.build_arrays`; ``normals`` and ``seed`` make the read noise."""
-        check_head(network)
+        head = classifier(network)
         reason = why_not_network(network, arrays)
         if reason:
             raise DesignError(f"fast reads are not for a network with {reason}")
         self._network = network
-        kinds = {"lstm": _FastLstm, "dense": _FastDense}
-        self._layers = []
-        for index, (layer, data, array) in enumerate(zip(network.design.layers, network.layers, arrays)):
-            reader = FastReader(array, normals, child(seed, index))
-            self._layers.append(kinds[layer.kind](layer, data, reader))
+        readers = [FastReader(array, normals, child(seed, index)) for index, array in enumerate(arrays)]
+        self._head = _FastHead(head, readers[-1])
+        self._inner = [
+            _FastLstm(layer, data, reader) if isinstance(layer, LstmLayer) else _FastDense(layer, data, reader)
+            for layer, data, reader in zip(network.design.layers[:-1], network.layers, readers)
+        ]
 
     def classify(self, codes, lengths=None) -> np.ndarray:
         """Class of each sequence (B,), of DAC codes (B, T, m)."""
@@ -47,14 +48,14 @@ class FastNetwork:
         return classes
 
     def _block(self, codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        for layer in self._layers:
+        for layer in self._inner:
             layer.begin(len(codes))
-        head = self._layers[-1]
+        head = self._head
         classes = np.empty(len(codes), dtype=np.int64)
         for step in range(int(lengths[0])):
             live = int(np.searchsorted(-lengths, -step, side="left"))  # lengths above step
             values = codes[:live, step]
-            for layer in self._layers[:-1]:
+            for layer in self._inner:
                 values = layer.step(values)
             ending = lengths[:live] == step + 1
             if head.every_step or ending.any():
@@ -70,7 +71,10 @@ def why_not_network(network: Network, arrays: list[Array]) -> str:
         reason = why_not(array)
         if reason:
             return f"an array with {reason}"
-        if layer.kind == "lstm" and 2 ** (layer.adc_bits + max(layer.adc_bits, layer.tanh_bits)) > LARGEST_TABLE:
+        if (
+            isinstance(layer, LstmLayer)
+            and 2 ** (layer.adc_bits + max(layer.adc_bits, layer.tanh_bits)) > LARGEST_TABLE
+        ):
             return f"{layer.adc_bits}-bit ADCs and a tanh table of {layer.tanh_bits} bits"
     return ""
 
@@ -94,7 +98,7 @@ class _FastLstm:
     def __init__(self, layer: LstmLayer, data: LayerData, reader: FastReader) -> None:
         self._layer, self._drive = layer, _Drive(layer, reader)
         n, a, fraction = layer.hidden, layer.activation_bits, layer.cell_fraction
-        tables = data.tables.astype(np.int64)
+        tables = _tables(data).astype(np.int64)
         self._f = tables[0].astype(np.float64) / 2**a
         product = round_shift(tables[1][:, None] * tables[3][None, :], 2 * a - 1 - fraction)
         self._ig = product.astype(np.float64).reshape(-1)
@@ -133,8 +137,7 @@ class _FastLstm:
 class _FastDense:
     def __init__(self, layer: DenseLayer, data: LayerData, reader: FastReader) -> None:
         self._drive = _Drive(layer, reader)
-        self._table = None if data.tables is None else data.tables[0].astype(np.float32)
-        self.every_step = layer.emit == "step"
+        self._table = _tables(data)[0].astype(np.float32)
 
     def begin(self, batch: int) -> None:
         pass
@@ -143,6 +146,17 @@ class _FastDense:
         """DAC codes (B, outputs) by the table."""
         return np.take(self._table, self._drive.read(values).astype(np.intp), mode="clip")
 
+
+class _FastHead:
+    def __init__(self, layer: DenseLayer, reader: FastReader) -> None:
+        self._drive = _Drive(layer, reader)
+        self.every_step = layer.emit == "step"
+
     def classes(self, values: np.ndarray) -> np.ndarray:
         """Index of the largest code (B,), the lowest on a tie."""
         return self._drive.read(values).argmax(axis=1)
+
+
+def _tables(data: LayerData) -> np.ndarray:
+    assert data.tables is not None  # as every layer but a head has them
+    return data.tables

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..model import reference
 from ..model.formats import DesignError, check_integer
+from ..model.layers import DenseLayer
 from ..model.layout import logical_order, physical_order
 from ..model.network import Network
 from ..model.seeds import Seed, child
@@ -53,18 +54,17 @@ def reachable(arrays: list[Array]) -> list[np.ndarray]:
     return [array.cell_array.reach(array.levels)[:, :, logical_order(array.layer)] for array in arrays]
 
 
-def check_head(network: Network) -> None:
-    """Raise :class:`DesignError` unless the network ends in a classifier."""
+def classifier(network: Network) -> DenseLayer:
+    """The network's head; raises :class:`DesignError` unless it is one of classes."""
     last = network.design.layers[-1]
-    if last.kind != "dense" or last.output == "table":
+    if not isinstance(last, DenseLayer) or last.output == "table":
         raise DesignError("predictions need a dense head whose output is argmax or codes")
+    return last
 
 
 def predictions(network: Network, result: reference.Result, lengths) -> np.ndarray:
     """Class of each sequence (B,): the head's label, or its largest code, on the last step."""
-    check_head(network)
-    last = network.design.layers[-1]
-    out = result.out
+    last, out = classifier(network), result.out
     if last.emit == "step":
         out = out[np.arange(len(lengths)), np.asarray(lengths) - 1]
     return out[:, 0] if last.output == "argmax" else out.argmax(axis=1)

@@ -70,6 +70,7 @@ def compensate_pair(
     positive, negative = low + np.maximum(wanted, 0), low + np.maximum(-wanted, 0)
     weighed = wanted != 0
     sensed = solve(positive, wires), solve(negative, wires)
+    scale = 1.0
     for _ in range(steps):
         gain = sensed[0] / positive, sensed[1] / negative
         floor = (gain[0] - gain[1]) * low  # difference sensed with both cells at ``low``

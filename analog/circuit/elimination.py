@@ -17,11 +17,13 @@ Rounding: about 1e-16 a step enters the node voltages, so entries are right to a
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import blas, lapack
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from ...model.formats import DesignError
 
 LARGEST_ATTENUATION = 600.0  # in nepers along one wire; exp of it must be a float64
+dsymm, dgemm = get_blas_funcs(("symm", "gemm"), dtype=np.float64)
+dpotrf, dpotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _both_ends(ports: "WirePorts", row: Line, stride: int) -> np.ndarray:
     if len(right.order):
         right.add_series(row.segment)
     joint = _inverse(left.admittance + right.admittance)
-    voltage = blas.dsymm(1.0, joint, left.source + right.source, lower=1)
+    voltage = dsymm(1.0, joint, left.source + right.source, lower=1)
     result = np.empty((columns, len(joint)))
     for half in (left, right):
         result[half.order] = half.gain @ voltage + half.offset
@@ -160,7 +162,8 @@ class _Chain:
         self.gain = np.zeros((len(order), rows))
         self._spare = np.zeros((len(order), rows))
         self.admittance = np.zeros((rows, rows), order="F")
-        self.source = self.offset = None
+        self.driven = driven
+        self.source, self.offset = np.zeros((0, 0)), np.zeros((0, rows))
         if driven:
             near = 1 / (line.segment + line.terminal)
             self.admittance[np.diag_indices(rows)] = near
@@ -187,7 +190,7 @@ class _Chain:
         weight = weight[:, None]
         self.gain[columns] += weight * current
         self.admittance[np.diag_indices(len(self.admittance))] += (weight * conductance).sum(axis=0)
-        self.admittance = blas.dgemm(-1.0, (weight * below).T, above, beta=1.0, c=self.admittance, overwrite_c=1)
+        self.admittance = dgemm(-1.0, (weight * below).T, above, beta=1.0, c=self.admittance, overwrite_c=1)
 
     def add_series(self, resistance: float) -> None:
         """Move the port to the other side of a ``resistance`` in each row."""
@@ -199,12 +202,12 @@ class _Chain:
         transfer = _inverse(transfer)
         if self.count:
             active, spare = self.gain[: self.count], self._spare[: self.count]
-            blas.dsymm(1.0, transfer, active.T, c=spare.T, overwrite_c=1, lower=1)
+            dsymm(1.0, transfer, active.T, c=spare.T, overwrite_c=1, lower=1)
             self.gain, self._spare = self._spare, self.gain
-        if self.source is not None:
+        if self.driven:
             gain, offset = self.gain[: self.count], self.offset[: self.count]
-            blas.dgemm(resistance, self.source, gain.T, trans_a=1, beta=1.0, c=offset.T, overwrite_c=1)
-            self.source = blas.dsymm(1.0, transfer, self.source, lower=1)
+            dgemm(resistance, self.source, gain.T, trans_a=1, beta=1.0, c=offset.T, overwrite_c=1)
+            self.source = dsymm(1.0, transfer, self.source, lower=1)
         self.admittance = transfer
         self.admittance *= -1 / resistance
         self.admittance[diagonal] += 1 / resistance
@@ -212,9 +215,9 @@ class _Chain:
 
 def _inverse(matrix: np.ndarray) -> np.ndarray:
     """Inverse of a symmetric positive definite matrix, Fortran order, lower triangles only; overwrites it."""
-    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
+    factor, failed = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if not failed:
-        factor, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        factor, failed = dpotri(factor, lower=1, overwrite_c=1)
     if failed:
         raise DesignError("the array's equations must be positive definite, but a conductance is out of range")
     return factor

@@ -40,19 +40,8 @@ def ir_drop(conductance, wires: WireConfig, volts) -> IrDrop:
     if volts.shape != conductance.shape[:1] or not np.isfinite(volts).all():
         raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
     root = np.sqrt(conductance)
-
-    def apply(scaled: np.ndarray) -> np.ndarray:
-        scaled = scaled.reshape(root.shape)
-        current = root * scaled
-        return (scaled + root * (_row_drop(current, wires) + _column_rise(current, wires))).ravel()
-
-    size = conductance.size
-    scaled, failed = cg(
-        LinearOperator((size, size), matvec=apply, dtype=np.float64),
-        (root * volts[:, None]).ravel(),
-        rtol=TOLERANCE,
-        maxiter=10 * size,
-    )
+    equations, source = _Equations(root, wires), (root * volts[:, None]).ravel()
+    scaled, failed = cg(equations, source, rtol=TOLERANCE, maxiter=10 * conductance.size)
     if failed:
         raise DesignError("the array cannot be solved for this input; wires or conductances are out of range")
     current = root * scaled.reshape(root.shape)
@@ -60,6 +49,19 @@ def ir_drop(conductance, wires: WireConfig, volts) -> IrDrop:
     column = _column_rise(current, wires)
     wrong = np.abs(current - conductance * (row - column)).max()
     return IrDrop(row, column, current, float(wrong / (np.abs(current).max() or 1.0)))
+
+
+class _Equations(LinearOperator):
+    """The array's equations, scaled by ``root``, the square root of its conductances."""
+
+    def __init__(self, root: np.ndarray, wires: WireConfig) -> None:
+        super().__init__(np.float64, (root.size, root.size))
+        self._root, self._wires = root, wires
+
+    def _matvec(self, x: np.ndarray) -> np.ndarray:
+        scaled = x.reshape(self._root.shape)
+        current = self._root * scaled
+        return (scaled + self._root * (_row_drop(current, self._wires) + _column_rise(current, self._wires))).ravel()
 
 
 def _row_drop(current: np.ndarray, wires: WireConfig) -> np.ndarray:

@@ -32,9 +32,12 @@ def tiled_matrix(
     ``error`` None solves every tile exactly; a number is :func:`.wires.approximate_matrix`'s error for each tile.
     """
     conductance = check_conductance(conductance)
-    solve: Callable = effective_matrix if error is None else partial(approximate_matrix, error=error)
+    solve: Callable[[np.ndarray, WireConfig], np.ndarray] = (
+        effective_matrix if error is None else partial(approximate_matrix, error=error)
+    )
     result = np.empty_like(conductance)
-    for tile in tile_slices(*conductance.shape, tile_rows, tile_columns):
+    rows, columns = conductance.shape
+    for tile in tile_slices(rows, columns, tile_rows, tile_columns):
         result[tile] = solve(conductance[tile], wires)
     return result
 
@@ -46,7 +49,8 @@ def tiled_ir_drop(conductance, wires: WireConfig, volts, tile: int) -> IrDrop:
     conductance, volts = check_conductance(conductance), np.asarray(volts, dtype=np.float64)
     row, column, current = (np.empty_like(conductance) for _ in range(3))
     residual = 0.0
-    for part in tile_slices(*conductance.shape, tile, tile):
+    rows, columns = conductance.shape
+    for part in tile_slices(rows, columns, tile, tile):
         solved = ir_drop(conductance[part], wires, volts[part[0]])
         row[part], column[part], current[part] = solved.row, solved.column, solved.current
         residual = max(residual, solved.residual)

@@ -14,7 +14,7 @@ from . import repair
 from .cells import Cells
 from .mapping import Mapping
 from .noise import WriteNoise, shot_noise, thermal_noise
-from .programming import ProgramReport, write_verify
+from .programming import ProgramReport, WriteVerify, write_verify
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
 MAX_SIEMENS = 1e3  #: S, of a cell
@@ -57,12 +57,12 @@ class CellArray:
 
     def plan(self, levels: np.ndarray) -> repair.Plan:
         """:meth:`place`, with digits that make good for the wires if the configuration says so."""
-        placed, device = self.place(levels), self.cells.device
-        if not self.cells.compensate:
+        placed, device, wires = self.place(levels), self.cells.device, self.cells.wires
+        if wires is None or not self.cells.compensate:
             return placed
-        cells = self.mapping.conductances(placed.digits)
+        positive, negative = self.mapping.conductances(placed.digits)
         pair = compensate_pair(
-            *cells, self.cells.wires, device.g_min, device.g_max, steps=COMPENSATION_STEPS, solve=self._through_wires
+            positive, negative, wires, device.g_min, device.g_max, steps=COMPENSATION_STEPS, solve=self._through_wires
         )
         digits = (np.stack([pair.positive, pair.negative]) - device.g_min) / self.mapping.unit
         return replace(placed, digits=digits, gain=placed.gain / pair.scale)
@@ -135,25 +135,29 @@ class CellArray:
     def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
         """Program all cells by write and verify for the ``write``-th time, from a random start.
 
-        Cells that differ from device to device have ranges of their own. Wear by earlier writes is left out.
+        Cells that differ from device to device have ranges of their own. Wear by earlier writes is left out. Raises
+        :class:`DesignError` for cells without a writer.
         """
-        return self._write(self.plan(levels), write)
+        if self.cells.writer is None:
+            raise DesignError("cells must have a writer, to be programmed by write and verify")
+        return self._write(self.plan(levels), self.cells.writer, write)
 
-    def _write(self, plan: repair.Plan, write: int) -> ProgramReport:
+    def _write(self, plan: repair.Plan, writer: WriteVerify, write: int) -> ProgramReport:
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
         rng = stream(self._seed, 1_000_000 + write)
         low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
         start = self.with_faults(low + (high - low) * rng.random(target.shape))
         unit, stuck, born = self.mapping.unit, self.stuck != 0, stream(self._seed, 4)
-        return write_verify(target, start, (low, high), unit, self.cells.writer, rng, stuck, born=born)
+        return write_verify(target, start, (low, high), unit, writer, rng, stuck, born=born)
 
     def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances after programming: those of the write that each cell saw last."""
-        if self.cells.writer is None:
+        writer = self.cells.writer
+        if writer is None:
             return target
         for write in np.unique(writes[writes > 0]).tolist():
-            target = np.where(writes == write, self._write(plan, write).conductances, target)
+            target = np.where(writes == write, self._write(plan, writer, write).conductances, target)
         return target
 
     def with_faults(self, conductances: np.ndarray) -> np.ndarray:

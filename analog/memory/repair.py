@@ -50,24 +50,24 @@ def plan(mapping, levels: np.ndarray, stuck: np.ndarray, repair: Repair) -> Plan
     """Place weight codes ``levels`` (rows, columns) around ``stuck`` (planes, rows, width) of 1, -1 or 0."""
     columns = levels.shape[1]
     frozen = np.where(stuck > 0, mapping.base - 1, np.where(stuck < 0, 0, -1))  # -1: healthy
-    signs = (1, -1) if repair.flip and mapping.paired else (1,)
     reference = _reference(mapping, frozen)
     scale = mapping.column_scale(levels)
     levels = levels * scale
 
-    def solve(numbers, positions):
-        """Digits and errors of the columns ``numbers`` at ``positions`` with the better sign."""
-        best = None
-        for sign in signs:
-            wanted = sign * levels[:, numbers]
-            digits, error = fit(mapping, wanted, frozen[:, :, positions], reference, repair.partner)
-            cost = ((error / scale[numbers]) ** 2).sum(axis=0)
-            if best is None:
-                best = [digits, error, cost, np.full(len(cost), sign)]
-            else:
-                better = cost < best[2]
-                best = [np.where(better, new, old) for new, old in zip((digits, error, cost, sign), best)]
-        return best
+    def attempt(sign: int, numbers: np.ndarray, positions: np.ndarray) -> list[np.ndarray]:
+        wanted = sign * levels[:, numbers]
+        digits, error = fit(mapping, wanted, frozen[:, :, positions], reference, repair.partner)
+        cost = ((error / scale[numbers]) ** 2).sum(axis=0)
+        return [digits, error, cost, np.full(len(cost), sign)]
+
+    def solve(numbers: np.ndarray, positions: np.ndarray) -> list[np.ndarray]:
+        """Digits, errors, costs and signs of the columns ``numbers`` at ``positions``, with the better sign."""
+        plain = attempt(1, numbers, positions)
+        if not (repair.flip and mapping.paired):
+            return plain
+        flipped = attempt(-1, numbers, positions)
+        better = flipped[2] < plain[2]
+        return [np.where(better, new, old) for new, old in zip(flipped, plain)]
 
     every = np.arange(columns)
     place = every.copy()

@@ -9,6 +9,7 @@ from ...model.layers import Layer
 from ...model.layout import row_drive
 from ..array import Array
 from ..config import QUANTISATION_SIGMA, ArrayConfig
+from ..converters import AdcBank
 from .sources import isolated, present
 
 
@@ -83,7 +84,9 @@ def noise_budget(
         for gate, (mult, shift) in enumerate(np.broadcast_to(gain, (layer.gates, 2)).tolist()):
             array.set_gain(gate, mult, shift)
         array.new_sequence(np.ones(len(drives), dtype=bool))
-        rms[source] = _code_error(array) if array.adcs and _is_adc(source) else _error(array, drives, sums)
+        rms[source] = (
+            _code_error(array.adcs, layer) if array.adcs and _is_adc(source) else _error(array, drives, sums)
+        )
     squares = {source: value**2 for source, value in rms.items() if value}
     total = sum(squares.values())
     low, high = volts
@@ -118,10 +121,10 @@ def _error(array: Array, drives: np.ndarray, sums: np.ndarray) -> float:
     return float(np.sqrt(((array.analog(drives) - sums * array.scale) ** 2).mean()))
 
 
-def _code_error(array: Array) -> float:
+def _code_error(adcs: AdcBank, layer: Layer) -> float:
     """Rms error of the ADCs beyond quantisation: mean square of code + 1/2 - level over a ramp, less 1/12."""
-    low, high = signed_range(array.layer.adc_bits)
+    low, high = signed_range(layer.adc_bits)
     ramp = np.linspace(min(low + 1, -0.5), high, 4097)[:-1]  # the end codes clip
-    level = np.repeat(ramp[:, None], array.layer.columns, axis=1)
-    error = array.adcs.convert(level, np.random.default_rng(0)) + 0.5 - level
+    level = np.repeat(ramp[:, None], layer.columns, axis=1)
+    error = adcs.convert(level, np.random.default_rng(0)) + 0.5 - level
     return float(np.sqrt(max(0.0, (error**2).mean() - QUANTISATION_SIGMA**2)))

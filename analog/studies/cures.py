@@ -1,7 +1,8 @@
 """What wires do to the weights of one array, and what each cure brings: docs/wires.md in figures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..memory.cell_array import COMPENSATION_STEPS
 EXACT_CELLS = 2**15  #: above, matrices are solved to 1e-4 of the largest conductance
 NO_WEIGHT = 1e-6  #: weight codes; rounding of conductances makes less of a weight of 0
 TILE = 64  #: rows and columns of a tile, at most
+Solve = Callable[[np.ndarray], np.ndarray]  #: conductances of a plane, and what is sensed of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +40,11 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     cells = made.mapping.conductances(plan.digits)
     wanted = made.gather(made.mapping.weigh(cells), plan)
     found = []
-    for name, programmed, solved in _solved(array, cells, wires, tile):
-        sensed = made.gather(made.mapping.weigh(np.array(solved)), plan)
+    for name, programmed, sense in _cures(array, cells, wires, tile):
+        planes = np.array([sense(plane) for plane in programmed])
+        sensed = made.gather(made.mapping.weigh(planes), plan)
         factor, error = pair_error(wanted, sensed) if np.abs(wanted).max() > NO_WEIGHT else (1.0, 0.0)
-        loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, solved))
+        loss = max(float(column_loss(g, s).max()) for g, s in zip(programmed, planes))
         found.append(Outcome(name, wanted, sensed, factor, error, loss))
     return found
 
@@ -58,17 +61,22 @@ def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> 
     return approximate_matrix(conductance, wires, 1e-4)
 
 
-def _solved(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> Iterator[tuple]:
-    """(name, conductances as programmed, conductances as sensed), both (planes, rows, width)."""
-    both_ends = replace(wires, driver_ends=2)
-    yield "no cure", cells, [sensed_matrix(plane, wires) for plane in cells]
-    yield "drivers at both ends", cells, [sensed_matrix(plane, both_ends) for plane in cells]
-    tiles = [tiled_matrix(plane, wires, tile, tile) for plane in cells]
-    yield f"tiles of {tile} x {tile}", cells, tiles
+def _cures(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> Iterator[tuple[str, np.ndarray, Solve]]:
+    """(name, conductances as programmed (planes, rows, width), what senses a plane through its wires)."""
+    sense = partial(sensed_matrix, wires=wires)
+    yield "no cure", cells, sense
+    yield "drivers at both ends", cells, partial(sensed_matrix, wires=replace(wires, driver_ends=2))
+    yield f"tiles of {tile} x {tile}", cells, partial(sensed_matrix, wires=wires, tile=tile)
     device = array.cell_array.cells.device
     if array.cell_array.mapping.compensable:
+        positive, negative = cells
         pair = compensate_pair(
-            *cells, wires, device.g_min, device.g_max, steps=COMPENSATION_STEPS, solve=sensed_matrix
+            positive,
+            negative,
+            wires,
+            device.g_min,
+            device.g_max,
+            steps=COMPENSATION_STEPS,
+            solve=sensed_matrix,
         )
-        programmed = pair.positive, pair.negative
-        yield "weights compensated", programmed, [sensed_matrix(plane, wires) for plane in programmed]
+        yield "weights compensated", np.stack([pair.positive, pair.negative]), sense

@@ -27,7 +27,7 @@ from ...model.processes import process_pool
 from ...model.seeds import child
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
-from ..inference import build_arrays, check_head, classify
+from ..inference import build_arrays, classifier, classify
 from .sources import isolated, present, without
 
 SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
@@ -49,7 +49,7 @@ class Study:
     share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`.array.Array`)
 
     def __post_init__(self) -> None:
-        check_head(self.network)
+        classifier(self.network)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         check_integer("sequences that share noise", self.share, 1, 1_000_000)
         reference.check_inputs(self.network, self.codes, self.lengths)

@@ -12,9 +12,11 @@ Remover = Callable[[ArrayConfig], ArrayConfig]
 
 def _device(**fields) -> Remover:
     def remove(config: ArrayConfig) -> ArrayConfig:
+        if config.cells is None:
+            return config
         return replace(config, cells=replace(config.cells, device=replace(config.cells.device, **fields)))
 
-    return lambda config: remove(config) if config.cells else config
+    return remove
 
 
 def _aged(remove: Remover) -> Remover:

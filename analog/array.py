@@ -60,7 +60,7 @@ class Array:
         self.dacs = DacBank(layer, dac, stream(seed, 5)) if dac else None
         self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
         self._sums = ColumnSums(layer, DacBank.GRID if dac else 1)
-        self._slow = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
+        self.slow_noise = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
         self._write_noise = WriteNoise(seed, self.levels.shape)
         self._read_rng = stream(seed, 2)
         self._gate = gate_of_column(layer)[physical_order(layer)]
@@ -108,7 +108,7 @@ class Array:
 
         ``begins`` is True for a single sequence, or a mask (B,) over a batch, whose size the next reads have.
         """
-        self._slow.begin(np.atleast_1d(begins))
+        self.slow_noise.begin(np.atleast_1d(begins))
         self.changes += 1
 
     def convert_all(self, drive) -> np.ndarray:
@@ -126,7 +126,7 @@ class Array:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
         held = self._hold()
         rows = (self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)) * self._row_drive
-        sums = rows @ held.weights + self._slow.column_sums(rows, held.cells)
+        sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
         sigma, reference = self._read_sigma(rows)
         level = sums * self.scale
         if sigma is not None:
@@ -161,16 +161,6 @@ class Array:
     def conductances(self) -> np.ndarray:
         """Conductances (S) of the cells: (planes, rows, width); raises :class:`DesignError` where there are none."""
         return _of_cells(self._hold().cells).conductances
-
-    @property
-    def has_slow_noise(self) -> bool:
-        """Is there noise that lasts from step to step?"""
-        return bool(self._slow)
-
-    @property
-    def numbers_per_sequence(self) -> int:
-        """Numbers that a batch holds for each of its sequences: noise that lasts, or else one reading."""
-        return self._slow.numbers_per_sequence
 
     def _changed(self) -> None:
         self._held = None

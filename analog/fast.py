@@ -149,7 +149,7 @@ def why_not(array: Array) -> str:
     """What rules out fast reads of this array; empty if nothing does."""
     if array.adcs or array.dacs:
         return "errors of its converters"
-    if array.has_slow_noise:
+    if array.slow_noise:
         return "noise that lasts from step to step"
     if array.has_cells and not array.cell_array.mapping.paired:
         return "a reference column, whose noise its columns share"

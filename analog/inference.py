@@ -74,7 +74,7 @@ def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
     """Sequences that are run at once: a function of design and configuration, so that draws are the same anywhere."""
     layers = network.design.layers
     numbers = steps * sum(layer.rows + 4 * layer.columns for layer in layers)
-    return max(1, CHUNK // (numbers + max(array.numbers_per_sequence for array in arrays)))
+    return max(1, CHUNK // (numbers + max(array.slow_noise.numbers_per_sequence for array in arrays)))
 
 
 def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:

@@ -62,7 +62,7 @@ class CellNoise:
 
 
 class SlowNoise:
-    """All of it; a batch has one course for every ``share`` neighbouring sequences."""
+    """All of it, true if there is any; a batch has one course for every ``share`` neighbouring sequences."""
 
     def __init__(
         self, layer: Layer, config: ArrayConfig, cells: CellArray | None, sums: ColumnSums, share: int, seed: Seed

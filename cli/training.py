@@ -35,7 +35,8 @@ def train_run(
     ``protocol`` and ``noise`` are the fields of :class:`TrainConfig` and of its noise in training that differ from
     the data set's protocol.
     """
-    from ..report.figures import code_histograms, save
+    from ..report.figures import code_histograms
+    from ..report.style import save
     from ..train.data.datasets import load_dataset
     from ..train.training import PROTOCOLS, TrainConfig, check_fit, train
     from ..train.usage import usage_of_sequences

@@ -1,48 +1,29 @@
-"""Plots of the analog studies; each writes an image of its path's type, the same bytes for the same data."""
-
-from pathlib import Path
+"""Figures of the analog studies."""
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..analog.array import Array
 from ..analog.config import QUANTISATION_SIGMA
 from ..analog.studies.budget import Budget
-from ..model.files import whole
-
-BLUE, RED, GREY = "#4878a8", "#c44e52", "#8c8c8c"
+from .style import BLUE, GREY, RED
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write ``path`` whole, without the time stamps and versions of the image formats."""
-    path = Path(path)
-    metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with rc_context({"svg.hashsalt": "ohmgate"}), whole(path) as part:
-        figure.savefig(part, dpi=120, metadata=metadata)
-
-
-def bars(path, names: list[str], values: list[float], label: str, line: tuple[float, str] | None = None) -> None:
-    """Horizontal bars on a logarithmic axis, the first on top, with an optional line at a value."""
+def noise_budget(budget: Budget) -> Figure:
+    """Bars of a budget's rms errors, the largest on top, beside that of the converter's own rounding."""
+    names, values = [s.source for s in budget.shares], [s.lsb for s in budget.shares]
     figure = Figure(figsize=(7, 0.9 + 0.35 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.barh(names[::-1], values[::-1], color=BLUE)
     axes.set_xscale("log")
     axes.set_xlim(left=10 ** np.floor(np.log10(min(values)) - 0.1))
-    axes.set_xlabel(label)
-    if line:
-        axes.axvline(line[0], color=RED, linewidth=1, label=line[1])
-        axes.legend(loc="lower right")
-    save(figure, path)
+    axes.set_xlabel(f"error before the {budget.bits}-bit converter, LSB rms")
+    axes.axvline(QUANTISATION_SIGMA, color=RED, linewidth=1, label="quantisation, 1/sqrt(12)")
+    axes.legend(loc="lower right")
+    return figure
 
 
-def noise_budget(path, budget: Budget) -> None:
-    """Bars of a budget's rms errors, beside that of the converter's own rounding."""
-    names, values = [s.source for s in budget.shares], [s.lsb for s in budget.shares]
-    label = f"error before the {budget.bits}-bit converter, LSB rms"
-    bars(path, names, values, label, (QUANTISATION_SIGMA, "quantisation, 1/sqrt(12)"))
-
-
-def accuracy_histogram(path, accuracy: np.ndarray, interval: tuple[float, float], ideal: float | None = None) -> None:
+def accuracy_histogram(accuracy: np.ndarray, interval: tuple[float, float], ideal: float | None = None) -> Figure:
     """Distribution of the accuracy over chips, its mean's interval, and the noiseless network."""
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
@@ -53,10 +34,10 @@ def accuracy_histogram(path, accuracy: np.ndarray, interval: tuple[float, float]
     axes.set_xlabel("accuracy, %")
     axes.set_ylabel(f"chips of {len(accuracy)}")
     axes.legend()
-    save(figure, path)
+    return figure
 
 
-def tornado(path, names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> None:
+def tornado(names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> Figure:
     """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up)."""
     order = np.argsort(alone, kind="stable")  # the worst on top
     figure = Figure(figsize=(7, 1.4 + 0.4 * len(names)), layout="constrained")
@@ -73,10 +54,10 @@ def tornado(path, names: list[str], alone: list[float], without: list[float], id
     axes.invert_yaxis()
     axes.set_xlabel("accuracy, %")
     figure.legend(loc="outside upper center", ncols=4, fontsize="small")
-    save(figure, path)
+    return figure
 
 
-def conductance_histogram(path, array) -> None:
+def conductance_histogram(array: Array) -> Figure:
     """Conductances of an array with cells, one colour for the level that each was meant to have or be nearest to."""
     digits = np.rint(array.cell_array.plan(array.levels).digits)
     conductances = 1e6 * array.conductances
@@ -89,16 +70,15 @@ def conductance_histogram(path, array) -> None:
     axes.set_xlabel("conductance, uS")
     axes.set_ylabel(f"cells of {conductances.size}")
     axes.legend(title="level", ncols=2, fontsize="small")
-    save(figure, path)
+    return figure
 
 
-def ir_drop_map(path, drop, volts: np.ndarray) -> None:
-    """Voltage that each cell misses, of :class:`.irdrop.IrDrop` for the driver voltages ``volts`` (rows,)."""
-    missing = 1e3 * (volts[:, None] - (drop.row - drop.column))
+def ir_drop_map(lost_volts: np.ndarray) -> Figure:
+    """Voltage that each cell (rows, width) misses."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(missing, aspect="auto", cmap="viridis", interpolation="nearest")
+    image = axes.imshow(1e3 * lost_volts, aspect="auto", cmap="viridis", interpolation="nearest")
     figure.colorbar(image, label="voltage lost at the cell, mV")
     axes.set_xlabel("column (drivers at the left)")
     axes.set_ylabel("row (sensed at the bottom)")
-    save(figure, path)
+    return figure

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from ..model.files import write_json, write_text
 from . import figures
 from .page import render
 from .results import RESULTS, UNITS, clipped, versions
+from .style import BLUE, GREY, ORANGE, save
+
+Story = dict[str, Any]  #: what ``cli/demo.py`` has to tell, by name
 
 
-def write_report(folder: Path, story: dict) -> Path:
-    """Write ``plots/``, ``results.json`` and ``report.html``; ``story``: what ``cli/demo.py`` has to tell."""
+def write_report(folder: Path, story: Story) -> Path:
+    """Write ``plots/``, ``results.json`` and ``report.html``. Returns the page's path."""
     network, data, result, levels = (story[name] for name in ("network", "data", "result", "levels"))
     classes = predictions(network, result, data.lengths)
     comparisons = [level.comparison for level in levels if level.comparison is not None]
@@ -24,7 +28,7 @@ def write_report(folder: Path, story: dict) -> Path:
         "utterance": figures.utterance(network, result, 0, length),
         "codes": figures.code_histograms(story["usage"]),
     }
-    paths = {name: figures.save(figure, folder / "plots" / f"{name}.png") for name, figure in pictures.items()}
+    paths = {name: save(figure, folder / "plots" / f"{name}.png") for name, figure in pictures.items()}
     write_json(folder / RESULTS, _results(story))
     registers = story["registers"]
     page = render(
@@ -66,19 +70,19 @@ def _percent(value: float) -> str:
     return f"{100 * float(value):.2f} %"
 
 
-def _rows(story: dict) -> list[tuple[str, np.ndarray, str]]:
+def _rows(story: Story) -> list[tuple[str, np.ndarray, str]]:
     """Rows of the accuracy picture: seeds, levels of the first seed's network, noisy draws."""
     rows = [
-        (f"float training, {len(story['floating'])} seeds", np.array(story["floating"]), figures.GREY),
-        (f"4-bit training, {len(story['quantised'])} seeds", np.array(story["quantised"]), figures.GREY),
+        (f"float training, {len(story['floating'])} seeds", np.array(story["floating"]), GREY),
+        (f"4-bit training, {len(story['quantised'])} seeds", np.array(story["quantised"]), GREY),
     ]
     for level in story["levels"]:
-        colour = figures.ORANGE if "noisy" in level.name else figures.BLUE
+        colour = ORANGE if "noisy" in level.name else BLUE
         rows.append((level.name, np.array([level.accuracy]), colour))
-    return rows + [(name.replace(", ", ",\n"), values, figures.ORANGE) for name, values in story["draws"].items()]
+    return rows + [(name.replace(", ", ",\n"), values, ORANGE) for name, values in story["draws"].items()]
 
 
-def _results(story: dict) -> dict:
+def _results(story: Story) -> dict[str, object]:
     """Every figure of the report as plain data."""
     return {
         "accuracy": {

@@ -1,33 +1,23 @@
-"""The report's pictures, as PNG files."""
+"""Figures of a trained network: accuracies, confusion, an utterance, codes."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..model.files import whole
-from ..model.formats import full_scale
-from ..model.layers import GATES
+from ..model.formats import DesignError, full_scale
+from ..model.layers import GATES, LstmLayer
 from ..model.network import Network
 from ..model.reference import Result
+from .style import BLUE, GREEN, GREY, ORANGE
 
 if TYPE_CHECKING:  # a command that trains nothing need not load torch
     from ..train.usage import CodeUsage
 
-BLUE, ORANGE, GREY, GREEN = "#2f6db0", "#d9822b", "#5f6b7a", "#3f8f5f"
 BINS = 64  #: of a histogram of codes
 GATE_NAMES = {"f": "forget gate f", "i": "input gate i", "o": "output gate o", "g": "candidate g"}
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a picture; no date or version goes into it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        figure.savefig(part, dpi=130, metadata={"Software": None})
-    return path
 
 
 def accuracy_by_level(rows: list[tuple[str, np.ndarray, str]]) -> Figure:
@@ -59,7 +49,7 @@ def confusion(classes: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -
     for row, column in np.ndindex(counts.shape):
         if counts[row, column]:
             colour = "white" if row == column else "black"
-            axes.text(column, row, counts[row, column], ha="center", va="center", color=colour)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
     short = [name.split()[-1] for name in names]
     axes.set_xticks(range(len(names)), short)
     axes.set_yticks(range(len(names)), short)
@@ -71,11 +61,16 @@ def confusion(classes: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -
 def utterance(network: Network, result: Result, sequence: int, length: int) -> Figure:
     """Inputs, gates, cell state and hidden state of one sequence over its time steps, every unit a row."""
     layer, trace, head = network.design.layers[0], result.layers[0], result.layers[-1]
-    drive, cell, hidden = (getattr(trace, name)[sequence, :length] for name in ("drive", "cell", "hidden"))
+    if not isinstance(layer, LstmLayer) or trace.gates is None or trace.cell is None or trace.hidden is None:
+        raise DesignError("the picture of an utterance needs an LSTM as the first layer")
+    drive, gates, cell, hidden = (
+        part[sequence, :length] for part in (trace.drive, trace.gates, trace.cell, trace.hidden)
+    )
     top, a = full_scale(layer.dac_bits), layer.activation_bits
+    panels: list[tuple[str, np.ndarray, str, tuple[float, float]]]
     panels = [("input DAC codes", drive[:, : layer.inputs].T, "RdBu_r", (-top, top))]
     for gate, name in enumerate(GATES):
-        values = trace.gates[sequence, :length, gate].T / 2 ** (a - (name == "g"))
+        values = gates[:, gate].T / 2 ** (a - (name == "g"))
         panels.append((GATE_NAMES[name], values, "RdBu_r" if name == "g" else "viridis", (-(name == "g"), 1)))
     real = cell.T / 2**layer.cell_fraction
     bound = max(1.0, float(np.abs(real).max()))

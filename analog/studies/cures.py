@@ -70,13 +70,6 @@ def _cures(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> Ite
     device = array.cell_array.cells.device
     if array.cell_array.mapping.compensable:
         positive, negative = cells
-        pair = compensate_pair(
-            positive,
-            negative,
-            wires,
-            device.g_min,
-            device.g_max,
-            steps=COMPENSATION_STEPS,
-            solve=sensed_matrix,
-        )
+        low, high, steps = device.g_min, device.g_max, COMPENSATION_STEPS
+        pair = compensate_pair(positive, negative, wires, low, high, steps=steps, solve=sensed_matrix)
         yield "weights compensated", np.stack([pair.positive, pair.negative]), sense

@@ -10,8 +10,9 @@ from ...model.design import Design
 from ...model.formats import DesignError, check_integer, full_scale, symmetric_codes
 from ...model.layers import Layer
 from ...model.layout import row_drive
-from ...model.network import Network
+from ...model.network import LayerData, Network
 from ..array import Array
+from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
 from ..config import PRESETS, ArrayConfig
 from ..inference import build_arrays
@@ -54,6 +55,13 @@ class Datasheet:
     def losses(self) -> np.ndarray:
         """Share of each column's current that the wires take with every row on: (planes, width)."""
         return np.array([column_loss(g, e) for g, e in zip(self.conductances, self.effective)])
+
+    @cached_property
+    def lost_volts(self) -> np.ndarray:
+        """Voltage that each cell of the first plane misses with every row at full scale: (rows, width)."""
+        volts, tile = self.volts(self.drive("full")), self.array.cell_array.cells.tile
+        drop = tiled_ir_drop(self.conductances[0], self.wires, volts, tile)
+        return volts[:, None] - (drop.row - drop.column)
 
     @cached_property
     def budget(self) -> Budget:
@@ -108,6 +116,11 @@ class Datasheet:
         return self.array.cell_array.mapping.volts(codes)
 
 
+def datasheet(array: Array, data: LayerData, seed: int) -> Datasheet:
+    """That of an array that holds ``data``."""
+    return Datasheet(array, np.stack([data.mult, data.shift], axis=1).astype(np.int64), seed)
+
+
 def characterise(
     design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0
 ) -> Datasheet:
@@ -119,9 +132,7 @@ def characterise(
     if config.cells is None:
         raise DesignError("the array must have cells, not ideal weights")
     if network is not None:
-        data = network.layers[layer]
-        gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
-        return Datasheet(build_arrays(network, config, seed)[layer], gains, seed)
+        return datasheet(build_arrays(network, config, seed)[layer], network.layers[layer], seed)
     shape = design.layers[layer]
     rng = np.random.default_rng(seed)
     array = Array(shape, config, seed)

@@ -7,10 +7,8 @@ imported, as the ``ohmgate`` command does.
 """
 
 import hashlib
-import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from ...model import reference
-from ...model.files import whole
 from ...model.formats import DesignError, check_integer
 from ...model.layout import logical_order
 from ...model.locks import sole_use
 from ...model.network import Network
 from ...model.processes import process_pool
-from ...model.seeds import child
+from ...model.seeds import Seed, child
+from ..array import Array
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
 from ..inference import build_arrays, classifier, classify
+from .draws_file import Draw, DrawsFile
 from .sources import isolated, present, without
 
 SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
@@ -70,18 +69,6 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One chip: its accuracy, and the share of each layer's ADC codes that differ from the ideal array's."""
-
-    number: int
-    accuracy: float
-    code_errors: tuple[float, ...]
-
-    def line(self) -> str:
-        return json.dumps({"draw": self.number, "accuracy": self.accuracy, "code_errors": list(self.code_errors)})
-
-
-@dataclass(frozen=True)
 class Summary:
     """Over draws; ``interval`` is the 95 % bootstrap interval of the mean accuracy."""
 
@@ -111,11 +98,15 @@ def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
 
 def ideal_accuracy(study: Study) -> float:
     """Accuracy of the noiseless network."""
-    arrays = build_arrays(study.network)
+    return _accuracy(study, build_arrays(study.network))
+
+
+def _accuracy(study: Study, arrays: list[Array], reads: Seed = 0) -> float:
+    """By fast reads where they apply, with noise from the seed ``reads``."""
     if why_not_network(study.network, arrays):
         classes = classify(study.network, study.codes, study.lengths, arrays)
     else:
-        classes = FastNetwork(study.network, arrays).classify(study.codes, study.lengths)
+        classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
     return float((classes == study.labels).mean())
 
 
@@ -137,16 +128,12 @@ class Sampler:
         """Draw a chip, read it."""
         study = self._study
         arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
-        if why_not_network(study.network, arrays):
-            classes = classify(study.network, study.codes, study.lengths, arrays)
-        else:
-            reads = child(study.seed, number, 1 << 20)
-            classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
+        accuracy = _accuracy(study, arrays, child(study.seed, number, 1 << 20))
         errors = []
         for array, drives, exact in zip(arrays, self._drives, self._exact):
             array.new_sequence(np.ones(len(drives), dtype=bool))
             errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
-        return Draw(number, float((classes == study.labels).mean()), tuple(errors))
+        return Draw(number, accuracy, tuple(errors))
 
 
 def run(
@@ -165,16 +152,13 @@ def run(
 
 
 def _run(study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None) -> list[Draw]:
-    header = json.dumps({"study": study.fingerprint()})
-    done = _read(Path(file), header, len(study.network.layers)) if file is not None else []
-    if file is not None:  # without the half of a line that an interruption may have left
-        _replace(Path(file), [header, *(draw.line() for draw in done)])
-    made = list(done)
-    with closing(_make(study, range(len(done), draws), workers)) as rest:  # an interrupt ends its processes
+    kept = DrawsFile(Path(file), study.fingerprint(), len(study.network.layers)) if file is not None else None
+    made = list(kept.found) if kept else []
+    with closing(_make(study, range(len(made), draws), workers)) as rest:  # an interrupt ends its processes
         for draw in rest:
             made.append(draw)
-            if file is not None:
-                _append(Path(file), draw.line())
+            if kept:
+                kept.append(draw)
             if progress is not None:
                 progress(len(made), draws)
     return made[:draws]
@@ -185,12 +169,13 @@ def summary(draws: list[Draw]) -> Summary:
     accuracy = np.array([draw.accuracy for draw in draws])
     picks = np.random.default_rng(0).integers(0, len(accuracy), (2000, len(accuracy)))
     low, high = np.quantile(accuracy[picks].mean(axis=1), [0.025, 0.975])
+    worst, fifth, median, last_fifth, best = (float(q) for q in np.quantile(accuracy, [0, 0.05, 0.5, 0.95, 1]))
     return Summary(
         draws=len(accuracy),
         mean=float(accuracy.mean()),
         deviation=float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0,
         interval=(float(low), float(high)),
-        quantiles=tuple(float(q) for q in np.quantile(accuracy, [0, 0.05, 0.5, 0.95, 1])),
+        quantiles=(worst, fifth, median, last_fifth, best),
         code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
     )
 
@@ -228,10 +213,11 @@ def sensitivity(
     return found
 
 
-def _make(study: Study, numbers: range, workers: int) -> Iterator[Draw]:
-    if workers == 1 or len(numbers) < 2:
-        sampler = Sampler(study) if numbers else None
-        yield from map(sampler.draw, numbers) if numbers else ()
+def _make(study: Study, numbers: range, workers: int) -> Generator[Draw, None, None]:
+    if not numbers:
+        return
+    if workers == 1 or len(numbers) == 1:
+        yield from map(Sampler(study).draw, numbers)
         return
     with process_pool(workers, _start_worker, (study,)) as pool:
         for future in [pool.submit(_worker_draw, number) for number in numbers]:
@@ -245,41 +231,3 @@ def _start_worker(study: Study) -> None:
 
 def _worker_draw(number: int) -> Draw:
     return _sampler.draw(number)
-
-
-def _read(file: Path, header: str, layers: int) -> list[Draw]:
-    """The draws that a file holds, in order, up to the first line that is damaged or not whole."""
-    if not file.exists():
-        return []
-    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-    if lines[0] != header:
-        raise DesignError(f"{str(file)!r} holds the draws of another study")
-    draws = []
-    for number, line in enumerate(lines[1:-1]):
-        try:
-            entry = json.loads(line)
-            draw = Draw(entry["draw"], entry["accuracy"], tuple(entry["code_errors"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            break
-        shares = (draw.accuracy, *draw.code_errors)
-        legal = len(shares) == 1 + layers and all(type(share) is float and 0 <= share <= 1 for share in shares)
-        if type(draw.number) is not int or draw.number != number or not legal:
-            break
-        draws.append(draw)
-    return draws
-
-
-def _append(file: Path, line: str) -> None:
-    """Write the line whole or not at all."""
-    size = file.stat().st_size
-    try:
-        with open(file, "a", encoding="utf-8") as out:
-            out.write(line + "\n")
-    except OSError as error:
-        os.truncate(file, size)
-        raise OSError(error.errno, error.strerror, str(file)) from None
-
-
-def _replace(file: Path, lines: list[str]) -> None:
-    with whole(file) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -119,11 +119,11 @@ def test_sequences_that_share_noise_hold_their_share_of_it(share, cells):
     """Weight noise per sequence is a number for each of 13 x 32 cells, rounded up."""
     network = small_network()
     arrays = inference.build_arrays(network, preset("paper"), share=share)
-    assert arrays[0].numbers_per_sequence == cells
+    assert arrays[0].slow_noise.numbers_per_sequence == cells
     reading = 7 * (13 + 9 + 4 * (32 + 3))
     assert inference.chunk_size(network, arrays, 7) == 2**24 // (reading + cells)
     ideal = inference.build_arrays(network)
-    assert ideal[0].numbers_per_sequence == 13 + 32
+    assert ideal[0].slow_noise.numbers_per_sequence == 13 + 32
 
 
 def test_errors_are_one_clear_sentence():

@@ -24,6 +24,7 @@ from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.locks import sole_use
 from ohmgate.report import analog_plots as plots
 from ohmgate.report import montecarlo as report
+from ohmgate.report.style import save
 from tests.designs import random_inputs, random_network
 
 
@@ -207,9 +208,11 @@ def test_plots_are_the_same_bytes(tmp_path):
     array = Array(LstmLayer(inputs=4, hidden=8, adcs=8), preset("reram"), 1)
     array.program(np.random.default_rng(0).integers(-7, 8, (13, 32)))
     for run in ("one", "two"):
-        plots.accuracy_histogram(tmp_path / f"accuracy-{run}.png", np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
-        plots.tornado(tmp_path / f"tornado-{run}.svg", ["a", "b"], [0.9, 0.8], [0.85, 0.9], 0.95, 0.75)
-        plots.conductance_histogram(tmp_path / f"cells-{run}.png", array)
+        accuracy = plots.accuracy_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
+        save(accuracy, tmp_path / f"accuracy-{run}.png")
+        tornado = plots.tornado(["a", "b"], [0.9, 0.8], [0.85, 0.9], 0.95, 0.75)
+        save(tornado, tmp_path / f"tornado-{run}.svg")
+        save(plots.conductance_histogram(array), tmp_path / f"cells-{run}.png")
     for name, mark in (("accuracy-{}.png", b"PNG"), ("cells-{}.png", b"PNG"), ("tornado-{}.svg", b"<svg")):
         one, two = ((tmp_path / name.format(run)).read_bytes() for run in ("one", "two"))
         assert one == two
@@ -218,7 +221,7 @@ def test_plots_are_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_a_histogram_shows_every_cell(tmp_path, monkeypatch, scaled):
+def test_a_histogram_shows_every_cell(monkeypatch, scaled):
     shown, hist = [], Axes.hist
     monkeypatch.setattr(
         Axes, "hist", lambda axes, values, **options: shown.append(len(values)) or hist(axes, values, **options)
@@ -228,7 +231,7 @@ def test_a_histogram_shows_every_cell(tmp_path, monkeypatch, scaled):
         LstmLayer(inputs=4, hidden=8, adcs=8), replace(config, cells=replace(config.cells, column_scaling=scaled))
     )
     array.program(np.random.default_rng(0).integers(-3, 4, (13, 32)))
-    plots.conductance_histogram(tmp_path / "cells.png", array)
+    plots.conductance_histogram(array)
     assert sum(shown) == array.conductances.size
 
 

@@ -6,6 +6,7 @@ give the same codes on every machine: weights are rounded to a binary grid so fi
 coarse that every column sum is exact in float64, in whatever order it is added up.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from ..model.layers import Layer
 from ..model.layout import gate_of_column, physical_order, row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.seeds import Seed, child, stream
+from ..model.threads import one_blas_thread
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
 from .exact_sums import ColumnSums
@@ -126,8 +128,9 @@ class Array:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
         held = self._hold()
         rows = (self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)) * self._row_drive
-        sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
-        sigma, reference = self._read_sigma(rows)
+        with one_blas_thread() if len(rows) > 1 else nullcontext():  # BLAS does not share a single row
+            sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
+            sigma, reference = self._read_sigma(rows)
         level = sums * self.scale
         if sigma is not None:
             level += sigma * self._read_rng.standard_normal(level.shape)

@@ -22,6 +22,7 @@ import numpy as np
 from ..model.formats import DesignError, check_choice, full_scale, signed_range
 from ..model.layout import logical_order, row_drive
 from ..model.seeds import Seed, child
+from ..model.threads import one_blas_thread
 from .array import Array
 from .exact_sums import on_grid
 
@@ -122,6 +123,7 @@ class FastReader:
         np.floor(level, out=level)
         return np.clip(level, 0, self._high - self._low, out=level)
 
+    @one_blas_thread()
     def read(self, drive) -> np.ndarray:
         """ADC codes (B, columns) in logical order, int16, of DAC codes ``drive`` (B, rows)."""
         drive = np.asarray(drive, dtype=self.dtype)

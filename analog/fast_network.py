@@ -13,6 +13,7 @@ from ..model.layers import DenseLayer, LstmLayer
 from ..model.network import LayerData, Network
 from ..model.seeds import Seed, child
 from ..model.tables import cell_tanh_table
+from ..model.threads import one_blas_thread
 from .array import Array
 from .fast import BLOCK, FastReader, why_not
 from .inference import classifier
@@ -37,6 +38,7 @@ class FastNetwork:
             for layer, data, reader in zip(network.design.layers[:-1], network.layers, readers)
         ]
 
+    @one_blas_thread()
     def classify(self, codes, lengths=None) -> np.ndarray:
         """Class of each sequence (B,), of DAC codes (B, T, m)."""
         codes, lengths = reference.check_inputs(self._network, codes, lengths)

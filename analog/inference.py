@@ -90,15 +90,27 @@ def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarra
     return np.concatenate(classes)
 
 
+def check_labels(network: Network, labels, count: int) -> np.ndarray:
+    """``labels`` (count,) as an array; raises :class:`DesignError` where they are no classes of ``network``."""
+    labels, classes = np.asarray(labels), network.design.layers[-1].outputs
+    if labels.shape != (count,):
+        raise DesignError(f"labels must be one for each of the {count} sequences, not of shape {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise DesignError(f"labels must be integers, not {labels.dtype}")
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        where = int(outside.argmax())
+        raise DesignError(f"labels must be from 0 to {classes - 1}, but sequence {where} has {labels[where]}")
+    return labels
+
+
 def accuracy_draws(network: Network, codes, lengths, labels, config: ArrayConfig, draws: int, seed: int = 0):
     """Accuracy (draws,) of ``draws`` chips on sequences ``codes`` (B, T, m) with ``labels`` (B,).
 
     Each draw programs its own chip and has its own read noise. Draw i depends on ``seed`` and i only.
     """
     check_integer("draws", draws, 1, 1_000_000)
-    labels = np.asarray(labels)
-    if labels.shape != (len(codes),):
-        raise DesignError(f"labels must be one for each of the {len(codes)} sequences, not of shape {labels.shape}")
+    labels = check_labels(network, labels, len(codes))
     accuracy = np.zeros(draws)
     for draw in range(draws):
         arrays = build_arrays(network, config, child(seed, draw))

@@ -14,6 +14,7 @@ from .layers import DenseLayer, Layer, LstmLayer
 from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
 from .tables import cell_tanh_table
+from .threads import one_blas_thread
 
 #: Reads an array: (layer index, drive (B, rows) with 0 for undriven rows, fresh (B,) bool: first step of a
 #: sequence) -> ADC codes (B, columns) in logical order. The default is exact; ohmgate.analog has noisy ones.
@@ -96,6 +97,7 @@ def hidden_code(layer: LstmLayer, product: np.ndarray) -> np.ndarray:
     return np.clip(round_shift(product * top, 2 * layer.activation_bits - 1), -top, top)
 
 
+@one_blas_thread()
 def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | None = None) -> Result:
     """Run a batch of sequences.
 

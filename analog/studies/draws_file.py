@@ -51,7 +51,7 @@ class DrawsFile:
             return []
         lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
         if lines[0] != header:
-            raise DesignError(f"{str(self._path)!r} holds the draws of another study")
+            raise DesignError(f"{str(self._path)!r} holds the draws of another study; choose another folder")
         draws = []
         for number, line in enumerate(lines[1:-1]):
             draw = _parsed(line)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ...model import reference
-from ...model.formats import DesignError, check_integer
+from ...model.formats import check_integer
 from ...model.layout import logical_order
 from ...model.locks import sole_use
 from ...model.network import Network
@@ -25,7 +25,7 @@ from ...model.seeds import Seed, child
 from ..array import Array
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
-from ..inference import build_arrays, classifier, classify
+from ..inference import build_arrays, check_labels, classifier, classify
 from .draws_file import Draw, DrawsFile
 from .sources import isolated, present, without
 
@@ -52,9 +52,7 @@ class Study:
         check_integer("seed", self.seed, 0, 2**63 - 1)
         check_integer("sequences that share noise", self.share, 1, 1_000_000)
         reference.check_inputs(self.network, self.codes, self.lengths)
-        count, shape = len(self.codes), np.shape(self.labels)
-        if shape != (count,):
-            raise DesignError(f"labels must be one for each of the {count} sequences, not of shape {shape}")
+        check_labels(self.network, self.labels, len(self.codes))
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""

@@ -55,7 +55,9 @@ def test_a_file_gives_the_draws_of_the_preset_it_copies(ohmgate, run_folder, tmp
     changed = ohmgate("montecarlo", run_folder, "--preset", file, *options)
     assert changed.exit_code == 2
     assert changed.stderr.endswith(
-        "ohmgate: error: " + repr(str(folder / "draws.jsonl")) + " holds the draws of another study\n"
+        "ohmgate: error: "
+        + repr(str(folder / "draws.jsonl"))
+        + " holds the draws of another study; choose another folder\n"
     )
 
 

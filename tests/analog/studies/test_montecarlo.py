@@ -271,6 +271,13 @@ def test_errors_are_one_clear_sentence(tmp_path):
     with pytest.raises(DesignError) as error:
         replace(study(), labels=np.zeros(3))
     assert str(error.value) == "labels must be one for each of the 80 sequences, not of shape (3,)"
+    for value, said in ((-1, "from 0 to 2, but sequence 7 has -1"), (3, "from 0 to 2, but sequence 7 has 3")):
+        labels = study().labels.copy()
+        labels[7] = value
+        with pytest.raises(DesignError, match=f"^labels must be {said}$"):
+            replace(study(), labels=labels)
+    with pytest.raises(DesignError, match="^labels must be integers, not float64$"):
+        replace(study(), labels=study().labels.astype(float))
     with pytest.raises(DesignError) as error:
         study(seed=-1)
     assert str(error.value) == f"seed must be an integer from 0 to {2**63 - 1}, not -1"
@@ -278,7 +285,7 @@ def test_errors_are_one_clear_sentence(tmp_path):
     montecarlo.run(study(), 1, file)
     with pytest.raises(DesignError) as error:
         montecarlo.run(study(seed=8), 1, file)
-    assert str(error.value) == f"{str(file)!r} holds the draws of another study"
+    assert str(error.value) == f"{str(file)!r} holds the draws of another study; choose another folder"
 
 
 def test_a_disk_that_takes_no_more_leaves_whole_lines(tmp_path):

@@ -67,7 +67,7 @@ def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
     anchor = next((index for index, call in enumerate(calls) if call.is_lstm), 0)
     batch = batch_of(calls, calls[anchor], lengths)
     with without_noise(model):
-        passes = [calls, *_trials(model, inputs, calls)]
+        passes = [calls, *_random_passes(model, inputs, calls)]
     layout = Layout("step", batch.padded(len(calls[anchor].codes)))
     layouts = [layout]
     for index in range(anchor + 1, len(calls)):
@@ -152,7 +152,7 @@ def _check_calls(calls: list[Call], names: dict[ArrayModule, str]) -> list[str]:
     return [names[call.array] for call in calls]
 
 
-def _trials(model: nn.Module, inputs: tuple, calls: list[Call]) -> Iterator[list[Call]]:
+def _random_passes(model: nn.Module, inputs: tuple, calls: list[Call]) -> Iterator[list[Call]]:
     """As many more passes on random codes as it takes that no two channels and no two rows look alike."""
     source = np.random.default_rng(0)
     possible = {call.array: _possible(call.array) for call in calls if call.given is not None}
@@ -163,10 +163,10 @@ def _trials(model: nn.Module, inputs: tuple, calls: list[Call]) -> Iterator[list
     handed = [(min(call.given.shape), len(possible[call.array])) for call in calls[:-1]]
     needed = [EVIDENCE / (size * math.log2(levels)) for size, levels in handed if levels > 1]
     for _ in range(math.ceil(max(needed, default=0))):
-        trial = record_calls(model, inputs, random_codes)
-        if [(call.array, call.shape) for call in trial] != [(call.array, call.shape) for call in calls]:
+        again = record_calls(model, inputs, random_codes)
+        if [(call.array, call.shape) for call in again] != [(call.array, call.shape) for call in calls]:
             raise DesignError("a forward to export must call the same layers whatever their codes are, but does not")
-        yield trial
+        yield again
 
 
 def _possible(array: ArrayModule) -> np.ndarray:
@@ -199,11 +199,11 @@ def _follow(
         raise DesignError(
             f"{name} must get every step that {ahead} gave, {source.size}{or_end}, but gets {target.size}{found}"
         )
-    for trial, count in enumerate(counts):
+    for number, count in enumerate(counts):
         if count:
             taken = known if backwards else best
             total = int((taken.places >= 0).sum()) * target.codes.shape[1]
-            made = " random codes in their place" if trial else ""
+            made = " random codes in their place" if number else ""
             raise DesignError(
                 f"{name} must get exactly the codes that {ahead} gave {batch.when(best)}, but {count:,} of {total:,}"
                 f"{made} differ{found or ', and nothing is called between them'}"

@@ -35,6 +35,27 @@ Tensor gaussian(at::IntArrayRef key, int64_t rows, int64_t size) {
   return out;
 }
 
+// What the loop over steps goes by, as sequence.py's Loop. In float no table is read.
+struct Loop {
+  Form form;
+  Tensor recurrent, step, tables, cell_table;
+  MaybeTensor h0, c0;
+};
+
+Loop loop_of(at::IntArrayRef form, const Tensor& recurrent, const Tensor& step, const MaybeTensor& tables,
+             const MaybeTensor& cell_table, const MaybeTensor& h0, const MaybeTensor& c0) {
+  return {form_of(form), recurrent, checked(step), tables ? checked(*tables) : step,
+          cell_table ? checked(*cell_table) : step, h0, c0};
+}
+
+// Made step by step, as sequence.py's StepNoise.
+struct StepNoise {
+  std::vector<int64_t> key;
+  double deviation;
+  std::vector<int64_t> spread_key;
+  MaybeTensor spread, squares;
+};
+
 // ---- one step ------------------------------------------------------------------------------------------------------
 
 inline void hidden_codes(const float* __restrict p, float* __restrict h, int count, int64_t bits) {
@@ -75,34 +96,30 @@ void forward_step(const float* v, const float* __restrict before, float* __restr
 
 // `voltages` (T, B, 4n) are consumed: they hold the full voltages afterwards, which backward takes.
 template <bool TABLES>
-std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& recurrent, const Tensor& step,
-                                       const Tensor& tables, const Tensor& cell_table, const Form& form,
-                                       const MaybeTensor& h0, const MaybeTensor& c0, const std::vector<int64_t>& key,
-                                       double deviation, const std::vector<int64_t>& spread_key,
-                                       const MaybeTensor& spread, const MaybeTensor& squares, bool exact,
-                                       const MaybeTensor& gain, bool with_values) {
+std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Loop& loop, const StepNoise& noise, bool exact,
+                                               const MaybeTensor& gain, bool with_values) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
   Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
-  Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  Product product(recurrent, exact, gain);
-  auto gates = gates_of<TABLES>(form, tables, step);
-  auto cell = cell_of<TABLES>(form, cell_table);
-  const float sigma = float(deviation);
+  Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
+  Product product(loop.recurrent, exact, gain);
+  auto gates = gates_of<TABLES>(loop.form, loop.tables, loop.step);
+  auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
+  const float sigma = float(noise.deviation);
   for (int64_t t = 0; t < steps; ++t) {
     float* v = voltages.data_ptr<float>() + t * batch * columns;
     const Tensor* last = nullptr;
     Tensor previous;
     if (t > 0) { previous = hidden.select(0, t - 1); last = &previous; }
-    else if (h0) last = &*h0;
+    else if (loop.h0) last = &*loop.h0;
     if (sigma != 0.0f)
-      gaussian_row(key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
+      gaussian_row(noise.key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
         for (int64_t k = 0; k < count; ++k) v[s + k] = v[s + k] + z[k] * sigma;
       });
     if (last) product.add_to(v, *last);
-    if (spread) {
+    if (noise.spread) {
       std::vector<float> root(batch);
-      const float* square = squares->data_ptr<float>() + t * batch;
+      const float* square = noise.squares->data_ptr<float>() + t * batch;
       for (int64_t b = 0; b < batch; ++b) {
         float energy = 0.0f;
         if (last) {
@@ -111,8 +128,8 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& r
         }
         root[b] = std::sqrt(square[b] + energy);
       }
-      const float* scale = spread->data_ptr<float>();
-      gaussian_row(spread_key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
+      const float* scale = noise.spread->data_ptr<float>();
+      gaussian_row(noise.spread_key, t, batch * columns, [&](int64_t s, int64_t count, const float* z) {
         for (int64_t k = 0; k < count; ++k) {
           int64_t at = s + k;
           v[at] = v[at] + z[k] * scale[at % columns] * root[at / columns];
@@ -125,7 +142,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Tensor& r
     float* value = with_values ? values.data_ptr<float>() + t * batch * n : nullptr;
     for (int64_t b = 0; b < batch; ++b)
       forward_step<TABLES>(v + b * columns, before + b * n, after + b * n, h + b * n, value ? value + b * n : nullptr,
-                           n, gates, cell, form.dac_bits);
+                           n, gates, cell, loop.form.dac_bits);
   }
   return {hidden, cells, values};
 }
@@ -174,19 +191,17 @@ void backward_step(const float* v, const float* __restrict before, const float* 
 }
 
 template <bool TABLES, bool STEPS>
-std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent, const Tensor& step,
-                                 const Tensor& tables, const Tensor& cell_table, const Form& form,
-                                 const MaybeTensor& h0, const MaybeTensor& c0, const Tensor& hidden,
-                                 const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
+std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const Tensor& cells,
+                                 const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
                                  const MaybeTensor& grad_values) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
-  Tensor start = c0 ? c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  Product product(recurrent.transpose(-1, -2), true);
-  auto gates = gates_of<TABLES>(form, tables, step);
-  auto cell = cell_of<TABLES>(form, cell_table);
-  const float top = form.dac_bits == FLOAT ? 1.0f : full_scale(form.dac_bits);
+  Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
+  Product product(loop.recurrent.transpose(-1, -2), true);
+  auto gates = gates_of<TABLES>(loop.form, loop.tables, loop.step);
+  auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
+  const float top = loop.form.dac_bits == FLOAT ? 1.0f : full_scale(loop.form.dac_bits);
   double dstep[4] = {0, 0, 0, 0};
   float *h = dh.data_ptr<float>(), *d = dc.data_ptr<float>();
   for (int64_t t = steps - 1; t >= 0; --t) {
@@ -216,7 +231,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Tensor& recurrent
       backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
                                    out + b * columns, dstep, n, gates, cell, top);
   }
-  if (h0) product.run(dv.select(0, 0), dh);
+  if (loop.h0) product.run(dv.select(0, 0), dh);
   Tensor grad_step = at::empty({4}, voltages.options());
   for (int k = 0; k < 4; ++k) grad_step.data_ptr<float>()[k] = float(dstep[k]);
   return {dv, grad_step, dh, dc};
@@ -269,23 +284,22 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Te
                                    MaybeTensor spread, MaybeTensor squares, bool exact, MaybeTensor gain,
                                    bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
-  checked(voltages), checked(step);
+  checked(voltages);
   if (gain) check_codes(recurrent, *gain);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
-  return run(voltages, recurrent, step, tables ? checked(*tables) : step, cell_table ? checked(*cell_table) : step,
-             form_of(form), h0, c0, key.vec(), deviation, spread_key.vec(), spread, squares,
-             exact, gain, values);
+  return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0),
+             {key.vec(), deviation, spread_key.vec(), spread, squares}, exact, gain, values);
 }
 
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
-                             Tensor hidden, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells,
-                             MaybeTensor grad_values, bool steps) {
+                             Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
+                             bool steps) {
   at::AutoDispatchBelowADInplaceOrView guard;
   auto run = form[1] == FLOAT ? (steps ? run_backward<false, true> : run_backward<false, false>)
                               : (steps ? run_backward<true, true> : run_backward<true, false>);
-  return run(voltages, recurrent, step, tables ? *tables : step, cell_table ? *cell_table : step, form_of(form), h0,
-             c0, hidden, cells, grad_hidden, grad_cells, grad_values);
+  return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0), cells, grad_hidden, grad_cells,
+             grad_values);
 }
 
 }  // namespace
@@ -304,7 +318,7 @@ TORCH_LIBRARY(ohmgate, m) {
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
-      "int[] form, Tensor? h0, Tensor? c0, Tensor hidden, Tensor cells, Tensor? grad_hidden, Tensor? grad_cells, "
+      "int[] form, Tensor? h0, Tensor? c0, Tensor cells, Tensor? grad_hidden, Tensor? grad_cells, "
       "Tensor? grad_values, bool steps) -> Tensor[]",
       &backward);
 }

@@ -85,9 +85,8 @@ class Recurrence(Function):
         voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
         grads = [None if g is None else g.contiguous() for g in grads]
         needs = dict(zip(("recurrent", "step", "hidden", "cell"), ctx.needs_input_grad[3:]))
-        start = (hidden, cell, hiddens, cells)
         dv, dstep, dhidden, dcell = ctx.built.lstm_backward(
-            voltages, recurrent, step, tables, cell_table, ctx.form, *start, *grads, needs["step"]
+            voltages, recurrent, step, tables, cell_table, ctx.form, hidden, cell, cells, *grads, needs["step"]
         )
         return (
             None,

@@ -4,6 +4,15 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+FORMATS = (
+    "dac_bits",
+    "adc_bits",
+    "cell_bits",
+    "cell_fraction",
+    "tanh_bits",
+    "tanh_fraction",
+)  #: as kernel.cpp's Form
+
 
 class CodeSums(Function):
     """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
@@ -54,14 +63,14 @@ class Recurrence(Function):
     def forward(ctx, built, loop, voltages, recurrent, step, hidden, cell):
         hidden = None if hidden is None else hidden.contiguous()
         voltages = voltages.contiguous()
-        noise = loop.noise
+        noise, formats = loop.noise, [getattr(loop.config, name) for name in FORMATS]
         hiddens, cells, values = built.lstm_forward(
             voltages,
             recurrent,
             step,
             loop.tables,
             loop.cell_table,
-            loop.form.for_kernel,
+            formats,
             hidden,
             cell,
             noise.adc_key,
@@ -71,11 +80,11 @@ class Recurrence(Function):
             noise.squares,
             loop.exact,
             loop.gain,
-            loop.form.output == "value",
+            loop.config.output == "value",
         )
         tables = (loop.tables, loop.cell_table)
         ctx.save_for_backward(voltages, recurrent, step, *tables, hidden, cell, hiddens, cells)
-        ctx.built, ctx.form = built, loop.form.for_kernel
+        ctx.built, ctx.formats = built, formats
         ctx.set_materialize_grads(False)
         return hiddens, cells, values
 
@@ -86,7 +95,7 @@ class Recurrence(Function):
         grads = [None if g is None else g.contiguous() for g in grads]
         needs = dict(zip(("recurrent", "step", "hidden", "cell"), ctx.needs_input_grad[3:]))
         dv, dstep, dhidden, dcell = ctx.built.lstm_backward(
-            voltages, recurrent, step, tables, cell_table, ctx.form, hidden, cell, cells, *grads, needs["step"]
+            voltages, recurrent, step, tables, cell_table, ctx.formats, hidden, cell, cells, *grads, needs["step"]
         )
         return (
             None,

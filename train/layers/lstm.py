@@ -12,7 +12,7 @@ from ...model.tables import cell_tanh_table, gate_tables
 from .array import ArrayModule, Prepared, check_finite, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .kernel_functions import CodeSums
-from .sequence import Loop, LstmFormat, StepNoise, Trace, eager_sequence, kernel_sequence
+from .sequence import Loop, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
 
 
@@ -30,16 +30,6 @@ class LstmArray(ArrayModule):
         self.inputs, self.hidden = inputs, hidden
         # in state dicts, so that cells of another input drive are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
-        self.form = LstmFormat(
-            config.dac_bits,
-            config.adc_bits,
-            config.activation_bits,
-            config.cell_bits,
-            config.cell_fraction,
-            config.tanh_bits,
-            config.tanh_fraction,
-            config.output,
-        )
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
@@ -124,7 +114,7 @@ class LstmArray(ArrayModule):
         """What the loop over steps goes by."""
         tables, cell_table = self._tables(array)
         return Loop(
-            form=self.form,
+            config=self.config,
             recurrent=recurrent,
             step=array.step,
             tables=tables,
@@ -182,14 +172,14 @@ class LstmArray(ArrayModule):
         """Tables of values; in evaluation those of the image, in training rounded the same way by torch."""
         if self.config.adc_bits == FLOAT:
             return None, None
-        a, dtype = self.config.activation_bits, torch.float64
+        config, a, dtype = self.config, self.config.activation_bits, torch.float64
         if array.integers is None:
-            dtype, entries = torch.float32, _training_tables(array.step.detach().cpu(), self.config.adc_bits, a)
+            dtype, entries = torch.float32, _training_tables(array.step.detach().cpu(), config.adc_bits, a)
         else:
             entries = array.integers.tables()
         scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
-        tables = entries.to(dtype) * scales
-        return tables.to(array.step.device), _cell_values(self.form, dtype).to(array.step.device)
+        cell_table = _cell_values(config.tanh_bits, config.tanh_fraction, a, dtype)
+        return (entries.to(dtype) * scales).to(array.step.device), cell_table.to(array.step.device)
 
 
 _gate_tables = lru_cache(maxsize=64)(gate_tables)
@@ -197,9 +187,8 @@ _gate_tables = lru_cache(maxsize=64)(gate_tables)
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # or a training after an inference could not use it
-def _cell_values(form: LstmFormat, dtype: torch.dtype) -> torch.Tensor:
-    table = cell_tanh_table(form.tanh_bits, form.tanh_fraction, form.activation_bits)
-    return torch.from_numpy(table).to(dtype) * 2.0 ** (1 - form.activation_bits)
+def _cell_values(tanh_bits: int, tanh_fraction: int, bits: int, dtype: torch.dtype) -> torch.Tensor:
+    return torch.from_numpy(cell_tanh_table(tanh_bits, tanh_fraction, bits)).to(dtype) * 2.0 ** (1 - bits)
 
 
 def _training_tables(step: torch.Tensor, adc_bits: int, bits: int) -> torch.Tensor:

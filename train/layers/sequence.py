@@ -11,36 +11,10 @@ import torch
 
 from ...model.formats import signed_range
 from ..kernel.build import loaded_kernel
-from .config import FLOAT
+from .config import FLOAT, QuantConfig
 from .gaussian import normals
 from .kernel_functions import Recurrence
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
-
-
-@dataclass(frozen=True)
-class LstmFormat:
-    """Number formats of an LSTM layer; 32 DAC or ADC bits mean float (docs/numerics.md names the fields)."""
-
-    dac_bits: int
-    adc_bits: int
-    activation_bits: int
-    cell_bits: int
-    cell_fraction: int
-    tanh_bits: int
-    tanh_fraction: int
-    output: str
-
-    @property
-    def for_kernel(self) -> list[int]:
-        """In the order of kernel.cpp, which needs no activation bits."""
-        return [
-            self.dac_bits,
-            self.adc_bits,
-            self.cell_bits,
-            self.cell_fraction,
-            self.tanh_bits,
-            self.tanh_fraction,
-        ]
 
 
 @dataclass(frozen=True)
@@ -58,7 +32,7 @@ class StepNoise:
 class Loop:
     """What the loop over steps goes by, besides the voltages of the rows before the hidden ones."""
 
-    form: LstmFormat
+    config: QuantConfig  #: number formats; 32 DAC or ADC bits mean float
     recurrent: torch.Tensor  #: (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage
     step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
     tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
@@ -138,19 +112,19 @@ def _product(hidden, recurrent):
 
 def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None):
     """Element-wise part of one step: voltages (B, 4n), cell (B, n) to hidden codes, new cell and hidden values."""
-    form, seen = loop.form, {"voltage": v}
-    if form.adc_bits == FLOAT:
+    config, seen = loop.config, {"voltage": v}
+    if config.adc_bits == FLOAT:
         f, i, o, g = (v * loop.step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         product = torch.sigmoid(o) * torch.tanh(cell)
     else:
-        gates = gate_values(v, loop.step, loop.tables, form.adc_bits)
+        gates = gate_values(v, loop.step, loop.tables, config.adc_bits)
         f, i, o, g = gates.unbind(-2)
-        cell = cell_state(f, cell, i, g, form.cell_bits, form.cell_fraction)
-        product = o * cell_tanh(cell, loop.cell_table, form.tanh_bits, form.tanh_fraction)
+        cell = cell_state(f, cell, i, g, config.cell_bits, config.cell_fraction)
+        product = o * cell_tanh(cell, loop.cell_table, config.tanh_bits, config.tanh_fraction)
         if stages is not None:
-            seen |= {"adc": v.floor().clamp(*signed_range(form.adc_bits)), "gates": gates, "cell": cell}
-    hidden = product if form.dac_bits == FLOAT else symmetric_code(product, form.dac_bits)
+            seen |= {"adc": v.floor().clamp(*signed_range(config.adc_bits)), "gates": gates, "cell": cell}
+    hidden = product if config.dac_bits == FLOAT else symmetric_code(product, config.dac_bits)
     if stages is not None:
         stages.append(seen | {"hidden": hidden})
     return hidden, cell, product

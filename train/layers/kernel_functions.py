@@ -4,14 +4,7 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-FORMATS = (
-    "dac_bits",
-    "adc_bits",
-    "cell_bits",
-    "cell_fraction",
-    "tanh_bits",
-    "tanh_fraction",
-)  #: as kernel.cpp's Form
+FORMATS = ("dac_bits", "adc_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")  #: kernel.cpp's Form
 
 
 class CodeSums(Function):

@@ -1,6 +1,6 @@
 """The register bus: identification, run control, counters, and the loading of tables, gains and weights."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
-from .register_twin import COUNTERS, RegisterTwin
+from .register_twin import COUNTERS, RegisterTwin, entries_of
 from .wishbone import WishboneSignature
 
 
@@ -58,40 +58,40 @@ class RegisterBus(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bus, layers = self.bus, self.design.layers
-        fingerprint = int(self.design.fingerprint, 16)
+        state = _State(len(self.design.layers))
+        self._selected_layer(m, state)
+        writes, refused = self._accesses(m, state)
+        self._control(m, state, writes, refused)
+        self._tables(m, state, writes)
+        self._gains(m, state, writes)
+        self._programming(m, state, writes)
+        return m
 
-        plain = (*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH")
-        word = {name: Signal(32, name=name.lower()) for name in plain}
-        layer_select = Signal(range(max(len(layers), 2)))
-        entry, gate = Signal(16), Signal(2)
-        row, column = Signal(16), Signal(16)
-        unlocked, refused, error, programming = Signal(), Signal(), Signal(), Signal()
-
-        # What the selected layer is.
-        geometry, formats = Signal(32), Signal(32)
-        selected = {name: Signal(16, name=f"selected_{name}") for name in ("rows", "columns", "entries", "gates")}
-        with m.Switch(layer_select):
-            for index, layer in enumerate(layers):
+    def _selected_layer(self, m: Module, state: "_State") -> None:
+        """What the selected layer is: for its registers, and for the check of what is loaded."""
+        selected = state.selected
+        with m.Switch(state.layer_select):
+            for index, layer in enumerate(self.design.layers):
+                formats = {
+                    "DAC_BITS": layer.dac_bits,
+                    "WEIGHT_BITS": layer.weight_bits,
+                    "ADC_BITS": layer.adc_bits,
+                    "TABLE_BITS": layer.loaded_table_bits,
+                    "GATES": layer.gates,
+                }
                 with m.Case(index):
                     m.d.comb += [
-                        geometry.eq(BY_NAME["GEOMETRY"].pack(ROWS=layer.rows, COLUMNS=layer.columns)),
-                        formats.eq(
-                            BY_NAME["FORMAT"].pack(
-                                DAC_BITS=layer.dac_bits,
-                                WEIGHT_BITS=layer.weight_bits,
-                                ADC_BITS=layer.adc_bits,
-                                TABLE_BITS=layer.loaded_table_bits,
-                                GATES=layer.gates,
-                            )
-                        ),
+                        state.geometry.eq(BY_NAME["GEOMETRY"].pack(ROWS=layer.rows, COLUMNS=layer.columns)),
+                        state.formats.eq(BY_NAME["FORMAT"].pack(**formats)),
                         selected["rows"].eq(layer.rows),
                         selected["columns"].eq(layer.columns),
-                        selected["entries"].eq(2**layer.adc_bits if layer.loaded_table_bits else 0),
+                        selected["entries"].eq(entries_of(layer)),
                         selected["gates"].eq(layer.gates),
                     ]
 
-        # One access: decide in the request's cycle, answer in the next.
+    def _accesses(self, m: Module, state: "_State") -> tuple[dict[str, Value], Value]:
+        """Decides an access in its cycle, answers in the next. Returns each register's accepted write; a refusal."""
+        bus = self.bus
         access, respond, refuse, accepted = Signal(), Signal(init=1), Signal(), Signal()
         address = Signal(ADDRESS_BITS)
         m.d.comb += [
@@ -100,107 +100,99 @@ class RegisterBus(wiring.Component):
             address.eq(Cat(Const(0, 2), bus.adr)),
         ]
         m.d.sync += [bus.ack.eq(access & respond & ~refuse), bus.err.eq(access & respond & refuse)]
+        read = self._readable(state)
+        with m.Switch(address):
+            for register in REGISTERS:
+                with m.Case(register.address):
+                    m.d.sync += bus.dat_r.eq(read.get(register.name, 0))
+                    if register.access == "ro":
+                        m.d.comb += refuse.eq(bus.we)
+                    else:
+                        m.d.comb += refuse.eq(bus.we & self._refused(register.name, state))
+            with m.Default():
+                m.d.comb += refuse.eq(1)
+        m.d.comb += respond.eq(~(state.programming & bus.we & (address == BY_NAME["LEVEL"].address) & ~refuse))
+        writes = {r.name: accepted & (address == r.address) for r in REGISTERS if r.access != "ro"}
+        return writes, access & respond & refuse
 
-        read = {
+    def _readable(self, state: "_State") -> dict:
+        """The word of every register that does not read as 0."""
+        fingerprint = int(self.design.fingerprint, 16)
+        return {
             "ID": ID_VALUE,
             "VERSION": VERSION_VALUE,
             "FINGERPRINT_LOW": fingerprint & 0xFFFFFFFF,
             "FINGERPRINT_HIGH": fingerprint >> 32,
-            "LAYERS": len(layers),
+            "LAYERS": len(self.design.layers),
             "CONTROL": self.enable,
-            "STATUS": Cat(unlocked, refused, self.busy, programming, error),
-            "LAYER": layer_select,
-            "GEOMETRY": geometry,
-            "FORMAT": formats,
-            "TABLE_ADDRESS": Cat(entry, gate),
-            "ROW": row,
-            "COLUMN": column,
-            **word,
+            "STATUS": Cat(state.unlocked, state.refused, self.busy, state.programming, state.error),
+            "LAYER": state.layer_select,
+            "GEOMETRY": state.geometry,
+            "FORMAT": state.formats,
+            "TABLE_ADDRESS": Cat(state.entry, state.gate),
+            "ROW": state.row,
+            "COLUMN": state.column,
+            **state.word,
         }
-        writes = {
-            name: accepted & (address == BY_NAME[name].address)
-            for name in (r.name for r in REGISTERS)
-            if BY_NAME[name].access != "ro"
-        }
-        with m.Switch(address):
-            for register in REGISTERS:
-                with m.Case(register.address):
-                    if register.access != "wo":
-                        m.d.sync += bus.dat_r.eq(read[register.name])
-                    else:
-                        m.d.sync += bus.dat_r.eq(0)
-                    if register.access == "ro":
-                        m.d.comb += refuse.eq(bus.we)
-                    elif register.name in LOAD_REGISTERS:
-                        m.d.comb += refuse.eq(
-                            bus.we
-                            & (
-                                ~unlocked
-                                | self.enable
-                                | ~bus.sel.all()
-                                | self._illegal(register.name, selected, gate, entry, row, column)
-                            )
-                        )
-                    elif register.name == "CONTROL":
-                        m.d.comb += refuse.eq(bus.we & (~bus.sel.all() | (bus.dat_w[0] & ~unlocked)))
-                    elif register.name == "LAYER":
-                        m.d.comb += refuse.eq(bus.we & (~bus.sel.all() | (bus.dat_w >= len(layers))))
-                    else:
-                        m.d.comb += refuse.eq(bus.we & ~bus.sel.all())
-            with m.Default():
-                m.d.comb += refuse.eq(1)
-        m.d.comb += respond.eq(~(programming & bus.we & (address == BY_NAME["LEVEL"].address) & ~refuse))
 
-        # Plain registers.
-        with m.If(writes["SCRATCH"]):
-            m.d.sync += word["SCRATCH"].eq(bus.dat_w)
-        with m.If(writes["LAYER"]):
-            m.d.sync += layer_select.eq(bus.dat_w)
-        self._counters(m, word)
-        with m.If(access & respond & refuse):
-            m.d.sync += error.eq(1)
+    def _refused(self, name: str, state: "_State") -> Value:
+        """Is a write to a writable register refused?"""
+        data, part = self.bus.dat_w, ~self.bus.sel.all()
+        if name in LOAD_REGISTERS:
+            return ~state.unlocked | self.enable | part | self._outside(name, state)
+        if name == "CONTROL":
+            return part | (data[0] & ~state.unlocked)
+        if name == "LAYER":
+            return part | (data >= len(self.design.layers))
+        return part
 
-        # Control and the fingerprint.
-        m.d.sync += self.restart.eq(0)
-        with m.If(writes["CONTROL"]):
-            m.d.sync += [self.enable.eq(bus.dat_w[0]), self.restart.eq(bus.dat_w[1])]
-            with m.If(bus.dat_w[2]):
-                m.d.sync += [error.eq(0), *(word[name].eq(0) for name in COUNTERS)]
-        with m.If(writes["UNLOCK_LOW"]):
-            m.d.sync += word["UNLOCK_LOW"].eq(bus.dat_w)
-        with m.If(writes["UNLOCK_HIGH"]):
-            right = Cat(word["UNLOCK_LOW"], bus.dat_w) == fingerprint
-            m.d.sync += [word["UNLOCK_HIGH"].eq(bus.dat_w), unlocked.eq(right), refused.eq(~right)]
-            with m.If(~right):
-                m.d.sync += self.enable.eq(0)
-
-        self._tables(m, writes, layer_select, selected, entry, gate)
-        self._gains(m, writes, layer_select)
-        self._programming(m, writes, layer_select, selected, row, column, programming)
-        return m
-
-    def _illegal(self, name, selected, gate, entry, row, column):
-        """Is the access outside the selected layer?"""
+    def _outside(self, name: str, state: "_State") -> Value | int:
+        """Would a write load what the selected layer does not have?"""
+        selected = state.selected
         if name == "GAIN":
             return self.bus.dat_w[16:18] >= selected["gates"]
         if name == "TABLE_DATA":
-            return (entry >= selected["entries"]) | (gate >= selected["gates"])
+            return (state.entry >= selected["entries"]) | (state.gate >= selected["gates"])
         if name == "LEVEL":
-            return (row >= selected["rows"]) | (column >= selected["columns"])
+            return (state.row >= selected["rows"]) | (state.column >= selected["columns"])
         return 0
 
-    def _counters(self, m, word):
+    def _control(self, m: Module, state: "_State", writes: dict[str, Value], refused: Value) -> None:
+        """Plain registers, counters, STATUS.ERROR, run control and the fingerprint."""
+        data, word = self.bus.dat_w, state.word
+        with m.If(writes["SCRATCH"]):
+            m.d.sync += word["SCRATCH"].eq(data)
+        with m.If(writes["LAYER"]):
+            m.d.sync += state.layer_select.eq(data)
+        self._counters(m, word)
+        with m.If(refused):
+            m.d.sync += state.error.eq(1)
+        m.d.sync += self.restart.eq(0)
+        with m.If(writes["CONTROL"]):
+            m.d.sync += [self.enable.eq(data[0]), self.restart.eq(data[1])]
+            with m.If(data[2]):
+                m.d.sync += [state.error.eq(0), *(word[name].eq(0) for name in COUNTERS)]
+        with m.If(writes["UNLOCK_LOW"]):
+            m.d.sync += word["UNLOCK_LOW"].eq(data)
+        with m.If(writes["UNLOCK_HIGH"]):
+            right = Cat(word["UNLOCK_LOW"], data) == int(self.design.fingerprint, 16)
+            m.d.sync += [word["UNLOCK_HIGH"].eq(data), state.unlocked.eq(right), state.refused.eq(~right)]
+            with m.If(~right):
+                m.d.sync += self.enable.eq(0)
+
+    def _counters(self, m: Module, word: dict[str, Signal]) -> None:
         for name, amount in zip(COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)):
             total = Signal(33, name=f"{name.lower()}_total")
             m.d.comb += total.eq(word[name] + amount)
             m.d.sync += word[name].eq(Mux(total[32], 0xFFFFFFFF, total))
 
-    def _tables(self, m, writes, layer_select, selected, entry, gate):
-        data = self.bus.dat_w
+    def _tables(self, m: Module, state: "_State", writes: dict[str, Value]) -> None:
+        """Entries of tables: their address, which advances, and the ports that write them."""
+        data, entry, gate = self.bus.dat_w, state.entry, state.gate
         with m.If(writes["TABLE_ADDRESS"]):
             m.d.sync += [entry.eq(data[0:16]), gate.eq(data[16:18])]
         with m.If(writes["TABLE_DATA"]):
-            with m.If(entry == selected["entries"] - 1):
+            with m.If(entry == state.selected["entries"] - 1):
                 m.d.sync += [entry.eq(0), gate.eq(gate + 1)]
             with m.Else():
                 m.d.sync += entry.eq(entry + 1)
@@ -208,24 +200,25 @@ class RegisterBus(wiring.Component):
             if layer.loaded_table_bits:
                 table = getattr(self, f"table_{index}")
                 m.d.comb += [
-                    table.en.eq(writes["TABLE_DATA"] & (layer_select == index)),
+                    table.en.eq(writes["TABLE_DATA"] & (state.layer_select == index)),
                     table.gate.eq(gate),
                     table.entry.eq(entry),
                     table.data.eq(data),
                 ]
 
-    def _gains(self, m, writes, layer_select):
+    def _gains(self, m: Module, state: "_State", writes: dict[str, Value]) -> None:
         data = self.bus.dat_w
         for index, layer in enumerate(self.design.layers):
             setup = getattr(self, f"setup_{index}")
             for number in range(layer.gates):
-                with m.If(writes["GAIN"] & (layer_select == index) & (data[16:18] == number)):
+                with m.If(writes["GAIN"] & (state.layer_select == index) & (data[16:18] == number)):
                     m.d.sync += [setup.mult[number].eq(data[0:8]), setup.shift[number].eq(data[8:14])]
 
-    def _programming(self, m, writes, layer_select, selected, row, column, programming):
-        data = self.bus.dat_w
+    def _programming(self, m: Module, state: "_State", writes: dict[str, Value]) -> None:
+        """Cells: their address, which advances, and the ports that program them."""
+        data, row, column, programming = self.bus.dat_w, state.row, state.column, state.programming
         at_row, at_column, level, strobe = Signal(16), Signal(16), Signal(8), Signal()
-        at_layer = Signal.like(layer_select)
+        at_layer = Signal.like(state.layer_select)
         m.d.sync += strobe.eq(writes["LEVEL"])
         with m.If(writes["ROW"]):
             m.d.sync += row.eq(data)
@@ -236,10 +229,10 @@ class RegisterBus(wiring.Component):
                 at_row.eq(row),
                 at_column.eq(column),
                 level.eq(data),
-                at_layer.eq(layer_select),
+                at_layer.eq(state.layer_select),
                 programming.eq(1),
             ]
-            with m.If(column == selected["columns"] - 1):
+            with m.If(column == state.selected["columns"] - 1):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
             with m.Else():
                 m.d.sync += column.eq(column + 1)
@@ -254,3 +247,18 @@ class RegisterBus(wiring.Component):
             ]
             with m.If(setup.program_done & programming & (at_layer == index)):
                 m.d.sync += programming.eq(0)
+
+
+class _State:
+    """Registers, and what is known of the selected layer, that the parts of the register bus share."""
+
+    def __init__(self, layers: int):
+        plain = (*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH")
+        self.word = {name: Signal(32, name=name.lower()) for name in plain}
+        self.layer_select = Signal(range(max(layers, 2)))
+        self.entry, self.gate = Signal(16), Signal(2, name="gate")
+        self.row, self.column = Signal(16), Signal(16, name="column")
+        self.unlocked, self.refused, self.error, self.programming = Signal(), Signal(), Signal(), Signal()
+        self.geometry, self.formats = Signal(32), Signal(32, name="formats")
+        names = ("rows", "columns", "entries", "gates")
+        self.selected = {name: Signal(16, name=f"selected_{name}") for name in names}

@@ -23,7 +23,11 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 LONG = re.compile(r"#.*\b(minute|minutes|hours)\b")  #: a line whose comment says so is not run here
-SHORTER = {"train": ["--epochs", "2"], "montecarlo": ["--draws", "2"]}  #: what runs here beside the page's options
+SHORTER = {  #: what runs here beside the page's options
+    "train": ["--epochs", "2"],
+    "montecarlo": ["--draws", "2"],
+    "simulate": ["--sequences", "1"],
+}
 
 
 def blocks(text: str, language: str) -> list[tuple[str, str]]:

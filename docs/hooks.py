@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "train/data/README.md", "results/*.*")
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)]*)?\))")
 FIELD = re.compile(r'^( +)(\w+: .*?)  #: ([^"\n]*)$', re.MULTILINE)
+DOCSTRING = re.compile(r'^ *"""[^"\n].*?"""$', re.MULTILINE | re.DOTALL)
+PRODUCT = re.compile(r"(?<=\w)\*(?=\w)")  #: in a docstring, where Markdown would see emphasis
 ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):(?=<code)")
 
 
@@ -24,7 +26,9 @@ def on_config(config):
     shutil.rmtree(package, ignore_errors=True)
     shutil.copytree(ROOT / "ohmgate", package, ignore=shutil.ignore_patterns("__pycache__"))
     for path in package.rglob("*.py"):
-        path.write_text(FIELD.sub(r'\1\2\n\1"""\3"""', path.read_text(encoding="utf-8")), encoding="utf-8")
+        text = FIELD.sub(r'\1\2\n\1"""\3"""', path.read_text(encoding="utf-8"))
+        text = DOCSTRING.sub(lambda found: PRODUCT.sub("\N{ASTERISK OPERATOR}", found[0]), text)
+        path.write_text(text, encoding="utf-8")
 
 
 def on_files(files, config):

@@ -1,6 +1,7 @@
 """A design as a PyTorch network, and its way to and from the network description."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,9 +117,15 @@ def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
     return codes * scale + offset
 
 
-def _module(layer: Layer, floating: bool, fast: bool, ranges: dict) -> ArrayModule:
+def _module(layer: Layer, floating: bool, fast: bool, ranges: dict[str, Any]) -> ArrayModule:
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
-    shared = {"bias_rows": layer.bias_rows, "adc_range": layer.adc_range, "tables": layer.tables, **bits, **ranges}
+    shared: dict[str, Any] = {
+        "bias_rows": layer.bias_rows,
+        "adc_range": layer.adc_range,
+        "tables": layer.tables,
+        **bits,
+        **ranges,
+    }
     if layer.kind == "lstm":
         config = QuantConfig(**shared, **{name: getattr(layer, name) for name in LSTM_FIELDS})
         return LstmArray(layer.inputs, layer.hidden, config, fast)

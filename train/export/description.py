@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
@@ -82,7 +83,7 @@ def _network(arrays: list[ArrayModule], emit: str, name: str, fields: dict) -> N
 def _layer(array: ArrayModule) -> Layer:
     """The layer's description, with as many ADCs as columns. A head gives its ADC codes."""
     config = array.config
-    shared = {
+    shared: dict[str, Any] = {
         "inputs": array.inputs,
         "adcs": array.cells.shape[1],
         "dac_bits": config.dac_bits,

@@ -1,6 +1,6 @@
 """The check of types in `make lint`: which errors it refuses. basedpyright itself runs there."""
 
-from tests.type_errors import LIST, ROOT, listed, refused
+from tests.type_errors import LIST, ROOT, fewer, listed, refused
 
 
 def errors(path: str, count: int = 1, rule: str = "reportReturnType") -> list[dict]:
@@ -21,6 +21,14 @@ def test_a_folder_may_have_what_the_list_says_and_no_more():
         "model/room/x.py:7: no int (reportReturnType)",
         "model/: 1 type errors, at most 0",
     ]
+    assert fewer(errors("train/x.py", 2) + errors("tests/x.py"), most) == []
+    assert fewer(errors("train/x.py"), most) == ["train/: 1 type errors; say so in docs/testing.md"]
+
+
+def test_a_syntax_error_has_no_rule():
+    [error] = errors("cli/x.py")
+    del error["rule"]
+    assert refused([error], {}) == ["cli/x.py:7: no int (syntax)", "cli/: 1 type errors, at most 0"]
 
 
 def test_an_import_that_is_not_found_is_refused_everywhere():

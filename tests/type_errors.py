@@ -42,14 +42,24 @@ def refused(errors: list[dict], most: dict[str, float]) -> list[str]:
     return lines + [f"{folder}/: {counts[folder]} type errors, at most {most.get(folder, 0)}" for folder in over]
 
 
+def fewer(errors: list[dict], most: dict[str, float]) -> list[str]:
+    """Lines about folders that have fewer errors than the list says."""
+    counts = Counter(_folder(error) for error in errors)
+    less = {folder: counts[folder] for folder, limit in most.items() if counts[folder] < limit < float("inf")}
+    return [f"{folder}/: {count} type errors; say so in {LIST.relative_to(ROOT)}" for folder, count in less.items()]
+
+
 def _folder(error: dict) -> str:
     return Path(error["file"]).relative_to(ROOT).parts[0]
 
 
 def _line(error: dict) -> str:
     line = error["range"]["start"]["line"] + 1 if "range" in error else 1  # none for a whole file
-    return f"{Path(error['file']).relative_to(ROOT)}:{line}: {error['message'].splitlines()[0]} ({error.get('rule')})"
+    return f"{Path(error['file']).relative_to(ROOT)}:{line}: {error['message'].splitlines()[0]} ({error.get('rule', 'syntax')})"
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(refused(found(), listed(LIST.read_text(encoding="utf-8")))) or None)
+    errors, most = found(), listed(LIST.read_text(encoding="utf-8"))
+    for line in fewer(errors, most):
+        print(line)
+    sys.exit("\n".join(refused(errors, most)) or None)

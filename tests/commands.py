@@ -28,7 +28,7 @@ _context.set_forkserver_preload([
 class Ended:
     """``status`` is negative where a signal ended the command."""
 
-    status: int
+    status: int | None
     out: str
     err: str
 
@@ -41,11 +41,19 @@ class Ended:
 class Command:
     """A command that runs in ``folder``, with ``before`` called first in its process."""
 
-    def __init__(self, arguments, folder: Path, environment: dict | None = None, before: Callable | None = None):
+    def __init__(
+        self,
+        arguments,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        before: Callable[[], object] | None = None,
+    ):
         self.output = Path(tempfile.mkdtemp(prefix="ohmgate_command_"))
         given = ([str(a) for a in arguments], str(folder), environment or {}, self.output, before)
         self.process = _context.Process(target=_run, args=given)
         self.process.start()
+        assert self.process.pid is not None
+        self.group = self.process.pid
 
     def wait_for(self, what: Callable[["Command"], object]):
         """What ``what`` returns as soon as it is something; fails if the command ends before."""
@@ -76,22 +84,26 @@ class Command:
     def end(self, number: int | None = None) -> Ended:
         """Send the signal, if any, to it and all that it has started, and wait for it."""
         if number is not None:
-            os.killpg(self.process.pid, number)
+            os.killpg(self.group, number)
         self.process.join(SECONDS)
         if self.process.is_alive():
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.group, signal.SIGKILL)
             self.process.join()
         said = [(self.output / name).read_text(errors="replace") for name in ("out", "err")]
         shutil.rmtree(self.output)
         return Ended(self.process.exitcode, *said)
 
 
-def run(arguments, folder: Path, environment: dict | None = None, before: Callable | None = None) -> Ended:
+def run(
+    arguments, folder: Path, environment: dict[str, str] | None = None, before: Callable[[], object] | None = None
+) -> Ended:
     """A command from its begin to its end."""
     return Command(arguments, folder, environment, before).end()
 
 
-def _run(arguments: list[str], folder: str, environment: dict, output: Path, before: Callable | None) -> None:
+def _run(
+    arguments: list[str], folder: str, environment: dict[str, str], output: Path, before: Callable[[], object] | None
+) -> None:
     from ohmgate.cli.main import main
 
     os.setpgid(0, 0)

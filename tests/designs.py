@@ -9,6 +9,8 @@ Everything follows a numpy generator, so one seed gives one case:
 With hypothesis, draw the seed: ``@given(seeds)``.
 """
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -83,7 +85,7 @@ def _divisor(rng: np.random.Generator, number: int) -> int:
     return int(rng.choice([d for d in range(1, number + 1) if number % d == 0]))
 
 
-def _shared(rng, max_bits: int, max_conversion: int) -> dict:
+def _shared(rng, max_bits: int, max_conversion: int) -> dict[str, Any]:
     timed = max_conversion >= 2 and rng.random() < 0.5
     return {
         "weight_bits": int(rng.integers(1, max_bits + 1)),
@@ -133,7 +135,7 @@ def _dense(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed
     return DenseLayer(**_override(DenseLayer, values, fixed))
 
 
-def _override(layer: type, values: dict, fixed: dict) -> dict:
+def _override(layer: type, values: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
     return values | {k: v for k, v in fixed.items() if k in layer.__dataclass_fields__}
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 import pytest
 
 
-def every_field(parts: Iterable, checked_elsewhere: frozenset[tuple[str, str]] = frozenset()):
+def every_field(parts: Iterable[Any], checked_elsewhere: frozenset[tuple[str, str]] = frozenset()):
     """Parametrises a test by ``part`` and the ``name`` of each of its fields, but for those that are parts themselves.
 
     ``checked_elsewhere`` are pairs of a class's name and a field's.

@@ -1,9 +1,9 @@
 """The check of types in `make lint`: which errors it refuses. basedpyright itself runs there."""
 
-from tests.type_errors import LIST, ROOT, fewer, listed, refused
+from tests.type_errors import LIST, ROOT, Error, fewer, listed, refused
 
 
-def errors(path: str, count: int = 1, rule: str = "reportReturnType") -> list[dict]:
+def errors(path: str, count: int = 1, rule: str = "reportReturnType") -> list[Error]:
     place = {"file": str(ROOT / path), "range": {"start": {"line": 6}}}
     return [{**place, "message": "no int\n  but None", "rule": rule}] * count
 

@@ -36,7 +36,7 @@ class RangedWeights(Fixed, nn.Module):
     ``groups`` of columns have a gain each. ``full_scale`` is the real input that the largest DAC code stands for.
     """
 
-    FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "form", "function", "output_bits"})
+    FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "function", "output_bits"})
 
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
         super().__init__()

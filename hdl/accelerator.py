@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
 from ..model.layers import Layer
@@ -13,6 +13,7 @@ from ..model.network import Network
 from ..model.reference import Result, run
 from ..model.registers import ADDRESS_BITS
 from .array_port import ArraySignature
+from .component import Component
 from .dense_layer import DenseLayerCore
 from .lstm_layer import LstmLayerCore, trace_signature
 from .register_bus import RegisterBus
@@ -20,15 +21,18 @@ from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature
 
-CORES = {"lstm": LstmLayerCore, "dense": DenseLayerCore}
 
-
-def layer_core(layer: Layer, trace: bool = False) -> wiring.Component:
+def layer_core(layer: Layer, trace: bool = False) -> LstmLayerCore | DenseLayerCore:
     """The component of a layer."""
     return LstmLayerCore(layer, trace) if layer.kind == "lstm" else DenseLayerCore(layer)
 
 
-def accelerator_members(design: Design, trace: bool) -> dict:
+def layer_latency(layer: Layer) -> int:
+    """``latency`` of a layer's component."""
+    return LstmLayerCore.latency_of(layer) if layer.kind == "lstm" else DenseLayerCore.latency_of(layer)
+
+
+def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
     """Streams ``x`` and ``y``, the register bus, and on request a trace port for each LSTM layer."""
     members = {
         "x": In(input_stream(design.layers[0])),
@@ -42,7 +46,7 @@ def accelerator_members(design: Design, trace: bool) -> dict:
     return members
 
 
-class Accelerator(wiring.Component):
+class Accelerator(Component):
     """Everything digital: the layers as a chain of streams, and the registers.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes.
@@ -67,14 +71,12 @@ class Accelerator(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an input to its result, the conversions of all layers aside."""
-        return sum(CORES[layer.kind].latency_of(layer) for layer in self.design.layers)
+        return sum(layer_latency(layer) for layer in self.design.layers)
 
     def cycles(self, conversion: int) -> int:
         """Cycles of a time step of the slowest layer; ``conversion`` counts where the design leaves it open."""
         return max(
-            time_step_cycles(
-                layer.conversions, layer.conversion_cycles or conversion, CORES[layer.kind].latency_of(layer) - 1
-            )
+            time_step_cycles(layer.conversions, layer.conversion_cycles or conversion, layer_latency(layer) - 1)
             for layer in self.design.layers
         )
 

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..model.layers import Layer
 from ..model.network import nominal_tables, table_patterns
+from .component import Component
 
 
 class TableWriteSignature(wiring.Signature):
@@ -27,7 +28,7 @@ class TableWriteSignature(wiring.Signature):
         return isinstance(other, TableWriteSignature) and self.shape == other.shape
 
 
-class ActivationTables(wiring.Component):
+class ActivationTables(Component):
     """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
 
     Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted.

@@ -2,14 +2,15 @@
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..model.layers import DenseLayer
+from .component import Component
 
 
-class Argmax(wiring.Component):
+class Argmax(Component):
     """Largest code of a time step, whose codes come K at a time; the lowest index wins a tie.
 
     Cycle 0, that of ``take``: the codes go to registers. Cycle 1: a tree of comparisons finds the best of them.

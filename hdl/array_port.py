@@ -1,7 +1,7 @@
 """The port between the periphery and an array macro."""
 
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out, Signature
+from amaranth.lib.wiring import In, Member, Out, Signature
 
 from ..model.layers import Layer
 from ..model.network import MULT_BITS, SHIFT_BITS
@@ -13,6 +13,10 @@ class _LayerSignature(Signature):
     def __init__(self, layer: Layer):
         self.layer = layer
         super().__init__(self.members_of(layer))
+
+    @staticmethod
+    def members_of(layer: Layer) -> dict[str, Member]:
+        raise NotImplementedError
 
     def __eq__(self, other):
         return type(self) is type(other) and self.layer == other.layer
@@ -30,7 +34,7 @@ class ReadSignature(_LayerSignature):
     """
 
     @staticmethod
-    def members_of(layer):
+    def members_of(layer: Layer) -> dict[str, Member]:
         members = {
             #: inputs first, then hidden units; bias rows are tied to full scale inside the macro
             "row_codes": Out(data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)),
@@ -55,7 +59,7 @@ class SetupSignature(_LayerSignature):
     """
 
     @staticmethod
-    def members_of(layer):
+    def members_of(layer: Layer) -> dict[str, Member]:
         return {
             #: gain of each gate's ADCs: mult / 2^shift
             "mult": Out(data.ArrayLayout(MULT_BITS, layer.gates)),
@@ -74,5 +78,5 @@ class ArraySignature(_LayerSignature):
     """Everything that an array macro is connected to, except clock and reset."""
 
     @staticmethod
-    def members_of(layer):
+    def members_of(layer: Layer) -> dict[str, Member]:
         return {"read": Out(ReadSignature(layer)), "setup": Out(SetupSignature(layer))}

@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from ..model.design import Design
 from .accelerator import Accelerator, accelerator_members
 from .array_macro import ArrayMacro
+from .component import Component
 from .ports import Port, clock_and_reset, ports_of
 
 
@@ -15,7 +16,7 @@ def chip_ports(design: Design, trace: bool) -> list[Port]:
     return clock_and_reset() + ports_of(signature, lambda path: "__".join(str(part) for part in path))
 
 
-class Chip(wiring.Component):
+class Chip(Component):
     """Periphery and arrays. ``trace`` adds ports with intermediate results for a test bench.
 
     | port | direction | shape | meaning |

@@ -6,12 +6,13 @@ from amaranth.lib import wiring
 from ..model.layers import DenseLayer
 from .activation_tables import ActivationTables
 from .argmax import Argmax
+from .component import Component
 from .layer_port import LayerTwin, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 
 
-class DenseLayerCore(LayerTwin, wiring.Component):
+class DenseLayerCore(LayerTwin[DenseLayer], Component):
     """A fully connected layer around one array.
 
     Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, which shows them in cycle 2.

@@ -2,7 +2,6 @@
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.formats import full_scale
@@ -10,9 +9,10 @@ from ..model.layers import LstmLayer
 from ..model.reference import cell_update
 from ..model.tables import cell_tanh_table
 from .arithmetic import clip, round_shift, saturate
+from .component import Component
 
 
-class ElementWiseLane(wiring.Component):
+class ElementWiseLane(Component):
     """Ma et al., equations 5 and 6, for one hidden unit at a time, in the integers of docs/numerics.md.
 
     Stages (each ends in a register): 1 multiply f*c and i*g; 2 round, add, saturate; 3 tanh table. ``cell``

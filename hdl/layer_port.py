@@ -1,11 +1,13 @@
 """What every layer component has: streams, the reading side of its array, table writes, counts."""
 
+from typing import Generic, TypeVar
+
 import numpy as np
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
 from ..model.formats import signed_range
-from ..model.layers import Layer
+from ..model.layers import DenseLayer, Layer, LstmLayer
 from ..model.network import LayerData, Network
 from ..model.reference import LayerTrace, run
 from .activation_tables import TableWriteSignature
@@ -13,8 +15,10 @@ from .array_port import ReadSignature
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 
+_L = TypeVar("_L", LstmLayer, DenseLayer)
 
-def layer_members(layer: Layer) -> dict:
+
+def layer_members(layer: Layer) -> dict[str, Member]:
     """Members of the signature of a layer component."""
     members = {
         "x": In(input_stream(layer)),
@@ -30,16 +34,16 @@ def layer_members(layer: Layer) -> dict:
     return members
 
 
-class LayerTwin:
+class LayerTwin(Generic[_L]):
     """The software side that every layer component has: its exact model and its time.
 
     A component says with ``latency_of`` how many cycles after a time step's last codes its result is valid.
     """
 
-    layer: Layer
+    layer: _L
 
     @staticmethod
-    def latency_of(layer: Layer) -> int:
+    def latency_of(layer: _L) -> int:
         raise NotImplementedError
 
     @property

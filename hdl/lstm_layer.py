@@ -6,6 +6,7 @@ from amaranth.lib.wiring import Out
 
 from ..model.layers import LstmLayer
 from .activation_tables import ActivationTables
+from .component import Component
 from .element_wise import ElementWiseLane
 from .layer_port import LayerTwin, count_ones, layer_members, saturated_codes
 from .result_bank import ResultBank
@@ -27,7 +28,7 @@ def trace_signature(layer: LstmLayer) -> wiring.Signature:
     )
 
 
-class LstmLayerCore(LayerTwin, wiring.Component):
+class LstmLayerCore(LayerTwin[LstmLayer], Component):
     """Ma et al., equations 1 to 6, around one array.
 
     Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
@@ -68,8 +69,8 @@ class LstmLayerCore(LayerTwin, wiring.Component):
         m.submodules.hidden = hidden = ResultBank(layer.conversions, lanes * layer.dac_bits)
         banks = [hidden]
         if layer.output == "value":
-            m.submodules.values = values = ResultBank(layer.conversions, lanes * layer.output_bits)
-            banks.append(values)
+            banks.append(ResultBank(layer.conversions, lanes * layer.output_bits))
+            m.submodules.values = banks[-1]
         m.submodules.cells = cells = memory.Memory(
             shape=data.ArrayLayout(signed(layer.cell_bits), lanes),
             depth=max(layer.conversions, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
@@ -127,7 +128,7 @@ class LstmLayerCore(LayerTwin, wiring.Component):
                 hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
             ]
             if layer.output == "value":
-                m.d.comb += values.word.word_select(number, layer.output_bits).eq(lane.value)
+                m.d.comb += banks[-1].word.word_select(number, layer.output_bits).eq(lane.value)
             saturated.append(lane.saturated)
 
         # Cycle 3: the cell memory; cycle 4: the hidden state.

@@ -1,11 +1,11 @@
 """Ports as plain data: names, directions, widths, and the bit positions of the fields within."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Shape, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import Flow, Signature
+from amaranth.lib.wiring import FlippedSignature, Out, Signature
 
 
 class Port(NamedTuple):
@@ -14,7 +14,7 @@ class Port(NamedTuple):
     name: str
     direction: str  #: ``input`` or ``output``
     width: int  #: in bits
-    fields: tuple[dict, ...] = ()  #: of a vector or structure, lowest bit first: see :func:`fields_of`
+    fields: tuple[dict[str, str | int], ...] = ()  #: of a vector or structure: see :func:`fields_of`
 
 
 def clock_and_reset() -> list[Port]:
@@ -22,17 +22,19 @@ def clock_and_reset() -> list[Port]:
     return [Port("clk", "input", 1), Port("rst", "input", 1)]
 
 
-def ports_of(signature: Signature, name: Callable[[tuple], str]) -> list[Port]:
+def ports_of(
+    signature: "Signature | FlippedSignature[Any]", name: Callable[[tuple[str | int, ...]], str]
+) -> list[Port]:
     """All ports of a component with ``signature``; ``name`` makes a port's name of its path."""
     ports = []
     for path, member, value in signature.flatten(signature.create()):
-        direction = "output" if member.flow == Flow.Out else "input"
-        fields = fields_of(member.shape, path[-1]) if isinstance(member.shape, data.Layout) else ()
+        direction = "output" if member.flow == Out else "input"
+        fields = fields_of(member.shape, str(path[-1])) if isinstance(member.shape, data.Layout) else ()
         ports.append(Port(name(path), direction, len(Value.cast(value)), fields))
     return ports
 
 
-def fields_of(shape, name: str, lsb: int = 0) -> tuple[dict, ...]:
+def fields_of(shape, name: str, lsb: int = 0) -> tuple[dict[str, str | int], ...]:
     """Fields of a layout: ``name``, ``lsb``, ``width``; of an array also ``elements`` and ``element_width``.
 
     Element k of an array is at bits ``lsb + k * element_width`` and up. ``name`` is that of a plain number or array.

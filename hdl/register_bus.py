@@ -1,18 +1,18 @@
 """The register bus: identification, run control, counters, and the loading of tables, gains and weights."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
+from .component import Component
 from .register_twin import COUNTERS, RegisterTwin, entries_of
 from .wishbone import WishboneSignature
 
 
-class RegisterBus(wiring.Component):
+class RegisterBus(Component):
     """Serves ``model.registers`` on Wishbone, and drives every array's setup side.
 
     An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL waits while the cell before
@@ -115,7 +115,7 @@ class RegisterBus(wiring.Component):
         writes = {r.name: accepted & (address == r.address) for r in REGISTERS if r.access != "ro"}
         return writes, access & respond & refuse
 
-    def _readable(self, state: "_State") -> dict:
+    def _readable(self, state: "_State") -> dict[str, ValueLike]:
         """The word of every register that does not read as 0."""
         fingerprint = int(self.design.fingerprint, 16)
         return {

@@ -19,7 +19,8 @@ class RegisterTwin:
 
     def __init__(self, design: Design):
         self.design = design
-        self.words = dict.fromkeys((*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "ROW", "COLUMN"), 0)
+        names = (*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "ROW", "COLUMN")
+        self.words: dict[str, int] = dict.fromkeys(names, 0)
         self.status = dict.fromkeys((field.name for field in BY_NAME["STATUS"].fields), 0)
         self.enable = self.entry = self.gate = 0
         self.gains = [np.zeros((layer.gates, 2), dtype=int) for layer in design.layers]

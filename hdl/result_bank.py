@@ -1,13 +1,13 @@
 """Registers that collect a time step's results and show them whole: the hidden-state feedback."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.formats import check_integer
+from .component import Component
 
 
-class ResultBank(wiring.Component):
+class ResultBank(Component):
     """Two banks: words of the running time step gather in one, the other shows the last whole time step.
 
     ``write`` stores ``word`` at ``index`` (words come in any order, the last index last). With the last index all

@@ -2,11 +2,11 @@
 
 import numpy as np
 from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.formats import check_integer
 from ..model.layers import Layer
+from .component import Component
 
 
 def time_step_cycles(conversions: int, cycles: int, tail: int) -> int:
@@ -14,7 +14,7 @@ def time_step_cycles(conversions: int, cycles: int, tail: int) -> int:
     return conversions * cycles + tail
 
 
-class AdcSequencer(wiring.Component):
+class AdcSequencer(Component):
     """Converts the M columns behind every ADC, one after the other, once for each time step.
 
     1. Wait until ``ready_rows`` says that the rows hold a whole time step: the input is there and, for an LSTM,

@@ -105,7 +105,7 @@ class LstmLayer(ArrayLayer):
     """An LSTM layer: rows [x, h, bias], columns of the gates f, i, o, g (Ma et al., equations 1 to 6)."""
 
     kind: ClassVar[Literal["lstm"]] = "lstm"
-    gates: ClassVar[int] = 4
+    gates: ClassVar[int] = 4  #: groups of columns, each with a gain and a table
 
     hidden: int  #: n
     activation_bits: int = 8  #: A, of the gate tables and of tanh(c)

@@ -11,7 +11,7 @@ from ..analog.step_reader import StepReader
 from ..firmware.loader import Read, Transactions
 from ..model.compare import STAGES
 from ..model.formats import from_wire, full_scale
-from ..model.layers import Layer
+from ..model.layers import Layer, LstmLayer
 from .agent_view import RULES
 from .bit_fields import pack, signed, unpack
 from .rules import Rules, clock_cycle
@@ -49,7 +49,7 @@ class ArrayAgent:
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
         self.drives, self.codes, self.starts, self.ends = [], [], [], []
         self.written = 0  #: cells
-        self.drive = None
+        self.drive = np.zeros(0, np.int64)
 
     async def serve_reads(self):
         """Forever: wait for a conversion, write its codes (and how long it takes)."""
@@ -230,7 +230,7 @@ class StreamSink:
 class TraceMonitor:
     """Collects the intermediate results of an LSTM layer's trace port."""
 
-    def __init__(self, ports, clk, index: int, layer: Layer, rules: Rules):
+    def __init__(self, ports, clk, index: int, layer: LstmLayer, rules: Rules):
         self.ports, self.clk, self.index, self.layer, self.rules = ports, clk, index, layer, rules
         self.values: dict[str, list[int]] = {"gates": [], "cell": [], "hidden": []}
         self.cycles: dict[str, list[int]] = {name: [] for name in self.values}

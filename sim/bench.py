@@ -4,10 +4,12 @@ import os
 import time
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
+from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
 from ..analog.array import Array
@@ -27,13 +29,14 @@ class Device:
 
     def __init__(self, dut, number: int, job: DeviceJob, trace: bool):
         self.job, self.clk, self.rules = job, dut.clk, Rules()
-        self.facts: dict = {"sequences": []}  #: of the scenario, which adds each sequence before it is sent
+        self.facts: dict[str, Any] = {"sequences": []}  #: of the scenario, which adds each sequence before it is sent
         prefix = f"d{number}__"
         self.ports = {h._name.removeprefix(prefix): h for h in dut if h._name.startswith(prefix)}
         chip = getattr(dut, f"d{number}")
         rng = np.random.default_rng([job.seed, 1])
         timing, layers = job.timing, job.network.design.layers
-        self.agents, self.monitors = [], {}
+        self.agents: list[ArrayAgent] = []
+        self.monitors: dict[int, TraceMonitor] = {}
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         for index, layer in enumerate(layers):
             view = getattr(chip, f"array_{index}").macro
@@ -47,6 +50,7 @@ class Device:
                 self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer, self.rules)
         self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
         self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps, self.rules)
+        self.tasks: dict[str, Task[None]] = {}  #: ``sink`` takes results, from :meth:`start` on
         self.ports["rst"].value = 1
 
     async def reset(self) -> None:
@@ -65,7 +69,7 @@ class Device:
         for monitor in self.monitors.values():
             for name in monitor.values:
                 cocotb.start_soon(monitor.watch(name))
-        self.taking = cocotb.start_soon(self.sink.run())
+        self.tasks["sink"] = cocotb.start_soon(self.sink.run())
 
     async def load(self, weights: bool = True) -> None:
         """Load the image over the register bus."""
@@ -115,7 +119,7 @@ class Device:
         arrays = [count for agent in self.agents for count in (len(agent.codes), agent.written)]
         return self.bus.writes, self.source.taken, len(self.sink.results), *arrays
 
-    def recordings(self) -> list[list]:
+    def recordings(self) -> list[list[Any]]:
         """All lists that grow while the chip runs."""
         lists = [self.sink.results, self.sink.cycles, self.source.firsts, self.facts["sequences"]]
         for agent in self.agents:
@@ -131,7 +135,7 @@ class Device:
         await ClockCycles(self.clk, cycles)
         await FallingEdge(self.clk)
         sending.cancel()
-        self.taking.cancel()
+        self.tasks["sink"].cancel()
         self.ports["x__valid"].value = 0
         self.ports["y__ready"].value = 0
         if by_pin:
@@ -144,7 +148,7 @@ class Device:
         for recording, mark in zip(self.recordings(), marks):
             del recording[mark:]
         self.ports["y__ready"].value = int(not self.sink.gaps)
-        self.taking = cocotb.start_soon(self.sink.run())
+        self.tasks["sink"] = cocotb.start_soon(self.sink.run())
 
     async def record(self) -> DeviceRecord:
         """Everything that was recorded, as arrays."""

@@ -30,19 +30,24 @@ def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Compari
     result = run(job.network, codes, lengths, _replay(job, record, lengths, codes.shape[1]))
     own = run(job.network, codes, lengths) if job.array == PRESETS["ideal"] else None
 
+    def read(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+        """Where a layer's array is read: (sequence of the run, step) as (2, steps), of the job as (steps, 2)."""
+        at = _steps(layer, lengths, codes.shape[1])
+        return at, np.stack([sequences[at[0]], at[1]], axis=1)
+
     def checks() -> Iterator[Check]:
         layers = job.network.design.layers
         for index, (layer, seen) in enumerate(zip(layers, record.layers)):
-            at = _steps(layer, lengths, codes.shape[1])
-            places = np.stack([sequences[at[0]], at[1]], axis=1)
+            at, places = read(layer)
             for name, got, cycles in _stages(layer, seen):
                 trace = own.layers[index] if name == "adc" and own is not None else result.layers[index]
                 if name != "adc" or own is not None:
                     want = getattr(trace, name)[tuple(at)].reshape(len(places), -1)
                     yield Check(index, layer, STAGES[name], places, want, got, cycles)
-        expected, got = _output(layer, record, result, lengths, at)
+        at, places = read(layers[-1])
+        expected, got = _output(layers[-1], record, result, lengths, at)
         cycles = np.array(record.out_cycles, dtype=np.int64)[:, None]
-        yield Check(index, layer, OUTPUT_STREAM, places, expected, got, cycles)
+        yield Check(len(layers) - 1, layers[-1], OUTPUT_STREAM, places, expected, got, cycles)
 
     return compare_checks(checks(), keep, record.violations)
 
@@ -57,7 +62,7 @@ def _stages(layer: Layer, seen: LayerRecord) -> Iterator[tuple[str, np.ndarray, 
     first = seen.starts[:: layer.conversions, None]
     yield "drive", seen.drive, first[: len(seen.drive)]
     yield "adc", _logical(layer, seen.adc), _logical(layer, _columns(seen.adc_cycles, layer.adcs))
-    if seen.cell is None:
+    if layer.kind == "dense" or seen.gates is None or seen.gates_cycles is None:
         return
     yield "gates", _logical(layer, seen.gates), _logical(layer, _columns(seen.gates_cycles, layer.adcs))
     for name in ("cell", "hidden"):

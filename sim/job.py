@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class DeviceJob:
 
     network: Network
     codes: np.ndarray  #: (B, T, m) DAC codes
-    lengths: np.ndarray | None = None  #: (B,)
+    lengths: np.ndarray  #: (B,)
     array: ArrayConfig = field(default_factory=ArrayConfig)
     timing: Timing = field(default_factory=Timing)
     seed: int = 0
@@ -82,7 +83,7 @@ class DeviceRecord:
     out: list[int]  #: payloads of the output stream
     layers: list[LayerRecord]
     registers: dict[str, int]  #: empty where the register bus no longer answers
-    facts: dict  #: of the scenario; ``sequences`` are the indices of those that were run, in order
+    facts: dict[str, Any]  #: of the scenario; ``sequences`` are the indices of those that were run, in order
     out_cycles: list[int]  #: clock cycles in which the payloads were taken
     violations: list[str]  #: rules of its ports that the chip broke, in the order of time
 

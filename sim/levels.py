@@ -1,6 +1,7 @@
 """The project's promise, checked on one network: every level gives the same integers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Level:
     def agrees(self) -> bool:
         return self.comparison is None or self.comparison.agrees
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For a results file."""
         content = {"name": self.name, "what": self.what, "accuracy": self.accuracy}
         if self.comparison is None:

@@ -1,5 +1,7 @@
 """A test bench's top level: several chips side by side, so that one build serves many designs."""
 
+from collections.abc import Sequence
+
 from ..hdl.chip import chip_ports
 from ..model.design import Design
 
@@ -7,7 +9,7 @@ TOP = "ohmgate_bench"
 PUBLIC = " /*verilator public_flat_rw*/"  #: what a test bench may touch in Verilator
 
 
-def wrapper(designs: list[Design], trace: bool) -> str:
+def wrapper(designs: Sequence[Design], trace: bool) -> str:
     """Verilog of a top level with one common clock; chip k's other ports are prefixed ``dk__``."""
     ports, instances = [f"    input wire clk{PUBLIC}"], []
     for number, design in enumerate(designs):

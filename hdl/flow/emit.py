@@ -1,14 +1,14 @@
 """Amaranth to Verilog: the one place where Verilog is emitted."""
 
 from amaranth.back import verilog
-from amaranth.lib import wiring
 
 from ...model.caches import cache_home
 from ...model.formats import DesignError
+from ..component import Component
 from .keywords import KEYWORDS
 
 
-def emit(component: wiring.Component, name: str) -> str:
+def emit(component: Component, name: str) -> str:
     """Verilog of ``component`` as module ``name``; the same bytes on every machine.
 
     Source locations are left out (``emit_src=False``): they hold absolute paths. Raises

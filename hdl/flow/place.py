@@ -19,8 +19,8 @@ METHOD = (
 
 def nextpnr() -> str:
     """Path of the place-and-route command that is installed. Raises :class:`DesignError` where none is."""
-    found = next(filter(None, map(find_command, COMMANDS)), None)
-    if found is None:
+    found = next(filter(None, map(find_command, COMMANDS)), "")
+    if not found:
         require("place and route", COMMANDS[1:])
     return found
 

@@ -3,12 +3,10 @@
 import json
 from importlib.metadata import version
 
-import amaranth
-
 from ...model.design import CONTRACT_VERSION, Design
 from ...model.layers import Layer
 from ...model.registers import BY_NAME, VERSION_VALUE, describe
-from ..accelerator import CORES
+from ..accelerator import layer_latency
 from ..array_macro import macro_ports
 from ..chip import chip_ports
 from ..macro_views import unique_layers
@@ -45,18 +43,18 @@ def versions() -> dict[str, str | int]:
         "ohmgate": version("ohmgate"),
         "contract": CONTRACT_VERSION,
         "register_map": ".".join(str(register_map[name]) for name in ("MAJOR", "MINOR", "PATCH")),
-        "amaranth": amaranth.__version__,
+        "amaranth": version("amaranth"),
     }
 
 
-def _port(port: Port) -> dict:
+def _port(port: Port) -> dict[str, object]:
     fields = {"fields": list(port.fields)} if port.fields else {}
     return {"name": port.name, "direction": port.direction, "width": port.width, **fields}
 
 
-def _timing(layer: Layer) -> dict:
+def _timing(layer: Layer) -> dict[str, str | int]:
     """``conversions`` is M; the last two stand where the conversion time is fixed by the design."""
-    tail = CORES[layer.kind].latency_of(layer) - 1
+    tail = layer_latency(layer) - 1
     timing = {
         "macro": layer.macro_name,
         "rows": layer.rows,

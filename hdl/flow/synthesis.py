@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...model.design import Design
 from ...model.files import write_together
@@ -140,10 +141,10 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
         ]
     else:
         commands += [f"synth -top {top} -noabc", "tee -q -o gates.json stat -json"]
+    file = f'"{Path(liberty).resolve()}"' if liberty else ""
     if target == "generic":
         commands += ["abc", "opt_clean"]
     if target == "liberty":
-        file = f'"{Path(liberty).resolve()}"'
         commands += [
             "setattr -unset init w:*",  # cells have no initial value: all control state has a reset
             f"dfflibmap -liberty {file}",
@@ -155,7 +156,7 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
     return [*commands, f"tee -q -o mapped.json stat -json{area}", "tee -q -o mapped_check.txt check"]
 
 
-def _statistics(path: Path) -> dict:
+def _statistics(path: Path) -> dict[str, Any]:
     """Of the only module that is left after flattening."""
     text = written(path, "yosys")
     try:

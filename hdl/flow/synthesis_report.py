@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SynthesisReport:
 
     def json(self) -> str:
         """The report as JSON text."""
-        content = asdict(self) | {"faults": self.faults()}
+        content: dict[str, Any] = asdict(self) | {"faults": self.faults()}
         if self.critical_path is not None:
             content["critical_path"]["megahertz"] = self.critical_path.megahertz
         return json.dumps(content, indent=1) + "\n"

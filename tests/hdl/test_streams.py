@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ohmgate.hdl.accelerator import CORES
+from ohmgate.hdl.accelerator import layer_core
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.hdl.simulate import simulate
 
@@ -20,7 +20,7 @@ SEQUENCES = (3, 1, 4, 2)  # steps of each
 
 def run(layer, seed: int, gaps: float) -> list[int]:
     """Payloads that the layer hands on; conversion k gives the same codes whatever the stalls."""
-    dut = CORES[layer.kind](layer)
+    dut = layer_core(layer)
     rng = np.random.default_rng(seed)
     steps = [(t == 0, t == length - 1) for length in SEQUENCES for t in range(length)]
     outputs = len(SEQUENCES) if getattr(layer, "emit", "step") == "end" else len(steps)

@@ -1,7 +1,9 @@
 """Tables that turn ADC codes into activations or DAC codes."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,30 +63,37 @@ class ActivationTables(Component):
 
     def elaborate(self, platform):
         m = Module()
-        layer = self.layer
-        lanes = layer.adcs // layer.gates
-        for gate in range(layer.gates):
-            patterns = table_patterns(layer, nominal_tables(layer)[gate]).tolist()
-            if layer.tables == "loaded":
-                table = memory.Memory(shape=layer.table_bits, depth=2**layer.adc_bits, init=[])
-                m.submodules[f"table_{gate}"] = table
-                write = table.write_port()
-                m.d.comb += [
-                    write.en.eq(self.write.en & (self.write.gate == gate)),
-                    write.addr.eq(self.write.entry),
-                    write.data.eq(self.write.data),
-                ]
-            for adc in range(gate * lanes, (gate + 1) * lanes):
-                code = self.codes[adc]
-                address = Cat(code[:-1], ~code[-1])
-                if layer.tables == "loaded":
-                    read = table.read_port()
-                    m.d.comb += [read.addr.eq(address), self.entries[adc].eq(read.data)]
-                else:
-                    entry = Signal(layer.table_bits, reset_less=True, name=f"entry_{adc}")
-                    with m.Switch(address):
-                        for value, pattern in enumerate(patterns):
-                            with m.Case(value):
-                                m.d.sync += entry.eq(pattern)
-                    m.d.comb += self.entries[adc].eq(entry)
+        lanes = self.layer.adcs // self.layer.gates
+        for gate in range(self.layer.gates):
+            adcs = range(gate * lanes, (gate + 1) * lanes)
+            addresses = [Cat(self.codes[adc][:-1], ~self.codes[adc][-1]) for adc in adcs]
+            if self.layer.tables == "loaded":
+                self._memory(m, gate, adcs, addresses)
+            else:
+                self._logic(m, gate, adcs, addresses)
         return m
+
+    def _memory(self, m: Module, gate: int, adcs: range, addresses: Sequence[Value]) -> None:
+        """A gate's loaded table, with a read port for each of its ADCs."""
+        table = memory.Memory(shape=self.layer.table_bits, depth=2**self.layer.adc_bits, init=[])
+        m.submodules[f"table_{gate}"] = table
+        write = table.write_port()
+        m.d.comb += [
+            write.en.eq(self.write.en & (self.write.gate == gate)),
+            write.addr.eq(self.write.entry),
+            write.data.eq(self.write.data),
+        ]
+        for adc, address in zip(adcs, addresses):
+            read = table.read_port()
+            m.d.comb += [read.addr.eq(address), self.entries[adc].eq(read.data)]
+
+    def _logic(self, m: Module, gate: int, adcs: range, addresses: Sequence[Value]) -> None:
+        """A gate's constant table, once for each of its ADCs."""
+        patterns = table_patterns(self.layer, nominal_tables(self.layer))[gate].tolist()
+        for adc, address in zip(adcs, addresses):
+            entry = Signal(self.layer.table_bits, reset_less=True, name=f"entry_{adc}")
+            with m.Switch(address):
+                for value, pattern in enumerate(patterns):
+                    with m.Case(value):
+                        m.d.sync += entry.eq(pattern)
+            m.d.comb += self.entries[adc].eq(entry)

@@ -85,7 +85,7 @@ def test_what_is_missing_is_one_sentence_before_any_work(
 def test_a_file_that_cannot_be_written_is_one_sentence_before_any_work(
     ohmgate, run_folder, tmp_path, monkeypatch, arguments
 ):
-    for work in ("hdl.flow.synthesis.emit", "cli.array.study"):
+    for work in ("hdl.flow.synthesis.emit", "cli.array.characterise"):
         monkeypatch.setattr(f"ohmgate.{work}", worked)
     (tmp_path / "file").touch()
     arguments = [

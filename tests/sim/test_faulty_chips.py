@@ -112,7 +112,7 @@ def early_take():
 
     def hasty(self, layer, tail):
         create(self, layer, tail)
-        self.cycles -= 1
+        self.conversion_cycles -= 1
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AdcSequencer, "__init__", hasty)

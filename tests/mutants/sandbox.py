@@ -128,7 +128,8 @@ class Sandbox:
                 "--rootdir",
                 str(self.tree),
             ]
-            arguments += ["-c", str(self.tree / "pyproject.toml"), f"--basetemp={self.folder / 'tmp'}"]
+            # in the tree: cocotb has pytest look for pyproject.toml above, whose pythonpath must not be the user's
+            arguments += ["-c", str(self.tree / "pyproject.toml"), f"--basetemp={self.tree / 'tmp'}"]
             code = int(pytest.main([*arguments, *files], plugins=[_Chosen(tests, seconds, report, self.tree)]))
         finally:
             sys.stdout.flush()

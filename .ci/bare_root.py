@@ -162,8 +162,7 @@ def run(*command, status: int = 0) -> str:
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     if done.returncode != status:
-        lines = [line for line in done.stdout.splitlines() if not line.startswith("WARNING: Location")]  # pip's, by the hundred
-        said = "\n".join(lines)[-4000:]
+        said = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("WARNING: Location"))[-4000:]
         raise Failed(f"{shlex.join(words)} ended with status {done.returncode}, not {status}:\n{said}")
     return done.stdout
 

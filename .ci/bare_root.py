@@ -162,7 +162,8 @@ def run(*command, status: int = 0) -> str:
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     if done.returncode != status:
-        said = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("WARNING: Location"))[-4000:]
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("WARNING: Location")]
+        said = "\n".join(lines)[-4000:]
         raise Failed(f"{shlex.join(words)} ended with status {done.returncode}, not {status}:\n{said}")
     return done.stdout
 

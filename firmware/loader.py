@@ -20,7 +20,7 @@ from typing import Protocol
 
 from ..model.layers import Layer
 from ..model.network import LayerData, Network, table_patterns
-from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register
+from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register, layer_fields
 from .image import unpack
 from .sections import weight_patterns
 
@@ -160,17 +160,7 @@ def _compare_device(network: Network, fingerprint: int) -> Transactions:
 def _compare_layers(network: Network) -> Transactions:
     for index, layer in enumerate(network.design.layers):
         yield Write(BY_NAME["LAYER"], index)
-        expected = {
-            "GEOMETRY": {"ROWS": layer.rows, "COLUMNS": layer.columns},
-            "FORMAT": {
-                "DAC_BITS": layer.dac_bits,
-                "WEIGHT_BITS": layer.weight_bits,
-                "ADC_BITS": layer.adc_bits,
-                "TABLE_BITS": layer.loaded_table_bits,
-                "GATES": layer.gates,
-            },
-        }
-        for name, values in expected.items():
+        for name, values in layer_fields(layer).items():
             found = yield from _fields(name)
             for field, value in values.items():
                 if found[field] != value:

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
-from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
+from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
 from .component import Component
@@ -72,17 +72,11 @@ class RegisterBus(Component):
         selected = state.selected
         with m.Switch(state.layer_select):
             for index, layer in enumerate(self.design.layers):
-                formats = {
-                    "DAC_BITS": layer.dac_bits,
-                    "WEIGHT_BITS": layer.weight_bits,
-                    "ADC_BITS": layer.adc_bits,
-                    "TABLE_BITS": layer.loaded_table_bits,
-                    "GATES": layer.gates,
-                }
+                fields = {name: BY_NAME[name].pack(**values) for name, values in layer_fields(layer).items()}
                 with m.Case(index):
                     m.d.comb += [
-                        state.geometry.eq(BY_NAME["GEOMETRY"].pack(ROWS=layer.rows, COLUMNS=layer.columns)),
-                        state.formats.eq(BY_NAME["FORMAT"].pack(**formats)),
+                        state.geometry.eq(fields["GEOMETRY"]),
+                        state.formats.eq(fields["FORMAT"]),
                         selected["rows"].eq(layer.rows),
                         selected["columns"].eq(layer.columns),
                         selected["entries"].eq(entries_of(layer)),

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.layers import Layer
-from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE
+from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
 
 BY_ADDRESS = {register.address: register for register in REGISTERS}
 COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
@@ -100,18 +100,10 @@ class RegisterTwin:
                 words[name] = value
 
     def _read(self, name: str) -> int:
-        layer, fingerprint = self.layer, int(self.design.fingerprint, 16)
-        fields = {
+        fingerprint = int(self.design.fingerprint, 16)
+        fields = layer_fields(self.layer) | {
             "CONTROL": {"ENABLE": self.enable},
             "STATUS": self.status,
-            "GEOMETRY": {"ROWS": layer.rows, "COLUMNS": layer.columns},
-            "FORMAT": {
-                "DAC_BITS": layer.dac_bits,
-                "WEIGHT_BITS": layer.weight_bits,
-                "ADC_BITS": layer.adc_bits,
-                "TABLE_BITS": layer.loaded_table_bits,
-                "GATES": layer.gates,
-            },
             "TABLE_ADDRESS": {"ENTRY": self.entry, "GATE": self.gate},
         }
         if name in fields:

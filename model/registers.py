@@ -8,6 +8,8 @@ read and write, ``wo`` write only (reads as 0).
 from dataclasses import dataclass
 from typing import Any
 
+from .layers import Layer
+
 ID_VALUE = 0x4F484D47  #: "OHMG"
 VERSION_VALUE = (1 << 24) | (0 << 16) | 0  #: major, minor, patch of this table
 
@@ -169,6 +171,20 @@ BY_NAME = {register.name: register for register in REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
 """Registers whose writes are refused (bus error) while locked or enabled."""
+
+
+def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
+    """Fields of the registers that tell what the selected layer is, by register."""
+    return {
+        "GEOMETRY": {"ROWS": layer.rows, "COLUMNS": layer.columns},
+        "FORMAT": {
+            "DAC_BITS": layer.dac_bits,
+            "WEIGHT_BITS": layer.weight_bits,
+            "ADC_BITS": layer.adc_bits,
+            "TABLE_BITS": layer.loaded_table_bits,
+            "GATES": layer.gates,
+        },
+    }
 
 
 def describe() -> dict[str, Any]:

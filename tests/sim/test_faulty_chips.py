@@ -106,6 +106,20 @@ def deaf_bus(registers, m):
 
 
 @contextmanager
+def hasty_loading():
+    """The bus takes the next cell's level while the macro still programs the last."""
+    programming = RegisterBus._programming
+
+    def hasty(self, m, state, writes):
+        programming(self, m, state, writes)
+        m.d.sync += state.programming.eq(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RegisterBus, "_programming", hasty)
+        yield
+
+
+@contextmanager
 def early_take():
     """Codes are taken a cycle before the macro's time is over."""
     create = AdcSequencer.__init__
@@ -132,6 +146,7 @@ FAULTS = {
     "mark": partial(added, DenseLayerCore, dropped_mark),
     "lost": partial(added, LstmLayerCore, lost_pulse),
     "deaf": partial(added, RegisterBus, deaf_bus),
+    "hasty": hasty_loading,
 }
 
 
@@ -140,7 +155,8 @@ def job(name: str) -> DeviceJob:
     rng = np.random.default_rng(8)
     network = random_network(Design(name, layers), rng)
     codes, _ = random_inputs(network.design, rng, batch=2, steps=3)
-    return DeviceJob(network, codes, np.array([3, 2]), timing=Timing(output_gaps=4), seed=2)
+    timing = Timing(output_gaps=4, programming=(20, 20) if name == "hasty" else (2, 2))
+    return DeviceJob(network, codes, np.array([3, 2]), timing=timing, seed=2)
 
 
 @pytest.fixture(scope="module", params=SIMULATORS)
@@ -243,6 +259,7 @@ def test_codes_taken_early_are_named(results):
     ("stuck", "layer 0: conversion 1 of a time step selects column 0"),
     ("payload", "output stream: a result changed while it waited to be taken"),
     ("lost", "nothing moves for 508 cycles: an input is not taken"),
+    ("hasty", "layer 0: a cell was programmed before the one under way was done"),
     ("deaf", "nothing moves for 508 cycles: the register bus does not answer at 0x00"),
 ])  # fmt: skip
 def test_a_broken_rule_is_named(results, fault, sentence):

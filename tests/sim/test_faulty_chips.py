@@ -244,12 +244,14 @@ def test_a_broken_feedback_is_named_as_the_row_that_came_back_wrong(results):
 
 
 @pytest.mark.slow
-def test_codes_taken_early_are_named(results):
+def test_codes_taken_early_are_named(results, request):
     comparison = results["early"].comparison
     assert not comparison.agrees
     assert named(comparison) >= {"layer 0: a conversion began before the one under way had ended"}
-    unknown = "layer 0: gate activation is unknown (X)" in named(comparison)
-    assert unknown or comparison.stages[0, "gate activation"][1] > 0, "what was taken was not the codes"
+    if request.node.callspec.params["results"] == "icarus":
+        assert "layer 0: gate activation is unknown (X)" in named(comparison)
+    else:  # Verilator has no X: what was taken was not the codes
+        assert comparison.stages[0, "gate activation"][1] > 0
 
 
 @pytest.mark.slow

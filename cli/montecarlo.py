@@ -75,7 +75,9 @@ def command(
     from ..report.montecarlo import write_report
     from ..train.data.datasets import load_dataset
 
-    check_integer("sensitivity", sensitivity, 0, 1_000_000)
+    for count, value, least in (("draws", draws, 1), ("sensitivity", sensitivity, 0), ("share", share, 1)):
+        check_integer(count, value, least, 1_000_000)
+    check_integer("workers", workers if workers is not None else 1, 1, 1024)
     if out is not None:
         require_place(out / DRAWS)
     config, workers = noise_of(preset, "preset"), workers if workers is not None else os.cpu_count() or 1

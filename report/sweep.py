@@ -32,7 +32,7 @@ def write_report(experiment: str, trials: Sequence[Trial], out: Path) -> str:
     """
     results = gather(trials, out)
     have = sum(map(len, results.values()))
-    lines = [f"# {experiment} of Ma et al.", "", f"{have} of {len(trials)} cells have run, at full protocol.", ""]
+    lines = [f"# {experiment} of Ma et al.", "", f"{have} of {len(trials)} trials have run, at full protocol.", ""]
     lines += (_names_table if experiment == "table1" else _table)(results, len(trials) // len(results))
     minutes = [r["cpu_minutes"] for records in results.values() for r in records]
     if minutes:

@@ -28,9 +28,13 @@ def test_errors_are_one_clear_sentence(ohmgate, run_folder):
     assert wrong.exit_code == 2
     assert wrong.stderr.startswith("ohmgate: error: preset, unless a number, must be one of ideal, paper, ")
     assert wrong.stderr.endswith("nor_flash or a path to a .toml file, not 'x'\n")
-    wrong = ohmgate("montecarlo", run_folder, "--sensitivity", -1)
-    assert wrong.exit_code == 2
-    assert wrong.stderr == "ohmgate: error: sensitivity must be an integer from 0 to 1000000, not -1\n"
+    for option, value, rule in (
+        ("sensitivity", -1, "0 to 1000000"), ("draws", -3, "1 to 1000000"), ("share", 0, "1 to 1000000"),
+        ("workers", 0, "1 to 1024"),
+    ):  # fmt: skip
+        wrong = ohmgate("montecarlo", run_folder, f"--{option}", value)
+        assert wrong.exit_code == 2
+        assert wrong.stderr == f"ohmgate: error: {option} must be an integer from {rule}, not {value}\n"
 
 
 def test_a_file_gives_the_draws_of_the_preset_it_copies(ohmgate, run_folder, tmp_path):

@@ -67,7 +67,7 @@ def test_report_of_table1_with_a_trial_missing(ohmgate, tmp_path):
         ["2-bit weight, 2-bit ADC/DAC", "84.00 (1 of 2 seeds)", "83.6", "1.560 (1 of 2 seeds)", "1.040", "1.58", "1.039", "6.25 (1 of 2 seeds)"],
         ["1-bit weight, 1-bit ADC/DAC", "missing", "72.82", "missing", "missing", "2.27", "1.493", "missing"],
     ]  # fmt: skip
-    assert "4 of 8 cells have run" in result.stdout
+    assert "4 of 8 trials have run" in result.stdout
     first = (tmp_path / "table1.png").read_bytes()
     assert ohmgate("sweep", "table1", "--seeds", 2, "--out", tmp_path, "--report").exit_code == 0
     assert (tmp_path / "table1.png").read_bytes() == first
@@ -76,7 +76,7 @@ def test_report_of_table1_with_a_trial_missing(ohmgate, tmp_path):
 THREE_SEEDS = """\
 # table1 of Ma et al.
 
-10 of 12 cells have run, at full protocol.
+10 of 12 trials have run, at full protocol.
 
 | LSTM | accuracy % | paper | perplexity | of float | paper | paper of float | name perplexity |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -133,10 +133,10 @@ def test_a_report_of_a_later_seed_alone_misses_no_earlier_one(ohmgate, tmp_path,
     for trial in experiment("table1", 4)[-4:]:
         write_result(tmp_path, trial, names_final(0.9, 1.25))
     result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
-    assert "4 of 4 cells have run" in result.stdout
+    assert "4 of 4 trials have run" in result.stdout
     assert "| 32-bit floating point | 90.00 | 85.09 | 1.250 | 1.000 | 1.52 | 1.000 | 6.25 |" in result.stdout
     asked = ohmgate("sweep", "table1", "--out", tmp_path, "--report", "--seeds", 1)
-    assert "4 of 8 cells have run" in asked.stdout
+    assert "4 of 8 trials have run" in asked.stdout
     assert asked.stdout.endswith(f"the report is of all seeds in {tmp_path}: 0, 3\n")
 
 
@@ -149,7 +149,7 @@ def test_a_run_of_one_seed_keeps_the_others_in_the_report(ohmgate, three_seeds, 
     remove_result(three_seeds, "names_w1_a1_seed0")
     result = ohmgate("sweep", "table1", "--out", three_seeds, "--seeds", 2)
     assert ran == ["names_w1_a1_seed0", "names_w1_a1_seed1"]
-    assert "11 of 12 cells have run" in result.stdout
+    assert "11 of 12 trials have run" in result.stdout
     assert "| 1-bit weight, 1-bit ADC/DAC | 70.00 ± 0.00 (2 of 3 seeds) | 72.82 |" in result.stdout
     assert "| 2-bit weight, 2-bit ADC/DAC | 85.00 ± 1.00 (3 seeds) | 83.6 |" in result.stdout
 
@@ -174,7 +174,7 @@ def test_reports_of_the_figures(ohmgate, tmp_path, name):
     result = ohmgate("sweep", name, "--out", tmp_path, "--report")
     assert result.exit_code == 0, result.stderr
     count = len(EXPERIMENTS[name])
-    assert f"{count - 1} of {count} cells have run" in result.stdout
+    assert f"{count - 1} of {count} trials have run" in result.stdout
     assert result.stdout.count("missing") == 1
     assert ("90.00" if name == "fig4" else "150.25") in result.stdout
     assert (tmp_path / f"{name}.png").stat().st_size > 5000
@@ -216,7 +216,7 @@ def test_a_result_that_is_not_whole_is_one_sentence(ohmgate, tmp_path):
 
 def test_nothing_has_run_yet(ohmgate, tmp_path):
     result = ohmgate("sweep", "fig6", "--out", tmp_path, "--report")
-    assert "0 of 17 cells have run" in result.stdout
+    assert "0 of 17 trials have run" in result.stdout
     assert result.stdout.count("missing") == 17
     assert not (tmp_path / "fig6.png").exists()
 

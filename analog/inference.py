@@ -46,7 +46,7 @@ def reachable(arrays: list[Array]) -> list[np.ndarray]:
     """Lowest and highest code of each weight around a chip's stuck cells, by layer: (2, rows, columns).
 
     In logical order, for :func:`ohmgate.train.retrain.retrain`. Raises :class:`DesignError` where weights have no
-    range each (:func:`.repair.reach`).
+    range each (:func:`.memory.repair.reach`).
     """
     for array in arrays:
         if not array.has_cells:

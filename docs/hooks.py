@@ -12,7 +12,14 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "train/data/README.md", "results/*.*")
+OUTSIDE = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "train/data/README.md",
+    "results/*.md",
+    "results/*.png",
+    "results/*.json",
+)
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)]*)?\))")
 FIELD = re.compile(r'^( +)(\w+: .*?)  #: ([^"\n]*)$', re.MULTILINE)
 DOCSTRING = re.compile(r'^ *"""[^"\n].*?"""$', re.MULTILINE | re.DOTALL)

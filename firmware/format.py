@@ -15,7 +15,7 @@ FORMAT_VERSIONS = (1, 2)  #: 2: META has the scale and offset of the outputs
 NO_LAYER = 0xFFFFFFFF  #: the layer number of META
 DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
 CRC_BYTES = 4  #: behind the header and behind every section
-COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in step s (ohmgate.model.layout)
+COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in conversion s (ohmgate.model.layout)
 GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
 
 META, GEOM, WGHT, GAIN, TABL = b"META", b"GEOM", b"WGHT", b"GAIN", b"TABL"
@@ -90,7 +90,7 @@ GEOMETRY = Record(
         ("weight_bits", "B", "W, 1..8"),
         ("adc_bits", "B", "N, 1..8"),
         ("table_bits", "B", "bits of a table entry; 0: the image holds no table of this layer"),
-        ("column_order", "B", "1: column k*M + s is read by ADC k in step s"),
+        ("column_order", "B", "1: column k*M + s is read by ADC k in conversion s"),
         ("bias_rows", "B", "the last rows, always driven at full scale"),
         ("inputs", "H", "m, the first rows"),
         ("hidden", "H", "n, the rows behind the inputs; 0 in a dense layer"),

@@ -2,9 +2,9 @@
 
 Logical order is what training and the reference use: gate-major for an LSTM (all f, all i, all o, all g), the
 outputs in order for a dense layer. Physical order is the array's: ADC k serves the M neighbouring columns
-``k*M .. k*M + M-1`` and conversion step s connects column ``k*M + s``. ADCs are grouped by gate, so step s
+``k*M .. k*M + M-1`` and conversion s connects column ``k*M + s``. ADCs are grouped by gate, so conversion s
 delivers f, i, o and g of the P neighbouring hidden units ``s*P .. s*P + P-1`` (P = K/4 lanes); for a dense
-layer step s delivers the outputs ``s*K .. s*K + K-1``.
+layer conversion s delivers the outputs ``s*K .. s*K + K-1``.
 """
 
 import numpy as np

@@ -27,8 +27,8 @@ ROOMS = {
         "kernel": set(),
         "data": set(),
         "layers": {"kernel"},
+        "": {"data", "layers"},
         "export": {"layers", ""},
-        "": {"data", "layers", "export"},
         "language": {"data", "layers", ""},
         "experiments": {"data", "layers", "language", ""},
     },
@@ -206,6 +206,12 @@ def test_a_component_without_its_protocol_is_seen(tmp_path, change, said):
     changed = type(change.get("__name__", "Example"), (Example,), {**vars(Example), **change})
     with pytest.raises(AssertionError, match=said):
         check_component(changed, tmp_path)
+
+
+def test_only_shells_have_no_twin_and_a_file_has_one_component():
+    found = components()
+    assert {c.__name__ for c in found if not hasattr(c, "model")} == {"ArrayMacro", "Chip"}
+    assert len({c.__module__ for c in found}) == len(found)
 
 
 def test_a_component_that_only_wires_needs_no_twin(tmp_path):

@@ -11,13 +11,13 @@ from ..model.design import Design
 from ..model.formats import DesignError, full_scale
 from ..model.layers import Layer
 from ..model.network import Network
-from .export.units import described
 from .layers.array import ArrayModule
 from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
 from .layers.linear import LinearArray
 from .layers.lstm import LstmArray
 from .layers.noise import Noise
 from .layers.whole_model import set_noise
+from .units import described
 
 
 class DesignNetwork(nn.Module):
@@ -25,7 +25,7 @@ class DesignNetwork(nn.Module):
 
     ``floating`` makes the same network without any quantisation: the float baseline. ``fast`` trains with the C++
     kernel: codes are the same, gradients differ by rounding. The rest says how weight and ADC ranges are found
-    (:class:`.config.QuantConfig`). Input (B, T, m) in [-1, 1]
+    (:class:`.layers.config.QuantConfig`). Input (B, T, m) in [-1, 1]
     and lengths (B,); output (B, k) where the last layer emits at the end, else (B, T, k): pre-activations of a
     head, values in [-1, 1] of other layers; in the units of a description that was loaded (:meth:`from_network`).
     """

@@ -52,7 +52,7 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
 def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> np.ndarray:
     """The effective matrix: exact, or to 1e-4 of the largest conductance for more than ``EXACT_CELLS`` cells.
 
-    ``tile`` is that of :class:`.cells.Cells`; tiles are solved exactly.
+    ``tile`` is that of :class:`..memory.cells.Cells`; tiles are solved exactly.
     """
     if tile:
         return tiled_matrix(conductance, wires, tile, tile)

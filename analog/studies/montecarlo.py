@@ -45,7 +45,7 @@ class Study:
     labels: np.ndarray  #: (B,) classes
     config: ArrayConfig
     seed: int = 0
-    share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`.array.Array`)
+    share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`..array.Array`)
 
     def __post_init__(self) -> None:
         classifier(self.network)
@@ -90,7 +90,7 @@ class Summary:
 
 
 def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
-    """Seed of the chip of one draw, for :func:`.inference.build_arrays`."""
+    """Seed of the chip of one draw, for :func:`..inference.build_arrays`."""
     return child(study.seed, number)
 
 

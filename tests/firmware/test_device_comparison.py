@@ -1,4 +1,4 @@
-"""What both drivers compare before they write anything: every field of every word, alone."""
+"""What both drivers compare before they write anything but LAYER: every field of every word, alone."""
 
 from dataclasses import replace
 

@@ -16,8 +16,8 @@ from ..layers.linear import LinearArray
 from ..layers.lstm import LstmArray
 from ..layers.modules import QuantLinear, QuantLSTM
 from ..layers.whole_model import arrays_of, without_noise
+from ..units import described
 from .chain import Chain, check_fit, check_model, record_chain
-from .units import described
 
 ALONE = (QuantLSTM, QuantLinear, LstmArray, LinearArray)  #: modules whose forward is known
 

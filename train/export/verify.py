@@ -21,7 +21,7 @@ from .description import export, of_chain
 
 
 def verify(model: DesignNetwork, codes, lengths=None, network: Network | None = None, batch: int = 512) -> Comparison:
-    """Compare all ADC codes, gates, cell values, hidden codes and outputs with :func:`.reference.run`.
+    """Compare all ADC codes, gates, cell values, hidden codes and outputs with :func:`ohmgate.model.reference.run`.
 
     ``codes`` (B, T, m) DAC codes, ``lengths`` (B,). ``network`` is the description to compare with; default: the
     model's own export. Evaluation noise that is set takes part, and shows.

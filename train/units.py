@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ...model.design import Design
-from ...model.network import Network
-from ..layers.array import ArrayModule
+from ..model.design import Design
+from ..model.network import Network
+from .layers.array import ArrayModule
 
 
 def described(design: Design, arrays: Sequence[ArrayModule], labels=(), **units) -> Network:

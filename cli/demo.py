@@ -16,7 +16,6 @@ from ..model.design import Design
 from ..model.files import whole
 from ..model.formats import check_integer
 from ..model.locks import sole_use
-from ..model.network import Network
 from ..model.programs import background
 from ..sim.levels import Sequences, rtl_level, software_levels
 from . import runs
@@ -133,7 +132,7 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     levels.append(rtl_level("Verilog, noisy array", what, network, part, noisy))
     model = DesignNetwork.from_network(network)
     usage = usage_of_sequences(model, test, network.input_scale, network.input_offset)
-    _write_traces(out / "traces", network, result, int(data.lengths[0]))
+    _write_traces(out / "traces", result, int(data.lengths[0]))
     return {
         "network": network,
         "data": data,
@@ -158,10 +157,12 @@ def targets() -> list[tuple[str, Path | None]]:
     return [("ecp5", None), ("liberty", liberty) if liberty.is_file() else ("generic", None)]
 
 
-def _write_traces(folder: Path, network: Network, result, length: int) -> None:
+def _write_traces(folder: Path, result, length: int) -> None:
     """Every integer of the first test utterance at the reference, one file for each layer."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, trace in enumerate(result.layers):
-        arrays = {name: value[0, :length] for name, value in vars(trace).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {
+            name: value[0, :length] for name, value in vars(trace).items() if isinstance(value, np.ndarray)
+        }
         with whole(folder / f"utterance_0_layer_{index}.npz") as part:
-            np.savez(part, allow_pickle=False, **arrays)
+            np.savez(part, **arrays)

@@ -19,7 +19,11 @@ def command(
         Path, typer.Argument(metavar="RUN|CHECKPOINT", help="A run folder, or a .safetensors file of one.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Image to write.", show_default="the design's name in the run folder")
+        Path | None,
+        typer.Option(
+            help="Image to write.",
+            show_default="in the run folder, or beside the checkpoint",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Which seed's network of a run folder.")] = 0,
 ) -> None:

@@ -7,6 +7,7 @@ plots/         codes of each seed's network             traces/, report.html   (
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def checkpoint(folder: Path, seed: int) -> Path:
     """The checkpoint of a seed's quantised network. Raises :class:`DesignError` for a seed that did not run."""
     name = "quantised_{}.safetensors"
-    there = sorted(int(path.stem.rpartition("_")[2]) for path in (folder / CHECKPOINTS).glob(name.format("[0-9]*")))
+    found = (re.fullmatch(r"quantised_(0|[1-9]\d*)\.safetensors", p.name) for p in (folder / CHECKPOINTS).glob("*"))
+    there = sorted(int(match[1]) for match in found if match)
     if seed not in there:
         seeds = ", ".join(map(str, there)) or "none"
         raise DesignError(f"seed must be one of those that run folder {str(folder)!r} has ({seeds}), not {seed}")

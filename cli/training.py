@@ -86,14 +86,17 @@ def train_run(
 
 
 def pack_run(source: Path, out: Path | None = None, seed: int = 0) -> None:
-    """Pack a checkpoint, or ``seed``'s of a run folder, into an image that is by default named after its design."""
+    """Pack a checkpoint, or ``seed``'s of a run folder.
+
+    The image is by default the run folder's, which is named after the design, or lies beside the checkpoint.
+    """
     from ..train.training import trained_network
 
     if source.is_dir():
         out = out or runs.image_path(source)
         source = runs.checkpoint(source, seed)
     network = trained_network(source)
-    out = out or source.with_name(f"{network.design.name}.image")
+    out = out or source.with_suffix(".image")
     require_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     image.write(out, network)

@@ -186,7 +186,7 @@ def _data(layer: Layer, data: LayerData, weights: bool):
 
 
 def _words(layer: Layer, weights: bool) -> int:
-    table = layer.gates * 2**layer.adc_bits if layer.loaded_table_bits else 0
+    table = layer.gates * layer.loaded_entries
     return layer.gates + table + (layer.rows * layer.columns if weights else 0)
 
 

@@ -8,7 +8,7 @@ from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, R
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
 from .component import Component
-from .register_twin import COUNTERS, RegisterTwin, entries_of
+from .register_twin import COUNTERS, RegisterTwin
 from .wishbone import WishboneSignature
 
 
@@ -79,7 +79,7 @@ class RegisterBus(Component):
                         state.formats.eq(fields["FORMAT"]),
                         selected["rows"].eq(layer.rows),
                         selected["columns"].eq(layer.columns),
-                        selected["entries"].eq(entries_of(layer)),
+                        selected["entries"].eq(layer.loaded_entries),
                         selected["gates"].eq(layer.gates),
                     ]
 

@@ -24,7 +24,7 @@ class RegisterTwin:
         self.status = dict.fromkeys((field.name for field in BY_NAME["STATUS"].fields), 0)
         self.enable = self.entry = self.gate = 0
         self.gains = [np.zeros((layer.gates, 2), dtype=int) for layer in design.layers]
-        self.tables = [np.zeros((layer.gates, entries_of(layer)), dtype=int) for layer in design.layers]
+        self.tables = [np.zeros((layer.gates, layer.loaded_entries), dtype=int) for layer in design.layers]
         self.levels = [np.zeros((layer.rows, layer.columns), dtype=int) for layer in design.layers]
 
     @property
@@ -63,7 +63,7 @@ class RegisterTwin:
             case "GAIN":
                 return BY_NAME[name].unpack(value)["GATE"] < layer.gates
             case "TABLE_DATA":
-                return self.entry < entries_of(layer) and self.gate < layer.gates
+                return self.entry < layer.loaded_entries and self.gate < layer.gates
             case "LEVEL":
                 return self.words["ROW"] < layer.rows and self.words["COLUMN"] < layer.columns
         return True
@@ -88,7 +88,7 @@ class RegisterTwin:
                 self.entry, self.gate = fields["ENTRY"], fields["GATE"]
             case "TABLE_DATA":
                 self.tables[index][self.gate, self.entry] = value & 2**layer.table_bits - 1
-                over, self.entry = divmod(self.entry + 1, entries_of(layer))
+                over, self.entry = divmod(self.entry + 1, layer.loaded_entries)
                 self.gate = (self.gate + over) % 4
             case "LEVEL":
                 self.levels[index][words["ROW"], words["COLUMN"]] = value & 2**layer.weight_bits - 1
@@ -116,8 +116,3 @@ class RegisterTwin:
             "LAYERS": len(self.design.layers),
         }
         return constants[name] if name in constants else self.words[name]
-
-
-def entries_of(layer: Layer) -> int:
-    """Entries of each gate's table that is loaded; 0 where none is."""
-    return 2**layer.adc_bits if layer.loaded_table_bits else 0

@@ -81,6 +81,11 @@ class ArrayLayer(ABC):
         return self.table_bits if self.tables == "loaded" else 0
 
     @property
+    def loaded_entries(self) -> int:
+        """Entries of each gate's table that the image carries; 0 where it carries none."""
+        return 2**self.adc_bits if self.loaded_table_bits else 0
+
+    @property
     def code_bits(self) -> dict[str, int]:
         """Width of each kind of code by its name; those that :data:`HARDWARE_BITS` limits."""
         return {"DAC": self.dac_bits, "weight": self.weight_bits, "ADC": self.adc_bits}

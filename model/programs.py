@@ -61,9 +61,11 @@ def work_folder(prefix: str) -> Iterator[Path]:
     The system's own place for such folders where it has none. Raises :class:`DesignError` where no place will do.
     """
     usual = Path(tempfile.gettempdir())
-    plain = [place for place in (usual, *map(Path, PLACES)) if not has_blank(place) and os.access(place, os.W_OK)]
+    there = [place for place in (usual, *map(Path, PLACES)) if place.is_dir() and os.access(place, os.W_OK)]
+    plain = [place for place in there if not has_blank(place)]
     if not plain:
         require_no_blank("a folder for temporary files", usual)
+        raise DesignError(f"there must be a folder for temporary files, but {str(usual)!r} cannot be written")
     with tempfile.TemporaryDirectory(prefix=prefix, dir=plain[0]) as folder:
         yield Path(folder)
 

@@ -37,8 +37,18 @@ def gather(trials: Sequence[Trial], out: Path) -> Results:
             lacking = [name for name in FIELDS if name not in found[trial]]
             if lacking:
                 raise DesignError(f"result {trial.name!r} must hold {lacking[0]}, but does not")
+            _check_numbers(trial, found[trial])
             records.append(found[trial])
     return results
+
+
+def _check_numbers(trial: Trial, record: Record) -> None:
+    """Raise :class:`DesignError` where a report would meet something else than a number."""
+    metric, final = METRICS[trial.task][0], record["final"]
+    numbers = {"cpu_minutes": record["cpu_minutes"], metric: final.get(metric) if isinstance(final, dict) else None}
+    for name, value in numbers.items():
+        if type(value) not in (int, float):
+            raise DesignError(f"result {trial.name!r} must hold a number as {name}, not {value!r}")
 
 
 def finals(records: list[Record], metric: str, scale: float = 1.0) -> list[float]:

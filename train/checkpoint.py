@@ -28,7 +28,13 @@ class State:
         """Give ``model`` its weights back, and ``optimiser`` its moments."""
         with torch.no_grad():
             for name, value in model.named_parameters():
-                value.copy_(self.tensors[f"model.{name}"])
+                saved = self.tensors.get(f"model.{name}")
+                if saved is None or saved.shape != value.shape:
+                    found = "has none" if saved is None else f"has {tuple(saved.shape)}"
+                    raise DesignError(
+                        f"a checkpoint must hold {name} of shape {tuple(value.shape)}, but this one {found}"
+                    )
+                value.copy_(saved)
                 if optimiser is not None:
                     moments = {k: self.tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
                     optimiser.state[value] = moments
@@ -76,7 +82,9 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
 def read_state(path: str | Path) -> State:
     """The state of a training. Raises :class:`DesignError` for a file that is none."""
     content, tensors = read(path)
-    if not {"run", "epoch"} <= set(content) <= {"run", "epoch", "host"}:
+    run = content.get("run")
+    known = {"run", "epoch"} <= set(content) <= {"run", "epoch", "host"}
+    if not known or not isinstance(run, dict) or not {"design", "dataset", "config"} <= set(run):
         raise DesignError(f"checkpoint {Path(path).name!r} must be of a training, but is something else")
     return State(content["run"], content["epoch"], content.get("host"), tensors)
 
@@ -84,9 +92,10 @@ def read_state(path: str | Path) -> State:
 def read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
     """Content and tensors of a file of :func:`write`. Raises :class:`DesignError` for any other."""
     path = Path(path)
+    path.open("rb").close()  # a file that is missing or closed to the user is the system's own sentence
     try:
         with safe_open(path, "pt") as file:
-            content = json.loads((file.metadata() or {})[KEY])
+            content = dict(json.loads((file.metadata() or {})[KEY]))
             return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a mapping
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError):
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
         raise DesignError(f"checkpoint {path.name!r} must be a checkpoint of ohmgate, but cannot be read") from None

@@ -52,7 +52,7 @@ class DesignNetwork(nn.Module):
         set_noise(self)  # none, from one stream for all
 
     def set_noise(self, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None):
-        """As :func:`.whole_model.set_noise`."""
+        """As :func:`.layers.whole_model.set_noise`."""
         set_noise(self, train=train, evaluate=evaluate, seed=seed)
 
     def forward(self, inputs: torch.Tensor, lengths=None) -> torch.Tensor:

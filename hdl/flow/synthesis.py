@@ -47,7 +47,9 @@ class Source:
 def check(target: str = "generic", liberty: Path | None = None, place: bool = False) -> None:
     """Raise :class:`DesignError` for a target without its file, or where a tool is missing."""
     check_choice("target", target, TARGETS)
-    if target == "liberty" and (liberty is None or not Path(liberty).is_file()):
+    if target == "liberty" and liberty is None:
+        raise DesignError("target liberty must have a Liberty file, but none is given")
+    if liberty is not None and target == "liberty" and not Path(liberty).is_file():
         raise DesignError(f"target liberty must have a Liberty file, and {str(liberty)!r} is none")
     if target != "liberty" and liberty is not None:
         raise DesignError(f"a Liberty file is for the target liberty, not for {target}")

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("inspect", "none.image"), "cannot read image 'none.image': No such file or directory"),
         (("diff", "none.image", "b"), "cannot read image 'none.image': No such file or directory"),
         (("pack", "."), "'.' must be a run folder with a config.json in it"),
-        (("pack", "none.safetensors"), "checkpoint 'none.safetensors' must be a checkpoint of ohmgate, but cannot"),
+        (("pack", "none.safetensors"), "cannot use 'none.safetensors': No such file or directory"),
         (("simulate", "."), "'.' must be a run folder with a config.json in it"),
         (("simulate", "none.image"), "cannot read image 'none.image': No such file or directory"),
         (("simulate", "none.image", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
@@ -73,7 +74,7 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
             "cannot read array configuration 'a.toml': No such file or directory",
         ),
         (("simulate", "x", "--noise", "7"), "weight noise must be a number from 0 to 1, not 7.0"),
-        (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, and 'None' is none"),
+        (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, but none is given"),
         (("synth", "vowels", "--target", "paper"), "target must be one of"),
         (("synth", "vowels", "--liberty", "a.lib"), "a Liberty file is for the target liberty, not for generic"),
         (("synth", "vowels", "--place"), "place and route is for the target ecp5, not for generic"),
@@ -129,6 +130,17 @@ def test_a_seed_that_did_not_run_is_not_packed(ohmgate, run_folder, tmp_path):
     assert sentence == f"seed must be one of those that run folder {str(run_folder)!r} has (0), not 9"
     (tmp_path / "config.json").write_bytes((run_folder / "config.json").read_bytes())
     assert refused(ohmgate("pack", tmp_path)).endswith(" has (none), not 0")
+
+
+def test_other_files_beside_the_checkpoints_are_no_seeds(ohmgate, run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
+    for name in ("quantised_1x", "quantised_007", "quantised_0_copy"):
+        (tmp_path / "run/checkpoints" / f"{name}.safetensors").touch()
+    assert refused(ohmgate("pack", tmp_path / "run", "--seed", 7)).endswith(" has (0), not 7")
+    assert ohmgate("pack", tmp_path / "run/checkpoints/quantised_0.safetensors").exit_code == 0
+    assert (tmp_path / "run/checkpoints/quantised_0.image").exists()
+    missing = tmp_path / "nothere"
+    assert refused(ohmgate("pack", missing)) == f"cannot use '{missing}': No such file or directory"
 
 
 def test_an_image_goes_into_a_folder_that_is_made_for_it(ohmgate, run_folder, tmp_path):

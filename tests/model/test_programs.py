@@ -111,6 +111,18 @@ def test_work_is_done_where_no_path_has_a_blank(tmp_path, monkeypatch, usual, us
     assert not folder.exists()
 
 
+def test_a_place_that_is_none_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(programs.tempfile, "tempdir", str(tmp_path / "file"))
+    monkeypatch.setattr(programs, "PLACES", (str(tmp_path),))
+    with work_folder("work_") as folder:
+        assert folder.parent == tmp_path
+    monkeypatch.setattr(programs, "PLACES", ())
+    sentence = f"^there must be a folder for temporary files, but '{tmp_path}/file' cannot be written$"
+    with pytest.raises(DesignError, match=sentence), work_folder("work_"):
+        pass
+
+
 def test_no_place_for_work_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "with blank").mkdir()
     monkeypatch.setattr(programs.tempfile, "tempdir", str(tmp_path / "with blank"))

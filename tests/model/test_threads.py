@@ -33,6 +33,17 @@ def test_what_is_called_within_has_one_thread():
         assert threads() == before
 
 
+def test_contexts_that_overlap_give_the_users_setting_back():
+    with threadpool_limits(2, user_api="blas"):
+        before, one, other = threads(), one_blas_thread(), one_blas_thread()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert threads() == {1}
+        other.__exit__(None, None, None)
+        assert threads() == before
+
+
 @pytest.mark.parametrize(
     "work, place, name",
     [

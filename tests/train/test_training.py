@@ -236,6 +236,23 @@ def test_checkpoint_sentences(tmp_path):
     for reading in (checkpoint.read_state, lambda path: train(DESIGN, SMALL, CONFIG, checkpoint=path)):
         with pytest.raises(DesignError, match=sentence):
             reading(other)
+    state = checkpoint.read_state(path)
+    for content in (5, {"run": {}, "epoch": 1}, {"run": {"design": {}, "config": {}}, "epoch": 1}):
+        checkpoint.write(other, {}, content)
+        with pytest.raises(
+            DesignError, match=r"^checkpoint 'network.safetensors' must be (of a training|a checkpoint)"
+        ):
+            checkpoint.read_state(other)
+    name = next(key for key in state.tensors if key.startswith("model.") and key.endswith("cells"))
+    for tensors, found in (
+        ({k: v for k, v in state.tensors.items() if k != name}, "has none"),
+        (state.tensors | {name: torch.zeros(2, 3)}, r"has \(2, 3\)"),
+    ):
+        checkpoint.write(other, tensors, {"run": state.run, "epoch": 1, "host": state.host})
+        with pytest.raises(
+            DesignError, match=rf"^a checkpoint must hold {name[6:]} of shape \(.*\), but this one {found}$"
+        ):
+            trained_network(other)
     path.write_bytes(path.read_bytes()[:100])
     sentence = r"^checkpoint 'run.safetensors' must be a checkpoint of ohmgate, but cannot be read$"
     with pytest.raises(DesignError, match=sentence):

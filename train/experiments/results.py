@@ -78,9 +78,11 @@ def _read(path: Path) -> dict[Trial, dict]:
         return {}
     records = {}
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
             records[Trial(**record["trial"])] = record
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise DesignError(f"line {number} of {path.name!r} must be a trial's JSON, but cannot be read") from None
     return records

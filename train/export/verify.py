@@ -59,7 +59,7 @@ def verify_export(model: nn.Module, *inputs, network: Network | None = None, len
     The model is run in evaluation, the reference runs ``network`` on the codes that the model's first array got, and
     every array's integers are compared. ``network`` is by default the model's own export; ``lengths`` (B,) are those
     of padded sequences. Raises :class:`DesignError` where the forward on these inputs is no chain of its arrays
-    (:func:`.export.export`), or not one of the network's layers. Noise as in :func:`verify`.
+    (:func:`.description.export`), or not one of the network's layers. Noise as in :func:`verify`.
     """
     chain = record_chain(model, inputs, lengths)
     own = of_chain(chain)

@@ -6,6 +6,7 @@ made of the arrays that a design's network is made of.
 
 import re
 from dataclasses import replace
+from numbers import Real
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from .config import QuantConfig, check_config
 from .fixed import Fixed
 from .linear import LinearArray
 from .lstm import LstmArray
-from .read_only import ReadOnly
+from .read_only import read_only
 from .whole_model import set_noise
 
 GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
@@ -35,6 +36,7 @@ class QuantLSTM(Fixed, nn.Module):
     """
 
     FIXED = frozenset({"input_size", "hidden_size", "num_layers", "bidirectional", "directions", "config"})
+    VIEWS = r"(weight|bias)_(ih|hh)(_l\d+(?:_reverse)?)"
 
     def __init__(
         self,
@@ -76,9 +78,9 @@ class QuantLSTM(Fixed, nn.Module):
 
     @dropout.setter
     def dropout(self, share: float) -> None:
-        if type(share) not in (int, float) or not 0 <= share < 1:
+        if not isinstance(share, Real) or isinstance(share, bool) or not 0 <= share < 1:
             raise DesignError(f"dropout must be a number from 0 up to but not 1, not {share!r}")
-        self._dropout = share
+        self._dropout = share = float(share)
         for array in self.arrays[self.directions :]:
             array.input_dropout = share
 
@@ -88,10 +90,10 @@ class QuantLSTM(Fixed, nn.Module):
             array.reset_parameters()
 
     def __getattr__(self, name: str):
-        if found := re.fullmatch("(weight|bias)_(ih|hh)(_l.+)", name):
+        if found := re.fullmatch(self.VIEWS, name):
             array = self.by_suffix().get(found[3])
             if array is not None and (found[1] == "weight" or array.config.bias_rows):
-                return ReadOnly.of(name, _raw(array, found[1], found[2]))
+                return read_only(name, _raw(array, found[1], found[2]))
         return super().__getattr__(name)
 
     def forward(self, input, hx=None):
@@ -206,6 +208,7 @@ class QuantLinear(LinearArray):
     """
 
     FIXED = LinearArray.FIXED | {"in_features", "out_features"}
+    VIEWS = "weight|bias"
 
     def __init__(
         self,
@@ -223,12 +226,12 @@ class QuantLinear(LinearArray):
     @property
     def weight(self) -> torch.Tensor:
         """(outputs, inputs), read-only."""
-        return ReadOnly.of("weight", self.cells[: self.inputs].T)
+        return read_only("weight", self.cells[: self.inputs].T)
 
     @property
     def bias(self) -> torch.Tensor | None:
         """(outputs,), read-only; None for a layer without."""
-        return ReadOnly.of("bias", _bias(self, self.inputs)) if self.config.bias_rows else None
+        return read_only("bias", _bias(self, self.inputs)) if self.config.bias_rows else None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """``input`` (..., m) to (..., outputs), of the weights' type."""

@@ -1,7 +1,9 @@
 """What other code reads and assigns on ``nn.LSTM`` and ``nn.Linear``: weights, dropout, and what is fixed."""
 
 import copy
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -62,7 +64,23 @@ def test_there_are_no_more_names_than_the_float_layers_have():
         lambda w: w[0].zero_(),
         lambda w: w.__setitem__(0, 1.0),
         lambda w: w.data.uniform_(),
-        lambda w: w.detach().add_(1),
+        *(
+            lambda w, change=change: change(w)
+            for change in (
+                nn.init.uniform_,
+                nn.init.normal_,
+                nn.init.trunc_normal_,
+                lambda w: nn.init.constant_(w, 2),
+                nn.init.ones_,
+                nn.init.eye_,
+                nn.init.xavier_uniform_,
+                nn.init.xavier_normal_,
+                nn.init.kaiming_uniform_,
+                nn.init.kaiming_normal_,
+                nn.init.orthogonal_,
+                lambda w: nn.init.sparse_(w, 0.5),
+            )
+        ),
         lambda w: torch.add(w, 1, out=w),
         lambda w: setattr(w, "data", torch.zeros(2, 2)),
     ],
@@ -77,10 +95,39 @@ def test_a_change_that_would_be_lost_is_refused(change):
         change(QuantLSTM(2, 2).weight_hh_l0)
 
 
-def test_a_copy_of_what_is_read_may_be_changed():
-    weight = QuantLinear(2, 2).weight.detach().clone()
-    assert torch.equal(weight.zero_(), torch.zeros(2, 2))
-    assert type(weight + 1) is torch.Tensor
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda w: w.detach(), lambda w: w.detach().clone(), lambda w: w + 1, copy.deepcopy, lambda w: copy.deepcopy(w.T),
+        lambda w: nn.Parameter(w.detach()).data, lambda w: torch.tensor(w.detach().numpy()),
+        lambda w: pickle.loads(pickle.dumps(w)),
+    ],
+)  # fmt: skip
+def test_what_is_made_of_what_is_read_is_a_tensor_as_any_other(made):
+    layer = QuantLinear(2, 2)
+    before = layer.cells.detach().clone()
+    tensor = made(layer.weight)
+    assert type(tensor) is torch.Tensor
+    assert torch.equal(tensor.zero_(), torch.zeros(2, 2))
+    assert torch.equal(layer.cells, before)
+
+
+def test_what_is_read_can_be_saved_mapped_and_compiled(tmp_path):
+    layer, x = QuantLinear(2, 2), torch.rand(3, 2)
+    torch.save(layer.weight, tmp_path / "weight")
+    assert torch.equal(torch.load(tmp_path / "weight"), layer.weight.detach())
+    assert torch.allclose(torch.func.vmap(lambda row: layer.weight @ row)(x), x @ layer.weight.T)
+    squares = torch.compile(lambda: layer.weight.pow(2).sum(), backend="eager")
+    assert torch.allclose(squares(), layer.weight.pow(2).sum())
+    assert QuantLinear(2, 2).to("meta").weight.clone().zero_().shape == (2, 2)
+
+
+@pytest.mark.parametrize("value", [torch.zeros(2, 2), nn.Parameter(torch.zeros(2, 2)), None])
+def test_a_view_cannot_be_assigned(value):
+    with pytest.raises(DesignError, match=f"^weight {LOST}$"):
+        QuantLinear(2, 2).weight = value
+    with pytest.raises(DesignError, match=f"^weight_ih_l0 {LOST}$"):
+        QuantLSTM(2, 2).weight_ih_l0 = value
 
 
 def test_reset_parameters_starts_anew_within_the_float_layers_bound():
@@ -103,8 +150,12 @@ def test_dropout_that_is_assigned_is_obeyed():
     assert torch.equal(*outputs)
     assigned.dropout = 0.0
     assert torch.equal(assigned.train()(inputs)[0], assigned.eval()(inputs)[0])
-    with pytest.raises(DesignError, match="^dropout must be a number from 0 up to but not 1, not 1$"):
-        assigned.dropout = 1
+    assigned.dropout = np.float64(0.25)
+    assert [array.input_dropout for array in assigned.arrays] == [0.0, 0.25]
+    assigned.dropout = 0
+    for wrong in (1, True, "0.5"):
+        with pytest.raises(DesignError, match=f"^dropout must be a number from 0 up to but not 1, not {wrong!r}$"):
+            assigned.dropout = wrong
     assert assigned.dropout == 0.0
 
 

@@ -49,19 +49,19 @@ def process_pool(
 
 
 class _Pool(ProcessPoolExecutor):
-    """Starts its processes undisturbed, and so that they hold signals back until :func:`_begin`.
+    """Starts its processes with the first task, undisturbed, and so that they hold signals back until :func:`_begin`.
 
     An interrupt from the keyboard comes to all: it would break off processes that are half begun, with tracebacks.
+    All at once, as Python 3.11 to 3.13 may fail where one process ends while the next one starts.
     """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._safe_to_dynamically_spawn_children = False
 
     def submit(self, *task, **options):  # which starts processes
         with _signals_held_back():
-            try:
-                return super().submit(*task, **options)
-            except OSError as error:
-                if self._broken:  # it has lost a process meanwhile, and closed what the next one was to get
-                    raise BrokenProcessPool(self._broken) from error
-                raise
+            return super().submit(*task, **options)
 
 
 @contextmanager

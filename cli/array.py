@@ -11,12 +11,12 @@ from ..analog.circuit.netlist import write_netlist
 from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
 from ..analog.studies.datasheet import CELL_PRESETS, Datasheet, characterise
-from ..model.design import presets
 from ..model.formats import DesignError, check_integer
 from ..model.prerequisites import require_place
 from ..report.array import write_report
 from . import runs
 from .console import Steps, say
+from .options import Source
 
 EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's array is made of and how well it reads;
 
@@ -28,14 +28,7 @@ EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's a
 
 
 def command(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DESIGN|IMAGE|RUN",
-            help=f"A programming image or a run folder; or a design ({', '.join(presets())}, or a .toml file), whose "
-            "weights are then random.",
-        ),
-    ],
+    source: Source,
     layer: Annotated[int, typer.Option(help="Which layer's array, counted from 0.")] = 0,
     preset: Annotated[
         str, typer.Option(help=f"What it is made of: {', '.join(CELL_PRESETS)}, or a .toml file (docs/array.md).")
@@ -52,7 +45,10 @@ def command(
     report: Annotated[Path | None, typer.Option(help="Page to write (HTML, everything inside).")] = None,
     seed: Annotated[int, typer.Option(help="Of the chip, of random weights and of a random input.")] = 0,
 ) -> None:
-    """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report."""
+    """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report.
+
+    A design alone has random weights.
+    """
     check_integer("seed", seed, 0, 2**31 - 1)
     for file in filter(None, (spice, report)):
         require_place(file)

@@ -16,7 +16,7 @@ def command(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
 ) -> None:
     """Show how two programming images differ; exit status 1 if they do."""
-    text = inspection.diff(image.read_bytes(a), image.read_bytes(b))
+    text = inspection.diff(image.read(a), image.read(b))
     say(text.rstrip("\n") or "the images hold the same network")
     if text:
         raise typer.Exit(1)

@@ -1,7 +1,20 @@
-"""Options that commands share."""
+"""Arguments and options that commands share."""
+
+from typing import Annotated
+
+import typer
 
 from ..analog.config import ArrayConfig
 from ..analog.config_file import load_config
+from ..model.design import presets
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="DESIGN|IMAGE|RUN",
+        help=f"A design ({', '.join(presets())}, or a .toml file), a programming image, or a run folder.",
+    ),
+]  #: of a command; :mod:`.runs` reads it
 
 
 def noise_of(name: str, option: str = "noise") -> ArrayConfig:

@@ -69,19 +69,29 @@ def checkpoint(folder: Path, seed: int) -> Path:
     return folder / CHECKPOINTS / name.format(seed)
 
 
+def run_design(folder: Path) -> Design:
+    """The design of a run folder."""
+    return Design.from_dict(read_config(folder)["design"], str(folder / CONFIG))
+
+
 def image_path(folder: Path) -> Path:
     """Where a run's programming image lies."""
-    return folder / f"{Design.from_dict(read_config(folder)['design']).name}.image"
+    return folder / f"{run_design(folder).name}.image"
+
+
+def image_file(path: Path) -> Path:
+    """An image file as it is, or that of a run folder. Raises :class:`DesignError` where the folder has none yet."""
+    if not path.is_dir():
+        return path
+    found = image_path(path)
+    if not found.exists():
+        raise DesignError(f"run folder {str(path)!r} has no image yet; make it with: ohmgate pack {path}")
+    return found
 
 
 def read_network(path: Path) -> Network:
     """The network of an image file or of a run folder's image."""
-    if not path.is_dir():
-        return image.read(path)
-    found = image_path(path)
-    if not found.exists():
-        raise DesignError(f"run folder {str(path)!r} has no image yet; make it with: ohmgate pack {path}")
-    return image.read(found)
+    return image.read(image_file(path))
 
 
 def is_design(source: str) -> bool:
@@ -89,9 +99,35 @@ def is_design(source: str) -> bool:
     return source in presets() or source.endswith(".toml")
 
 
-def read_source(source: str) -> tuple[Design, Network | None]:
-    """A design, or the network of an image file or of a run folder with its design."""
+def resolve(source: str) -> Design | Path:
+    """A command's DESIGN|IMAGE|RUN: the design, or the path of the image or run folder.
+
+    A preset's name means the preset; ``./vowels`` is a folder of that name. Raises :class:`DesignError` for what is
+    none of the three.
+    """
     if is_design(source):
-        return Design.load(source), None
-    network = read_network(Path(source))
+        return Design.load(source)
+    path = Path(source)
+    if not path.exists():
+        raise DesignError(
+            f"{source!r} must be a design ({', '.join(presets())}, or a .toml file), a programming image or a run "
+            "folder, but there is no such file"
+        )
+    return path
+
+
+def read_design(source: str) -> Design:
+    """The design of a DESIGN|IMAGE|RUN; a run folder needs no image for it."""
+    found = resolve(source)
+    if isinstance(found, Design):
+        return found
+    return run_design(found) if found.is_dir() else image.read(found).design
+
+
+def read_source(source: str) -> tuple[Design, Network | None]:
+    """The design of a DESIGN|IMAGE|RUN, and the network of an image or a run folder."""
+    found = resolve(source)
+    if isinstance(found, Design):
+        return found, None
+    network = read_network(found)
     return network.design, network

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ..model.design import Design, presets
 from ..model.files import write_text
 from ..model.formats import DesignError
 from ..model.prerequisites import require_place
+from . import runs
 from .console import Steps, say
+from .options import Source
 
 EXAMPLES = """Examples: `ohmgate synth vowels --target ecp5` counts the cells of a Lattice ECP5;
 
@@ -19,7 +20,7 @@ EXAMPLES = """Examples: `ohmgate synth vowels --target ecp5` counts the cells of
 
 
 def command(
-    design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
+    source: Source,
     target: Annotated[str, typer.Option(help="generic, ecp5 or liberty.")] = "generic",
     liberty: Annotated[Path | None, typer.Option(help="Standard cells: .lib or .lib.gz.")] = None,
     place: Annotated[bool, typer.Option("--place", help="Place and route (ecp5) for timing.")] = False,
@@ -28,14 +29,14 @@ def command(
     """Synthesise a design's periphery with Yosys: cells, area, critical path. A netlist with faults is an error."""
     from ..hdl.flow.synthesis import check, synthesise
 
-    loaded = Design.load(design)
+    design = runs.read_design(source)
     check(target, liberty, place)
     if json is not None:
         require_place(json)
-    with Steps() as steps, steps.step(f"Synthesising {loaded.name} for {target}"):
-        report = synthesise(loaded, target, liberty, place)
+    with Steps() as steps, steps.step(f"Synthesising {design.name} for {target}"):
+        report = synthesise(design, target, liberty, place)
     if json is not None:
         write_text(json, report.json())
     say(report.markdown().rstrip("\n"))
     if report.faults():
-        raise DesignError(f"the netlist of {loaded.name} has faults: {'; '.join(report.faults())}")
+        raise DesignError(f"the netlist of {design.name} has faults: {'; '.join(report.faults())}")

@@ -5,6 +5,8 @@ stands for one network, and ``pack(unpack(data)) == data``.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..model.design import CONTRACT_VERSION, Design
@@ -94,7 +96,18 @@ def decode(frame: Frame) -> Network:
 
 def read(path: str | os.PathLike[str]) -> Network:
     """The network in an image file. Raises :class:`ImageError` for a file that cannot be read or is no image."""
-    return unpack(read_bytes(path))
+    data = read_bytes(path)
+    with named(path):
+        return unpack(data)
+
+
+@contextmanager
+def named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """What is wrong with an image gets the name of its file."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"image {str(path)!r}: {error}") from None
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -41,6 +41,14 @@ def inspect(data: bytes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def describe(design: Design) -> str:
+    """A design's fingerprint and the geometry of its layers, as lines of text."""
+    lines = [f"design         {design.name}", f"fingerprint    {design.fingerprint}"]
+    for index, layer in enumerate(design.layers):
+        lines += ["", *_geometry(index, layer)]
+    return "\n".join(lines) + "\n"
+
+
 def diff(a: bytes | Network, b: bytes | Network) -> str:
     """How two images or networks differ, a line for each difference; empty if they are the same.
 
@@ -56,19 +64,23 @@ def diff(a: bytes | Network, b: bytes | Network) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
+def _geometry(index: int, layer: Layer) -> list[str]:
     inputs = "inputs" if layer.input_drive == 1 else f"inputs at {layer.input_drive} times the voltage"
     rows = " + ".join(
         f"{count} {name}"
         for count, name in ((layer.inputs, inputs), (layer.hidden, "hidden"), (layer.bias_rows, "bias"))
         if count
     )
-    lines = [
+    return [
         f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
         f"{layer.adcs} ADCs x {layer.conversions} conversions",
         f"  bits     DAC {layer.dac_bits}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
         f"  output   {_output(layer)}",
     ]
+
+
+def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
+    lines = _geometry(index, layer)
     names = GATE_ORDER[layer.kind].decode().rstrip("\0")
     for gate, name in enumerate(names):
         mult, shift = int(data.mult[gate]), int(data.shift[gate])

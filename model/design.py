@@ -13,6 +13,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .files import write_text
 from .formats import DesignError, check_choice, check_integer
 from .layers import HARDWARE_BITS, INNER_OUTPUTS, KINDS, Layer
 from .records import from_table, read_toml
@@ -102,12 +105,20 @@ class Design:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default written out."""
-        return {
-            "name": self.name,
-            "layer": [
-                {"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers
-            ],
-        }
+        layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
+        for content in layers:
+            content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
+        return {"name": self.name, "layer": layers}
+
+    def save(self, path: str | Path) -> None:
+        """Write the TOML file, with every default written out: :meth:`load` makes an equal design of it."""
+        file = Path(path)
+        if file.suffix != ".toml":
+            raise DesignError(f"a design's file must end in .toml, not {str(path)!r}")
+        lines = [f"name = {json.dumps(self.name)}"]
+        for layer in self.to_dict()["layer"]:  # names and numbers: in TOML as in JSON
+            lines += ["", "[[layer]]", *(f"{key} = {json.dumps(value)}" for key, value in layer.items())]
+        write_text(file, "\n".join(lines) + "\n")
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], source: str = "design") -> "Design":

@@ -43,7 +43,7 @@ def refused(result) -> str:
         (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
         (("train", "vowels", "--dac-noise", -1), "DAC noise must be a number from 0 to 1000, not -1.0"),
         (("train", "vowels", "--drop-connect", 1), "drop-connect must be a number from 0 up to but not 1, not 1.0"),
-        (("generate", "vowls"), "design must be one of"),
+        (("generate", "vowls"), "'vowls' must be a design (har, names, ptb, vowels, or a .toml file)"),
         (("demo", "--utterances", 371), "utterances must be an integer from 1 to 370, not 371"),
     ],
 )
@@ -57,7 +57,7 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (("inspect", "none.image"), "cannot read image 'none.image': No such file or directory"),
+        (("inspect", "none.image"), "'none.image' must be a design (har, names, ptb, vowels, or a .toml file)"),
         (("diff", "none.image", "b"), "cannot read image 'none.image': No such file or directory"),
         (("pack", "."), "'.' must be a run folder with a config.json in it"),
         (("pack", "none.safetensors"), "cannot use 'none.safetensors': No such file or directory"),

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from tests.designs import random_design
 
 
 def design(*layers, name="test"):
@@ -97,10 +99,35 @@ def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, w
     assert design(dataclasses.replace(layer, adcs=5 * layer.adcs)).fingerprint not in prints.values()
 
 
-def test_toml_round_trip():
-    for preset in presets():
-        d = Design.load(preset)
+def test_toml_round_trip(tmp_path):
+    rng = np.random.default_rng(7)
+    designs = [Design.load(preset) for preset in presets()] + [random_design(rng) for _ in range(100)]
+    for d in designs:
         assert Design.from_dict(d.to_dict()) == d
+        d.save(tmp_path / "saved" / "d.toml")
+        assert Design.load(tmp_path / "saved" / "d.toml") == d
+
+
+@pytest.mark.parametrize("reach", [1e-300, 1 / 3, 1e-05, 1024, 3])
+def test_a_saved_design_keeps_every_digit(tmp_path, reach):
+    d = design(lstm(adc_range=reach))
+    d.save(tmp_path / "d.toml")
+    assert Design.load(tmp_path / "d.toml").layers[0].adc_range == reach
+
+
+def test_a_saved_design_is_read_by_its_suffix(tmp_path):
+    with pytest.raises(DesignError) as refused:
+        Design.load("vowels").save(tmp_path / "d.tml")
+    assert str(refused.value) == f"a design's file must end in .toml, not {str(tmp_path / 'd.tml')!r}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_integers_of_numpy_make_the_same_design(tmp_path):
+    plain = design(DenseLayer(inputs=3, outputs=2, adcs=1))
+    numpy = design(DenseLayer(inputs=np.int64(3), outputs=np.uint8(2), adcs=np.int32(1)))
+    assert numpy.fingerprint == plain.fingerprint
+    numpy.save(tmp_path / "d.toml")
+    assert Design.load(tmp_path / "d.toml") == plain
 
 
 def test_macro_names_differ_where_macros_differ():

@@ -4,10 +4,11 @@ BLAS starts a thread for each core. On a machine that has other work the threads
 other, which can take a hundred times as long as the product itself.
 """
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
@@ -25,7 +26,7 @@ def one_blas_thread() -> Iterator[None]:
     global _open, _usual
     with _lock:
         if not _open:
-            _usual = _blas().limit(limits=1)
+            _usual = _blas(len(sys.modules)).limit(limits=1)
         _open += 1
     try:
         yield
@@ -36,7 +37,7 @@ def one_blas_thread() -> Iterator[None]:
                 _usual.restore_original_limits()
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries that are loaded; looking for them takes milliseconds."""
+@lru_cache(maxsize=1)
+def _blas(modules: int) -> ThreadpoolController:
+    """The BLAS libraries that are loaded. Looking takes milliseconds, so only once for as many ``modules``."""
     return ThreadpoolController().select(user_api="blas")

@@ -1,5 +1,8 @@
 """Small products are not shared out among BLAS's threads, whatever the user's setting, which comes back."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -31,6 +34,22 @@ def test_what_is_called_within_has_one_thread():
         with one_blas_thread():
             assert threads() == {1}
         assert threads() == before
+
+
+def test_a_library_that_is_loaded_later_has_one_thread_too():
+    """scipy brings a BLAS of its own."""
+    code = """
+from ohmgate.model.threads import one_blas_thread
+from threadpoolctl import threadpool_info, threadpool_limits
+with one_blas_thread():
+    pass
+import scipy.linalg
+threadpool_limits(2, user_api="blas")
+with one_blas_thread():
+    print({library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found == "{1}\n"
 
 
 def test_contexts_that_overlap_give_the_users_setting_back():

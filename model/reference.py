@@ -173,7 +173,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
         gates[live, t] = _look_up(layer, data, adc[:, t])[live]
         c, h, value, saturated = cell_update(layer, gates[:, t], c)
         cell[live, t], hidden[live, t], out[live, t] = c[live], h[live], value[live]
-        saturations += int(saturated[live].sum())
+        saturations += int(saturated.sum())  # none past a sequence's end: all gates are 0 there
     return LayerTrace(drive, adc, out, gates, cell, hidden, saturations)
 
 

@@ -199,7 +199,7 @@ class StreamSource:
 
 
 class StreamSink:
-    """Takes results, refusing for up to ``gaps`` cycles before each; checks that a waiting payload is stable."""
+    """Takes results, refusing for up to ``gaps`` cycles before each; checks that what waits stays."""
 
     def __init__(self, ports, clk, rng: np.random.Generator, gaps: int, rules: Rules):
         self.ports, self.clk, self.rng, self.gaps, self.rules = ports, clk, rng, gaps, rules
@@ -217,7 +217,9 @@ class StreamSink:
             if self.gaps:
                 for _ in range(int(self.rng.integers(0, self.gaps + 1))):
                     await FallingEdge(self.clk)
-                    if not int(ports["y__valid"].value) or ports["y__payload"].value != payload:
+                    if not int(ports["y__valid"].value):
+                        self.rules.broke("output stream: a result was withdrawn while it waited to be taken")
+                    elif ports["y__payload"].value != payload:
                         self.rules.broke("output stream: a result changed while it waited to be taken")
                 ports["y__ready"].value = 1
             self.results.append(self.rules.number(payload, "output stream: a result is"))

@@ -93,6 +93,13 @@ def moving_payload(core, m):
     m.d.comb += core.y.payload.values[0].eq(restless)
 
 
+def withdrawn_result(core, m):
+    restless = Signal()
+    m.d.sync += restless.eq(~restless)
+    with m.If(restless):
+        m.d.sync += core.y.valid.eq(0)
+
+
 def dropped_mark(core, m):
     m.d.sync += core.y.payload.last.eq(0)
 
@@ -143,6 +150,7 @@ FAULTS = {
     "row_of_column": partial(added, LstmLayerCore, row_of_the_column),
     "stuck": partial(added, LstmLayerCore, stuck_multiplexer),
     "payload": partial(added, DenseLayerCore, moving_payload),
+    "withdrawn": partial(added, DenseLayerCore, withdrawn_result),
     "mark": partial(added, DenseLayerCore, dropped_mark),
     "lost": partial(added, LstmLayerCore, lost_pulse),
     "deaf": partial(added, RegisterBus, deaf_bus),
@@ -260,6 +268,7 @@ def test_codes_taken_early_are_named(results, request):
     ("row_of_column", "layer 0: rows changed within a time step, at conversion 1"),
     ("stuck", "layer 0: conversion 1 of a time step selects column 0"),
     ("payload", "output stream: a result changed while it waited to be taken"),
+    ("withdrawn", "output stream: a result was withdrawn while it waited to be taken"),
     ("lost", "nothing moves for 508 cycles: an input is not taken"),
     ("hasty", "layer 0: a cell was programmed before the one under way was done"),
     ("deaf", "nothing moves for 508 cycles: the register bus does not answer at 0x00"),

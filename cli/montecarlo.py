@@ -106,10 +106,8 @@ def command(
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:
     """Run folder of a design; trained and packed there, as the commands do, if it is not yet."""
     loaded = Design.load(design)
-    name, folder = loaded.name, Path("runs") / loaded.name
+    folder = Path("runs") / loaded.name
     if not (folder / runs.CONFIG).exists() or not runs.image_path(folder).exists():
-        from ..train.data.datasets import DATASETS
-
-        train_run(loaded, folder, dataset or (name if name in DATASETS else "vowels"), data)
+        train_run(loaded, folder, dataset, data)
         pack_run(folder)
     return folder

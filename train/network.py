@@ -44,11 +44,13 @@ class DesignNetwork(nn.Module):
         super().__init__()
         self.design, self.floating = design, floating
         self.loaded: Network | None = None  #: the description that :meth:`from_network` was given
-        ranges = {"quantiser": quantiser, "range_noise": range_noise, "per_gate": per_gate}
-        self.layers = nn.ModuleList(
-            _module(layer, floating, fast, ranges | {"learn_range": learn_range and layer.tables == "loaded"})
-            for layer in design.layers
-        )
+        ranges = {
+            "quantiser": quantiser,
+            "range_noise": range_noise,
+            "per_gate": per_gate,
+            "learn_range": learn_range,
+        }
+        self.layers = nn.ModuleList(_module(layer, floating, fast, ranges) for layer in design.layers)
         set_noise(self)  # none, from one stream for all
 
     def set_noise(self, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None):
@@ -117,20 +119,25 @@ def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
     return codes * scale + offset
 
 
-def _module(layer: Layer, floating: bool, fast: bool, ranges: dict[str, Any]) -> ArrayModule:
+def quant_config(layer: Layer, floating: bool = False, *, learn_range: bool = False, **ranges) -> QuantConfig:
+    """A design's layer as arrays know it; ADC ranges are learned where tables are loaded.
+
+    ``ranges`` are fields that say how the weights' ranges are found.
+    """
+    fields = ("bias_rows", "adc_range", "tables", *(LSTM_FIELDS if layer.kind == "lstm" else ()))
+    shared: dict[str, Any] = {name: getattr(layer, name) for name in fields}
+    shared["learn_range"] = learn_range and layer.tables == "loaded"
+    if layer.kind == "dense" and not layer.has_table:
+        shared["tables"] = "loaded"
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
-    shared: dict[str, Any] = {
-        "bias_rows": layer.bias_rows,
-        "adc_range": layer.adc_range,
-        "tables": layer.tables,
-        **bits,
-        **ranges,
-    }
+    return QuantConfig(**shared, **bits, **ranges)
+
+
+def _module(layer: Layer, floating: bool, fast: bool, ranges: dict[str, Any]) -> ArrayModule:
+    config = quant_config(layer, floating, **ranges)
     if layer.kind == "lstm":
-        config = QuantConfig(**shared, **{name: getattr(layer, name) for name in LSTM_FIELDS})
         return LstmArray(layer.inputs, layer.hidden, config, fast)
     if not layer.has_table:
-        return LinearArray(layer.inputs, layer.outputs, QuantConfig(**shared | {"tables": "loaded"}), fast)
+        return LinearArray(layer.inputs, layer.outputs, config, fast)
     output_bits = FLOAT if floating else layer.output_bits
-    config = QuantConfig(**shared)
     return LinearArray(layer.inputs, layer.outputs, config, fast, function=layer.function, output_bits=output_bits)

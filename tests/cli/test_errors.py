@@ -36,8 +36,15 @@ def refused(result) -> str:
         (("train", "vowels", "--seeds", 0), "seeds must be an integer from 1 to 1000, not 0"),
         (("train", "vowels", "--epochs", 0), "epochs must be an integer from 1 to 100000, not 0"),
         (("train", "vowels", "--dataset", "cats"), "data set must be one of"),
-        (("train", "har", "--dataset", "har", "--data", "."), "the data folder must have the file 'har.npz'"),
-        (("train", "har"), "a design for vowels must have 12 inputs, not 9"),
+        (("train", "har", "--data", "."), "the data folder must have the file 'har.npz'"),
+        (("train", "names", "--data", "."), "the data folder must have the file 'names/Arabic.txt'"),
+        (("train", "ptb", "--data", "."), "the data folder must have the file 'ptb/ptb.train.txt.gz'"),
+        (("train", "har", "--dataset", "vowels"), "a design for vowels must have 12 inputs, not 9"),
+        (
+            ("train", "other.toml"),
+            "--dataset must be given for design 'other', which has no data set of its own: vowels, har, names, ptb; "
+            "a design for vowels must have 12 inputs, not 3",
+        ),
         (("train", "vowels", "--quantiser", "best"), "weight quantiser must be one of absmax, percentile, sawb"),
         (("train", "vowels", "--weight-noise", -1), "weight noise must be a number from 0 to 1000, not -1.0"),
         (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
@@ -49,6 +56,7 @@ def refused(result) -> str:
 )
 def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
+    Path("other.toml").write_text('name = "other"\n[[layer]]\nkind = "lstm"\ninputs = 3\nhidden = 1\nadcs = 4\n')
     assert refused(ohmgate(*arguments, "--out", tmp_path / "out")).startswith(sentence)
     assert not (tmp_path / "out/checkpoints").exists()
     assert not (tmp_path / "out/results.json").exists()

@@ -9,9 +9,10 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.report import sweep as sweep_report
-from ohmgate.train.experiments import paper, protocols, results, sweep
+from ohmgate.train.experiments import paper, results, sweep
 from ohmgate.train.experiments.paper import EXPERIMENTS, Trial, experiment, record
 from ohmgate.train.experiments.results import read_results, results_path
+from ohmgate.train.language import protocols
 
 
 def write_result(out, trial, final, epochs=()):

@@ -81,6 +81,7 @@ class SequenceDataset:
 
 
 DATASETS = ("vowels", "har")
+TEXTS = ("names", "ptb")  #: to learn the next token of (:mod:`.corpora`)
 
 
 def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset:
@@ -88,7 +89,9 @@ def load_dataset(name: str, folder: str | Path | None = None) -> SequenceDataset
 
     Raises :class:`DesignError` for a name that is not known or data that are not there.
     """
-    check_choice("data set", name, DATASETS)
+    if name in TEXTS:
+        raise DesignError(f"{name} is a text to learn the next token of, which has no labels")
+    check_choice("data set", name, (*DATASETS, *TEXTS))
     return vowels() if name == "vowels" else har(folder)
 
 

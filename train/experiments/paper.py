@@ -19,6 +19,7 @@ from ...model.records import from_table
 from ..calibrate import calibrate
 from ..data import corpora
 from ..data.datasets import data_file, har
+from ..language import protocols
 from ..language.config import LanguageConfig
 from ..language.names import train_names
 from ..language.words import train_words
@@ -27,7 +28,6 @@ from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
 from ..network import DesignNetwork
 from ..training import PROTOCOLS, TrainConfig, predict, single_thread, train
-from . import protocols
 
 TASKS = ("har", "ptb", "names")
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ...model.design import Design
 from .config import LanguageConfig
 from .model import LanguageModel
 
-Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, the last one's training perplexity
+Progress = Callable[[int, int, float], None]  #: steps done, of all steps, training perplexity of the epoch so far
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ def own_random_numbers(device: str):
     return torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else [])
 
 
-def begin(tokens: int, config: LanguageConfig, device: str):
+def begin(tokens: int, config: LanguageConfig, device: str, design: Design | None = None):
     """Model and optimiser; every random number of the run follows from the seed."""
     torch.manual_seed(config.seed)
-    model = LanguageModel(tokens, config).to(device)
+    model = LanguageModel(tokens, config, design).to(device)
     model.source.seed(config.seed)
     fused = model.device.type in ("cpu", "cuda")
     return (

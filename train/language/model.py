@@ -7,15 +7,21 @@ float, and the embedding's values become DAC codes.
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from ...model.design import Design
 from ...model.formats import DesignError
+from ...model.network import Network
 from ...model.records import from_table
 from .. import checkpoint
-from ..layers.modules import QuantLSTM
+from ..layers.array import ArrayModule
+from ..layers.modules import QuantLinear, QuantLSTM
 from ..layers.noise import NoiseSource
+from ..network import quant_config
+from ..units import described
 from .config import LanguageConfig
 
 
@@ -27,17 +33,26 @@ class LanguageModel(nn.Module):
 
     One-hot inputs: 0 and full scale, so that a row is driven or not. One bit has no code 0: there the rows are
     -full scale and +full scale, and the difference is a constant of each column that its bias can learn.
+
+    With a ``design`` the LSTM is its first layer, of the same numbers as ``config.quant``. Its second layer, if there
+    is one, is the softmax's: its ADC codes are the host's logits.
     """
 
-    def __init__(self, tokens: int, config: LanguageConfig) -> None:
+    def __init__(self, tokens: int, config: LanguageConfig, design: Design | None = None) -> None:
         super().__init__()
-        self.config, self.tokens = config, tokens
+        self.config, self.tokens, self.design = config, tokens, design
         if config.embedding:
             self.embedding = nn.Embedding(tokens, config.embedding)
             nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
         self.lstm = QuantLSTM(config.embedding or tokens, config.hidden, config=config.quant)
-        self.dropout = nn.Dropout(config.dropout)
-        if config.cutoffs:
+        has_head = design is not None and len(design.layers) > 1
+        self.dropout = nn.Dropout(0.0 if has_head else config.dropout)
+        if has_head:
+            quant = config.quant
+            ranges = {name: getattr(quant, name) for name in ("quantiser", "range_noise", "learn_range")}
+            head = quant_config(design.layers[1], quant.is_float, **ranges)
+            self.softmax = QuantLinear(config.hidden, tokens, config=head)
+        elif config.cutoffs:
             bounds = (0, *config.cutoffs, tokens)
             if list(bounds) != sorted(set(bounds)):
                 raise DesignError(f"cutoffs must rise and lie between 0 and {tokens} tokens, not {config.cutoffs}")
@@ -45,7 +60,7 @@ class LanguageModel(nn.Module):
         else:
             self.softmax = nn.Linear(config.hidden, tokens)
         self.source = NoiseSource()
-        for array in self.lstm.arrays:
+        for array in self.arrays:
             array.source, array.train_noise, array.eval_noise = self.source, config.noise, config.noise
             if config.drop_rows:
                 array.input_dropout = config.dropout  # after the DAC, whose codes are those of evaluation then
@@ -59,6 +74,11 @@ class LanguageModel(nn.Module):
                 inputs = 2 * inputs - 1
         hidden, state = self.lstm(inputs, state)
         return self.dropout(hidden.float()), state
+
+    @property
+    def arrays(self) -> list[ArrayModule]:
+        """The LSTM's array, and the head's if the design has one."""
+        return [*self.lstm.arrays, *([self.softmax] if isinstance(self.softmax, QuantLinear) else [])]
 
     @property
     def device(self) -> torch.device:
@@ -76,6 +96,32 @@ class LanguageModel(nn.Module):
         if self.config.cutoffs:
             return self.softmax.predict(hidden.flatten(0, 1)).view(hidden.shape[:2])
         return self.softmax(hidden).argmax(2)
+
+    def evaluate(self, tokens: np.ndarray) -> torch.Tensor:
+        """Hidden values (T, B, n) of sequences of token indices (B, T), from a state of zero; the head runs, too."""
+        self.eval()
+        with torch.no_grad():
+            hidden, _ = self(torch.from_numpy(tokens.T.copy()).to(self.device))
+            if isinstance(self.softmax, QuantLinear):
+                self.softmax(hidden)
+        return hidden
+
+    def inputs(self, tokens: np.ndarray) -> np.ndarray:
+        """What a host gives the network of :meth:`export` for tokens (...): embedded, or one-hot of 0 and 1."""
+        if self.config.embedding:
+            return self.embedding.weight.detach().cpu().numpy()[tokens]
+        return np.eye(self.tokens, dtype=np.float32)[tokens]
+
+    @property
+    def units(self) -> dict[str, float]:
+        """Of the host, which gives :meth:`inputs`, as :meth:`Network.in_units` takes them."""
+        signs = not self.config.embedding and self.config.quant.dac_bits == 1
+        return {"input_scale": 2.0, "input_offset": -1.0} if signs else {}
+
+    def export(self) -> Network:
+        """The description of the design's arrays. Raises :class:`DesignError` for a float model."""
+        assert self.design is not None
+        return described(self.design, self.arrays, **self.units)
 
     def save(self, path: str | Path) -> None:
         """Weights and configuration in one safetensors file, replaced whole."""

@@ -5,29 +5,40 @@ import math
 import numpy as np
 import torch
 
+from ...model.design import Design
 from ...model.formats import DesignError
 from ..data.corpora import CHARACTERS, Names
 from ..training import single_thread
 from .config import LanguageConfig
 from .descent import LanguageResult, Progress, begin, descend, own_random_numbers
+from .kept import KeptTraining
 from .model import LanguageModel
 
 
 def train_names(
-    data: Names, config: LanguageConfig, progress: Progress | None = None, device: str = "cpu"
+    data: Names,
+    config: LanguageConfig,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    *,
+    design: Design | None = None,
+    checkpoint=None,
 ) -> LanguageResult:
     """Iterations on random names on a torch ``device``. In the end the whole training set is evaluated as in Table I.
 
     ``final``: ``accuracy`` and ``perplexity`` over all positions of the windows, END's included, and
     ``name_accuracy``, ``name_perplexity`` over each name's characters and the END after it alone.
+
+    ``checkpoint`` is a file for the training of a ``design``, written after every epoch; it goes on from there.
     """
     if config.window + 1 != data.windows.shape[1]:
         raise DesignError(f"a window of names must have {data.windows.shape[1] - 1} steps, not {config.window}")
     windows = torch.from_numpy(data.windows.astype(np.int64)).to(device)
     with single_thread(), own_random_numbers(device):
-        model, optimiser, generator = begin(len(CHARACTERS), config, device)
-        total, epochs = config.epochs * config.epoch_steps, []
-        for epoch in range(config.epochs):
+        model, optimiser, generator = begin(len(CHARACTERS), config, device, design)
+        kept = KeptTraining(checkpoint, "names", model, optimiser, generator)
+        total = config.epochs * config.epoch_steps
+        for epoch in range(len(kept.epochs), config.epochs):
             model.train()
             loss_sum = 0.0
             for step in range(config.epoch_steps):
@@ -35,10 +46,10 @@ def train_names(
                 loss = model.losses(model(chosen[:-1])[0], chosen[1:]).mean()
                 descend(model, optimiser, loss, (epoch * config.epoch_steps + step) / total)
                 loss_sum += float(loss.detach())
-            epochs.append({"train_perplexity": math.exp(loss_sum / config.epoch_steps)})
-            if progress is not None:
-                progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
-        return LanguageResult(tuple(epochs), evaluate_names(model, data), model)
+                if progress is not None:
+                    progress(epoch * config.epoch_steps + step + 1, total, math.exp(loss_sum / (step + 1)))
+            kept.finish_epoch({"train_perplexity": math.exp(loss_sum / config.epoch_steps)})
+        return LanguageResult(tuple(kept.epochs), evaluate_names(model, data), model)
 
 
 def evaluate_names(model: LanguageModel, data: Names, batch: int = 1024) -> dict:

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import torch
 
+from ...model.design import Design
 from ...model.formats import DesignError
 from ..data.corpora import Words
 from ..training import single_thread
 from .config import LanguageConfig
 from .descent import LanguageResult, Progress, begin, descend, own_random_numbers
+from .kept import KeptTraining
 from .model import LanguageModel
 
 
@@ -19,17 +21,22 @@ def train_words(
     progress: Progress | None = None,
     steps: int | None = None,
     device: str = "cpu",
+    *,
+    design: Design | None = None,
+    checkpoint=None,
 ) -> LanguageResult:
     """Passes over the text in ``batch`` parallel streams on a torch ``device``, states kept from window to window.
 
     After each epoch the validation perplexity per word; ``final`` is the last one's. ``steps`` cuts an epoch short.
+    ``checkpoint`` is a file for the training of a ``design``, written after every epoch; it goes on from there.
     """
     stream = _streams(data.train, config.batch).to(device)
     starts = range(0, len(stream) - 1, config.window)[:steps]
     with single_thread(), own_random_numbers(device):
-        model, optimiser, _ = begin(len(data.vocabulary), config, device)
-        epochs = []
-        for epoch in range(config.epochs):
+        model, optimiser, generator = begin(len(data.vocabulary), config, device, design)
+        kept = KeptTraining(checkpoint, "ptb", model, optimiser, generator)
+        total = config.epochs * len(starts)
+        for epoch in range(len(kept.epochs), config.epochs):
             model.train()
             state, loss_sum, count = None, 0.0, 0
             for number, start in enumerate(starts):
@@ -40,11 +47,11 @@ def train_words(
                 loss = model.losses(hidden, tokens[1:]).mean()
                 descend(model, optimiser, loss, (epoch + number / len(starts)) / config.epochs)
                 loss_sum, count = loss_sum + float(loss.detach()) * (len(tokens) - 1), count + len(tokens) - 1
+                if progress is not None:
+                    progress(epoch * len(starts) + number + 1, total, math.exp(loss_sum / count))
             valid = evaluate_words(model, data.valid)
-            epochs.append({"train_perplexity": math.exp(loss_sum / count), "valid_perplexity": valid})
-            if progress is not None:
-                progress(epoch + 1, config.epochs, epochs[-1]["train_perplexity"])
-    return LanguageResult(tuple(epochs), {"perplexity": epochs[-1]["valid_perplexity"]}, model)
+            kept.finish_epoch({"train_perplexity": math.exp(loss_sum / count), "valid_perplexity": valid})
+    return LanguageResult(tuple(kept.epochs), {"perplexity": kept.epochs[-1]["valid_perplexity"]}, model)
 
 
 def evaluate_words(model: LanguageModel, words: np.ndarray, batch: int = 20, window: int = 35) -> float:

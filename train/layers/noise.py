@@ -91,12 +91,12 @@ class NoiseSource:
 
     def seed(self, seed: int) -> None:
         """Start the stream again: the same seed gives the same noise."""
-        self._seed, self._draws = seed, 0
+        self._seed, self.draws = seed, 0  #: draws so far, which alone say where the stream is
 
     def key(self) -> list[int]:
         """Key of the next draw, for :func:`.gaussian.normals`."""
-        self._draws += 1
-        return stream_key(self._seed, self._draws)
+        self.draws += 1
+        return stream_key(self._seed, self.draws)
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Standard normal float32 of ``shape``: one draw."""

@@ -17,7 +17,7 @@ import pytest
 from ohmgate.model.formats import DesignError
 from ohmgate.train.data import datasets
 from ohmgate.train.data.corpora import names
-from ohmgate.train.experiments import paper, protocols
+from ohmgate.train.experiments import paper
 from ohmgate.train.experiments.paper import (
     EXPERIMENTS,
     Trial,
@@ -30,6 +30,7 @@ from ohmgate.train.experiments.paper import (
 )
 from ohmgate.train.experiments.results import read_results, results_path, write_result
 from ohmgate.train.experiments.sweep import executor_for, run_sweep
+from ohmgate.train.language import protocols
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise

@@ -12,11 +12,11 @@ import torch
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
 from ohmgate.train.data.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
-from ohmgate.train.experiments.protocols import language_protocol as protocol
 from ohmgate.train.language.config import LanguageConfig
 from ohmgate.train.language.descent import begin
 from ohmgate.train.language.model import LanguageModel, load
 from ohmgate.train.language.names import evaluate_names, train_names
+from ohmgate.train.language.protocols import language_protocol as protocol
 from ohmgate.train.language.words import evaluate_words, train_words
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise

@@ -72,6 +72,7 @@ def command(
     ] = None,
 ) -> None:
     """Classify the test set on many noisy chips: accuracy, intervals, code errors, and a report."""
+    from ..analog.studies.effects import source_effects, verdict
     from ..report.montecarlo import write_report
     from ..train.data.datasets import load_dataset
 
@@ -97,9 +98,13 @@ def command(
             if sensitivity:
                 with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
                     by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
-        say(montecarlo.summary(made).text())
-        for entry in by_source:
-            say(f"{entry.source}: {entry.alone.mean:.2%} alone, {entry.without.mean:.2%} with all but it")
+        summary = montecarlo.summary(made)
+        say(summary.text())
+        if by_source:
+            found = source_effects(by_source, summary, montecarlo.ideal_accuracy(study), len(study.labels))
+            for effect in found:
+                say(f"{effect.source}: alone {effect.alone.text()}, taken out {effect.without.text()}")
+            say(verdict(found))
         say(f"report: {write_report(folder, study, made, by_source, name)}")
 
 

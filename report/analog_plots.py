@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from ..analog.array import Array
 from ..analog.config import QUANTISATION_SIGMA
 from ..analog.studies.budget import Budget
-from .style import BLUE, GREY, RED
+from ..analog.studies.effects import SourceEffect
+from .style import ABOVE, BLUE, GREY, RED
 
 
 def noise_budget(budget: Budget) -> Figure:
@@ -19,7 +20,7 @@ def noise_budget(budget: Budget) -> Figure:
     axes.set_xlim(left=10 ** np.floor(np.log10(min(values)) - 0.1))
     axes.set_xlabel(f"error before the {budget.bits}-bit converter, LSB rms")
     axes.axvline(QUANTISATION_SIGMA, color=RED, linewidth=1, label="quantisation, 1/sqrt(12)")
-    axes.legend(loc="lower right")
+    axes.legend(**ABOVE)
     return figure
 
 
@@ -33,24 +34,30 @@ def accuracy_histogram(accuracy: np.ndarray, interval: tuple[float, float], idea
         axes.axvline(100 * ideal, color=GREY, linestyle="--", label="without noise")
     axes.set_xlabel("accuracy, %")
     axes.set_ylabel(f"chips of {len(accuracy)}")
-    axes.legend()
+    axes.legend(**ABOVE)
     return figure
 
 
-def tornado(names: list[str], alone: list[float], without: list[float], ideal: float, all_on: float) -> Figure:
-    """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up)."""
-    order = np.argsort(alone, kind="stable")  # the worst on top
-    figure = Figure(figsize=(7, 1.4 + 0.4 * len(names)), layout="constrained")
+def tornado(effects: list[SourceEffect], ideal: float, all_on: float) -> Figure:
+    """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up).
+
+    Error bars are the effects' intervals; a single chip has none.
+    """
+    effects = sorted(effects, key=lambda e: e.alone.mean)  # the worst on top
+    figure = Figure(figsize=(7, 1.4 + 0.4 * len(effects)), layout="constrained")
     axes = figure.subplots()
-    for place, k in enumerate(order):
-        labels = ("this source alone", "all but this source") if place == 0 else (None, None)
-        axes.barh(place - 0.2, 100 * (alone[k] - ideal), left=100 * ideal, height=0.38, color=BLUE, label=labels[0])
-        axes.barh(
-            place + 0.2, 100 * (without[k] - all_on), left=100 * all_on, height=0.38, color=RED, label=labels[1]
-        )
+    sides = (
+        ("this source alone", BLUE, -0.2, ideal, [e.alone for e in effects]),
+        ("all but this source", RED, 0.2, all_on, [e.without for e in effects]),
+    )
+    for label, colour, shift, origin, bars in sides:
+        means, low, high = 100 * np.array([(e.mean, e.low, e.high) for e in bars]).T
+        errors = np.where(np.isinf(low), np.nan, [means - low, high - means])
+        places = np.arange(len(effects)) + shift
+        axes.barh(places, means, 0.38, left=100 * origin, xerr=errors, capsize=3, color=colour, label=label)
     axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1, label="no noise")
     axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1, label="all sources")
-    axes.set_yticks(range(len(names)), [names[k] for k in order])
+    axes.set_yticks(range(len(effects)), [e.source for e in effects])
     axes.invert_yaxis()
     axes.set_xlabel("accuracy, %")
     figure.legend(loc="outside upper center", ncols=4, fontsize="small")
@@ -69,7 +76,7 @@ def conductance_histogram(array: Array) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("conductance, uS")
     axes.set_ylabel(f"cells of {conductances.size}")
-    axes.legend(title="level", ncols=2, fontsize="small")
+    figure.legend(title="level", loc="outside right upper", fontsize="small")
     return figure
 
 

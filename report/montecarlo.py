@@ -1,5 +1,6 @@
 """The report of a Monte Carlo study: one HTML page with its pictures inside, that opens without a network."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from ..analog.inference import build_arrays
 from ..analog.studies import montecarlo
 from ..analog.studies.datasheet import Datasheet, datasheet
+from ..analog.studies.effects import Effect, SourceEffect, source_effects, verdict
 from ..model.files import write_json, write_text
 from . import analog_plots as plots
 from .page import render
@@ -21,7 +23,7 @@ UNITS = {
     "mean": ACCURACY,
     "interval": ACCURACY,
     "deviation": ACCURACY,
-    "sensitivity": ACCURACY,
+    "sensitivity": f"{ACCURACY}; changes: mean and interval, from no noise and from all sources",
     "quantiles": f"{ACCURACY}; of 0, 5, 50, 95 and 100 % of the chips",
     "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
     "share": "sequences of a chip that see one course of slow noise",
@@ -45,15 +47,14 @@ def write_report(
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
     sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
     accuracy = np.array([draw.accuracy for draw in draws])
+    effects = source_effects(sensitivity, summary, ideal, len(study.labels))
     figures = {"accuracy": plots.accuracy_histogram(accuracy, summary.interval, ideal)}
     if sensitivity:
-        names = [entry.source for entry in sensitivity]
-        alone, without = ([getattr(e, side).mean for e in sensitivity] for side in ("alone", "without"))
-        figures["sensitivity"] = plots.tornado(names, alone, without, ideal, summary.mean)
+        figures["sensitivity"] = plots.tornado(effects, ideal, summary.mean)
     for index, sheet in enumerate(sheets):
         figures |= {f"{name}-{index}": figure for name, figure in _array_figures(sheet).items()}
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
-    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, sheets, preset))
+    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, effects, sheets, preset))
     page = render(
         "montecarlo",
         pictures,
@@ -61,7 +62,8 @@ def write_report(
         study=study,
         summary=summary,
         ideal=ideal,
-        sensitivity=sensitivity,
+        sensitivity=list(zip(sensitivity, effects)),
+        verdict=verdict(effects),
         sheets=sheets,
         preset=preset,
         percent=lambda value: f"{100 * value:.2f} %",
@@ -85,6 +87,7 @@ def _data(
     summary: montecarlo.Summary,
     ideal: float,
     sensitivity: Sequence[montecarlo.Sensitivity],
+    effects: list[SourceEffect],
     sheets: list[Datasheet],
     preset: str,
 ) -> dict[str, object]:
@@ -102,11 +105,23 @@ def _data(
         "quantiles": summary.quantiles,
         "code_errors": summary.code_errors,
         "sensitivity": [
-            {"source": e.source, "alone": e.alone.mean, "without": e.without.mean, "draws": e.alone.draws}
-            for e in sensitivity
+            {
+                "source": e.source,
+                "alone": e.alone.mean,
+                "without": e.without.mean,
+                "draws": e.alone.draws,
+                "change_alone": _numbers(effect.alone),
+                "change_without": _numbers(effect.without),
+            }
+            for e, effect in zip(sensitivity, effects)
         ],
         "budgets": [
             {"enob": sheet.budget.enob, "lsb": {s.source: s.lsb for s in sheet.budget.shares}} for sheet in sheets
         ],
         "units": UNITS,
     }
+
+
+def _numbers(effect: Effect) -> list[float | None]:
+    """Mean, low, high; None for the ends of an interval that a single chip does not have."""
+    return [number if math.isfinite(number) else None for number in (effect.mean, effect.low, effect.high)]

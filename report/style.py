@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..model.files import whole
 
+ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3, "fontsize": "small"}  #: a legend's place
 BLUE, ORANGE, GREY, GREEN, RED = "#2f6db0", "#d9822b", "#5f6b7a", "#3f8f5f", "#c44e52"
 
 

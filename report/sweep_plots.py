@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..train.experiments.paper import HAR_BITS, Trial
 from ..train.layers.config import FLOAT
-from .style import BLUE, GREY, ORANGE
+from .style import ABOVE, BLUE, GREY, ORANGE
 from .sweep_results import METRICS, MISSING, PAPER_NAMES, Record, Results, finals, float_trial, mean_of, noise_text
 
 CURVES = {
@@ -18,7 +18,6 @@ CURVES = {
     "ptb": ("valid_perplexity", METRICS["ptb"][2]),
     "names": ("train_perplexity", METRICS["names"][2]),
 }
-ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3, "fontsize": "small"}  #: a legend's place
 PANEL_TRIALS = 8  #: more learning curves than this have a panel for each width of the weights
 
 

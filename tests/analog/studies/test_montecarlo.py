@@ -16,6 +16,7 @@ from ohmgate.analog import inference
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies.effects import Effect, SourceEffect, source_effects, verdict
 from ohmgate.analog.studies.montecarlo import Draw, Study
 from ohmgate.analog.studies.sources import present
 from ohmgate.model.design import Design
@@ -210,7 +211,8 @@ def test_plots_are_the_same_bytes(tmp_path):
     for run in ("one", "two"):
         accuracy = plots.accuracy_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
         save(accuracy, tmp_path / f"accuracy-{run}.png")
-        tornado = plots.tornado(["a", "b"], [0.9, 0.8], [0.85, 0.9], 0.95, 0.75)
+        effect = Effect(-0.05, -0.06, -0.04)
+        tornado = plots.tornado([SourceEffect("a", effect, effect)], 0.95, 0.75)
         save(tornado, tmp_path / f"tornado-{run}.svg")
         save(plots.conductance_histogram(array), tmp_path / f"cells-{run}.png")
     for name, mark in (("accuracy-{}.png", b"PNG"), ("cells-{}.png", b"PNG"), ("tornado-{}.svg", b"<svg")):
@@ -253,6 +255,15 @@ def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
     assert {path.stem for path in (tmp_path / "one").glob("*.png")} == pictures
     assert page.count("data:image/png;base64,") == len(pictures)
     data = json.loads((tmp_path / "one" / "montecarlo.json").read_text(encoding="utf-8"))
+    found = source_effects(sensitivity, montecarlo.summary(draws), 1.0, 80)
+    assert (verdict(found) in page) == bool(sensitivity)
+    assert [entry["change_alone"] for entry in data["sensitivity"]] == [
+        [e.alone.mean, e.alone.low, e.alone.high] for e in found
+    ]
+    assert [entry["change_without"] for entry in data["sensitivity"]] == [
+        [e.without.mean, e.without.low, e.without.high] for e in found
+    ]
+    assert all(effect.text() in page for e in found for effect in (e.alone, e.without))
     assert data["ideal"] == 1.0
     assert set(data["units"]) == set(data) - {"design", "study", "preset", "draws", "units"}  # names and a count
     assert data["units"]["mean"] == "share of the sequences that are classified rightly, 0 to 1"

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
+from ..model.design import Design
+from ..model.network import Network
 from . import runs
 from .console import Steps, say
 from .options import Source
@@ -14,17 +17,40 @@ EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
 
 `ohmgate generate runs/demo --out build/demo` takes the design of a run folder; an image's works, too;
 
+`ohmgate generate runs/demo --out build/demo --testbench` adds a test bench in plain Verilog with the run's network;
+its first lines say how Icarus and Verilator run it;
+
 `ohmgate generate my.toml --out build/my --trace` adds ports with gates, cell and hidden state for a test bench."""
+
+SEQUENCES, STEPS = 8, 12  #: of a test bench, and the most time steps of one
 
 
 def command(
     source: Source,
     out: Annotated[Path, typer.Option(help="Folder for the files, made if it is not there.")],
     trace: Annotated[bool, typer.Option("--trace", help="Add trace ports for a test bench.")] = False,
+    testbench: Annotated[
+        bool,
+        typer.Option(
+            "--testbench",
+            help="Add a self-checking test bench in plain Verilog, its vectors (random codes) and the arrays' cells. "
+            "A design alone has random weights.",
+        ),
+    ] = False,
 ) -> None:
     """Write a design's Verilog, views of its arrays, lint waivers, side-car JSON, register table and C driver."""
-    design = runs.read_design(source)
+    design, network = runs.read_source(source) if testbench else (runs.read_design(source), None)
     with Steps() as steps, steps.step(f"Generating {design.name}"):
-        files = write_hardware(design, out, trace)
+        more = bench_of(design, network) if testbench else {}
+        files = write_hardware(design, out, trace, more)
     for file in files:
         say(f"{file}: {file.stat().st_size} bytes")
+
+
+def bench_of(design: Design, network: Network | None) -> dict[str, str]:
+    """The test bench of the network, or of a random one, by its files' names."""
+    from ..sim.random_designs import random_inputs, random_network
+    from ..sim.testbench import bench_files
+
+    rng = np.random.default_rng(0)
+    return bench_files(network or random_network(design, rng), *random_inputs(design, rng, SEQUENCES, STEPS))

@@ -1,5 +1,6 @@
 """What commands share: training a run folder's networks, packing one, writing a design's hardware."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,11 @@ def network_of(checkpoint: Path) -> Network:
     return export(swept.lstm, name=checkpoint.stem, **swept.units)
 
 
-def write_hardware(design: Design, folder: Path, trace: bool = False) -> list[Path]:
-    """Everything that a chip's user needs, in ``folder``: byte-identical on every run, and all of it or nothing."""
+def write_hardware(
+    design: Design, folder: Path, trace: bool = False, more: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Everything that a chip's user needs, and ``more`` texts by their names, in ``folder``: byte-identical on every
+    run, and all of it or nothing."""
     from ..hdl.flow.generate import generated
 
-    return write_together(folder, generated(design, trace) | c_header.sources())
+    return write_together(folder, {**generated(design, trace), **c_header.sources(), **(more or {})})

@@ -18,6 +18,11 @@ def unique_layers(design: Design) -> list[Layer]:
     return list({layer.macro_name: layer for layer in design.layers}.values())
 
 
+def view_file(view: str, layer: Layer) -> str:
+    """Where a view of a layer's macro lies: ``view`` is ``blackbox`` or ``behavioural``."""
+    return f"{view}/{layer.macro_name}.v"
+
+
 def module_header(layer: Layer, mark: str = "") -> str:
     """``module`` line and ports, up to and including the closing ``);``; ``mark`` goes behind every port."""
     width = {port.name: f"[{port.width - 1}:0] " if port.width > 1 else "" for port in macro_ports(layer)}

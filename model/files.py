@@ -43,9 +43,9 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str]) -> list[Path]:
     """Write texts by their files' names into ``folder``, made if it is not there; returns their paths.
 
-    The files get their names when all of them are written, so a set is whole or as it was. Raises
-    :class:`DesignError` for a folder that cannot be written or that another run is writing, or where a folder has the
-    name of a file.
+    A name may begin with a folder's: ``behavioural/macro.v``. The files get their names when all of them are written,
+    so a set is whole or as it was. Raises :class:`DesignError` for a folder that cannot be written or that another
+    run is writing, or where a folder has the name of a file.
     """
     folder = Path(folder)
     try:
@@ -57,11 +57,15 @@ def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str]) 
 
 
 def _write_together(folder: Path, contents: Mapping[str, str]) -> None:
-    parts = {name: folder / f".{name}.partial" for name in contents}
-    before = {name: folder / f".{name}.before" for name in contents}
+    parts, before = (
+        {name: (folder / name).with_name(f".{Path(name).name}.{end}") for name in contents}
+        for end in ("partial", "before")
+    )
+    made = [place for place in {part.parent for part in parts.values()} if not place.exists()]
     _unlink(before.values())  # of a run that was killed
     try:
         for name, part in parts.items():
+            part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(contents[name].encode())
         for name in parts:
             if (folder / name).is_dir():
@@ -81,6 +85,9 @@ def _write_together(folder: Path, contents: Mapping[str, str]) -> None:
         _unlink(before.values())
     finally:
         _unlink(parts.values())
+        for place in made:
+            with suppress(OSError):  # it is not empty, or not there
+                place.rmdir()
 
 
 def _unlink(paths: Iterable[Path]) -> None:

@@ -8,11 +8,11 @@ from ..analog.config import PRESETS
 from ..hdl.streams import output_layout
 from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
-from ..model.formats import from_wire
+from ..model.formats import from_wire, to_wire
 from ..model.layers import INNER_OUTPUTS, Layer
 from ..model.layout import logical_columns
 from ..model.reference import Result, run, steps_read
-from .bit_fields import signed, unpack
+from .bit_fields import pack, signed, unpack
 from .job import DeviceJob, DeviceRecord, LayerRecord
 
 
@@ -127,3 +127,11 @@ def output_numbers(layer: Layer, payload: int) -> np.ndarray:
     patterns = unpack(value, bits, layer.outputs)
     decode = from_wire if layer.output == INNER_OUTPUTS[layer.kind] else signed
     return np.concatenate([decode(patterns, bits), marks])
+
+
+def output_patterns(layer: Layer, values: np.ndarray) -> int:
+    """What :func:`output_numbers` reads ``values`` from: an output payload without its marks."""
+    if layer.output == "argmax":
+        return int(values[0])
+    bits = (output_layout(layer).size - 2) // layer.outputs
+    return pack(to_wire(values, bits) if layer.output == INNER_OUTPUTS[layer.kind] else values, bits)

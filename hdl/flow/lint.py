@@ -29,7 +29,7 @@ def lint(folder: Path, name: str) -> None:
     """
     require("lint", NEEDS)
     for view in VIEWS:
-        files = [f"{name}.vlt", f"{name}.v", f"{name}_arrays_{view}.v"]
+        files = [f"{name}.vlt", f"{name}.v", "-y", view]
         command = ["verilator", "--lint-only", "-Wall", "--top-module", name, *files]
         with tool_path():
             done = run_program(command, folder)

@@ -5,6 +5,7 @@ the hardened macro drives.
 """
 
 from ...model.design import Design
+from ..macro_views import unique_layers, view_file
 
 EMITTED = {
     "CASEINCOMPLETE": "Values that a case does not list keep the default assigned above it; a latch would be LATCH.",
@@ -18,13 +19,11 @@ EMITTED = {
     "WIDTHTRUNC": "A test for zero is emitted as the logical not of a vector.",
 }
 BLACK_BOX = {
-    "DECLFILENAME": "All macros of a design share a file.",
     "UNDRIVEN": "The hardened macro drives its outputs.",
     "UNUSEDSIGNAL": "The hardened macro reads its inputs.",
 }
 BEHAVIOURAL = {
     "BLKSEQ": "A conversion's sum is a loop over temporary variables, blocking as in a function.",
-    "DECLFILENAME": "All macros of a design share a file.",
     "UNUSEDPARAM": "The same parameters are stated for every kind of macro.",
     "WIDTHEXPAND": "Sums and indices are integers of 32 and 64 bits, wide enough for every design.",
     "WIDTHTRUNC": "Sums and indices are integers; only the bits that can be set are kept.",
@@ -36,8 +35,8 @@ def waivers(design: Design) -> str:
     lines = ["`verilator_config", ""]
     files = {
         f"{design.name}.v": EMITTED,
-        f"{design.name}_arrays_blackbox.v": BLACK_BOX,
-        f"{design.name}_arrays_behavioural.v": BEHAVIOURAL,
+        **{view_file("blackbox", layer): BLACK_BOX for layer in unique_layers(design)},
+        **{view_file("behavioural", layer): BEHAVIOURAL for layer in unique_layers(design)},
     }
     for file, rules in files.items():
         for rule, reason in rules.items():

@@ -1,6 +1,7 @@
 """DESIGN|IMAGE|RUN: what a command makes of a design is the same, whichever of the three names it."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,9 @@ def test_generate_writes_the_same_files(ohmgate, sources, tmp_path):
     for index, source in enumerate(sources):
         result = ohmgate("generate", source, "--out", tmp_path / str(index))
         assert result.exit_code == 0, result.stderr
-        made.append({path.name: path.read_bytes() for path in (tmp_path / str(index)).iterdir()})
-    assert "tiny.v" in made[0]
+        folder = tmp_path / str(index)
+        made.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")})
+    assert Path("tiny.v") in made[0]
     assert all(files == made[0] for files in made)
 
 

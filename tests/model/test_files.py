@@ -89,6 +89,20 @@ def test_a_set_of_files_is_written_whole_or_stays_as_it_was(tmp_path):
     assert [(folder / name).read_text(encoding="utf-8") for name in ("one", "two")] == ["1", "zwei \u2460"]
 
 
+def test_a_set_may_have_folders_and_leaves_none_where_it_fails(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_together(tmp_path, {"one": "1", "views/two": "2", "three": Interrupted()})
+    assert list(tmp_path.iterdir()) == []
+    assert write_together(tmp_path, {"one": "1", "views/two": "2"}) == [tmp_path / "one", tmp_path / "views" / "two"]
+    with pytest.raises(KeyboardInterrupt):
+        write_together(tmp_path, {"views/two": "II", "three": Interrupted()})
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == ["one", "views", "views/two"]
+    assert (tmp_path / "views" / "two").read_text() == "2"
+    with pytest.raises(DesignError) as error:
+        write_together(tmp_path, {"one/two": "2"})
+    assert str(error.value) == f"cannot write the folder {str(tmp_path)!r}: File exists"
+
+
 class Interrupted:
     def encode(self):
         raise KeyboardInterrupt

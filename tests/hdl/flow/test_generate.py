@@ -31,7 +31,7 @@ generate(Design.load("vowels"), Path(sys.argv[1]), trace=True)
 
 
 def contents(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 @pytest.mark.parametrize("name", presets())
@@ -40,11 +40,13 @@ def test_presets_generate_quickly_and_identically(name, tmp_path):
     design = Design.load(name)
     paths = generate(design, tmp_path / "one")
     assert time.monotonic() - start < 120
-    ends = (".v", "_arrays_blackbox.v", "_arrays_behavioural.v", ".vlt", ".json", "_registers.md")
-    assert [path.name for path in paths] == [name + end for end in ends]
+    macros = list(dict.fromkeys(layer.macro_name for layer in design.layers))
+    views = [f"{view}/{macro}.v" for view in ("blackbox", "behavioural") for macro in macros]
+    names = [f"{name}.v", *views, f"{name}.vlt", f"{name}.json", f"{name}_registers.md"]
+    assert [path.relative_to(tmp_path / "one").as_posix() for path in paths] == names
     generate(design, tmp_path / "deep" / "er")
     assert contents(tmp_path / "one") == contents(tmp_path / "deep" / "er")
-    assert set(contents(tmp_path / "one")) == {path.name for path in paths}
+    assert set(contents(tmp_path / "one")) == set(names)
 
 
 def test_processes_with_other_hash_seeds_generate_the_same_bytes(tmp_path):
@@ -53,7 +55,7 @@ def test_processes_with_other_hash_seeds_generate_the_same_bytes(tmp_path):
             [sys.executable, "-c", IN_PROCESS, tmp_path / seed], check=True, env=os.environ | {"PYTHONHASHSEED": seed}
         )
     assert contents(tmp_path / "0") == contents(tmp_path / "12345")
-    assert len(contents(tmp_path / "0")) == 6
+    assert len(contents(tmp_path / "0")) == 4 + 2 * 2
 
 
 def test_nothing_generated_tells_where_or_when(tmp_path):
@@ -120,7 +122,7 @@ def test_every_view_of_a_macro_has_the_ports_of_the_side_car(seed):
         macro = next(m for m in macros if m["name"] == layer.macro_name)
         ports = [(p["name"], p["direction"], p["width"]) for p in macro["ports"]]
         assert ports == [port[:3] for port in macro_ports(layer)]
-        heads = {files[f"random_arrays_{view}.v"].split(f"module {layer.macro_name} (\n")[1].split(");")[0]
+        heads = {files[f"{view}/{layer.macro_name}.v"].split(f"module {layer.macro_name} (\n")[1].split(");")[0]
                  for view in ("blackbox", "behavioural")}  # fmt: skip
         assert len(heads) == 1
         for line, (name, direction, width) in zip(heads.pop().strip().split(",\n"), ports, strict=True):

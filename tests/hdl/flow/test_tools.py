@@ -145,7 +145,7 @@ def test_what_lint_says_of_verilators_output(tmp_path, monkeypatch, output, stat
         lint.lint(tmp_path, "one")
     assert str(error.value) == sentence
     assert len(error.value.messages) == count
-    command = "verilator --lint-only -Wall --top-module one one.vlt one.v one_arrays_blackbox.v"
+    command = "verilator --lint-only -Wall --top-module one one.vlt one.v -y blackbox"
     assert runs == [(command.split(), tmp_path)]
 
 
@@ -159,7 +159,7 @@ def test_lint_looks_at_both_views(tmp_path, monkeypatch):
     monkeypatch.setattr(lint, "run_program", run)
     monkeypatch.setattr(lint, "require", lambda who, needs: None)
     lint.lint(tmp_path, "one")
-    assert seen == ["one_arrays_blackbox.v", "one_arrays_behavioural.v"]
+    assert seen == ["blackbox", "behavioural"]
 
 
 @pytest.mark.parametrize("set_before", [False, True])

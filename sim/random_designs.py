@@ -1,0 +1,162 @@
+"""Random legal designs, networks and inputs: what a verification is made of where nobody says what.
+
+Everything follows a numpy generator, so one seed gives one case:
+
+>>> rng = np.random.default_rng(1)
+>>> network = random_network(random_design(rng), rng)
+>>> codes, lengths = random_inputs(network.design, rng, batch=2, steps=5)
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..model.design import Design
+from ..model.formats import symmetric_codes
+from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
+from ..model.layout import row_drive
+from ..model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
+from ..model.tables import DENSE_FUNCTIONS
+
+
+def random_design(
+    rng: np.random.Generator,
+    *,
+    layers: int | None = None,
+    max_inputs: int = 6,
+    max_outputs: int = 8,
+    max_bits: int = 8,
+    max_conversion: int = 9,
+    name: str = "random",
+    **fixed,
+) -> Design:
+    """A legal design of 1 to 3 layers (or exactly ``layers``) in every format that the RTL takes.
+
+    ``max_outputs`` bounds hidden units and dense outputs, ``max_bits`` D, W and N. ``fixed`` holds field values
+    that every layer with such a field gets, such as ``tables="constant"`` or ``conversion_cycles=0``.
+    """
+    count = int(rng.integers(1, 4)) if layers is None else layers
+    inputs, bits = int(rng.integers(1, max_inputs + 1)), int(rng.integers(1, max_bits + 1))
+    chain: list[Layer] = []
+    for index in range(count):
+        make = _lstm if rng.random() < 0.65 else _dense
+        layer = make(rng, inputs, bits, max_outputs, max_bits, max_conversion, index == count - 1, fixed)
+        chain.append(layer)
+        inputs, bits = layer.outputs, layer.output_bits
+    return Design(name, tuple(chain))
+
+
+def random_network(design: Design, rng: np.random.Generator, *, labels: bool | None = None) -> Network:
+    """Random weights, gains that use the ADC's range without clipping most codes, and legal tables.
+
+    ``labels`` says whether the network names its outputs and scales its inputs and outputs (default: by chance).
+    """
+    named = rng.random() < 0.5 if labels is None else labels
+    inputs, outputs = design.layers[0].inputs, design.layers[-1].outputs
+    units = {}
+    if named and design.layers[-1].output != "argmax":
+        own = rng.spawn(1)[0]  # a stream of its own, so that all else is as without units
+        units = {n: tuple(own.normal(size=outputs).tolist()) for n in OUTPUT_UNITS if own.random() < 0.7}
+    return Network(
+        design,
+        tuple(_data(rng, layer) for layer in design.layers),
+        input_scale=tuple(rng.normal(size=inputs).tolist()) if named else (),
+        input_offset=tuple(rng.normal(size=inputs).tolist()) if named else (),
+        labels=tuple(f"label {k} é" for k in range(outputs)) if named else (),
+        **units,
+    )
+
+
+def random_inputs(
+    design: Design, rng: np.random.Generator, batch: int = 4, steps: int = 6
+) -> tuple[np.ndarray, np.ndarray]:
+    """Legal DAC codes (batch, steps, m), int64, and lengths (batch,) of 1..steps."""
+    first = design.layers[0]
+    codes = rng.choice(symmetric_codes(first.dac_bits), size=(batch, steps, first.inputs))
+    return codes.astype(np.int64), rng.integers(1, steps + 1, size=batch)
+
+
+def _divisor(rng: np.random.Generator, number: int) -> int:
+    return int(rng.choice([d for d in range(1, number + 1) if number % d == 0]))
+
+
+def _shared(rng, max_bits: int, max_conversion: int) -> dict[str, Any]:
+    timed = max_conversion >= 2 and rng.random() < 0.5
+    return {
+        "weight_bits": int(rng.integers(1, max_bits + 1)),
+        "adc_bits": int(rng.integers(1, max_bits + 1)),
+        "bias_rows": int(rng.integers(0, 3)),
+        "adc_range": float(rng.choice([1.0, 2.5, 4.0, 6.0])),
+        "tables": str(rng.choice(["loaded", "constant"], p=[0.7, 0.3])),
+        "conversion_cycles": int(rng.integers(2, max_conversion + 1)) if timed else 0,
+    }
+
+
+def _lstm(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed) -> LstmLayer:
+    hidden = int(rng.integers(1, max_outputs + 1))
+    cell_bits = int(rng.integers(4, 33))
+    usual = rng.random() < 0.7  # else anything legal, however little sense it makes
+    fraction = int(rng.integers(cell_bits // 2, cell_bits) if usual else rng.integers(0, cell_bits))
+    tanh_bits = int(rng.integers(1, 13))
+    tanh_fraction = min(max(tanh_bits - 3, 0), fraction) if usual else int(rng.integers(0, fraction + 1))
+    values = _shared(rng, max_bits, max_conversion) | {
+        "inputs": inputs,
+        "hidden": hidden,
+        "adcs": 4 * _divisor(rng, hidden),
+        "dac_bits": bits,
+        "activation_bits": int(rng.integers(2, 17)),
+        "cell_bits": cell_bits,
+        "cell_fraction": fraction,
+        "tanh_bits": tanh_bits,
+        "tanh_fraction": tanh_fraction,
+        "output": str(rng.choice(LSTM_OUTPUTS)) if last else "codes",
+        "input_drive": int(rng.integers(2, 17)) if rng.random() < 0.5 else 1,
+    }
+    return LstmLayer(**_override(LstmLayer, values, fixed))
+
+
+def _dense(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed) -> DenseLayer:
+    outputs = int(rng.integers(1, max_outputs + 1))
+    values = _shared(rng, max_bits, max_conversion) | {
+        "inputs": inputs,
+        "outputs": outputs,
+        "adcs": _divisor(rng, outputs),
+        "dac_bits": bits,
+        "output": str(rng.choice(["table", "codes", "argmax"])) if last else "table",
+        "output_bits": int(rng.integers(1, max_bits + 1)),
+        "function": str(rng.choice(list(DENSE_FUNCTIONS))),
+        "emit": str(rng.choice(["step", "end"])) if last else "step",
+    }
+    return DenseLayer(**_override(DenseLayer, values, fixed))
+
+
+def _override(layer: type, values: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    return values | {k: v for k, v in fixed.items() if k in layer.__dataclass_fields__}
+
+
+def _data(rng: np.random.Generator, layer: Layer) -> LayerData:
+    weights = rng.choice(symmetric_codes(layer.weight_bits), size=(layer.rows, layer.columns))
+    gains = [_gain(rng, layer) for _ in range(layer.gates)]
+    mult, shift = np.array(gains, dtype=np.int64).T
+    return LayerData(weights.astype(np.int64), mult, shift, _tables(rng, layer))
+
+
+def _gain(rng: np.random.Generator, layer: Layer) -> tuple[int, int]:
+    """mult, shift that bring the standard deviation of the column sum to a third to all of the ADC's half range."""
+    drive, weight = symmetric_codes(layer.dac_bits), symmetric_codes(layer.weight_bits)
+    deviation = np.sqrt((row_drive(layer) ** 2).sum() * np.mean(drive**2.0) * np.mean(weight**2.0))
+    gain = rng.uniform(0.35, 1.0) * 2 ** (layer.adc_bits - 1) / deviation
+    top = 2**MULT_BITS - 1
+    shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))
+    shift = max(0, shift - int(rng.integers(0, 8) if rng.random() < 0.3 else 0))  # small factors too
+    return int(np.clip(round(gain * 2.0**shift), 1, top)), shift
+
+
+def _tables(rng: np.random.Generator, layer: Layer) -> np.ndarray | None:
+    nominal = nominal_tables(layer)
+    if nominal is None or layer.tables == "constant" or rng.random() < 0.4:
+        return nominal
+    if layer.kind == "dense":
+        return rng.choice(symmetric_codes(layer.output_bits), size=nominal.shape).astype(np.int64)
+    ranges = [table_range(layer, gate) for gate in range(4)]
+    return np.array([rng.integers(low, high + 1, size=nominal.shape[1]) for low, high in ranges])

@@ -9,6 +9,8 @@ from .train.convert import convert as convert
 from .train.export.description import export as export
 from .train.export.verify import verify as verify
 from .train.export.verify import verify_export as verify_export
+from .train.imports.keras_model import import_keras as import_keras
+from .train.imports.onnx_file import import_onnx as import_onnx
 from .train.layers.config import QuantConfig as QuantConfig
 from .train.layers.modules import QuantLinear as QuantLinear
 from .train.layers.modules import QuantLSTM as QuantLSTM

@@ -26,6 +26,7 @@ ROOMS = {
     "train": {
         "kernel": set(),
         "data": set(),
+        "imports": set(),
         "layers": {"kernel"},
         "": {"data", "layers"},
         "export": {"layers", ""},

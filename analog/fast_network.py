@@ -1,9 +1,11 @@
-"""Whole networks by fast reads: classes of sequences for Monte Carlo, without traces.
+"""Whole networks by fast reads: classes or codes of sequences for Monte Carlo, without traces.
 
 The periphery is the reference's, to the bit, from tables made of it: a gate's f is looked up, i*g by the pair of
 their codes, the hidden code by the code of o and the index of tanh(c). The cell state is held in float64, which is
 exact for every legal cell: its products stay below 2^53.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,13 +18,13 @@ from ..model.tables import cell_tanh_table
 from ..model.threads import one_blas_thread
 from .array import Array
 from .fast import BLOCK, FastReader, why_not
-from .inference import classifier
+from .inference import classifier, forecaster
 
 LARGEST_TABLE = 2**20
 
 
 class FastNetwork:
-    """A chip, ready to classify. Raises :class:`DesignError` where fast reads do not apply."""
+    """A chip, ready to classify or to forecast. Raises :class:`DesignError` where fast reads do not apply."""
 
     def __init__(self, network: Network, arrays: list[Array], normals: str = "table", seed: Seed = 0) -> None:
         """``arrays`` are those of :func:`.inference.build_arrays`; ``normals`` and ``seed`` make the read noise."""
@@ -43,17 +45,33 @@ class FastNetwork:
         """Class of each sequence (B,), of DAC codes (B, T, m)."""
         codes, lengths = reference.check_inputs(self._network, codes, lengths)
         classes = np.empty(len(codes), dtype=np.int64)
+        for _, sequences, read in self._reads(codes, lengths):
+            classes[sequences] = read.argmax(axis=1)  # the last step counts, whose read is the last one
+        return classes
+
+    @one_blas_thread()
+    def forecast(self, codes, lengths=None) -> np.ndarray:
+        """ADC codes int64 of the head, (B, k) at the end or (B, T, k) on every step, 0 past a length."""
+        layer = forecaster(self._network)
+        codes, lengths = reference.check_inputs(self._network, codes, lengths)
+        out = np.zeros((*codes.shape[:2], layer.outputs), dtype=np.int64)
+        for step, sequences, read in self._reads(codes, lengths):
+            out[sequences, step] = read + layer.output_range[0]
+        return out if layer.emit == "step" else out[np.arange(len(out)), lengths - 1]
+
+    def _reads(self, codes: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Every read of the head: step, sequences (n,), and their codes less the lowest code (n, k)."""
         order = np.argsort(-lengths, kind="stable")  # the sequences that are still under way lie in front
         for start in range(0, len(codes), BLOCK):
             block = order[start : start + BLOCK]
-            classes[block] = self._block(codes[block].astype(np.float32), lengths[block])
-        return classes
+            for step, first, read in self._block(codes[block].astype(np.float32), lengths[block]):
+                yield step, block[first : first + len(read)], read
 
-    def _block(self, codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def _block(self, codes: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Every read of the head: step, the first sequence that is read, codes less the lowest code (n, k)."""
         for layer in self._inner:
             layer.begin(len(codes))
         head = self._head
-        classes = np.empty(len(codes), dtype=np.int64)
         for step in range(int(lengths[0])):
             live = int(np.searchsorted(-lengths, -step, side="left"))  # lengths above step
             values = codes[:live, step]
@@ -62,9 +80,7 @@ class FastNetwork:
             ending = lengths[:live] == step + 1
             if head.every_step or ending.any():
                 first = 0 if head.every_step else int(ending.argmax())  # ends lie behind, as lengths fall
-                result = head.classes(values[first:])
-                classes[first:live] = np.where(ending[first:], result, classes[first:live])
-        return classes
+                yield step, first, head.read(values[first:])
 
 
 def why_not_network(network: Network, arrays: list[Array]) -> str:
@@ -154,9 +170,9 @@ class _FastHead:
         self._drive = _Drive(layer, reader)
         self.every_step = layer.emit == "step"
 
-    def classes(self, values: np.ndarray) -> np.ndarray:
-        """Index of the largest code (B,), the lowest on a tie."""
-        return self._drive.read(values).argmax(axis=1)
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """Codes less the lowest code (B, k)."""
+        return self._drive.read(values)
 
 
 def _tables(data: LayerData) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Batches of sequences through arrays: the reference's periphery around the array model's codes."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..model import reference
@@ -62,6 +64,14 @@ def classifier(network: Network) -> DenseLayer:
     return last
 
 
+def forecaster(network: Network) -> DenseLayer:
+    """The network's head; raises :class:`DesignError` unless it is one of values."""
+    last = network.design.layers[-1]
+    if not isinstance(last, DenseLayer) or last.output != "codes":
+        raise DesignError("values need a dense head whose output is codes")
+    return last
+
+
 def predictions(network: Network, result: reference.Result, lengths) -> np.ndarray:
     """Class of each sequence (B,): the head's label, or its largest code, on the last step."""
     last, out = classifier(network), result.out
@@ -79,15 +89,23 @@ def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
 
 def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
     """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size."""
+    return np.concatenate([predictions(network, *part) for part in _chunks(network, codes, lengths, arrays)])
+
+
+def forecast(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
+    """ADC codes of a head, (B, k) or (B, T, k), as the arrays see the sequences; for :meth:`Network.decode`."""
+    forecaster(network)
+    return np.concatenate([result.out for result, _ in _chunks(network, codes, lengths, arrays)])
+
+
+def _chunks(network: Network, codes, lengths, arrays: list[Array]) -> Iterator[tuple[reference.Result, np.ndarray]]:
+    """Result and lengths of parts of the sequences, one after the other."""
     codes, lengths = reference.check_inputs(network, codes, lengths)
     convert = convert_through(arrays)
     size = chunk_size(network, arrays, codes.shape[1])
-    classes = []
     for start in range(0, len(codes), size):
         part = slice(start, start + size)
-        result = reference.run(network, codes[part], lengths[part], convert)
-        classes.append(predictions(network, result, lengths[part]))
-    return np.concatenate(classes)
+        yield reference.run(network, codes[part], lengths[part], convert), lengths[part]
 
 
 def check_labels(network: Network, labels, count: int) -> np.ndarray:
@@ -102,6 +120,16 @@ def check_labels(network: Network, labels, count: int) -> np.ndarray:
         where = int(outside.argmax())
         raise DesignError(f"labels must be from 0 to {classes - 1}, but sequence {where} has {labels[where]}")
     return labels
+
+
+def check_values(network: Network, values: np.ndarray, lengths, steps: int) -> None:
+    """Raise :class:`DesignError` where ``values`` are none that the network could give for sequences of ``steps``."""
+    last = forecaster(network)
+    shape = (len(lengths), last.outputs) if last.emit == "end" else (len(lengths), steps, last.outputs)
+    if np.shape(values) != shape:
+        raise DesignError(f"values to forecast must have shape {shape}, not {np.shape(values)}")
+    if not np.isfinite(values).all():
+        raise DesignError("values to forecast must be finite numbers, but some are not")
 
 
 def accuracy_draws(network: Network, codes, lengths, labels, config: ArrayConfig, draws: int, seed: int = 0):

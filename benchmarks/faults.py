@@ -59,7 +59,7 @@ def retrained(trained: TrainResult, dataset: SequenceDataset, share: float, coun
         arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, number))
         made = retrain(trained, dataset, reachable(arrays))
         study = chips(made, dataset, share, Repair())
-        accuracy.append(montecarlo.Sampler(study).draw(number).accuracy)
+        accuracy.append(montecarlo.Sampler(study).draw(number).score)
         if accuracy[-1] != made.accuracy:
             raise AssertionError(f"chip {number} must classify as its training does: {accuracy[-1]}, {made.accuracy}")
     return accuracy
@@ -97,7 +97,7 @@ def main() -> None:
             found = results[name][f"{share:g} stuck"] = {}
             for cure, repair in cures(arguments.spares).items():
                 draws = montecarlo.run(chips(trained, dataset, share, repair), arguments.chips)
-                found[cure] = entry([draw.accuracy for draw in draws])
+                found[cure] = entry([draw.score for draw in draws])
                 show(cure, found[cure])
             if arguments.retrain:
                 found[RETRAINED] = entry(retrained(trained, dataset, share, arguments.chips))

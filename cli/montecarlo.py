@@ -59,7 +59,10 @@ def command(
         int, typer.Option(help="Chips for each source of error, alone and taken out; 0 leaves this out.")
     ] = 0,
     dataset: Annotated[
-        str | None, typer.Option(help="Data set whose test sequences are classified.", show_default="the run's")
+        str | None,
+        typer.Option(
+            help="Data set or .npz file whose test sequences are classified or forecast.", show_default="the run's"
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
     seed: Annotated[int, typer.Option(help="Of the chips.")] = 0,
@@ -71,7 +74,7 @@ def command(
         Path | None, typer.Option(help="Folder of draws and report.", show_default="in the run folder")
     ] = None,
 ) -> None:
-    """Classify the test set on many noisy chips: accuracy, intervals, code errors, and a report."""
+    """Run the test set on many noisy chips: accuracy or RMSE, intervals, code errors, and a report."""
     from ..analog.studies.effects import source_effects, verdict
     from ..report.montecarlo import write_report
     from ..train.data.datasets import load_dataset
@@ -85,7 +88,7 @@ def command(
     path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
     network = runs.read_network(path)
     if dataset is None:
-        dataset = str(runs.read_config(path)["dataset"]) if path.is_dir() else network.design.name
+        dataset = (runs.read_dataset(path) if path.is_dir() else None) or network.design.name
     test = load_dataset(dataset, data).test
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
     name = Path(preset).name
@@ -99,12 +102,14 @@ def command(
                 with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
                     by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
         summary = montecarlo.summary(made)
-        say(summary.text())
+        say(summary.text(study.metric))
         if by_source:
-            found = source_effects(by_source, summary, montecarlo.ideal_accuracy(study), len(study.labels))
+            metric, ideal = study.metric, montecarlo.ideal_score(study)
+            found = source_effects(by_source, summary, ideal, len(study.labels), metric)
             for effect in found:
-                say(f"{effect.source}: alone {effect.alone.text()}, taken out {effect.without.text()}")
-            say(verdict(found))
+                alone, without = effect.alone.text(metric), effect.without.text(metric)
+                say(f"{effect.source}: alone {alone}, taken out {without}")
+            say(verdict(found, metric))
         say(f"report: {write_report(folder, study, made, by_source, name)}")
 
 

@@ -6,7 +6,9 @@ checkpoints/   one file for each seed                   simulation/      build a
 plots/         codes of each seed's network             traces/, report.html   (of a demo)
 """
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +58,30 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "design" not in content:
         raise DesignError(f"{str(folder)!r} must be a run folder with a {CONFIG} in it")
     return content
+
+
+def data_identity(dataset: str, checksum: str, folder: Path) -> dict[str, str]:
+    """What a configuration says of a data set: a user's file by its path from the run folder, and its SHA-256."""
+    if not checksum:
+        return {"dataset": dataset}
+    return {"dataset": os.path.relpath(Path(dataset).resolve(), folder.resolve()), "data_sha256": checksum}
+
+
+def read_dataset(folder: Path) -> str | None:
+    """The data set that a run folder was trained on; None for a run that names none.
+
+    Raises :class:`DesignError` where it is a user's file that has changed since.
+    """
+    config = read_config(folder)
+    if "data_sha256" not in config:
+        return config.get("dataset")
+    file = Path(os.path.normpath(folder / config["dataset"]))
+    if hashlib.sha256(file.read_bytes()).hexdigest() != config["data_sha256"]:
+        raise DesignError(
+            f"data file {str(file)!r} must be as run folder {str(folder)!r} was trained on it, but has changed; "
+            f"take it as it is with --dataset {file}"
+        )
+    return str(file)
 
 
 def checkpoint(folder: Path, seed: int) -> Path:

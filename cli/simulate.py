@@ -18,6 +18,7 @@ from . import runs
 from .console import Steps, say
 from .inputs import dataset_codes
 from .options import noise_of
+from .values import check_values, right_values, write_values
 
 EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances through the Verilog;
 
@@ -56,7 +57,7 @@ def command(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help=f"Data set whose test sequences are run, or {RANDOM} for random codes.",
+            help=f"Data set or .npz file whose test sequences are run, or {RANDOM} for random codes.",
             show_default="the run's, else the one named like the design, else random",
         ),
     ] = None,
@@ -64,6 +65,10 @@ def command(
     waves: Annotated[bool, typer.Option("--waves", help="Record waves (FST) and a GTKWave save file.")] = False,
     differences: Annotated[
         Path | None, typer.Option(help="File for every integer that differs (CSV), the first one first.")
+    ] = None,
+    values: Annotated[
+        Path | None,
+        typer.Option(help="File for what the chip gives in units of the data (CSV), beside what is right."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the array's noise and of random codes.")] = 0,
     out: Annotated[
@@ -78,14 +83,18 @@ def command(
 
     folder = out or (source if source.is_dir() else source.parent) / "simulation"
     require(simulator, folder, waves)
-    if differences is not None:
-        require_place(differences)
+    for file in (differences, values):
+        if file is not None:
+            require_place(file)
     array = noise_of(noise)
     network = runs.read_network(source)
     if design is not None:
         network = on_design(network, Design.load(design))
     if dataset is None and source.is_dir():
-        dataset = runs.read_config(source).get("dataset")
+        dataset = runs.read_dataset(source)
+    if values is not None:
+        check_values(network)
+    right = None if values is None else right_values(network, dataset, sequences, data)
     codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or folder / f"{network.design.name}_{variant}"
@@ -109,6 +118,8 @@ def command(
     if differences is not None:
         write_text(differences, compare(job, result.record, keep=True).csv())
         say(f"every difference: {differences}")
+    if values is not None:
+        write_values(values, job, result.record, right)
     if not result.comparison.agrees:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""What ``train`` learns: labels of sequences, or the next token of a text."""
+"""What ``train`` learns: classes or values of sequences, or the next token of a text."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HISTOGRAM = 512  #: sequences that histograms of codes are of, at most
 SEEDED = ("seed", "floating")  #: fields of a configuration in which the trainings of a run folder differ
 Progress = Callable[[int, int, str], None]  #: parts done, of all, what the last one gave
-Trained = tuple[dict[str, float], "list[CodeUsage] | None"]  #: figures by name; codes of a quantised network
+Trained = tuple[dict[str, float], "list[CodeUsage] | None"]  #: scores by name; codes of a quantised network
 
 
 def dataset_of(design: Design, given: str | None) -> str:
@@ -49,22 +49,23 @@ def task_of(design: Design, dataset: str, data: Path | None) -> "SequenceTask | 
 
 
 class SequenceTask:
-    """Labels of the sequences of a data set."""
+    """Classes or values of the sequences of a data set."""
 
     def __init__(self, design: Design, dataset: str, data: Path | None) -> None:
         from ..train.data.datasets import load_dataset
         from ..train.training import check_fit
 
         self.design, self.dataset = design, load_dataset(dataset, data)
-        self.name = self.dataset.name
-        self.units = {name: UNITS[name] for name in ("accuracy", "clipped")}  #: of the figures, by name
+        self.name, self.checksum = self.dataset.name, self.dataset.checksum
+        scores = ("rmse", "mae") if self.dataset.has_values else ("accuracy",)
+        self.units = {name: UNITS[name] for name in (*scores, "clipped")}  #: of the scores, by name
         check_fit(design, self.dataset)
 
     def config(self, seed: int, floating: bool, protocol: dict[str, Any], noise: dict[str, Any]):
         """The data set's protocol with what was given."""
-        from ..train.training import PROTOCOLS, TrainConfig
+        from ..train.training import usual_config
 
-        usual, chosen = PROTOCOLS.get(self.name, TrainConfig()), dict(protocol)
+        usual, chosen = usual_config(self.dataset), dict(protocol)
         drawn = replace(usual.train_noise, **noise)
         if chosen.get("quantiser") == "sawb":
             chosen["range_noise"] = drawn.weight
@@ -80,18 +81,23 @@ class SequenceTask:
         from ..train.usage import usage_of_sequences
 
         def told(done: int, total: int, loss: float) -> None:
-            progress(done, total, f"loss {loss:.4f} nats")
+            progress(done, total, f"loss {loss:.4f}" + " nats" * (not self.dataset.has_values))
 
         result = train(self.design, self.dataset, config, checkpoint=checkpoint, progress=told)
-        figures, network, test = {"accuracy": result.accuracy}, result.network, self.dataset.test
+        network, test = result.network, self.dataset.test
         if network is None:
-            return figures, None
+            return result.scores, None
         looked_at = test.take(np.linspace(0, len(test) - 1, min(HISTOGRAM, len(test))).astype(int))
-        return figures, usage_of_sequences(result.model, looked_at, network.input_scale, network.input_offset)
+        return result.scores, usage_of_sequences(result.model, looked_at, network.input_scale, network.input_offset)
 
-    def told(self, figures: dict[str, float]) -> str:
-        """A training's figures in words."""
-        return f"test accuracy {100 * figures['accuracy']:.2f} %"
+    def told(self, scores: dict[str, float]) -> str:
+        """A training's scores in words."""
+        if self.dataset.has_values:
+            deviation = np.sqrt(np.square(self.dataset.output_range()[0]).mean())
+            return (
+                f"test RMSE {scores['rmse']:.4g}, MAE {scores['mae']:.4g} (the values' own deviation {deviation:.4g})"
+            )
+        return f"test accuracy {100 * scores['accuracy']:.2f} %"
 
 
 class TextTask:
@@ -101,7 +107,7 @@ class TextTask:
         from ..train.language.protocols import check_design
         from ..train.language.texts import Text
 
-        self.design, self.name = design, dataset
+        self.design, self.name, self.checksum = design, dataset, ""
         self.text = Text.read(dataset, data)
         self.units = {name: UNITS[f"{dataset} {name}"] for name in self.text.measures} | {"clipped": UNITS["clipped"]}
         check_design(design, dataset, self.text.tokens)
@@ -133,7 +139,7 @@ class TextTask:
         tokens, _ = self.text.examples(HISTOGRAM)
         return result.final, code_usage(result.model, lambda: result.model.evaluate(tokens))
 
-    def told(self, figures: dict[str, float]) -> str:
-        """A training's figures in words."""
-        accuracy = f", accuracy {100 * figures['accuracy']:.2f} %" if "accuracy" in figures else ""
-        return f"perplexity {figures['perplexity']:.3f}{accuracy}"
+    def told(self, scores: dict[str, float]) -> str:
+        """A training's scores in words."""
+        accuracy = f", accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
+        return f"perplexity {scores['perplexity']:.3f}{accuracy}"

@@ -14,6 +14,8 @@ EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the pres
 
 `ohmgate train har --out runs/har` trains the preset *har* on the data set of its name; so do *names* and *ptb*;
 
+`ohmgate train my.toml --dataset my.npz --out runs/my` learns data of your own;
+
 `ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise.
 
 The same command again goes on where it was stopped. Then: `ohmgate pack runs/vowels`."""
@@ -25,7 +27,8 @@ def command(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="Data set to learn: vowels, which comes with the package, har, names or ptb.",
+            help="Data set to learn: vowels, which comes with the package, har, names, ptb, or a .npz file of your "
+            "own, of classes or of values to forecast (docs/training.md).",
             show_default="the one named like the design, else vowels",
         ),
     ] = None,

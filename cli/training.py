@@ -36,7 +36,8 @@ def train_run(
     from ..report.figures import code_histograms
     from ..report.style import save
 
-    task = task_of(design, dataset_of(design, dataset), data)
+    named = dataset_of(design, dataset)
+    task = task_of(design, named, data)
     check_integer("seeds", seeds, 1, 1000)
     configs = {
         f"{'float' if floating else 'quantised'}_{seed}": task.config(seed, floating, protocol or {}, noise or {})
@@ -44,7 +45,8 @@ def train_run(
         for floating in ([False, True] if float_too else [False])
     }
     common = task.common(configs["quantised_0"])
-    started = {"design": design.to_dict(), "dataset": task.name, "train": common}
+    identity = runs.data_identity(named, task.checksum, out)
+    started = {"design": design.to_dict(), **identity, "train": common}
     results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}
     told = {}
     with sole_use(out), Steps() as steps:
@@ -52,9 +54,9 @@ def train_run(
         for name, config in configs.items():
             with steps.step(f"Training {name}") as step:
                 checkpoint = out / runs.CHECKPOINTS / f"{name}.safetensors"
-                figures, usage = task.train(config, checkpoint, step.update)
-                step.note = told[name] = task.told(figures)
-            for key, value in figures.items():
+                scores, usage = task.train(config, checkpoint, step.update)
+                step.note = told[name] = task.told(scores)
+            for key, value in scores.items():
                 results[key][name] = value
             if usage is not None:
                 results["clipped"][name] = clipped(usage)

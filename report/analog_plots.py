@@ -7,6 +7,7 @@ from ..analog.array import Array
 from ..analog.config import QUANTISATION_SIGMA
 from ..analog.studies.budget import Budget
 from ..analog.studies.effects import SourceEffect
+from ..model.metrics import ACCURACY, Metric
 from .style import ABOVE, BLUE, GREY, RED
 
 
@@ -24,26 +25,30 @@ def noise_budget(budget: Budget) -> Figure:
     return figure
 
 
-def accuracy_histogram(accuracy: np.ndarray, interval: tuple[float, float], ideal: float | None = None) -> Figure:
-    """Distribution of the accuracy over chips, its mean's interval, and the noiseless network."""
+def score_histogram(
+    scores: np.ndarray, interval: tuple[float, float], ideal: float | None = None, metric: Metric = ACCURACY
+) -> Figure:
+    """Distribution of the chips' scores, their mean's interval, and the noiseless network."""
+    factor, name = _axis(metric)
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
-    axes.hist(100 * accuracy, bins=min(30, max(5, len(accuracy) // 4)), color=BLUE)
-    axes.axvspan(*(100 * edge for edge in interval), color=RED, alpha=0.25, label="mean, 95 % interval")
+    axes.hist(factor * scores, bins=min(30, max(5, len(scores) // 4)), color=BLUE)
+    axes.axvspan(*(factor * edge for edge in interval), color=RED, alpha=0.25, label="mean, 95 % interval")
     if ideal is not None:
-        axes.axvline(100 * ideal, color=GREY, linestyle="--", label="without noise")
-    axes.set_xlabel("accuracy, %")
-    axes.set_ylabel(f"chips of {len(accuracy)}")
+        axes.axvline(factor * ideal, color=GREY, linestyle="--", label="without noise")
+    axes.set_xlabel(name)
+    axes.set_ylabel(f"chips of {len(scores)}")
     axes.legend(**ABOVE)
     return figure
 
 
-def tornado(effects: list[SourceEffect], ideal: float, all_on: float) -> Figure:
-    """Accuracy with each source alone (from the ideal down) and with it taken out (from all sources up).
+def tornado(effects: list[SourceEffect], ideal: float, all_on: float, metric: Metric = ACCURACY) -> Figure:
+    """Score with each source alone (from the ideal down) and with it taken out (from all sources up).
 
     Error bars are the effects' intervals; a single chip has none.
     """
-    effects = sorted(effects, key=lambda e: e.alone.mean)  # the worst on top
+    factor, name = _axis(metric)
+    effects = sorted(effects, key=lambda e: e.alone.mean, reverse=metric.less_is_better)  # the worst on top
     figure = Figure(figsize=(7, 1.4 + 0.4 * len(effects)), layout="constrained")
     axes = figure.subplots()
     sides = (
@@ -51,17 +56,22 @@ def tornado(effects: list[SourceEffect], ideal: float, all_on: float) -> Figure:
         ("all but this source", RED, 0.2, all_on, [e.without for e in effects]),
     )
     for label, colour, shift, origin, bars in sides:
-        means, low, high = 100 * np.array([(e.mean, e.low, e.high) for e in bars]).T
+        means, low, high = factor * np.array([(e.mean, e.low, e.high) for e in bars]).T
         errors = np.where(np.isinf(low), np.nan, [means - low, high - means])
         places = np.arange(len(effects)) + shift
-        axes.barh(places, means, 0.38, left=100 * origin, xerr=errors, capsize=3, color=colour, label=label)
-    axes.axvline(100 * ideal, color=GREY, linestyle="--", linewidth=1, label="no noise")
-    axes.axvline(100 * all_on, color=GREY, linestyle=":", linewidth=1, label="all sources")
+        axes.barh(places, means, 0.38, left=factor * origin, xerr=errors, capsize=3, color=colour, label=label)
+    axes.axvline(factor * ideal, color=GREY, linestyle="--", linewidth=1, label="no noise")
+    axes.axvline(factor * all_on, color=GREY, linestyle=":", linewidth=1, label="all sources")
     axes.set_yticks(range(len(effects)), [e.source for e in effects])
     axes.invert_yaxis()
-    axes.set_xlabel("accuracy, %")
+    axes.set_xlabel(name)
     figure.legend(loc="outside upper center", ncols=4, fontsize="small")
     return figure
+
+
+def _axis(metric: Metric) -> tuple[float, str]:
+    """What a score is multiplied with, and the axis's name."""
+    return (1.0, f"{metric.name}, in units of the values") if metric.less_is_better else (100.0, f"{metric.name}, %")
 
 
 def conductance_histogram(array: Array) -> Figure:

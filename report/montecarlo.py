@@ -12,23 +12,23 @@ from ..analog.studies import montecarlo
 from ..analog.studies.datasheet import Datasheet, datasheet
 from ..analog.studies.effects import Effect, SourceEffect, source_effects, verdict
 from ..model.files import write_json, write_text
+from ..model.metrics import ACCURACY
 from . import analog_plots as plots
 from .page import render
 from .style import save
 
 PAGE, DATA = "montecarlo.html", "montecarlo.json"
-ACCURACY = "share of the sequences that are classified rightly, 0 to 1"
 UNITS = {
-    "ideal": ACCURACY,
-    "mean": ACCURACY,
-    "interval": ACCURACY,
-    "deviation": ACCURACY,
-    "sensitivity": f"{ACCURACY}; changes: mean and interval, from no noise and from all sources",
-    "quantiles": f"{ACCURACY}; of 0, 5, 50, 95 and 100 % of the chips",
+    "ideal": "{score}",
+    "mean": "{score}",
+    "interval": "{score}",
+    "deviation": "{score}",
+    "sensitivity": "{score}; changes: mean and interval, from no noise and from all sources",
+    "quantiles": "{score}; of 0, 5, 50, 95 and 100 % of the chips",
     "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
     "share": "sequences of a chip that see one course of slow noise",
     "budgets": "enob: bits; lsb: ADC steps, rms",
-}  #: of the numbers for programs, by key
+}  #: of the numbers for programs, by key; the score is the study's metric
 
 
 def write_report(
@@ -43,14 +43,14 @@ def write_report(
     ``sensitivity`` may be empty, and its section is then left out; ``preset`` names the configuration.
     """
     folder = Path(folder)
-    ideal, summary = montecarlo.ideal_accuracy(study), montecarlo.summary(draws)
+    ideal, summary, metric = montecarlo.ideal_score(study), montecarlo.summary(draws), study.metric
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
     sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
-    accuracy = np.array([draw.accuracy for draw in draws])
-    effects = source_effects(sensitivity, summary, ideal, len(study.labels))
-    figures = {"accuracy": plots.accuracy_histogram(accuracy, summary.interval, ideal)}
+    scores = np.array([draw.score for draw in draws])
+    effects = source_effects(sensitivity, summary, ideal, len(study.labels), metric)
+    figures = {metric.key: plots.score_histogram(scores, summary.interval, ideal, metric)}
     if sensitivity:
-        figures["sensitivity"] = plots.tornado(effects, ideal, summary.mean)
+        figures["sensitivity"] = plots.tornado(effects, ideal, summary.mean, metric)
     for index, sheet in enumerate(sheets):
         figures |= {f"{name}-{index}": figure for name, figure in _array_figures(sheet).items()}
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
@@ -63,7 +63,9 @@ def write_report(
         summary=summary,
         ideal=ideal,
         sensitivity=list(zip(sensitivity, effects)),
-        verdict=verdict(effects),
+        verdict=verdict(effects, metric),
+        metric=metric,
+        said=(lambda value: f"{100 * value:.2f} %") if metric is ACCURACY else metric.text,
         sheets=sheets,
         preset=preset,
         percent=lambda value: f"{100 * value:.2f} %",
@@ -118,7 +120,8 @@ def _data(
         "budgets": [
             {"enob": sheet.budget.enob, "lsb": {s.source: s.lsb for s in sheet.budget.shares}} for sheet in sheets
         ],
-        "units": UNITS,
+        "metric": study.metric.key,
+        "units": {key: unit.format(score=study.metric.meaning) for key, unit in UNITS.items()},
     }
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # a command that trains nothing need not load torch
 RESULTS = "results.json"
 UNITS = {
     "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+    "rmse": "root of the mean squared error of the test sequences' values, in their own units",
+    "mae": "mean absolute error of the test sequences' values, in their own units",
     "names accuracy": "share of the next characters in all windows of the training set that are right, 0 to 1",
     "names perplexity": "per character of all windows of the training set, 1 or more",
     "names name_accuracy": "as accuracy, over each name's own characters and one end",

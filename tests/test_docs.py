@@ -120,9 +120,10 @@ def demo(tmp_path_factory):
 def test_a_tutorial_works_as_it_is_written(page, demo, tmp_path, monkeypatch):
     folder = shutil.copytree(demo, tmp_path / "reader")
     text = page.read_text(encoding="utf-8")
-    for language in ("toml", "c"):
+    for language in ("toml", "c", "python"):
         for title, content in blocks(text, language):
-            (folder / title).write_text(content, encoding="utf-8")
+            if title:
+                (folder / title).write_text(content, encoding="utf-8")
     lines = [line for _, block in blocks(text, "sh") for line in block.splitlines()]
     assert lines
     for line in lines:
@@ -133,10 +134,13 @@ def test_a_tutorial_works_as_it_is_written(page, demo, tmp_path, monkeypatch):
             ended = commands.run([*arguments, *SHORTER.get(arguments[0], [])], folder)
             assert ended.status == 0, f"{line}: {ended.err}"
         else:
-            subprocess.run(line, shell=True, check=True, cwd=folder)
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            subprocess.run(line, shell=True, check=True, cwd=folder, env=os.environ | {"PATH": path})
     monkeypatch.chdir(folder)
     device = FakeDevice(image.read(folder / "runs/demo/vowels.image").design)
-    for _, block in blocks(text, "python"):
+    for title, block in blocks(text, "python"):
+        if title:
+            continue
         exec(block, {"BASE": 0, "peek": device.read, "poke": device.write})
     assert device.enabled == (page.stem == "board")
 

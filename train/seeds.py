@@ -15,7 +15,7 @@ from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.processes import process_pool
 from .data.datasets import SequenceDataset
-from .training import PROTOCOLS, TrainConfig, train
+from .training import TrainConfig, train, usual_config
 
 Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one line about the last
 
@@ -52,7 +52,7 @@ def train_seeds(
     ``folder`` takes checkpoints (``float_0.safetensors``, ``quantised_0.safetensors``, ...): a call that was
     killed goes on, and a finished run is not repeated. Raises :class:`DesignError` where another run has the folder.
     """
-    config, seeds = config or PROTOCOLS.get(dataset.name, TrainConfig()), tuple(seeds)
+    config, seeds = config or usual_config(dataset), tuple(seeds)
     if not seeds:
         raise DesignError("seeds must be at least one integer, but there is none")
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]

@@ -1,6 +1,5 @@
-"""Training a design as a classifier of sequences: one run, seeded and resumable (docs/training.md)."""
+"""Training a design to classify sequences or to forecast values: one run, seeded and resumable (docs/training.md)."""
 
-import math
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -8,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from ..model.design import Design
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer
+from ..model.metrics import accuracy, is_values, mae, rmse
 from ..model.network import Network
 from ..model.records import from_table
 from . import checkpoint as checkpoints
 from .data.datasets import SequenceDataset, Sequences
+from .epochs import run_epoch, tensors_of
 from .layers.noise import PAPER_ADC, Noise, check_noise
 from .layers.quantisers import QUANTISERS
 from .network import DesignNetwork, evaluate_codes
@@ -82,18 +82,34 @@ PROTOCOLS = {
     ),
     "har": TrainConfig(epochs=20, batch=64, learning_rate=0.01, input_noise=0.2, learn_range=True, fast=True),
 }  #: chosen within the training sets, see docs/training.md
+FORECAST = TrainConfig(
+    batch=32, learning_rate=0.01, input_noise=0.0, deviations=3.0, quantiser="lsq", learn_range=True
+)  #: for values, which noise on the inputs would blur
+
+
+def usual_config(dataset: SequenceDataset) -> TrainConfig:
+    """The protocol of a data set: its own, else that of its kind."""
+    return PROTOCOLS.get(dataset.name, FORECAST if dataset.has_values else TrainConfig())
 
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """A trained network. ``predictions`` (B,) are labels of the test set, ``accuracy`` their share right."""
+    """A trained network. ``predictions`` are those of the test set: classes (B,), or values in their units.
+
+    ``scores`` say how good they are: accuracy (0..1); or rmse and mae, in the units of the values.
+    """
 
     config: TrainConfig
     model: DesignNetwork
     network: Network | None  #: the description with the host's input scale; None for a float network
     losses: tuple[float, ...]  #: mean training loss of the epochs that this call ran
     predictions: np.ndarray
-    accuracy: float
+    scores: dict[str, float]
+
+    @property
+    def accuracy(self) -> float:
+        """Share (0..1) of the test set's classes that are right."""
+        return self.scores["accuracy"]
 
 
 def train(
@@ -128,23 +144,42 @@ def fit(
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
         optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        run = {"design": model.design.to_dict(), "dataset": dataset.name, "config": config.to_dict()}
-        scale, offset = dataset.input_range(config.deviations)
-        host = {"input_scale": scale.tolist(), "input_offset": offset.tolist(), "labels": list(dataset.classes)}
+        run = {
+            "design": model.design.to_dict(),
+            "dataset": dataset.checksum or dataset.name,
+            "config": config.to_dict(),
+        }
+        host = _host(dataset, config)
         start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run, host)
-        tensors = _tensors(dataset.train, scale, offset)
+        tensors = tensors_of(dataset.train, host)
         losses = []
         for epoch in range(start, config.epochs):
-            losses.append(_epoch(model, optimiser, tensors, config, epoch))
+            losses.append(run_epoch(model, optimiser, tensors, config, epoch))
             if checkpoint is not None:
                 checkpoints.save(checkpoint, model, optimiser, run, host, epoch + 1)
             if progress is not None:
                 progress(epoch + 1, config.epochs, losses[-1])
         network = None if config.floating else model.export(**host)
         model.set_noise(seed=config.seed)
-        predictions = predict(model, dataset.test, scale, offset)
-    accuracy = float((predictions == dataset.test.labels).mean())
-    return TrainResult(config, model, network, tuple(losses), predictions, accuracy)
+        predictions = predict(model, dataset.test, host)
+    return TrainResult(config, model, network, tuple(losses), predictions, _scores(dataset.test, predictions))
+
+
+def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, list]:
+    """What lies between the user's numbers and the model's, as :meth:`DesignNetwork.export` takes it."""
+    scale, offset = dataset.input_range(config.deviations)
+    host = {"input_scale": scale.tolist(), "input_offset": offset.tolist()}
+    if not dataset.has_values:
+        return host | {"labels": list(dataset.classes)}
+    scale, offset = dataset.output_range()
+    units = {"output_scale": scale.tolist(), "output_offset": offset.tolist()}
+    return host | units | {"labels": list(dataset.outputs)}
+
+
+def _scores(data: Sequences, predictions: np.ndarray) -> dict[str, float]:
+    if not is_values(data.labels):
+        return {"accuracy": accuracy(predictions, data.labels)}
+    return {found.__name__: found(predictions, data.labels, data.lengths) for found in (rmse, mae)}
 
 
 def trained_network(checkpoint: str | Path) -> Network:
@@ -172,23 +207,23 @@ def trained_network(checkpoint: str | Path) -> Network:
         return model.export(**state.host)
 
 
-def predict(model: DesignNetwork, data: Sequences, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Labels (B,) int64 of ``data``: the largest output, the lowest index on a tie.
+def predict(model: DesignNetwork, data: Sequences, host: dict) -> np.ndarray:
+    """Classes (B,) int64 of ``data``, the largest output, the lowest index on a tie; or values in their units.
 
-    A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`).
+    A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`), by the units ``host``.
     """
     model.eval()
     if model.floating:
         with torch.no_grad():
-            inputs, lengths, _ = _tensors(data, scale, offset)
-            return model(inputs, lengths).numpy().argmax(1)
-    codes = model.export(input_scale=scale, input_offset=offset).encode(data.features)
-    return np.concatenate(
-        [
-            evaluate_codes(model, codes[start : start + 512], data.lengths[start : start + 512]).numpy().argmax(1)
-            for start in range(0, len(codes), 512)
-        ]
-    )
+            inputs, lengths, _ = tensors_of(data, host)
+            outputs = model(inputs, lengths).numpy()
+    else:
+        codes = model.export(**host).encode(data.features)
+        parts = [slice(start, start + 512) for start in range(0, len(codes), 512)]
+        outputs = np.concatenate([evaluate_codes(model, codes[part], data.lengths[part]).numpy() for part in parts])
+    if not is_values(data.labels):
+        return outputs.argmax(1)
+    return outputs * np.array(host["output_scale"]) + host["output_offset"]
 
 
 @contextmanager
@@ -208,6 +243,17 @@ def check_fit(design: Design, dataset: SequenceDataset) -> None:
     channels = dataset.train.features.shape[2]
     if first.inputs != channels:
         raise DesignError(f"a design for {dataset.name} must have {channels} inputs, not {first.inputs}")
+    if dataset.has_values:
+        outputs = dataset.train.labels.shape[-1]
+        wanted = "dense", "codes", outputs, "end" if dataset.train.labels.ndim == 2 else "step"
+        found = last.kind, last.output, last.outputs, getattr(last, "emit", "step")
+        if found != wanted:
+            said = "{0} layer with output {1!r}, {2} outputs and emit {3!r}"
+            raise DesignError(
+                f"a design for the values of {dataset.name} must end in a {said.format(*wanted)}, "
+                f"not in a {said.format(*found)}"
+            )
+        return
     if last.kind != "dense" or last.emit != "end" or last.outputs != len(dataset.classes):
         raise DesignError(
             f"a design for {dataset.name} must end in a dense layer of {len(dataset.classes)} outputs "
@@ -227,42 +273,3 @@ def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
             per_gate=config.per_gate,
             learn_range=config.learn_range and not config.floating,
         )
-
-
-def _tensors(data: Sequences, scale, offset):
-    features = (data.features * scale + offset).astype(np.float32)
-    return torch.from_numpy(features), torch.from_numpy(data.lengths), torch.from_numpy(data.labels)
-
-
-def _epoch(model: DesignNetwork, optimiser, tensors, config: TrainConfig, epoch: int) -> float:
-    """One pass over the data. All its random numbers follow from seed and epoch, so a resumed run repeats them."""
-    inputs, lengths, labels = tensors
-    seed = config.seed * 1_000_003 + epoch
-    generator = torch.Generator().manual_seed(seed)
-    model.set_noise(seed=seed)
-    model.train()
-    order = torch.randperm(len(labels), generator=generator)
-    batches = order.split(config.batch)
-    total = 0.0
-    for number, index in enumerate(batches):
-        x = inputs[index, : int(lengths[index].max())]
-        if config.input_noise:
-            x = x + config.input_noise * torch.randn(x.shape, generator=generator)
-        loss = functional.cross_entropy(
-            model(x, lengths[index]), labels[index], label_smoothing=config.label_smoothing
-        )
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * schedule((epoch + number / len(batches)) / config.epochs)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimiser.step()
-        total += float(loss.detach()) * len(index)
-    return total / len(labels)
-
-
-def schedule(done: float) -> float:
-    """Share of the highest learning rate after ``done`` (0..1) of a run: up over a fifth, down by a cosine."""
-    if done < 0.2:
-        return 0.04 + 0.96 * done / 0.2
-    return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))

@@ -2,23 +2,22 @@
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.files import whole
 from ...model.formats import DesignError
+from ...model.metrics import Metric
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One chip: its accuracy, and the share of each layer's ADC codes that differ from the ideal array's."""
+    """One chip: its score, and the share of each layer's ADC codes that differ from the ideal array's."""
 
     number: int
-    accuracy: float
+    score: float  #: by the study's metric
     code_errors: tuple[float, ...]
-
-    def line(self) -> str:
-        return json.dumps({"draw": self.number, "accuracy": self.accuracy, "code_errors": list(self.code_errors)})
 
 
 class DrawsFile:
@@ -27,23 +26,26 @@ class DrawsFile:
     Raises :class:`DesignError` for a file of another study's draws.
     """
 
-    def __init__(self, path: Path, study: str, layers: int) -> None:
+    def __init__(self, path: Path, study: str, layers: int, metric: Metric) -> None:
         """``study`` is the study's fingerprint, ``layers`` those of its network."""
-        self._path = path
+        self._path, self._metric = path, metric
         header = json.dumps({"study": study})
         self.found = self._read(header, layers)  #: draws that the file held
         with whole(path) as part:  # without the half of a line that an interruption may have left
-            part.write_text("\n".join([header, *(draw.line() for draw in self.found)]) + "\n", encoding="utf-8")
+            part.write_text("\n".join([header, *(self._line(draw) for draw in self.found)]) + "\n", encoding="utf-8")
 
     def append(self, draw: Draw) -> None:
         """Write the draw's line whole or not at all."""
         size = self._path.stat().st_size
         try:
             with open(self._path, "a", encoding="utf-8") as out:
-                out.write(draw.line() + "\n")
+                out.write(self._line(draw) + "\n")
         except OSError as error:
             os.truncate(self._path, size)
             raise OSError(error.errno, error.strerror, str(self._path)) from None
+
+    def _line(self, draw: Draw) -> str:
+        return json.dumps({"draw": draw.number, self._metric.key: draw.score, "code_errors": list(draw.code_errors)})
 
     def _read(self, header: str, layers: int) -> list[Draw]:
         """The draws in order, up to the first line that is damaged or not whole."""
@@ -54,20 +56,22 @@ class DrawsFile:
             raise DesignError(f"{str(self._path)!r} holds the draws of another study; choose another folder")
         draws = []
         for number, line in enumerate(lines[1:-1]):
-            draw = _parsed(line)
+            draw = _parsed(line, self._metric)
             if draw is None or draw.number != number or len(draw.code_errors) != layers:
                 break
             draws.append(draw)
         return draws
 
 
-def _parsed(line: str) -> Draw | None:
+def _parsed(line: str, metric: Metric) -> Draw | None:
     """The draw of a line; None for a damaged one."""
     try:
         entry = json.loads(line)
-        draw = Draw(entry["draw"], entry["accuracy"], tuple(entry["code_errors"]))
+        draw = Draw(entry["draw"], entry[metric.key], tuple(entry["code_errors"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    shares = (draw.accuracy, *draw.code_errors)
-    legal = type(draw.number) is int and all(type(share) is float and 0 <= share <= 1 for share in shares)
-    return draw if legal else None
+    numbers = (draw.score, *draw.code_errors)
+    if type(draw.number) is not int or any(type(number) is not float or not number >= 0 for number in numbers):
+        return None
+    most = sys.float_info.max if metric.less_is_better else 1
+    return draw if draw.score <= most and all(share <= 1 for share in draw.code_errors) else None

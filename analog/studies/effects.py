@@ -1,4 +1,4 @@
-"""What each source of error does to the mean accuracy, with intervals: which is worth improving, and when none is."""
+"""What each source of error does to the mean score, with intervals: which is worth improving, and when none is."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from ...model.metrics import ACCURACY, Metric
 from .montecarlo import Sensitivity, Summary
 
 CHANCE = 0.05  #: that any interval of a study misses its mean
@@ -13,17 +14,30 @@ CHANCE = 0.05  #: that any interval of a study misses its mean
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of two mean accuracies; ``low`` to ``high`` holds it, and is infinite for a single chip."""
+    """A difference of two mean scores; ``low`` to ``high`` holds it, and is infinite for a single chip."""
 
     mean: float
     low: float
     high: float
 
-    def text(self) -> str:
-        """In points, with the interval."""
+    def text(self, metric: Metric = ACCURACY) -> str:
+        """In points or in units of the values, with the interval."""
+
+        def said(number: float) -> str:
+            return f"{number:+.4g}" if metric.less_is_better else f"{100 * number:+.2f}"
+
+        points = "" if metric.less_is_better else " points"
         if math.isinf(self.low):
-            return f"{100 * self.mean:+.2f} points (one chip has no interval)"
-        return f"{100 * self.mean:+.2f} points ({100 * self.low:+.2f} to {100 * self.high:+.2f})"
+            return f"{said(self.mean)}{points} (one chip has no interval)"
+        return f"{said(self.mean)}{points} ({said(self.low)} to {said(self.high)})"
+
+    def is_gain(self, metric: Metric) -> bool:
+        """Is the score better, whatever chance did?"""
+        return self.high < 0 if metric.less_is_better else self.low > 0
+
+    def is_loss(self, metric: Metric) -> bool:
+        """Is it worse?"""
+        return self.low > 0 if metric.less_is_better else self.high < 0
 
 
 @dataclass(frozen=True)
@@ -36,21 +50,27 @@ class SourceEffect:
 
 
 def source_effects(
-    sensitivity: Sequence[Sensitivity], all_on: Summary, ideal: float, sequences: int
+    sensitivity: Sequence[Sensitivity],
+    all_on: Summary,
+    ideal: float,
+    sequences: int,
+    metric: Metric = ACCURACY,
 ) -> list[SourceEffect]:
-    """The effect of each source, against ``all_on`` (all sources) and the accuracy ``ideal`` (none).
+    """The effect of each source, against ``all_on`` (all sources) and the score ``ideal`` (none).
 
     The intervals are Student's and Welch's over chips. They hold together: in 95 of 100 studies none of them misses.
     An accuracy of so many ``sequences`` is a whole number of them, so it is not known closer than that.
     """
     chance = CHANCE / (2 * len(sensitivity)) if sensitivity else CHANCE
-    least = 1 / sequences / math.sqrt(12)
+    least = 0.0 if metric.less_is_better else 1 / sequences / math.sqrt(12)
 
     def difference(mean: float, *uncertain: Summary) -> Effect:
         squares = [(max(s.deviation, least) ** 2 / s.draws, s.draws - 1) for s in uncertain]
         variance = sum(square for square, _ in squares)
         if any(freedom == 0 for _, freedom in squares):
             return Effect(mean, -math.inf, math.inf)
+        if variance == 0:
+            return Effect(mean, mean, mean)
         freedom = variance**2 / sum(square**2 / freedom for square, freedom in squares)
         half = float(stats.t.ppf(1 - chance / 2, freedom)) * math.sqrt(variance)
         return Effect(mean, mean - half, mean + half)
@@ -65,14 +85,14 @@ def source_effects(
     ]
 
 
-def verdict(found: list[SourceEffect]) -> str:
+def verdict(found: list[SourceEffect], metric: Metric = ACCURACY) -> str:
     """Which sources are worth improving, in a sentence."""
-    better = sorted((e for e in found if e.without.low > 0), key=lambda e: -e.without.mean)
+    better = sorted((e for e in found if e.without.is_gain(metric)), key=lambda e: -abs(e.without.mean))
     if better:
-        listed = "; ".join(f"{e.source}, {e.without.text()}" for e in better)
+        listed = "; ".join(f"{e.source}, {e.without.text(metric)}" for e in better)
         return f"Worth improving, by what taking it out brings: {listed}."
-    costly = sorted((e for e in found if e.alone.high < 0), key=lambda e: e.alone.mean)
+    costly = sorted((e for e in found if e.alone.is_loss(metric)), key=lambda e: -abs(e.alone.mean))
     if costly:
-        listed = "; ".join(f"{e.source}, {e.alone.text()}" for e in costly)
+        listed = "; ".join(f"{e.source}, {e.alone.text(metric)}" for e in costly)
         return f"No source alone is worth improving. Each of these costs something, but the others hide it: {listed}."
     return "No source matters here: none costs more than chance explains."

@@ -1,4 +1,4 @@
-"""Monte Carlo over chips: accuracy and code errors by draws, resumable, in any number of processes.
+"""Monte Carlo over chips: scores and code errors by draws, resumable, in any number of processes.
 
 Draw i is a chip with all its reads. It depends on the study's seed and on i only, so the file of a study has the
 same bytes whatever the number of workers, and however often it was interrupted. Where wires are solved, the last
@@ -19,13 +19,14 @@ from ...model import reference
 from ...model.formats import check_integer
 from ...model.layout import logical_order
 from ...model.locks import sole_use
+from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
 from ...model.network import Network
 from ...model.processes import process_pool
 from ...model.seeds import Seed, child
 from ..array import Array
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
-from ..inference import build_arrays, check_labels, classifier, classify
+from ..inference import build_arrays, check_labels, check_values, classifier, classify, forecast, forecaster
 from .draws_file import Draw, DrawsFile
 from .sources import isolated, present, without
 
@@ -37,22 +38,30 @@ Progress = Callable[[int, int], None]  #: draws done, of all
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A network, the sequences to classify, and the chips to draw."""
+    """A network, the sequences to classify or to forecast, and the chips to draw."""
 
     network: Network
     codes: np.ndarray  #: (B, T, m) DAC codes
     lengths: np.ndarray  #: (B,)
-    labels: np.ndarray  #: (B,) classes
+    labels: np.ndarray  #: (B,) classes; or values to forecast, float (B, k) or on every step (B, T, k)
     config: ArrayConfig
     seed: int = 0
     share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`..array.Array`)
 
     def __post_init__(self) -> None:
-        classifier(self.network)
+        (forecaster if is_values(self.labels) else classifier)(self.network)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         check_integer("sequences that share noise", self.share, 1, 1_000_000)
         reference.check_inputs(self.network, self.codes, self.lengths)
-        check_labels(self.network, self.labels, len(self.codes))
+        if is_values(self.labels):
+            check_values(self.network, self.labels, self.lengths, self.codes.shape[1])
+        else:
+            check_labels(self.network, self.labels, len(self.codes))
+
+    @property
+    def metric(self) -> Metric:
+        """What a chip's score is."""
+        return metric_of(self.labels)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""
@@ -62,13 +71,16 @@ class Study:
         )
         parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
         for part in (*parts, self.codes, self.lengths, self.labels):
-            digest.update(b"none" if part is None else np.ascontiguousarray(part, dtype="<i8").tobytes())
+            number = "<f8" if part is self.labels and is_values(part) else "<i8"
+            digest.update(b"none" if part is None else np.ascontiguousarray(part, dtype=number).tobytes())
+        if is_values(self.labels):
+            digest.update(repr((self.network.output_scale, self.network.output_offset)).encode())
         return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Over draws; ``interval`` is the 95 % bootstrap interval of the mean accuracy."""
+    """Of the scores over draws; ``interval`` is the 95 % bootstrap interval of the mean."""
 
     draws: int
     mean: float
@@ -77,16 +89,22 @@ class Summary:
     quantiles: tuple[float, float, float, float, float]  #: 0, 5, 50, 95, 100 %
     code_errors: tuple[float, ...]  #: means, by layer
 
-    def text(self) -> str:
+    def text(self, metric: Metric = ACCURACY) -> str:
         """A paragraph for a terminal or a report."""
-        low, high = self.interval
-        worst, fifth, median, _, best = self.quantiles
+        said = metric.text
+        low, high = map(said, self.interval)
+        worst, bad, median, best = map(said, self.worst_to_best(metric))
         layers = ", ".join(f"{share:.2%}" for share in self.code_errors)
         return (
-            f"accuracy {self.mean:.2%} (95 % interval {low:.2%} to {high:.2%}, standard deviation "
-            f"{self.deviation:.2%}) over {self.draws} chips; worst {worst:.2%}, 5 % quantile {fifth:.2%}, "
-            f"median {median:.2%}, best {best:.2%}; codes that differ, by layer: {layers}"
+            f"{metric.name} {said(self.mean)} (95 % interval {low} to {high}, standard deviation "
+            f"{said(self.deviation)}) over {self.draws} chips; worst {worst}, {95 if metric.less_is_better else 5} % "
+            f"quantile {bad}, median {median}, best {best}; codes that differ, by layer: {layers}"
         )
+
+    def worst_to_best(self, metric: Metric) -> tuple[float, float, float, float]:
+        """The worst chip's score, that which 5 % of the chips are worse than, the median, the best chip's."""
+        worst, fifth, median, last_fifth, best = self.quantiles
+        return (best, last_fifth, median, worst) if metric.less_is_better else (worst, fifth, median, best)
 
 
 def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
@@ -94,18 +112,21 @@ def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
     return child(study.seed, number)
 
 
-def ideal_accuracy(study: Study) -> float:
-    """Accuracy of the noiseless network."""
-    return _accuracy(study, build_arrays(study.network))
+def ideal_score(study: Study) -> float:
+    """Score of the noiseless network."""
+    return _score(study, build_arrays(study.network))
 
 
-def _accuracy(study: Study, arrays: list[Array], reads: Seed = 0) -> float:
+def _score(study: Study, arrays: list[Array], reads: Seed = 0) -> float:
     """By fast reads where they apply, with noise from the seed ``reads``."""
-    if why_not_network(study.network, arrays):
-        classes = classify(study.network, study.codes, study.lengths, arrays)
-    else:
-        classes = FastNetwork(study.network, arrays, seed=reads).classify(study.codes, study.lengths)
-    return float((classes == study.labels).mean())
+    network, codes, lengths = study.network, study.codes, study.lengths
+    fast = None if why_not_network(network, arrays) else FastNetwork(network, arrays, seed=reads)
+    if is_values(study.labels):
+        read = forecast(network, codes, lengths, arrays) if fast is None else fast.forecast(codes, lengths)
+        return rmse(network.decode(read), study.labels, lengths)
+    return accuracy(
+        classify(network, codes, lengths, arrays) if fast is None else fast.classify(codes, lengths), study.labels
+    )
 
 
 class Sampler:
@@ -126,12 +147,12 @@ class Sampler:
         """Draw a chip, read it."""
         study = self._study
         arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
-        accuracy = _accuracy(study, arrays, child(study.seed, number, 1 << 20))
+        score = _score(study, arrays, child(study.seed, number, 1 << 20))
         errors = []
         for array, drives, exact in zip(arrays, self._drives, self._exact):
             array.new_sequence(np.ones(len(drives), dtype=bool))
             errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
-        return Draw(number, accuracy, tuple(errors))
+        return Draw(number, score, tuple(errors))
 
 
 def run(
@@ -150,7 +171,9 @@ def run(
 
 
 def _run(study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None) -> list[Draw]:
-    kept = DrawsFile(Path(file), study.fingerprint(), len(study.network.layers)) if file is not None else None
+    kept = None
+    if file is not None:
+        kept = DrawsFile(Path(file), study.fingerprint(), len(study.network.layers), study.metric)
     made = list(kept.found) if kept else []
     with closing(_make(study, range(len(made), draws), workers)) as rest:  # an interrupt ends its processes
         for draw in rest:
@@ -164,23 +187,23 @@ def _run(study: Study, draws: int, file: str | Path | None, workers: int, progre
 
 def summary(draws: list[Draw]) -> Summary:
     """Mean, spread and interval; the bootstrap is seeded, so the same draws give the same numbers."""
-    accuracy = np.array([draw.accuracy for draw in draws])
-    picks = np.random.default_rng(0).integers(0, len(accuracy), (2000, len(accuracy)))
-    low, high = np.quantile(accuracy[picks].mean(axis=1), [0.025, 0.975])
-    worst, fifth, median, last_fifth, best = (float(q) for q in np.quantile(accuracy, [0, 0.05, 0.5, 0.95, 1]))
+    scores = np.array([draw.score for draw in draws])
+    picks = np.random.default_rng(0).integers(0, len(scores), (2000, len(scores)))
+    low, high = np.quantile(scores[picks].mean(axis=1), [0.025, 0.975])
+    lowest, fifth, median, last_fifth, highest = (float(q) for q in np.quantile(scores, [0, 0.05, 0.5, 0.95, 1]))
     return Summary(
-        draws=len(accuracy),
-        mean=float(accuracy.mean()),
-        deviation=float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0,
+        draws=len(scores),
+        mean=float(scores.mean()),
+        deviation=float(scores.std(ddof=1)) if len(scores) > 1 else 0.0,
         interval=(float(low), float(high)),
-        quantiles=(worst, fifth, median, last_fifth, best),
+        quantiles=(lowest, fifth, median, last_fifth, highest),
         code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
     )
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Accuracy with one source alone, and with all but it."""
+    """Scores with one source alone, and with all but it."""
 
     source: str
     alone: Summary
@@ -193,7 +216,7 @@ def sensitivity(
     """Each source of the study's configuration, one at a time, with the same chips' seeds for all.
 
     ``folder`` takes a file of draws for each source alone and taken out, which later calls go on with. Sequences
-    share slow noise by ``SHARE`` or more: a chip's accuracy then spreads more, but its mean over chips is the same.
+    share slow noise by ``SHARE`` or more: a chip's score then spreads more, but its mean over chips is the same.
     """
     sources = present(study.config)
     study = replace(study, share=max(study.share, SHARE))

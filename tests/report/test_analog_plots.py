@@ -43,7 +43,7 @@ def test_no_legend_lies_on_what_it_explains():
     layer = DenseLayer(inputs=8, outputs=4, adcs=4)
     figures = [
         analog_plots.noise_budget(noise_budget(layer, preset("mram"), (16, 8))),
-        analog_plots.accuracy_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95),
+        analog_plots.score_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95),
         analog_plots.tornado([SourceEffect("a", Effect(0.1, 0, 0.2), Effect(0.1, 0, 0.2))], 0.9, 0.8),
     ]
     for figure in figures:

@@ -243,4 +243,6 @@ def _quantised_after(floating: DesignNetwork, design: Design, data, config: Trai
             arrays[0].cells /= largest
             arrays[1].cells[: arrays[1].inputs] *= largest
     calibrate(model, lambda: model.eval()(inputs))
-    return float((predict(model, data.test, scale, offset) == data.test.labels).mean())
+    return float(
+        (predict(model, data.test, {"input_scale": scale, "input_offset": offset}) == data.test.labels).mean()
+    )

@@ -212,7 +212,7 @@ def test_a_study_of_today_is_the_study_of_yesterday(name):
     """
     study = fixed_study(FIXED[name])
     draw = montecarlo.run(study, 1)[0]
-    counts = (draw.accuracy * 30, draw.code_errors[0] * 115 * 24, draw.code_errors[1] * 30 * 4)
+    counts = (draw.score * 30, draw.code_errors[0] * 115 * 24, draw.code_errors[1] * 30 * 4)
     assert counts == pytest.approx(tuple(map(round, counts)))
     assert (study.fingerprint(), *map(round, counts)) == PINNED[name]
 

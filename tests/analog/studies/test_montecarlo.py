@@ -101,7 +101,7 @@ def test_an_interrupt_ends_the_workers_and_keeps_the_draws(tmp_path):
 
 def test_draws_are_chips_of_their_own():
     draws = montecarlo.run(study(), 6)
-    assert len({draw.accuracy for draw in draws}) > 2
+    assert len({draw.score for draw in draws}) > 2
     assert len({draw.code_errors for draw in draws}) == 6
     assert montecarlo.run(study(seed=8), 6) != draws
     assert all(len(draw.code_errors) == 2 and 0.1 < draw.code_errors[0] < 0.9 for draw in draws)
@@ -113,7 +113,7 @@ def test_fast_and_full_models_serve_every_preset(name):
     if name == "ideal":
         assert draw == Draw(0, 1.0, (0.0, 0.0))
     else:
-        assert draw.accuracy < 1
+        assert draw.score < 1
         assert all(share > 0 for share in draw.code_errors)
 
 
@@ -195,7 +195,7 @@ def test_sharing_slow_noise_keeps_the_mean_and_is_another_study(tmp_path):
     """Every sequence sees noise of the same law; sequences that share it err together, so a chip's share varies."""
     config = ArrayConfig(weight_noise=0.3, redraw="per_sequence")
     own, shared = (montecarlo.run(replace(study(config), share=share), 60) for share in (1, 80))
-    own, shared = (np.array([draw.accuracy for draw in draws]) for draws in (own, shared))
+    own, shared = (np.array([draw.score for draw in draws]) for draws in (own, shared))
     error = np.sqrt((own.var() + shared.var()) / 60)
     assert own.mean() < 0.9
     assert abs(own.mean() - shared.mean()) < 4 * error
@@ -209,7 +209,7 @@ def test_plots_are_the_same_bytes(tmp_path):
     array = Array(LstmLayer(inputs=4, hidden=8, adcs=8), preset("reram"), 1)
     array.program(np.random.default_rng(0).integers(-7, 8, (13, 32)))
     for run in ("one", "two"):
-        accuracy = plots.accuracy_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
+        accuracy = plots.score_histogram(np.linspace(0.8, 0.9, 40), (0.84, 0.86), 0.95)
         save(accuracy, tmp_path / f"accuracy-{run}.png")
         effect = Effect(-0.05, -0.06, -0.04)
         tornado = plots.tornado([SourceEffect("a", effect, effect)], 0.95, 0.75)
@@ -265,10 +265,10 @@ def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
     ]
     assert all(effect.text() in page for e in found for effect in (e.alone, e.without))
     assert data["ideal"] == 1.0
-    assert set(data["units"]) == set(data) - {"design", "study", "preset", "draws", "units"}  # names and a count
+    assert set(data["units"]) == set(data) - {"design", "study", "preset", "draws", "metric", "units"}
     assert data["units"]["mean"] == "share of the sequences that are classified rightly, 0 to 1"
     assert data["units"]["budgets"] == "enob: bits; lsb: ADC steps, rms"
-    assert data["mean"] == pytest.approx(np.mean([draw.accuracy for draw in draws]))
+    assert data["mean"] == pytest.approx(np.mean([draw.score for draw in draws]))
     assert data["budgets"][0]["lsb"]["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
 
 

@@ -45,7 +45,9 @@ def test_padding():
 
 
 def test_sentences():
-    with pytest.raises(DesignError, match=r"^data set must be one of vowels, har, not 'iris'$"):
+    with pytest.raises(
+        DesignError, match=r"^data set must be one of vowels, har, names, ptb or a .npz file, not 'iris'$"
+    ):
         load_dataset("iris")
     with pytest.raises(DesignError, match=r"^validation fraction must be a number between 0 and 1, not 1$"):
         load_dataset("vowels").validation(1)

@@ -1,0 +1,74 @@
+"""What results are judged by: the share of right classes, or the error of values in their own units."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number for the results of many sequences."""
+
+    name: str  #: within a sentence
+    key: str  #: in files
+    meaning: str  #: beside the numbers in files, units included
+    text: Callable[[float], str]  #: a number for people
+    less_is_better: bool
+    score: Callable[..., float]  #: of results, what is right, and lengths
+
+
+def is_values(labels) -> bool:
+    """Are these values to forecast, (B, k) or (B, T, k), and not the numbers of classes (B,)?"""
+    labels = np.asarray(labels)
+    return labels.dtype.kind == "f" and labels.ndim > 1
+
+
+def accuracy(classes, labels, lengths=None) -> float:
+    """Share (0..1) of the classes (B,) that are right; lengths do not count."""
+    return float((classes == labels).mean())
+
+
+def rmse(values, wanted, lengths=None) -> float:
+    """Root of the mean squared error of values (B, k), or (B, T, k) up to ``lengths`` (B,), all outputs together."""
+    return float(np.sqrt(np.square(errors(values, wanted, lengths)).mean()))
+
+
+def mae(values, wanted, lengths=None) -> float:
+    """Mean absolute error, as :func:`rmse`."""
+    return float(np.abs(errors(values, wanted, lengths)).mean())
+
+
+def errors(values, wanted, lengths=None) -> np.ndarray:
+    """(n, k): of every sequence, or of every step that a sequence has."""
+    return valid_steps(np.asarray(values, dtype=np.float64) - wanted, lengths)
+
+
+def valid_steps(values: np.ndarray, lengths) -> np.ndarray:
+    """(n, k): values (B, k), or those of (B, T, k) up to ``lengths`` (B,)."""
+    if values.ndim == 2:
+        return values
+    return values[np.arange(values.shape[1]) < np.asarray(lengths)[:, None]]
+
+
+ACCURACY = Metric(
+    "accuracy",
+    "accuracy",
+    "share of the sequences that are classified rightly, 0 to 1",
+    lambda value: f"{value:.2%}",
+    False,
+    accuracy,
+)
+RMSE = Metric(
+    "RMSE",
+    "rmse",
+    "root of the mean squared error of the values, in their own units",
+    lambda value: f"{value:.4g}",
+    True,
+    rmse,
+)
+
+
+def metric_of(labels) -> Metric:
+    """By what is right for the sequences: classes or values."""
+    return RMSE if is_values(labels) else ACCURACY

@@ -1,0 +1,36 @@
+"""Metrics against loops over every number."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ohmgate.model.metrics import ACCURACY, RMSE, accuracy, errors, is_values, mae, metric_of, rmse
+
+
+def test_accuracy_counts_classes():
+    assert accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == 0.75
+    assert ACCURACY.score(np.array([0, 1]), np.array([1, 1]), np.array([3, 3])) == 0.5
+    assert ACCURACY.text(0.97628) == "97.63%"
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+def test_errors_of_values_are_those_of_every_step_that_a_sequence_has(steps):
+    rng, lengths = np.random.default_rng(1), np.array([5, 2, 1])
+    shape = (3, steps, 2) if steps else (3, 2)
+    got, wanted = rng.normal(size=shape), rng.normal(size=shape)
+    found = [
+        float(got[place] - wanted[place]) for place in np.ndindex(shape) if not steps or place[1] < lengths[place[0]]
+    ]
+    assert len(found) == (16 if steps else 6)
+    assert rmse(got, wanted, lengths) == pytest.approx(math.sqrt(sum(e * e for e in found) / len(found)), rel=1e-12)
+    assert mae(got, wanted, lengths) == pytest.approx(sum(map(abs, found)) / len(found), rel=1e-12)
+    assert RMSE.score(got, wanted, lengths) == rmse(got, wanted, lengths)
+    assert errors(got, wanted, lengths).shape == (len(found) // 2, 2)
+    assert RMSE.text(12.3456) == "12.35"
+
+
+def test_floating_point_numbers_with_outputs_are_values():
+    assert metric_of(np.zeros((3, 1))) is metric_of(np.zeros((3, 5, 1), np.float32)) is RMSE
+    assert metric_of(np.zeros(3, int)) is metric_of(np.zeros(3)) is metric_of([1, 2]) is ACCURACY
+    assert not is_values(np.zeros((3, 2), int))

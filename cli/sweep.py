@@ -45,10 +45,12 @@ def command(
 ) -> None:
     """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
     from functools import partial
+    from tempfile import TemporaryDirectory
 
     from ..report.sweep import write_report
     from ..report.sweep_results import gather
     from ..train.experiments import paper, results, sweep
+    from .trials import RunningTrials
 
     trials = paper.experiment(experiment, 1 if seeds is None else seeds)
     asked = seeds or (0 if report else 1)
@@ -61,13 +63,15 @@ def command(
             paper.check_device(device)
             paper.check_data(results.missing_trials(trials, out), data)
         with (
+            TemporaryDirectory(prefix="ohmgate_reports_") as reports,
             sweep.executor_for(executor, workers) as pool,
             Steps() as steps,
             steps.step(f"Running {experiment}", len(trials)) as step,
         ):
             networks = out.absolute() / NETWORKS if keep else None
-            work = partial(paper.run_trial, networks=networks, device=device)
-            sweep.run_sweep(trials, out, pool, data=data, progress=step.update, work=work)
+            work = partial(paper.run_trial, networks=networks, device=device, reports=reports)
+            watch = RunningTrials(steps, Path(reports)).look
+            sweep.run_sweep(trials, out, pool, data=data, progress=step.update, watch=watch, work=work)
     reported = results.trials_of_report(experiment, out, asked)
     say(write_report(experiment, reported, out))
     there = sorted({trial.seed for trial in reported})

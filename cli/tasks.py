@@ -128,10 +128,11 @@ class TextTask:
 
     def train(self, config, checkpoint: Path, progress: Progress) -> Trained:
         """Train, or go on."""
+        from ..train.language.descent import epoch_note
         from ..train.usage import code_usage
 
         def told(done: int, total: int, perplexity: float) -> None:
-            progress(done, total, f"epoch {-(-done * config.epochs // total)}, perplexity {perplexity:.2f}")
+            progress(done, total, epoch_note(done, total, config.epochs, perplexity))
 
         result = self.text.train(config, told, design=self.design, checkpoint=checkpoint)
         if config.quant.is_float:

@@ -1,21 +1,17 @@
 """One pass over the training set: tensors, loss, steps of Adam, the learning rate's course."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from ..model.metrics import is_values
-from .data.datasets import Sequences
+from .data.sequences import Sequences
 from .network import DesignNetwork
 
-if TYPE_CHECKING:
-    from .training import TrainConfig
 
-
-def tensors_of(data: Sequences, host: dict):
+def tensors_of(data: Sequences, host: dict[str, list[float]]):
     """Features as the model takes them, lengths, and labels; of values, as the model gives them."""
     features = (data.features * np.array(host["input_scale"]) + host["input_offset"]).astype(np.float32)
     labels = data.labels
@@ -24,8 +20,11 @@ def tensors_of(data: Sequences, host: dict):
     return torch.from_numpy(features), torch.from_numpy(data.lengths), torch.from_numpy(labels)
 
 
-def run_epoch(model: DesignNetwork, optimiser, tensors, config: "TrainConfig", epoch: int) -> float:
-    """One pass over the data. All its random numbers follow from seed and epoch, so a resumed run repeats them."""
+def run_epoch(model: DesignNetwork, optimiser, tensors, config, epoch: int) -> float:
+    """One pass over the data by ``config``, a :class:`.training.TrainConfig`.
+
+    All its random numbers follow from seed and epoch, so a resumed run repeats them.
+    """
     inputs, lengths, labels = tensors
     seed = config.seed * 1_000_003 + epoch
     generator = torch.Generator().manual_seed(seed)
@@ -49,7 +48,7 @@ def run_epoch(model: DesignNetwork, optimiser, tensors, config: "TrainConfig", e
     return total / len(labels)
 
 
-def _loss(outputs: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor, config: "TrainConfig") -> torch.Tensor:
+def _loss(outputs: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor, config) -> torch.Tensor:
     """Cross-entropy of classes, mean squared error of values over every step that a sequence has."""
     if not labels.is_floating_point():
         return functional.cross_entropy(outputs, labels, label_smoothing=config.label_smoothing)

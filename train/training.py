@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -165,7 +166,7 @@ def fit(
     return TrainResult(config, model, network, tuple(losses), predictions, _scores(dataset.test, predictions))
 
 
-def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, list]:
+def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
     """What lies between the user's numbers and the model's, as :meth:`DesignNetwork.export` takes it."""
     scale, offset = dataset.input_range(config.deviations)
     host = {"input_scale": scale.tolist(), "input_offset": offset.tolist()}
@@ -207,7 +208,7 @@ def trained_network(checkpoint: str | Path) -> Network:
         return model.export(**state.host)
 
 
-def predict(model: DesignNetwork, data: Sequences, host: dict) -> np.ndarray:
+def predict(model: DesignNetwork, data: Sequences, host: dict[str, Any]) -> np.ndarray:
     """Classes (B,) int64 of ``data``, the largest output, the lowest index on a tie; or values in their units.
 
     A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`), by the units ``host``.

@@ -31,7 +31,7 @@ def run_inline(monkeypatch) -> list[str]:
     """Let trials give a made-up result at once; returns the names of those that run, as they do."""
     ran = []
 
-    def work(trial, folder, networks, device):
+    def work(trial, folder, networks, device, reports):
         ran.append(trial.name)
         if networks is not None:
             (networks / f"{trial.name}.safetensors").touch()

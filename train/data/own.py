@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...model.formats import DesignError
-from .datasets import SequenceDataset, Sequences
+from .sequences import SequenceDataset, Sequences
 
 PARTS = ("x", "y", "length", "group")  #: of a split, the first two in any case
 NAMES = ("classes", "outputs")

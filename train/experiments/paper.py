@@ -21,6 +21,7 @@ from ..data import corpora
 from ..data.datasets import data_file, har
 from ..language import protocols
 from ..language.config import LanguageConfig
+from ..language.descent import epoch_note
 from ..language.names import train_names
 from ..language.words import train_words
 from ..layers.array import ArrayModule
@@ -28,6 +29,7 @@ from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
 from ..network import DesignNetwork
 from ..training import PROTOCOLS, TrainConfig, predict, single_thread, train
+from .reports import reporter
 
 TASKS = ("har", "ptb", "names")
 
@@ -131,7 +133,11 @@ def belongs(record: dict, trial: Trial) -> bool:
 
 
 def run_trial(
-    trial: Trial, folder: str | Path | None = None, networks: str | Path | None = None, device: str = "cpu"
+    trial: Trial,
+    folder: str | Path | None = None,
+    networks: str | Path | None = None,
+    device: str = "cpu",
+    reports: str | Path | None = None,
 ) -> dict:
     """Run a trial and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
     machine and minutes.
@@ -139,15 +145,22 @@ def run_trial(
     ``networks``: where a language model is kept, as ``<name>.safetensors``
     (:func:`ohmgate.train.language.model.load` reads it).
     ``device``: where it trains, ``cpu``, ``cuda`` or ``cuda:N``; HAR's small networks train on the CPU.
+    ``reports``: folder for the trial's report of how far it is (:mod:`.reports`).
     """
     check_device(device)
     began, cpu = time.monotonic(), time.process_time()
+    report = reporter(reports, trial.name)
     if trial.task == "har":
-        checksum, epochs, final = _har(trial, folder)
+        checksum, epochs, final = _har(trial, folder, report)
     else:
         read, train_model = _LANGUAGE[trial.task]
-        data = read(folder)
-        result = train_model(data, protocol(trial), device=device)
+        data, config = read(folder), protocol(trial)
+        assert isinstance(config, LanguageConfig)
+
+        def told(done: int, total: int, perplexity: float) -> None:
+            report(done, total, epoch_note(done, total, config.epochs, perplexity))
+
+        result = train_model(data, config, told, device=device)
         checksum, epochs, final = data.checksum, list(result.epochs), result.final
         if networks is not None:
             result.model.save(Path(networks) / f"{trial.name}.safetensors")
@@ -204,11 +217,15 @@ _LANGUAGE = {
 }
 
 
-def _har(trial: Trial, folder):
+def _har(trial: Trial, folder, report):
     config, design = protocol(trial), har_design(trial.weight_bits)
     data, checksum = _har_data(folder)
     plain = replace(config, quantiser="absmax")  # a float run has no use for it
-    result = _floating(plain, folder) if config.floating else train(design, data, config)
+
+    def told(done: int, total: int, loss: float) -> None:
+        report(done, total, f"loss {loss:.4f} nats")
+
+    result = _floating(plain, folder, told) if config.floating else train(design, data, config, progress=told)
     accuracy = result.accuracy
     if trial.post_training:
         with single_thread():
@@ -221,10 +238,16 @@ def _har_data(folder):
     return har(folder), corpora.checksum([data_file("har.npz", folder).read_bytes()])
 
 
-@lru_cache(maxsize=1)
-def _floating(config: TrainConfig, folder):
+_floats: dict = {}  #: the last float run of this process
+
+
+def _floating(config: TrainConfig, folder, progress):
     """The float run, which the trials quantised after training share: a worker gets them one after the other."""
-    return train(har_design(FLOAT), _har_data(folder)[0], config)
+    if (config, folder) not in _floats:
+        found = train(har_design(FLOAT), _har_data(folder)[0], config, progress=progress)
+        _floats.clear()
+        _floats[config, folder] = found
+    return _floats[config, folder]
 
 
 def _quantised_after(floating: DesignNetwork, design: Design, data, config: TrainConfig) -> float:

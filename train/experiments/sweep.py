@@ -4,9 +4,10 @@ The caller's process writes a trial's result as soon as the trial is done; worke
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ...model.formats import DesignError, check_integer
 from ...model.locks import sole_use_of
@@ -16,6 +17,8 @@ from .paper import Trial, run_trial
 from .results import TRIALS, missing_trials, write_result
 
 Progress = Callable[[int, int, str], None]  #: finished trials, of all trials, name of the last one
+Watch = Callable[[list[Trial]], None]  #: trials that have not finished, some of which are running
+WATCH_SECONDS = 1.0  #: between two looks at them
 
 
 def run_sweep(
@@ -25,13 +28,14 @@ def run_sweep(
     *,
     data: str | Path | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
     work: Callable[[Trial, str | Path | None], dict] = run_trial,
 ) -> int:
     """Run the trials that ``out`` has no result of, and return how many these were.
 
-    ``data`` is the data folder as the workers see it; ``work`` does a trial. A trial that fails raises after the
-    others have finished. Sweeps may share ``out``, but a trial runs once: raises :class:`DesignError` where another
-    process runs one of these.
+    ``data`` is the data folder as the workers see it. ``work`` does a trial, ``watch`` is called now and then. A
+    trial that fails raises after the others have finished. Sweeps may share ``out``, but a trial runs once: raises
+    :class:`DesignError` where another process runs one of these.
     """
     with ExitStack() as stack:
         missing = missing_trials(trials, out)
@@ -42,15 +46,15 @@ def run_sweep(
                 stack.enter_context(sole_use_of(lock, f"trial {trial.name!r}"))
             else:  # a sweep that was killed may have left it
                 lock.unlink(missing_ok=True)
-        return _run_missing(trials, out, executor, data, progress, work)
+        return _run_missing(trials, out, executor, data, progress, watch, work)
 
 
-def _run_missing(trials, out, executor: Executor, data, progress: Progress | None, work) -> int:
+def _run_missing(trials, out, executor: Executor, data, progress: Progress | None, watch: Watch | None, work) -> int:
     missing = missing_trials(trials, out)  # another sweep may have finished some before its locks went
     futures = {executor.submit(work, trial, data): trial for trial in missing}
     done, failure = len(trials) - len(missing), None
     try:
-        for future in as_completed(futures):
+        for future in _finished(futures, watch):
             trial = futures[future]
             if future.exception() is not None:
                 failure = failure or future.exception()
@@ -67,6 +71,16 @@ def _run_missing(trials, out, executor: Executor, data, progress: Progress | Non
     if failure is not None:
         raise failure
     return len(missing)
+
+
+def _finished(futures: dict[Future[dict[str, Any]], Trial], watch: Watch | None) -> Iterator[Future[dict[str, Any]]]:
+    """Each as soon as it has finished, with a look at the others now and then."""
+    running = set(futures)
+    while running:
+        finished, running = wait(running, WATCH_SECONDS if watch else None, FIRST_COMPLETED)
+        yield from finished
+        if watch is not None:
+            watch([trial for future, trial in futures.items() if future in running])
 
 
 @contextmanager

@@ -13,6 +13,11 @@ from .model import LanguageModel
 Progress = Callable[[int, int, float], None]  #: steps done, of all steps, training perplexity of the epoch so far
 
 
+def epoch_note(done: int, total: int, epochs: int, perplexity: float) -> str:
+    """Progress in words: ``done`` of ``total`` steps in ``epochs``."""
+    return f"epoch {-(-done * epochs // total)} of {epochs}, perplexity {perplexity:.2f}"
+
+
 @dataclass(frozen=True)
 class LanguageResult:
     """Per epoch and at the end: perplexities per token, accuracies 0..1; and the trained model."""

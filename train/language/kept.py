@@ -22,9 +22,10 @@ class KeptTraining:
     """``model`` and ``optimiser`` under way; ``file`` None keeps nothing."""
 
     def __init__(self, file: str | Path | None, task: str, model: LanguageModel, optimiser, generator) -> None:
-        self._file, self._model, self._optimiser = file and Path(file), model, optimiser
+        self._file = None if file is None else Path(file)
+        self._model, self._optimiser = model, optimiser
         self._generator = generator
-        self.epochs: list[dict] = []  #: what the finished ones gave
+        self.epochs: list[dict[str, float]] = []  #: what the finished ones gave
         if self._file is None:
             return
         assert model.design is not None
@@ -37,7 +38,7 @@ class KeptTraining:
             generator.set_state(state.tensors["random.windows"])
             model.source.draws = int(state.tensors["random.draws"])
 
-    def finish_epoch(self, found: dict) -> None:
+    def finish_epoch(self, found: dict[str, float]) -> None:
         """Keep the state after an epoch, and what it gave."""
         self.epochs.append(found)
         if self._file is None:
@@ -55,7 +56,7 @@ class KeptTraining:
 def trained_model(file: str | Path) -> LanguageModel:
     """The model of a finished training, from its checkpoint alone. Raises :class:`DesignError` for any other."""
     state, name = checkpoint.read_state(file), Path(file).name
-    if "tokens" not in (state.host or {}):
+    if state.host is None or "tokens" not in state.host:
         raise DesignError(f"checkpoint {name!r} must be of a language model, but is of another training")
     config = from_table(LanguageConfig, state.run["config"], "configuration", "a language model")
     if state.epoch < config.epochs:

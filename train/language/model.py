@@ -45,12 +45,12 @@ class LanguageModel(nn.Module):
             self.embedding = nn.Embedding(tokens, config.embedding)
             nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
         self.lstm = QuantLSTM(config.embedding or tokens, config.hidden, config=config.quant)
-        has_head = design is not None and len(design.layers) > 1
-        self.dropout = nn.Dropout(0.0 if has_head else config.dropout)
-        if has_head:
+        head_layer = design.layers[-1] if design is not None and len(design.layers) > 1 else None
+        self.dropout = nn.Dropout(config.dropout if head_layer is None else 0.0)
+        if head_layer is not None:
             quant = config.quant
             ranges = {name: getattr(quant, name) for name in ("quantiser", "range_noise", "learn_range")}
-            head = quant_config(design.layers[1], quant.is_float, **ranges)
+            head = quant_config(head_layer, quant.is_float, **ranges)
             self.softmax = QuantLinear(config.hidden, tokens, config=head)
         elif config.cutoffs:
             bounds = (0, *config.cutoffs, tokens)

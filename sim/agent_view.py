@@ -68,7 +68,8 @@ def agent_view(layer: Layer) -> str:
         if (program_strobe && programming && !program_done) agent_broken[2] <= 1;
         if (finished) converting <= 0;
         if (program_done) programming <= 0;
-        if (convert) begin
+        if (rst || cancel) converting <= 0;
+        else if (convert) begin
             converting <= 1;
             elapsed <= 1;
             held <= inputs;
@@ -79,7 +80,6 @@ def agent_view(layer: Layer) -> str:
             program_elapsed <= 1;
             agent_program <= ~agent_program;
         end
-        if (rst || cancel) converting <= 0;
         if (rst) programming <= 0;
     end
 endmodule

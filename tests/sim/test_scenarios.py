@@ -66,13 +66,17 @@ def chips(request, tmp_path_factory):
 
 @pytest.mark.slow
 def test_reset_in_every_cycle_of_a_time_step(chips):
-    timing = Timing(conversion=(3, 3))
-    jobs = [job(d, scenario="reset_sweep", timing=timing) for d in (two_layers(), stack())]
-    for one, result in zip(jobs, simulate(chips, jobs)):
+    """A conversion of 11 cycles would still run when the next one begins, were it not cancelled."""
+    times = (11, 3)
+    jobs = [
+        job(d, scenario="reset_sweep", timing=Timing(conversion=(time, time)))
+        for d, time in zip((two_layers(), stack()), times)
+    ]
+    for one, result, time in zip(jobs, simulate(chips, jobs), times):
         layers = one.network.design.layers
-        assert result.record.facts["cycles"] >= sum(x.conversions * 3 + 4 for x in layers)
+        assert result.record.facts["cycles"] >= sum(x.conversions * time + 4 for x in layers)
         assert len(result.record.facts["sequences"]) == 2 * result.record.facts["cycles"]
-        assert result.comparison.mismatches == 0, str(result.comparison)
+        assert result.comparison.agrees, str(result.comparison)
 
 
 def test_a_wrong_fingerprint_is_refused_by_the_chip(chips):

@@ -1,5 +1,7 @@
-"""The C side: generates ``ohmgate.h`` from the register table and the image format, for the driver ``ohmgate.c`` and
-the decoding of results in ``ohmgate_host.c``.
+"""The C side: generates ``ohmgate.h`` from the register tables and the image format.
+
+It serves the driver ``ohmgate.c``, a host's numbers in ``ohmgate_host.c`` and sequences over the bus in
+``ohmgate_run.c``.
 
 The header is not kept in the source tree, so it cannot disagree with the tables it comes from.
 """
@@ -11,7 +13,7 @@ from pathlib import Path
 from ..model.files import write_together
 from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
-from ..model.registers import ID_VALUE, REGISTERS, VERSION_VALUE
+from ..model.registers import DATA_ID_VALUE, DATA_REGISTERS, ID_VALUE, REGISTERS, VERSION_VALUE
 from . import format as image_format
 from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS
 
@@ -36,8 +38,13 @@ ERRORS = (
     ("STATUS", "the device reports a bus error during the load"),
     ("META", "META is not what a packer writes"),
     ("LABELS", "the last layer gives the number of an output, which is no value"),
-    ("ROOM", "the caller's array is too short for the outputs"),
+    ("ROOM", "the caller's array is too short"),
+    ("INPUT", "an input is not a number, or no DAC code"),
+    ("NO_DATA", "the device has no data registers"),
+    ("READ", "the source of the image failed"),
 )
+
+C_FILES = ("ohmgate.c", "ohmgate_host.c", "ohmgate_run.c")
 
 _DECLARATIONS = """\
 /* Callbacks of the bus: 0 for success. Addresses are in bytes. */
@@ -51,7 +58,7 @@ typedef struct {
 #define OHMGATE_KEEP_WEIGHTS 1u /* write gains and tables only: cells keep their levels without power */
 #define OHMGATE_FORCE 2u        /* skip the comparisons before the unlocking: the device has to refuse */
 
-/* Reads of STATUS before OHMGATE_ERROR_TIMEOUT. */
+/* Reads of STATUS or DATA_STATUS in which nothing happens before OHMGATE_ERROR_TIMEOUT. */
 #ifndef OHMGATE_POLLS
 #define OHMGATE_POLLS 1000000ul
 #endif
@@ -65,6 +72,21 @@ ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length);
 /* ohmgate_check, then loads the image over the bus and enables the device. */
 ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags);
 
+/* Where an image is read from, as by a microcontroller that cannot hold it: `count` bytes at `offset` into `to`;
+ * 0 for success. The content must stay until the load is over. */
+typedef struct {
+    void *context;
+    int (*read)(void *context, uint32_t offset, uint8_t *to, uint32_t count);
+} ohmgate_source;
+
+/* Bytes that are asked of a source at most; 32 or more. They are on the stack. */
+#ifndef OHMGATE_PIECE
+#define OHMGATE_PIECE 256u
+#endif
+
+/* As ohmgate_load, with the length that the header has; reads the image three times, mostly in order. */
+ohmgate_error ohmgate_load_from(const ohmgate_bus *bus, const ohmgate_source *source, unsigned flags);
+
 /* What the codes of one output of the last layer stand for: (code + middle) * scale + offset. */
 typedef struct {
     double middle, scale, offset;
@@ -77,6 +99,42 @@ ohmgate_error ohmgate_outputs(const uint8_t *image, size_t length, ohmgate_outpu
 
 /* The value of a code, in the units of the image. In ohmgate_host.c. */
 double ohmgate_value(const ohmgate_output *output, int32_t code);
+
+/* What a measurement becomes in codes of `bits` bits: measurement * scale + offset, where 1 is the largest code. */
+typedef struct {
+    double scale, offset;
+    uint32_t bits;
+} ohmgate_input;
+
+/* ohmgate_check, then an entry for each input from META, as ohmgate_outputs does. In ohmgate_host.c. */
+ohmgate_error ohmgate_inputs(const uint8_t *image, size_t length, ohmgate_input *inputs, size_t room, size_t *count);
+
+/* The DAC code of a measurement. OHMGATE_ERROR_INPUT for what is not a number. In ohmgate_host.c. */
+ohmgate_error ohmgate_encode(const ohmgate_input *input, double measurement, int32_t *code);
+
+/* The codes of a time step: how many, of how many bits. `symmetric` as DACs take them; `label`: the number of an
+ * output. */
+typedef struct {
+    uint32_t count, bits;
+    int symmetric, label;
+} ohmgate_codes;
+
+/* ohmgate_check, then the codes that go in and come out. In ohmgate_host.c. */
+ohmgate_error ohmgate_formats(const uint8_t *image, size_t length, ohmgate_codes *input, ohmgate_codes *output);
+
+/* A device with data registers. */
+typedef struct {
+    const ohmgate_bus *bus;
+    ohmgate_codes input, output;
+} ohmgate_device;
+
+/* Compares a loaded device's data registers with the image, and has it used over the bus. In ohmgate_run.c. */
+ohmgate_error ohmgate_begin(const ohmgate_bus *bus, const uint8_t *image, size_t length, ohmgate_device *device);
+
+/* Runs one sequence: `steps` (1 or more) times input.count codes. Results, output.count codes each, go to `results`,
+ * where `room` of them fit; *count becomes how many there are. In ohmgate_run.c. */
+ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, size_t steps, int32_t *results,
+                          size_t room, size_t *count);
 
 /* "OK", "CRC", ...; never null. */
 const char *ohmgate_error_name(ohmgate_error error);
@@ -100,9 +158,9 @@ def header() -> str:
 
 
 def sources() -> dict[str, str]:
-    """The text of ``ohmgate.h``, ``ohmgate.c`` and ``ohmgate_host.c`` by their names."""
+    """The text of ``ohmgate.h`` and of the C files by their names."""
     folder = resources.files("ohmgate.firmware")
-    written = {name: (folder / name).read_text(encoding="ascii") for name in ("ohmgate.c", "ohmgate_host.c")}
+    written = {name: (folder / name).read_text(encoding="ascii") for name in C_FILES}
     return {"ohmgate.h": header(), **written}
 
 
@@ -121,8 +179,9 @@ def _registers() -> str:
         "/* Registers. */",
         _define("ID_VALUE", ID_VALUE, style="x"),
         _define("VERSION_VALUE", VERSION_VALUE, style="x"),
+        _define("DATA_ID_VALUE", DATA_ID_VALUE, style="x"),
     ]
-    for register in REGISTERS:
+    for register in REGISTERS + DATA_REGISTERS:
         lines.append(_define(f"REG_{register.name}", register.address, f"{register.access}: {register.doc}", "a"))
         for field in register.fields:
             name = f"{register.name}_{field.name}"

@@ -23,18 +23,57 @@ static uint32_t word32(const uint8_t *at)
     return word16(at) | word16(at + 2) << 16;
 }
 
-static uint32_t crc32(const uint8_t *data, size_t length)
+/* An image in memory, or a piece of one that a source gives. */
+typedef struct {
+    const ohmgate_source *source; /* null: `bytes` has the whole */
+    const uint8_t *bytes;
+    size_t length, from, held; /* of the image; of the piece */
+    uint8_t piece[OHMGATE_PIECE];
+} reader;
+
+/* `count` bytes at `at`, until the next fetch; null where the source fails. */
+static const uint8_t *fetch(reader *image, size_t at, size_t count)
+{
+    size_t rest = image->length - at;
+
+    if (!image->source)
+        return image->bytes + at;
+    if (at < image->from || at + count > image->from + image->held) {
+        image->from = at;
+        image->held = rest < OHMGATE_PIECE ? rest : OHMGATE_PIECE;
+        if (image->source->read(image->source->context, (uint32_t)at, image->piece, (uint32_t)image->held) != 0) {
+            image->held = 0;
+            return NULL;
+        }
+    }
+    return image->piece + (at - image->from);
+}
+
+#define FETCH(image, at, count, bytes) \
+    do { \
+        if (((bytes) = fetch((image), (at), (count))) == NULL) \
+            return OHMGATE_ERROR_READ; \
+    } while (0)
+
+/* Is the CRC-32 of `length` bytes at `at` what stands behind them? */
+static ohmgate_error check_crc(reader *image, size_t at, size_t length)
 {
     uint32_t crc = 0xFFFFFFFFu;
-    size_t i;
+    const uint8_t *bytes;
+    size_t i, count;
     int bit;
 
-    for (i = 0; i < length; i++) {
-        crc ^= data[i];
-        for (bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ ((crc & 1u) ? 0xEDB88320u : 0u);
+    for (; length > 0; at += count, length -= count) {
+        count = length < OHMGATE_PIECE ? length : OHMGATE_PIECE;
+        FETCH(image, at, count, bytes);
+        for (i = 0; i < count; i++) {
+            crc ^= bytes[i];
+            for (bit = 0; bit < 8; bit++)
+                crc = (crc >> 1) ^ ((crc & 1u) ? 0xEDB88320u : 0u);
+        }
     }
-    return ~crc;
+    FETCH(image, at, OHMGATE_IMAGE_CRC_BYTES, bytes);
+    return ~crc == word32(bytes) ? OHMGATE_OK : OHMGATE_ERROR_CRC;
 }
 
 /* SHA-256, FIPS 180-4. */
@@ -103,27 +142,29 @@ static void sha256(const uint8_t *data, size_t length, uint8_t digest[32])
 
 typedef struct {
     uint32_t tag, layer, length;
-    const uint8_t *payload;
+    size_t payload; /* where it begins */
 } section;
 
-/* The section that begins at image[*at]; advances *at behind its CRC. `end` is where the digest begins. */
-static ohmgate_error next_section(const uint8_t *image, size_t end, size_t *at, int with_crc, section *found)
+/* The section that begins at *at; advances *at behind its CRC. `end` is where the digest begins. */
+static ohmgate_error next_section(reader *image, size_t end, size_t *at, int with_crc, section *found)
 {
-    const uint8_t *head = image + *at;
+    const uint8_t *head;
+    ohmgate_error error;
     size_t room = end - *at, size;
 
     if (room < OHMGATE_IMAGE_SECTION_BYTES + OHMGATE_IMAGE_CRC_BYTES)
         return OHMGATE_ERROR_SECTION;
     room -= OHMGATE_IMAGE_SECTION_BYTES + OHMGATE_IMAGE_CRC_BYTES;
+    FETCH(image, *at, OHMGATE_IMAGE_SECTION_BYTES, head);
     found->tag = word32(head + OHMGATE_IMAGE_SECTION_TAG);
     found->layer = word32(head + OHMGATE_IMAGE_SECTION_LAYER);
     found->length = word32(head + OHMGATE_IMAGE_SECTION_LENGTH);
-    found->payload = head + OHMGATE_IMAGE_SECTION_BYTES;
+    found->payload = *at + OHMGATE_IMAGE_SECTION_BYTES;
     if (found->length > room)
         return OHMGATE_ERROR_SECTION;
     size = OHMGATE_IMAGE_SECTION_BYTES + (size_t)found->length;
-    if (with_crc && crc32(head, size) != word32(head + size))
-        return OHMGATE_ERROR_CRC;
+    if (with_crc && (error = check_crc(image, *at, size)) != OHMGATE_OK)
+        return error;
     *at += size + OHMGATE_IMAGE_CRC_BYTES;
     return OHMGATE_OK;
 }
@@ -132,19 +173,20 @@ typedef struct {
     uint32_t dense, gates, dac_bits, weight_bits, adc_bits, table_bits, rows, columns;
 } geometry;
 
-/* The sections of one layer. */
+/* The sections of one layer: where their payloads begin. */
 typedef struct {
     geometry g;
-    const uint8_t *weights, *gains, *tables; /* tables: null where none is loaded */
+    size_t weights, gains, tables; /* tables: 0 where none is loaded */
 } layer_image;
 
-static ohmgate_error read_geometry(const section *s, geometry *g)
+static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
 {
-    const uint8_t *at = s->payload;
+    const uint8_t *at;
     uint32_t inputs, hidden, conversions, adcs;
 
     if (s->length != OHMGATE_IMAGE_GEOM_BYTES)
         return OHMGATE_ERROR_SECTION;
+    FETCH(image, s->payload, OHMGATE_IMAGE_GEOM_BYTES, at);
     g->dense = at[OHMGATE_IMAGE_GEOM_KIND];
     g->gates = at[OHMGATE_IMAGE_GEOM_GATES];
     g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS];
@@ -171,13 +213,13 @@ static ohmgate_error read_geometry(const section *s, geometry *g)
 }
 
 /* Sections GEOM, WGHT, GAIN and TABL of layer `index`; checks their order and lengths. */
-static ohmgate_error next_layer(const uint8_t *image, size_t end, size_t *at, uint32_t index, int with_crc,
+static ohmgate_error next_layer(reader *image, size_t end, size_t *at, uint32_t index, int with_crc,
                                 layer_image *layer)
 {
     uint32_t tags[4] = {OHMGATE_IMAGE_TAG_GEOM, OHMGATE_IMAGE_TAG_WGHT, OHMGATE_IMAGE_TAG_GAIN,
                         OHMGATE_IMAGE_TAG_TABL};
     uint64_t lengths[4] = {OHMGATE_IMAGE_GEOM_BYTES, 0, 0, 0};
-    const uint8_t *payloads[4] = {0, 0, 0, 0};
+    size_t payloads[4] = {0, 0, 0, 0};
     ohmgate_error error;
     section s;
     int k, count = 4;
@@ -190,7 +232,7 @@ static ohmgate_error next_layer(const uint8_t *image, size_t end, size_t *at, ui
         payloads[k] = s.payload;
         if (k > 0)
             continue;
-        if ((error = read_geometry(&s, &layer->g)) != OHMGATE_OK)
+        if ((error = read_geometry(image, &s, &layer->g)) != OHMGATE_OK)
             return error;
         lengths[1] = ((uint64_t)layer->g.rows * layer->g.columns * layer->g.weight_bits + 7u) / 8u;
         lengths[2] = (uint64_t)layer->g.gates * OHMGATE_IMAGE_GAIN_BYTES;
@@ -203,16 +245,19 @@ static ohmgate_error next_layer(const uint8_t *image, size_t end, size_t *at, ui
     return OHMGATE_OK;
 }
 
-/* Pattern number `index` of codes of `bits` bits; reads no byte that holds none of its bits. */
-static uint32_t packed(const uint8_t *data, uint64_t index, uint32_t bits)
+/* Pattern number `index` of codes of `bits` bits at `data`; reads no byte that holds none of its bits. */
+static ohmgate_error packed(reader *image, size_t data, uint64_t index, uint32_t bits, uint32_t *pattern)
 {
     uint64_t first = index * bits;
-    const uint8_t *at = data + first / 8u;
-    uint32_t offset = (uint32_t)(first % 8u), value = at[0];
+    uint32_t offset = (uint32_t)(first % 8u);
+    const uint8_t *at;
 
+    FETCH(image, data + (size_t)(first / 8u), offset + bits > 8u ? 2 : 1, at);
+    *pattern = at[0];
     if (offset + bits > 8u)
-        value |= (uint32_t)at[1] << 8;
-    return value >> offset & ((1u << bits) - 1u);
+        *pattern |= (uint32_t)at[1] << 8;
+    *pattern = *pattern >> offset & ((1u << bits) - 1u);
+    return OHMGATE_OK;
 }
 
 /* The most negative pattern is no symmetric code; with one bit both patterns are. */
@@ -221,34 +266,40 @@ static int symmetric(uint32_t pattern, uint32_t bits)
     return bits == 1 || pattern != 1u << (bits - 1u);
 }
 
-static ohmgate_error check_values(const layer_image *layer)
+static ohmgate_error check_values(reader *image, const layer_image *layer)
 {
     const geometry *g = &layer->g;
     uint64_t cells = (uint64_t)g->rows * g->columns, used = cells * g->weight_bits, i;
-    uint32_t gate, entry;
+    uint32_t gate, entry, pattern;
+    const uint8_t *bytes, *gain;
+    ohmgate_error error;
 
-    for (i = 0; i < cells; i++)
-        if (!symmetric(packed(layer->weights, i, g->weight_bits), g->weight_bits))
+    for (i = 0; i < cells; i++) {
+        if ((error = packed(image, layer->weights, i, g->weight_bits, &pattern)) != OHMGATE_OK)
+            return error;
+        if (!symmetric(pattern, g->weight_bits))
             return OHMGATE_ERROR_VALUE;
-    if (used % 8u && layer->weights[used / 8u] >> (used % 8u))
-        return OHMGATE_ERROR_VALUE;
+    }
+    if (used % 8u) {
+        FETCH(image, layer->weights + (size_t)(used / 8u), 1, bytes);
+        if (bytes[0] >> (used % 8u))
+            return OHMGATE_ERROR_VALUE;
+    }
     for (gate = 0; gate < g->gates; gate++) {
-        const uint8_t *gain = layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES;
-
+        FETCH(image, layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES, OHMGATE_IMAGE_GAIN_BYTES, gain);
         if (gain[OHMGATE_IMAGE_GAIN_MULT] == 0 || gain[OHMGATE_IMAGE_GAIN_SHIFT] > OHMGATE_IMAGE_SHIFT_MAX)
             return OHMGATE_ERROR_VALUE;
     }
     for (entry = 0; layer->tables && entry < g->gates << g->adc_bits; entry++) {
-        uint32_t value = word16(layer->tables + 2u * entry);
-
-        if (value >> g->table_bits || (g->dense && !symmetric(value, g->table_bits)))
+        FETCH(image, layer->tables + 2u * entry, 2, bytes);
+        if (word16(bytes) >> g->table_bits || (g->dense && !symmetric(word16(bytes), g->table_bits)))
             return OHMGATE_ERROR_VALUE;
     }
     return OHMGATE_OK;
 }
 
 /* Where the first layer begins: behind the header, its CRC and META. */
-static ohmgate_error skip_meta(const uint8_t *image, size_t end, int with_crc, size_t *at)
+static ohmgate_error skip_meta(reader *image, size_t end, int with_crc, size_t *at)
 {
     ohmgate_error error;
     section s;
@@ -259,9 +310,10 @@ static ohmgate_error skip_meta(const uint8_t *image, size_t end, int with_crc, s
     return s.tag == OHMGATE_IMAGE_TAG_META && s.layer == OHMGATE_IMAGE_NO_LAYER ? OHMGATE_OK : OHMGATE_ERROR_SECTION;
 }
 
-static ohmgate_error count_layers(const uint8_t *image, size_t length, int check, uint32_t *layers)
+static ohmgate_error count_layers(reader *image, int check, uint32_t *layers)
 {
-    size_t end = length - OHMGATE_IMAGE_DIGEST_BYTES, at;
+    size_t end = image->length - OHMGATE_IMAGE_DIGEST_BYTES, at;
+    const uint8_t *header;
     uint32_t sections = 1;
     ohmgate_error error = skip_meta(image, end, check, &at);
     layer_image layer;
@@ -272,30 +324,63 @@ static ohmgate_error count_layers(const uint8_t *image, size_t length, int check
             break;
         sections += layer.tables ? 4u : 3u;
         if (check)
-            error = check_values(&layer);
+            error = check_values(image, &layer);
     }
     if (error != OHMGATE_OK)
         return error;
-    if (*layers == 0 || sections != word32(image + OHMGATE_IMAGE_HEADER_SECTIONS))
+    FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
+    if (*layers == 0 || sections != word32(header + OHMGATE_IMAGE_HEADER_SECTIONS))
         return OHMGATE_ERROR_SECTION;
     return OHMGATE_OK;
 }
 
-ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
+#define SMALLEST (OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_CRC_BYTES + OHMGATE_IMAGE_DIGEST_BYTES)
+
+static reader in_memory(const uint8_t *bytes, size_t length)
+{
+    reader image;
+
+    image.source = NULL;
+    image.bytes = bytes;
+    image.length = length;
+    image.from = image.held = 0;
+    return image;
+}
+
+/* The header: of an image that a source gives, it says the length. */
+static ohmgate_error check_header(reader *image)
+{
+    const uint8_t *header;
+    ohmgate_error error;
+
+    if (image->length < SMALLEST)
+        return OHMGATE_ERROR_LENGTH;
+    FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
+    if (memcmp(header, OHMGATE_IMAGE_MAGIC, sizeof OHMGATE_IMAGE_MAGIC - 1) != 0)
+        return OHMGATE_ERROR_MAGIC;
+    if ((error = check_crc(image, 0, OHMGATE_IMAGE_HEADER_BYTES)) != OHMGATE_OK)
+        return error;
+    FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
+    if (word32(header + OHMGATE_IMAGE_HEADER_VERSION) - 1u >= OHMGATE_IMAGE_VERSION)
+        return OHMGATE_ERROR_FORMAT;
+    if (image->source && word32(header + OHMGATE_IMAGE_HEADER_LENGTH) >= SMALLEST)
+        image->length = word32(header + OHMGATE_IMAGE_HEADER_LENGTH);
+    return word32(header + OHMGATE_IMAGE_HEADER_LENGTH) == image->length ? OHMGATE_OK : OHMGATE_ERROR_LENGTH;
+}
+
+static ohmgate_error check(reader *image)
 {
     uint32_t layers;
+    ohmgate_error error = check_header(image);
 
-    if (length < OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_CRC_BYTES + OHMGATE_IMAGE_DIGEST_BYTES)
-        return OHMGATE_ERROR_LENGTH;
-    if (memcmp(image, OHMGATE_IMAGE_MAGIC, sizeof OHMGATE_IMAGE_MAGIC - 1) != 0)
-        return OHMGATE_ERROR_MAGIC;
-    if (crc32(image, OHMGATE_IMAGE_HEADER_BYTES) != word32(image + OHMGATE_IMAGE_HEADER_BYTES))
-        return OHMGATE_ERROR_CRC;
-    if (word32(image + OHMGATE_IMAGE_HEADER_VERSION) - 1u >= OHMGATE_IMAGE_VERSION)
-        return OHMGATE_ERROR_FORMAT;
-    if (word32(image + OHMGATE_IMAGE_HEADER_LENGTH) != length)
-        return OHMGATE_ERROR_LENGTH;
-    return count_layers(image, length, 1, &layers);
+    return error == OHMGATE_OK ? count_layers(image, 1, &layers) : error;
+}
+
+ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
+{
+    reader whole = in_memory(image, length);
+
+    return check(&whole);
 }
 
 ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length)
@@ -323,9 +408,8 @@ ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length)
             return OHMGATE_ERROR_BUS; \
     } while (0)
 
-static ohmgate_error compare_device(const ohmgate_bus *bus, const uint8_t *image, uint32_t layers)
+static ohmgate_error compare_device(const ohmgate_bus *bus, const uint32_t fingerprint[2], uint32_t layers)
 {
-    const uint8_t *fingerprint = image + OHMGATE_IMAGE_HEADER_FINGERPRINT;
     uint32_t value, high;
 
     READ(bus, OHMGATE_REG_ID, &value);
@@ -336,7 +420,7 @@ static ohmgate_error compare_device(const ohmgate_bus *bus, const uint8_t *image
         return OHMGATE_ERROR_VERSION;
     READ(bus, OHMGATE_REG_FINGERPRINT_LOW, &value);
     READ(bus, OHMGATE_REG_FINGERPRINT_HIGH, &high);
-    if (value != word32(fingerprint) || high != word32(fingerprint + 4))
+    if (value != fingerprint[0] || high != fingerprint[1])
         return OHMGATE_ERROR_FINGERPRINT;
     READ(bus, OHMGATE_REG_LAYERS, &value);
     return value == layers ? OHMGATE_OK : OHMGATE_ERROR_MISMATCH;
@@ -358,45 +442,51 @@ static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const
     return OHMGATE_OK;
 }
 
-static ohmgate_error unlock(const ohmgate_bus *bus, const uint8_t *image)
+static ohmgate_error unlock(const ohmgate_bus *bus, const uint32_t fingerprint[2])
 {
-    const uint8_t *fingerprint = image + OHMGATE_IMAGE_HEADER_FINGERPRINT;
     uint32_t status;
 
     WRITE(bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_RESET_MASK | OHMGATE_CONTROL_CLEAR_MASK);
-    WRITE(bus, OHMGATE_REG_UNLOCK_LOW, word32(fingerprint));
-    WRITE(bus, OHMGATE_REG_UNLOCK_HIGH, word32(fingerprint + 4));
+    WRITE(bus, OHMGATE_REG_UNLOCK_LOW, fingerprint[0]);
+    WRITE(bus, OHMGATE_REG_UNLOCK_HIGH, fingerprint[1]);
     READ(bus, OHMGATE_REG_STATUS, &status);
     if ((status & (OHMGATE_STATUS_UNLOCKED_MASK | OHMGATE_STATUS_REFUSED_MASK)) != OHMGATE_STATUS_UNLOCKED_MASK)
         return OHMGATE_ERROR_REFUSED;
     return OHMGATE_OK;
 }
 
-static ohmgate_error load_layer(const ohmgate_bus *bus, uint32_t index, const layer_image *layer, unsigned flags)
+static ohmgate_error load_layer(const ohmgate_bus *bus, reader *image, uint32_t index, const layer_image *layer,
+                                unsigned flags)
 {
     const geometry *g = &layer->g;
     uint64_t cells = (uint64_t)g->rows * g->columns, i;
-    uint32_t gate, entry;
+    uint32_t gate, entry, pattern;
+    const uint8_t *gain, *bytes;
+    ohmgate_error error;
 
     WRITE(bus, OHMGATE_REG_LAYER, index);
     for (gate = 0; gate < g->gates; gate++) {
-        const uint8_t *gain = layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES;
-
+        FETCH(image, layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES, OHMGATE_IMAGE_GAIN_BYTES, gain);
         WRITE(bus, OHMGATE_REG_GAIN, gate << OHMGATE_GAIN_GATE_SHIFT |
                                      (uint32_t)gain[OHMGATE_IMAGE_GAIN_MULT] << OHMGATE_GAIN_MULT_SHIFT |
                                      (uint32_t)gain[OHMGATE_IMAGE_GAIN_SHIFT] << OHMGATE_GAIN_SHIFT_SHIFT);
     }
     if (layer->tables) {
         WRITE(bus, OHMGATE_REG_TABLE_ADDRESS, 0);
-        for (entry = 0; entry < g->gates << g->adc_bits; entry++)
-            WRITE(bus, OHMGATE_REG_TABLE_DATA, word16(layer->tables + 2u * entry));
+        for (entry = 0; entry < g->gates << g->adc_bits; entry++) {
+            FETCH(image, layer->tables + 2u * entry, 2, bytes);
+            WRITE(bus, OHMGATE_REG_TABLE_DATA, word16(bytes));
+        }
     }
     if (flags & OHMGATE_KEEP_WEIGHTS)
         return OHMGATE_OK;
     WRITE(bus, OHMGATE_REG_ROW, 0);
     WRITE(bus, OHMGATE_REG_COLUMN, 0);
-    for (i = 0; i < cells; i++)
-        WRITE(bus, OHMGATE_REG_LEVEL, packed(layer->weights, i, g->weight_bits));
+    for (i = 0; i < cells; i++) {
+        if ((error = packed(image, layer->weights, i, g->weight_bits, &pattern)) != OHMGATE_OK)
+            return error;
+        WRITE(bus, OHMGATE_REG_LEVEL, pattern);
+    }
     return OHMGATE_OK;
 }
 
@@ -415,19 +505,23 @@ static ohmgate_error finish(const ohmgate_bus *bus)
     return OHMGATE_OK;
 }
 
-ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags)
+static ohmgate_error load(const ohmgate_bus *bus, reader *image, unsigned flags)
 {
     size_t end, first, at;
-    uint32_t layers, index;
+    uint32_t layers, index, fingerprint[2];
+    const uint8_t *header;
     layer_image layer;
-    ohmgate_error error = ohmgate_check(image, length);
+    ohmgate_error error = check(image);
 
     if (error != OHMGATE_OK)
         return error;
-    end = length - OHMGATE_IMAGE_DIGEST_BYTES;
-    error = count_layers(image, length, 0, &layers);
+    end = image->length - OHMGATE_IMAGE_DIGEST_BYTES;
+    FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
+    fingerprint[0] = word32(header + OHMGATE_IMAGE_HEADER_FINGERPRINT);
+    fingerprint[1] = word32(header + OHMGATE_IMAGE_HEADER_FINGERPRINT + 4);
+    error = count_layers(image, 0, &layers);
     if (error == OHMGATE_OK && !(flags & OHMGATE_FORCE))
-        error = compare_device(bus, image, layers);
+        error = compare_device(bus, fingerprint, layers);
     if (error == OHMGATE_OK)
         error = skip_meta(image, end, 0, &first);
     for (index = 0, at = first; error == OHMGATE_OK && !(flags & OHMGATE_FORCE) && index < layers; index++) {
@@ -436,11 +530,29 @@ ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t 
             error = compare_layer(bus, index, &layer.g);
     }
     if (error == OHMGATE_OK)
-        error = unlock(bus, image);
+        error = unlock(bus, fingerprint);
     for (index = 0, at = first; error == OHMGATE_OK && index < layers; index++) {
         error = next_layer(image, end, &at, index, 0, &layer);
         if (error == OHMGATE_OK)
-            error = load_layer(bus, index, &layer, flags);
+            error = load_layer(bus, image, index, &layer, flags);
     }
     return error == OHMGATE_OK ? finish(bus) : error;
+}
+
+ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags)
+{
+    reader whole = in_memory(image, length);
+
+    return load(bus, &whole, flags);
+}
+
+ohmgate_error ohmgate_load_from(const ohmgate_bus *bus, const ohmgate_source *source, unsigned flags)
+{
+    reader image;
+
+    image.source = source;
+    image.bytes = NULL;
+    image.length = SMALLEST; /* until the header says it */
+    image.from = image.held = 0;
+    return load(bus, &image, flags);
 }

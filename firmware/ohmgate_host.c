@@ -1,4 +1,4 @@
-/* Ohmgate: what a device's codes stand for, from the image's META. C99, no allocation, strtod of the C library.
+/* Ohmgate: what a host's numbers are in codes, and a device's codes in numbers, from the image's META. C99, no allocation, strtod of the C library.
  * Apart from ohmgate.c, so that who only loads an image needs none of it. */
 #include "ohmgate.h"
 
@@ -99,29 +99,51 @@ static double code_unit(unsigned bits)
     return bits < 3 ? 1.0 : 1.0 / (double)((1u << (bits - 1u)) - 1u);
 }
 
-/* The last layer's outputs: how many, and what its codes nominally stand for. */
-static ohmgate_error nominal(text layer, size_t *count, ohmgate_output *output)
+/* The codes of a time step, from the first layer. */
+static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
 {
-    unsigned bits, outputs;
+    unsigned count, bits;
+
+    if (!whole(layer, ",\"inputs\":", 4096, &count) || !whole(layer, ",\"dac_bits\":", OHMGATE_IMAGE_MAX_BITS, &bits))
+        return OHMGATE_ERROR_META;
+    codes->count = count;
+    codes->bits = bits;
+    codes->symmetric = 1;
+    codes->label = 0;
+    return OHMGATE_OK;
+}
+
+/* The last layer's codes, and what they nominally stand for. */
+static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_output *output)
+{
+    unsigned bits = 1, outputs;
     double range;
     text t = layer;
 
     output->middle = output->offset = 0;
+    codes->symmetric = 1;
+    codes->label = 0;
     if (has(layer, ",\"kind\":", "\"lstm\"")) {
         int value = has(layer, ",\"output\":", "\"value\"");
 
         if (!whole(layer, ",\"hidden\":", 4096, &outputs) ||
             !whole(layer, value ? "{\"activation_bits\":" : ",\"dac_bits\":", 16, &bits))
             return OHMGATE_ERROR_META;
+        codes->symmetric = !value;
         output->scale = value ? 1.0 / (double)(1u << (bits - 1u)) : code_unit(bits);
     } else {
         if (!whole(layer, ",\"outputs\":", 16384, &outputs))
             return OHMGATE_ERROR_META;
-        if (has(layer, ",\"output\":", "\"argmax\""))
-            return OHMGATE_ERROR_LABELS;
-        if (has(layer, ",\"output\":", "\"codes\"")) {
+        if (has(layer, ",\"output\":", "\"argmax\"")) {
+            while (outputs > 1u << bits)
+                bits++;
+            outputs = 1;
+            codes->label = 1;
+            output->scale = 1;
+        } else if (has(layer, ",\"output\":", "\"codes\"")) {
             if (!whole(layer, "{\"adc_bits\":", 16, &bits) || !skip_to(&t, ",\"adc_range\":") || !number(&t, &range))
                 return OHMGATE_ERROR_META;
+            codes->symmetric = 0;
             output->middle = 0.5;
             output->scale = 2.0 * range / (double)(1u << bits);
         } else {
@@ -130,12 +152,13 @@ static ohmgate_error nominal(text layer, size_t *count, ohmgate_output *output)
             output->scale = code_unit(bits);
         }
     }
-    *count = outputs;
+    codes->count = outputs;
+    codes->bits = bits;
     return OHMGATE_OK;
 }
 
-/* Numbers of the list behind `key` into every output's scale, or its offset; none for an empty list. */
-static int list(text t, const char *key, ohmgate_output *outputs, size_t count, int offset)
+/* Numbers of the list behind `key` to `at` and every `stride` bytes behind; none for an empty list. */
+static int list(text t, const char *key, void *at, size_t stride, size_t count)
 {
     size_t i;
 
@@ -144,42 +167,54 @@ static int list(text t, const char *key, ohmgate_output *outputs, size_t count, 
     if (*t.at == ']')
         return 1;
     for (i = 0; i < count; i++) {
-        if (!number(&t, offset ? &outputs[i].offset : &outputs[i].scale) || t.at == t.end ||
+        if (!number(&t, (double *)((char *)at + i * stride)) || t.at == t.end ||
             *t.at++ != (i + 1 < count ? ',' : ']'))
             return 0;
     }
     return 1;
 }
 
-ohmgate_error ohmgate_outputs(const uint8_t *image, size_t length, ohmgate_output *outputs, size_t room,
-                              size_t *count)
+/* ohmgate_check, then META, the first layer in it and the last. */
+static ohmgate_error find(const uint8_t *image, size_t length, text *meta, text *first, text *last)
 {
     const uint8_t *head = image + OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_CRC_BYTES;
     const uint8_t *size = head + OHMGATE_IMAGE_SECTION_LENGTH;
     ohmgate_error error = ohmgate_check(image, length);
-    ohmgate_output output;
-    text meta, layer;
-    size_t i;
 
     if (error != OHMGATE_OK)
         return error;
-    meta.at = (const char *)head + OHMGATE_IMAGE_SECTION_BYTES;
-    meta.end = meta.at + ((size_t)size[0] | (size_t)size[1] << 8 | (size_t)size[2] << 16 | (size_t)size[3] << 24);
-    layer = meta;
-    if (!skip_to(&layer, "}],\"name\":"))
+    meta->at = (const char *)head + OHMGATE_IMAGE_SECTION_BYTES;
+    meta->end = meta->at + ((size_t)size[0] | (size_t)size[1] << 8 | (size_t)size[2] << 16 | (size_t)size[3] << 24);
+    *first = *last = *meta;
+    if (!skip_to(first, "\"layer\":[") || !skip_to(last, "}],\"name\":"))
         return OHMGATE_ERROR_META;
-    layer.end = layer.at;
-    while (layer.at > meta.at && *layer.at != '{')
-        layer.at--;
-    if ((error = nominal(layer, count, &output)) != OHMGATE_OK)
+    first->end = last->end = last->at;
+    while (last->at > meta->at && *last->at != '{')
+        last->at--;
+    return OHMGATE_OK;
+}
+
+ohmgate_error ohmgate_outputs(const uint8_t *image, size_t length, ohmgate_output *outputs, size_t room,
+                              size_t *count)
+{
+    text meta, first, last;
+    ohmgate_error error = find(image, length, &meta, &first, &last);
+    ohmgate_output output;
+    ohmgate_codes codes;
+    size_t i;
+
+    if (error != OHMGATE_OK || (error = output_codes(last, &codes, &output)) != OHMGATE_OK)
         return error;
+    if (codes.label)
+        return OHMGATE_ERROR_LABELS;
+    *count = codes.count;
     if (*count > room)
         return OHMGATE_ERROR_ROOM;
     for (i = 0; i < *count; i++)
         outputs[i] = output;
     if (image[OHMGATE_IMAGE_HEADER_VERSION] > 1 &&
-        (!list(meta, ",\"output_scale\":[", outputs, *count, 0) ||
-         !list(meta, ",\"output_offset\":[", outputs, *count, 1)))
+        (!list(meta, ",\"output_scale\":[", &outputs[0].scale, sizeof *outputs, *count) ||
+         !list(meta, ",\"output_offset\":[", &outputs[0].offset, sizeof *outputs, *count)))
         return OHMGATE_ERROR_META;
     return OHMGATE_OK;
 }
@@ -187,4 +222,56 @@ ohmgate_error ohmgate_outputs(const uint8_t *image, size_t length, ohmgate_outpu
 double ohmgate_value(const ohmgate_output *output, int32_t code)
 {
     return (code + output->middle) * output->scale + output->offset;
+}
+
+ohmgate_error ohmgate_formats(const uint8_t *image, size_t length, ohmgate_codes *input, ohmgate_codes *output)
+{
+    text meta, first, last;
+    ohmgate_error error = find(image, length, &meta, &first, &last);
+    ohmgate_output unused;
+
+    if (error == OHMGATE_OK)
+        error = input_codes(first, input);
+    return error == OHMGATE_OK ? output_codes(last, output, &unused) : error;
+}
+
+ohmgate_error ohmgate_inputs(const uint8_t *image, size_t length, ohmgate_input *inputs, size_t room, size_t *count)
+{
+    text meta, first, last;
+    ohmgate_error error = find(image, length, &meta, &first, &last);
+    ohmgate_codes codes;
+    size_t i;
+
+    if (error != OHMGATE_OK || (error = input_codes(first, &codes)) != OHMGATE_OK)
+        return error;
+    *count = codes.count;
+    if (*count > room)
+        return OHMGATE_ERROR_ROOM;
+    for (i = 0; i < *count; i++) {
+        inputs[i].scale = 1;
+        inputs[i].offset = 0;
+        inputs[i].bits = codes.bits;
+    }
+    if (!list(meta, ",\"input_scale\":[", &inputs[0].scale, sizeof *inputs, *count) ||
+        !list(meta, ",\"input_offset\":[", &inputs[0].offset, sizeof *inputs, *count))
+        return OHMGATE_ERROR_META;
+    return OHMGATE_OK;
+}
+
+ohmgate_error ohmgate_encode(const ohmgate_input *input, double measurement, int32_t *code)
+{
+    double value = measurement * input->scale, top = (double)(1u << (input->bits - 1u)) - 1.0;
+
+    value += input->offset;
+    if (value != value)
+        return OHMGATE_ERROR_INPUT;
+    if (input->bits == 1)
+        *code = value >= 0 ? 1 : -1;
+    else {
+        value = value * top + 0.5;
+        value = value > top ? top : value < -top ? -top : value;
+        *code = (int32_t)value;
+        *code -= *code > value; /* down, where the conversion went up */
+    }
+    return OHMGATE_OK;
 }

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
@@ -11,15 +11,16 @@ from ..model.design import Design
 from ..model.layers import Layer
 from ..model.network import Network
 from ..model.reference import Result, run
-from ..model.registers import ADDRESS_BITS
+from ..model.registers import bus_address_bits
 from .array_port import ArraySignature
 from .component import Component
+from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
 from .lstm_layer import LstmLayerCore, trace_signature
 from .register_bus import RegisterBus
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
-from .wishbone import WishboneSignature
+from .wishbone import WishboneSignature, decode
 
 
 def layer_core(layer: Layer, trace: bool = False) -> LstmLayerCore | DenseLayerCore:
@@ -37,7 +38,7 @@ def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
     members = {
         "x": In(input_stream(design.layers[0])),
         "y": Out(output_stream(design.layers[-1])),
-        "bus": In(WishboneSignature(ADDRESS_BITS - 2)),
+        "bus": In(WishboneSignature(bus_address_bits(design) - 2)),
     }
     if trace:
         for index, layer in enumerate(design.layers):
@@ -87,7 +88,8 @@ class Accelerator(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = registers = RegisterBus(self.design)
-        wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        if not self.design.data_registers:
+            wiring.connect(m, wiring.flipped(self.bus), registers.bus)
         cores = []
         for index, layer in enumerate(self.design.layers):
             core = layer_core(layer, self.traced)
@@ -101,17 +103,7 @@ class Accelerator(Component):
             if self.traced and layer.kind == "lstm":
                 wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))
 
-        first, last = cores[0], cores[-1]
-        gate = registers.enable & ~registers.restart
-        m.d.comb += [
-            first.x.payload.eq(self.x.payload),
-            first.x.valid.eq(self.x.valid & gate),
-            self.x.ready.eq(first.x.ready & gate),
-            registers.step_taken.eq(self.x.valid & self.x.ready),
-            self.y.payload.eq(last.y.payload),
-            self.y.valid.eq(last.y.valid & ~registers.restart),  # what waited is gone with the reset's acknowledge
-            last.y.ready.eq(self.y.ready),
-        ]
+        self._streams(m, registers, cores[0], cores[-1])
         for sender, receiver in pairwise(cores):
             wiring.connect(m, sender.y, receiver.x)
         lstm = [core for core in cores if core.layer.kind == "lstm"]
@@ -121,6 +113,40 @@ class Accelerator(Component):
             registers.adc_saturations.eq(sum(core.adc_saturations for core in cores)),
         ]
         return m
+
+    def _streams(self, m: Module, registers: RegisterBus, first, last) -> None:
+        """Time steps to the ``first`` layer, results of the ``last``: streams, and data registers where there are."""
+        gate = registers.enable & ~registers.restart
+        valid = last.y.valid & ~registers.restart  # what waited is gone with the reset's acknowledge
+        if not self.design.data_registers:
+            m.d.comb += [
+                first.x.payload.eq(self.x.payload),
+                first.x.valid.eq(self.x.valid & gate),
+                self.x.ready.eq(first.x.ready & gate),
+                registers.step_taken.eq(self.x.valid & self.x.ready),
+                self.y.payload.eq(last.y.payload),
+                self.y.valid.eq(
+                    last.y.valid & ~registers.restart
+                ),  # what waited is gone with the reset's acknowledge
+                last.y.ready.eq(self.y.ready),
+            ]
+            return
+        m.submodules.data = data = DataRegisters(self.design)
+        decode(m, self.bus, registers.bus, data.bus)
+        by_bus = data.by_bus
+        m.d.comb += [
+            data.restart.eq(registers.restart),
+            first.x.payload.eq(Mux(by_bus, data.x.payload, self.x.payload)),
+            first.x.valid.eq(Mux(by_bus, data.x.valid, self.x.valid) & gate),
+            data.x.ready.eq(first.x.ready & gate & by_bus),
+            self.x.ready.eq(first.x.ready & gate & ~by_bus),
+            registers.step_taken.eq(first.x.valid & first.x.ready),
+            data.y.payload.eq(last.y.payload),
+            data.y.valid.eq(valid),
+            self.y.payload.eq(last.y.payload),
+            self.y.valid.eq(valid & ~by_bus),
+            last.y.ready.eq(Mux(by_bus, data.y.ready, self.y.ready)),
+        ]
 
 
 def _any(signals):

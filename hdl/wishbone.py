@@ -1,5 +1,6 @@
 """Wishbone B4 classic bus of 32-bit words."""
 
+from amaranth.hdl import Module, Mux
 from amaranth.lib.wiring import In, Out, Signature
 
 
@@ -24,3 +25,16 @@ class WishboneSignature(Signature):
 
     def __eq__(self, other):
         return isinstance(other, WishboneSignature) and self.address_bits == other.address_bits
+
+
+def decode(m: Module, bus, low, high) -> None:
+    """Connect ``bus`` to two others of half its addresses: the highest address bit chooses ``high``."""
+    chosen = bus.adr[-1]
+    for half, mine in ((low, ~chosen), (high, chosen)):
+        m.d.comb += [getattr(half, name).eq(getattr(bus, name)) for name in ("adr", "dat_w", "sel", "stb", "we")]
+        m.d.comb += half.cyc.eq(bus.cyc & mine)
+    m.d.comb += [
+        bus.ack.eq(low.ack | high.ack),
+        bus.err.eq(low.err | high.err),
+        bus.dat_r.eq(Mux(high.ack, high.dat_r, low.dat_r)),
+    ]

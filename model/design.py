@@ -29,11 +29,14 @@ TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only whe
 class Design:
     """A named chain of layers.
 
+    ``data_registers``: the chip also takes time steps and gives results over its register bus (docs/rtl.md).
+
     Raises :class:`DesignError` with one sentence for the first rule that is broken.
     """
 
     name: str
     layers: tuple[Layer, ...]
+    data_registers: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", self.name):
@@ -42,6 +45,8 @@ class Design:
             )
         if self.name.startswith("ohmgate_"):
             raise DesignError(f"the design's name must not begin with ohmgate_, as modules do, but is {self.name!r}")
+        if not isinstance(self.data_registers, bool):
+            raise DesignError(f"data_registers must be true or false, not {self.data_registers!r}")
         if not 1 <= len(self.layers) <= 16:
             raise DesignError(f"a design must have 1 to 16 layers, not {len(self.layers)}")
         ended = False
@@ -88,11 +93,11 @@ class Design:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
-        The name and the conversion time are left out: they change no number. So is the recipe of tables that
-        are loaded with the image. A field that one layer does not use, as output bits without a table, counts.
+        The name, the conversion time and data registers are left out: they change no number. So is the recipe of
+        tables that are loaded with the image. A field that one layer does not use, as output bits without a table,
+        counts.
         """
-        content = self.to_dict()
-        del content["name"]
+        content = {"layer": self.to_dict()["layer"]}
         for layer in content["layer"]:
             for field in RETIMING:
                 del layer[field]
@@ -104,19 +109,21 @@ class Design:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary in the shape of the TOML file, with every default written out."""
+        """Plain dictionary in the shape of the TOML file, with every default of the layers written out."""
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
-        return {"name": self.name, "layer": layers}
+        return {"name": self.name, **({"data_registers": True} if self.data_registers else {}), "layer": layers}
 
     def save(self, path: str | Path) -> None:
         """Write the TOML file, with every default written out: :meth:`load` makes an equal design of it."""
         file = Path(path)
         if file.suffix != ".toml":
             raise DesignError(f"a design's file must end in .toml, not {str(path)!r}")
-        lines = [f"name = {json.dumps(self.name)}"]
-        for layer in self.to_dict()["layer"]:  # names and numbers: in TOML as in JSON
+        content = self.to_dict()
+        layers = content.pop("layer")
+        lines = [f"{key} = {json.dumps(value)}" for key, value in content.items()]
+        for layer in layers:  # names, numbers and booleans: in TOML as in JSON
             lines += ["", "[[layer]]", *(f"{key} = {json.dumps(value)}" for key, value in layer.items())]
         write_text(file, "\n".join(lines) + "\n")
 
@@ -126,14 +133,16 @@ class Design:
         if not isinstance(content, dict):
             raise DesignError(f"{source}: a design must be a table, not {content!r}")
         content = {"name": None, **content}
-        extra = set(content) - {"name", "layer"}
+        extra = set(content) - {"name", "data_registers", "layer"}
         if extra:
-            raise DesignError(f"{source}: unknown key {min(extra)!r}; a design has name and [[layer]]")
+            raise DesignError(
+                f"{source}: unknown key {min(extra)!r}; a design has name, data_registers and [[layer]]"
+            )
         if not isinstance(content.get("layer"), list):
             raise DesignError(f"{source}: a design must have at least one [[layer]]")
         layers = tuple(_layer(entry, i, source) for i, entry in enumerate(content["layer"]))
         try:
-            return cls(content["name"], layers)
+            return cls(content["name"], layers, content.get("data_registers", False))
         except DesignError as error:
             raise DesignError(f"{source}: {error}") from None
 

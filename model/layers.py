@@ -170,6 +170,11 @@ class LstmLayer(ArrayLayer):
         return self.activation_bits if self.output == "value" else self.dac_bits
 
     @property
+    def result_bits(self) -> int:
+        """Bits of all outputs of a time step, as the hardware hands them on."""
+        return self.outputs * self.output_bits
+
+    @property
     def output_unit(self) -> float:
         """The hidden value that 1 stands for in what is handed on."""
         return 2.0 ** (1 - self.activation_bits) if self.output == "value" else 1 / full_scale(self.dac_bits)
@@ -235,6 +240,13 @@ class DenseLayer(ArrayLayer):
     @property
     def code_bits(self) -> dict[str, int]:
         return super().code_bits | ({"output": self.output_bits} if self.has_table else {})
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of all outputs of a time step, as the hardware hands them on: codes, or the number of one output."""
+        if self.output == "argmax":
+            return max((self.outputs - 1).bit_length(), 1)
+        return self.outputs * (self.output_bits if self.has_table else self.adc_bits)
 
     @property
     def output_unit(self) -> float:

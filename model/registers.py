@@ -1,13 +1,14 @@
 """The register table: one source for the RTL, the loader, the C header, the Markdown and the JSON.
 
 32-bit registers at byte addresses, little-endian words. The table is the same for every design: what differs
-(number of layers, geometry) is read from the device, so one driver serves all. Access: ``ro`` read only, ``rw``
-read and write, ``wo`` write only (reads as 0).
+(number of layers, geometry) is read from the device, so one driver serves all. Only designs with ``data_registers``
+have those of :data:`DATA_REGISTERS`. Access: ``ro`` read only, ``rw`` read and write, ``wo`` write only (reads as 0).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from .design import Design
 from .layers import Layer
 
 ID_VALUE = 0x4F484D47  #: "OHMG"
@@ -167,10 +168,76 @@ REGISTERS = (
     ),
 )
 
-BY_NAME = {register.name: register for register in REGISTERS}
+DATA_ID_VALUE = 0x44415441  #: "DATA"
+DATA_BASE = 0x80  #: first address of the data registers, of a design that has them
+DATA_REGISTERS = (
+    Register("DATA_ID", 0x80, "ro", "0x44415441, 'DATA'."),
+    Register(
+        "DATA_SIZE",
+        0x84,
+        "ro",
+        "Words of a time step and of a result.",
+        (Field("INPUT_WORDS", 0, 16, "ceil(m * D / 32)."), Field("RESULT_WORDS", 16, 16, "ceil(bits / 32).")),
+    ),
+    Register(
+        "DATA_CONTROL",
+        0x88,
+        "rw",
+        "Where time steps come from. A write drops the words in INPUT, and the step that waits there.",
+        (_flag("BY_BUS", 0, "1: from INPUT, and results go to RESULT; the streams x and y stand still."),),
+    ),
+    Register(
+        "DATA_STATUS",
+        0x8C,
+        "ro",
+        "What waits.",
+        (
+            _flag("INPUT_FREE", 0, "INPUT takes words."),
+            _flag("RESULT_VALID", 1, "A result waits in RESULT."),
+            _flag("RESULT_FIRST", 2, "It is of a sequence's first step."),
+            _flag("RESULT_LAST", 3, "It is of a sequence's last step."),
+        ),
+    ),
+    Register(
+        "INPUT",
+        0x90,
+        "wo",
+        "The next word of a time step: its DAC codes, D bits each, the first in the lowest bits of the first word. "
+        "Refused without BY_BUS, while a step waits to be taken, and after its last word.",
+    ),
+    Register(
+        "INPUT_PUSH",
+        0x94,
+        "wo",
+        "Hands the step on. Refused unless all its words are in INPUT.",
+        (_flag("FIRST", 0, "First step of its sequence."), _flag("LAST", 1, "Last step of its sequence.")),
+    ),
+    Register(
+        "RESULT",
+        0x98,
+        "ro",
+        "The next word of the result, packed as INPUT is; after the last word the first again. Refused unless "
+        "RESULT_VALID.",
+    ),
+    Register("RESULT_TAKE", 0x9C, "wo", "Takes the result away. Refused unless RESULT_VALID."),
+)
+
+BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
+DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
 """Registers whose writes are refused (bus error) while locked or enabled."""
+
+
+def bus_address_bits(design: Design) -> int:
+    """Bits of a byte address on the register bus of ``design``."""
+    return ADDRESS_BITS + design.data_registers
+
+
+def data_words(design: Design) -> tuple[int, int]:
+    """Words of a time step in INPUT, and of a result in RESULT."""
+    first, last = design.layers[0], design.layers[-1]
+    return -(-first.inputs * first.dac_bits // 32), -(-last.result_bits // 32)
 
 
 def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
@@ -187,8 +254,13 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
     }
 
 
-def describe() -> dict[str, Any]:
-    """The whole table as plain data, for JSON."""
+def registers_of(design: Design) -> tuple[Register, ...]:
+    """The registers that a chip of ``design`` has."""
+    return REGISTERS + (DATA_REGISTERS if design.data_registers else ())
+
+
+def describe(design: Design) -> dict[str, Any]:
+    """The design's table as plain data, for JSON."""
     return {
         "id": ID_VALUE,
         "version": VERSION_VALUE,
@@ -200,15 +272,15 @@ def describe() -> dict[str, Any]:
                 "doc": r.doc,
                 "fields": [{"name": f.name, "lsb": f.lsb, "width": f.width, "doc": f.doc} for f in r.fields],
             }
-            for r in REGISTERS
+            for r in registers_of(design)
         ],
     }
 
 
-def markdown() -> str:
-    """The table as a Markdown page body, generated into every design's documentation."""
+def markdown(design: Design) -> str:
+    """The design's table as a Markdown page body, generated into its documentation."""
     lines = ["| address | name | access | what |", "| --- | --- | --- | --- |"]
-    for r in REGISTERS:
+    for r in registers_of(design):
         lines.append(f"| 0x{r.address:02X} | {r.name} | {r.access} | {r.doc} |")
         for f in r.fields:
             bits = f"{f.lsb + f.width - 1}:{f.lsb}" if f.width > 1 else f"{f.lsb}"

@@ -35,5 +35,5 @@ def generated(design: Design, trace: bool = False) -> dict[str, str]:
         **{view_file("behavioural", layer): behavioural(layer) for layer in layers},
         f"{name}.vlt": waivers(design),
         f"{name}.json": side_car(design, trace),
-        f"{name}_registers.md": f"# Registers of {name}\n\nFingerprint {design.fingerprint}.\n\n{markdown()}",
+        f"{name}_registers.md": f"# Registers of {name}\n\nFingerprint {design.fingerprint}.\n\n{markdown(design)}",
     }

@@ -31,7 +31,7 @@ def side_car(design: Design, trace: bool) -> str:
             {"name": layer.macro_name, "ports": [_port(port) for port in macro_ports(layer)]}
             for layer in unique_layers(design)
         ],
-        "register_map": describe(),
+        "register_map": describe(design),
     }
     return json.dumps(content, indent=1) + "\n"
 

@@ -16,10 +16,17 @@ POLLS = 50  #: reads of STATUS before TIMEOUT in this build
 
 READ = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32))
 WRITE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
+PIECE = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint8), ctypes.c_uint32
+)
 
 
 class Bus(ctypes.Structure):
     _fields_ = [("context", ctypes.c_void_p), ("read32", READ), ("write32", WRITE)]
+
+
+class Source(ctypes.Structure):
+    _fields_ = [("context", ctypes.c_void_p), ("read", PIECE)]
 
 
 class Driver:
@@ -45,35 +52,58 @@ class Driver:
 
         A :class:`BusError` is the bus's failure, which the driver has to report.
         """
-        failures = []
+        return self._loaded(device, lambda bus: self.library.ohmgate_load(bus, data, len(data), flags))
 
-        def guarded(access) -> int:
-            try:
-                access()
-            except BusError:
+    def load_from(self, device, read, flags: int = 0) -> str:
+        """Load an image in pieces: ``read(offset, count)`` gives bytes, or None where it fails."""
+
+        def piece(_, offset, to, count):
+            found = read(offset, count)
+            if found is None:
                 return 1
-            except BaseException as error:  # a callback cannot raise through C
-                failures.append(error)
-                return 1
+            assert len(found) == count, "more was asked than there is"
+            ctypes.memmove(to, found, count)
             return 0
 
-        def read(_, address, value):
-            return guarded(lambda: value.__setitem__(0, device.read(address)))
+        source = Source(None, PIECE(piece))
+        return self._loaded(
+            device, lambda bus: self.library.ohmgate_load_from(bus, ctypes.byref(source), ctypes.c_uint(flags))
+        )
 
-        def write(_, address, value):
-            return guarded(lambda: device.write(address, value))
-
-        bus = Bus(None, READ(read), WRITE(write))
-        result = NAMES[self.library.ohmgate_load(ctypes.byref(bus), data, len(data), flags)]
+    def _loaded(self, device, call) -> str:
+        failures: list[BaseException] = []
+        result = NAMES[call(ctypes.byref(bus_of(device, failures)))]
         if failures:
             raise failures[0]
         return result
 
 
-def build(folder: Path) -> Driver:
+def bus_of(device, failures: list[BaseException]) -> Bus:
+    """A bus for C from ``device.read`` and ``device.write``; what they raise beside BusError goes to ``failures``."""
+
+    def guarded(access) -> int:
+        try:
+            access()
+        except BusError:
+            return 1
+        except BaseException as error:  # a callback cannot raise through C
+            failures.append(error)
+            return 1
+        return 0
+
+    def read(_, address, value):
+        return guarded(lambda: value.__setitem__(0, device.read(address)))
+
+    def write(_, address, value):
+        return guarded(lambda: device.write(address, value))
+
+    return Bus(None, READ(read), WRITE(write))
+
+
+def build(folder: Path, *options: str) -> Driver:
     """Compile the driver in ``folder``, with every warning an error."""
     c_header.write(folder)
     library = folder / "ohmgate.so"
     command = [COMPILER, *STRICT, f"-DOHMGATE_POLLS={POLLS}ul", "-shared", "-fPIC", "-o", library]
-    subprocess.run([*command, folder / "ohmgate.c"], check=True, capture_output=True)
+    subprocess.run([*command, *options, folder / "ohmgate.c"], check=True, capture_output=True)
     return Driver(library)

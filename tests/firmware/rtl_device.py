@@ -13,45 +13,22 @@ from tests.firmware.fake_device import FakeDevice
 EVENTS = 10_000  #: of the simulation, more than any access takes
 
 
-class RtlDevice:
-    """Reads and writes advance the simulation until the bus answers; what leaves the ports is noted.
+class SynchronousBus:
+    """Reads and writes of ``dut.bus``, each of which advances the simulation until the bus answers."""
 
-    A cell takes ``programming`` cycles. ``seen`` holds levels, tables and gains as :class:`FakeDevice` does,
-    ``cells`` and ``entries`` say how many arrived, ``resets`` how many cycles ``restart`` was high. It is an error to
-    program two cells at once, or to enable the device before a cell is done.
-    """
-
-    def __init__(self, design: Design, programming: int = 3):
-        self.design, self.programming = design, programming
-        self.dut = RegisterBus(design)
-        self.seen = FakeDevice(design)
-        self.enabled = False
-        self.cells = self.entries = self.resets = 0
-        self._busy: set[int] = set()  # layers with a cell that is being programmed
+    def __init__(self, dut, *background):
+        self.dut = dut
         self._request, self._answer = None, None
-        self._simulator = Simulator(self.dut)
+        self._simulator = Simulator(dut)
         self._simulator.add_clock(1e-6)
-        for index, layer in enumerate(design.layers):
-            self._simulator.add_testbench(partial(self._program, index=index), background=True)
-            if layer.loaded_table_bits:
-                self._simulator.add_testbench(partial(self._note_tables, index=index), background=True)
-        self._simulator.add_testbench(self._watch, background=True)
-        self._simulator.add_testbench(self._serve, background=True)
+        for one in (*background, self._serve):
+            self._simulator.add_testbench(one, background=True)
 
     def read(self, address: int) -> int:
         return self._do(partial(self._access, address=address))
 
     def write(self, address: int, value: int) -> None:
         self._do(partial(self._access, address=address, value=value))
-
-    def layer_data(self, index: int):
-        """What was loaded, in logical order."""
-        self._do(partial(self._note_gains, index=index))
-        return self.seen.layer_data(index)
-
-    def count(self, **inputs: int) -> None:
-        """Hold inputs of the register bus, such as ``cell_saturations``, for three cycles."""
-        self._do(partial(self._hold, inputs=inputs))
 
     def _do(self, request):
         self._request, self._answer = request, None
@@ -84,6 +61,37 @@ class RtlDevice:
         ctx.set(bus.cyc, 0)
         ctx.set(bus.stb, 0)
         return "refused" if refused else read
+
+
+class RtlDevice(SynchronousBus):
+    """A register bus alone; what leaves its ports is noted.
+
+    A cell takes ``programming`` cycles. ``seen`` holds levels, tables and gains as :class:`FakeDevice` does,
+    ``cells`` and ``entries`` say how many arrived, ``resets`` how many cycles ``restart`` was high. It is an error to
+    program two cells at once, or to enable the device before a cell is done.
+    """
+
+    def __init__(self, design: Design, programming: int = 3):
+        self.design, self.programming = design, programming
+        self.seen = FakeDevice(design)
+        self.enabled = False
+        self.cells = self.entries = self.resets = 0
+        self._busy: set[int] = set()  # layers with a cell that is being programmed
+        indices = range(len(design.layers))
+        tables = [k for k in indices if design.layers[k].loaded_table_bits]
+        notes = [partial(self._program, index=k) for k in indices] + [
+            partial(self._note_tables, index=k) for k in tables
+        ]
+        super().__init__(RegisterBus(design), *notes, self._watch)
+
+    def layer_data(self, index: int):
+        """What was loaded, in logical order."""
+        self._do(partial(self._note_gains, index=index))
+        return self.seen.layer_data(index)
+
+    def count(self, **inputs: int) -> None:
+        """Hold inputs of the register bus, such as ``cell_saturations``, for three cycles."""
+        self._do(partial(self._hold, inputs=inputs))
 
     async def _hold(self, ctx, inputs):
         for name, level in inputs.items():

@@ -7,12 +7,14 @@ import subprocess
 import pytest
 
 from ohmgate.firmware import c_header
-from ohmgate.model.registers import REGISTERS
+from ohmgate.model.registers import DATA_REGISTERS, REGISTERS
 
 
 def test_writing_the_sources_leaves_its_files_with_the_same_bytes(tmp_path):
     names = [path.name for path in c_header.write(tmp_path)]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == ["ohmgate.c", "ohmgate.h", "ohmgate_host.c"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names) == [
+        "ohmgate.c", "ohmgate.h", "ohmgate_host.c", "ohmgate_run.c",
+    ]  # fmt: skip
     before = [(tmp_path / name).read_bytes() for name in names]
     c_header.write(tmp_path)
     assert [(tmp_path / name).read_bytes() for name in names] == before
@@ -20,7 +22,7 @@ def test_writing_the_sources_leaves_its_files_with_the_same_bytes(tmp_path):
 
 def test_the_header_has_every_register_and_field():
     defined = dict(re.findall(r"^#define OHMGATE_(\w+) (\w+)u\b", c_header.header(), re.MULTILINE))
-    for register in REGISTERS:
+    for register in REGISTERS + DATA_REGISTERS:
         assert int(defined[f"REG_{register.name}"], 0) == register.address
         for field in register.fields:
             assert int(defined[f"{register.name}_{field.name}_MASK"], 0) == field.mask

@@ -14,6 +14,7 @@ from ohmgate.hdl.activation_tables import ActivationTables
 from ohmgate.hdl.argmax import Argmax
 from ohmgate.hdl.array_macro import ArrayMacro
 from ohmgate.hdl.chip import Chip
+from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.element_wise import ElementWiseLane
 from ohmgate.hdl.lstm_layer import LstmLayerCore
@@ -132,6 +133,14 @@ INVENTORY = {
                layer_select 1, unnamed 16, table_0__gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
                unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, at_layer 1
         wires  343"""),
+    "data registers": (DataRegisters(DESIGN), """
+        in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
+               y__payload (values 3, first 1, last 1), y__valid 1
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, by_bus 1, x__payload (values 3x3, first 1, last 1), x__valid 1,
+               y__ready 1
+        reset  bus__dat_r 32, bus__ack 1, bus__err 1, by_bus 1, unnamed 1, shown 1, x__valid 1, unnamed 2
+        kept   values 32
+        wires  27"""),
     "accelerator": (Accelerator(DESIGN, trace=True), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1,

@@ -50,6 +50,7 @@ def test_what_changes_a_fingerprint():
         design(lstm(), dense(), name="other"),
         design(lstm(conversion_cycles=5), dense()),
         design(lstm(adc_range=2.0), dense(function="relu")),
+        dataclasses.replace(base, data_registers=True),
     ]
     assert {d.fingerprint for d in same} == {base.fingerprint}
     different = [
@@ -102,6 +103,7 @@ def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, w
 def test_toml_round_trip(tmp_path):
     rng = np.random.default_rng(7)
     designs = [Design.load(preset) for preset in presets()] + [random_design(rng) for _ in range(100)]
+    designs.append(dataclasses.replace(designs[0], data_registers=True))
     for d in designs:
         assert Design.from_dict(d.to_dict()) == d
         d.save(tmp_path / "saved" / "d.toml")
@@ -226,7 +228,8 @@ SENTENCES = [
     (lambda: design(lstm(), dense(inputs=9)), "layer 1: inputs must be the 8 outputs of layer 0, not 9"),
     (lambda: design(lstm(), dense(dac_bits=3)), "layer 1: DAC bits must be the 4 output bits of layer 0, not 3"),
     (lambda: Design.from_dict([], "f"), "f: a design must be a table, not []"),
-    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name and [[layer]]"),
+    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name, data_registers and [[layer]]"),
+    (lambda: Design("x", (lstm(),), data_registers=1), "data_registers must be true or false, not 1"),
     (lambda: Design.from_dict({"name": "x"}, "f"), "f: a design must have at least one [[layer]]"),
     (lambda: Design.from_dict({"layer": [3]}, "f"), "f: layer 0: must be a table, not 3"),
     (lambda: Design.from_dict({"layer": [{}]}, "f"), "f: layer 0: kind must be one of lstm, dense, not None"),

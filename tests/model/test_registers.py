@@ -1,15 +1,24 @@
 """The register table: consistent, and its words pack and unpack."""
 
+from dataclasses import replace
+
 import pytest
 
+from ohmgate.model.design import Design
+from ohmgate.model.layers import DenseLayer
 from ohmgate.model.registers import (
     ADDRESS_BITS,
     BY_NAME,
+    DATA_ADDRESS_BITS,
+    DATA_BASE,
+    DATA_ID_VALUE,
+    DATA_REGISTERS,
     ID_VALUE,
     LOAD_REGISTERS,
     REGISTERS,
     VERSION_VALUE,
     Field,
+    bus_address_bits,
     describe,
     markdown,
 )
@@ -40,18 +49,39 @@ ROW 0x58 rw
 COLUMN 0x5C rw
 LEVEL 0x60 wo
 """
+DATA_MAP = """
+DATA_ID 0x80 ro
+DATA_SIZE 0x84 ro INPUT_WORDS 15:0 RESULT_WORDS 31:16
+DATA_CONTROL 0x88 rw BY_BUS 0:0
+DATA_STATUS 0x8C ro INPUT_FREE 0:0 RESULT_VALID 1:1 RESULT_FIRST 2:2 RESULT_LAST 3:3
+INPUT 0x90 wo
+INPUT_PUSH 0x94 wo FIRST 0:0 LAST 1:1
+RESULT 0x98 ro
+RESULT_TAKE 0x9C wo
+"""
+PLAIN = Design("plain", (DenseLayer(inputs=1, outputs=1, adcs=1),))
+DATA = replace(PLAIN, data_registers=True)
 
 
 def test_the_map_is_the_one_that_drivers_know():
     """A change here breaks drivers: raise VERSION_VALUE with it."""
-    lines = [
-        " ".join([r.name, f"0x{r.address:02X}", r.access, *(f"{f.name} {f.lsb + f.width - 1}:{f.lsb}" for f in r.fields)])
-        for r in REGISTERS
-    ]  # fmt: skip
-    assert lines == MAP.split("\n")[1:-1]
+    assert lines_of(REGISTERS) == MAP.split("\n")[1:-1]
     assert ID_VALUE.to_bytes(4, "big") == b"OHMG"
     assert VERSION_VALUE == 0x01000000
-    assert (ADDRESS_BITS, set(BY_NAME)) == (7, {line.split()[0] for line in lines})
+    assert ADDRESS_BITS == 7
+
+
+def test_the_data_registers_are_those_that_drivers_know():
+    assert lines_of(DATA_REGISTERS) == DATA_MAP.split("\n")[1:-1]
+    assert DATA_ID_VALUE.to_bytes(4, "big") == b"DATA"
+    assert (DATA_BASE, DATA_ADDRESS_BITS, bus_address_bits(PLAIN), bus_address_bits(DATA)) == (0x80, 5, 7, 8)
+
+
+def lines_of(registers) -> list[str]:
+    return [
+        " ".join([r.name, f"0x{r.address:02X}", r.access, *(f"{f.name} {f.lsb + f.width - 1}:{f.lsb}" for f in r.fields)])
+        for r in registers
+    ]  # fmt: skip
 
 
 def test_loading_is_all_that_a_lock_refuses():
@@ -70,7 +100,7 @@ def test_masks_and_words_of_fields():
     assert gain.unpack(0x201FF) == {"MULT": 255, "SHIFT": 1, "GATE": 2}
 
 
-@pytest.mark.parametrize("register", [r for r in REGISTERS if r.fields], ids=lambda r: r.name)
+@pytest.mark.parametrize("register", [r for r in REGISTERS + DATA_REGISTERS if r.fields], ids=lambda r: r.name)
 def test_every_value_of_a_field_comes_back_alone(register):
     for field in register.fields:
         for value in {0, 1, (1 << field.width) - 1}:
@@ -87,9 +117,10 @@ def test_pack_refuses_what_does_not_fit():
         BY_NAME["GAIN"].pack(COLOUR=1)
 
 
-def test_documents_name_every_register_and_field():
-    text, data = markdown(), describe()
-    for register, entry in zip(REGISTERS, data["registers"]):
+@pytest.mark.parametrize("design, registers", [(PLAIN, REGISTERS), (DATA, REGISTERS + DATA_REGISTERS)])
+def test_documents_name_every_register_and_field(design, registers):
+    text, data = markdown(design), describe(design)
+    for register, entry in zip(registers, data["registers"]):
         assert f"| 0x{register.address:02X} | {register.name} | {register.access} | {register.doc} |" in text
         assert {name: entry[name] for name in ("name", "address", "access", "doc")} == {
             name: getattr(register, name) for name in ("name", "address", "access", "doc")
@@ -97,7 +128,7 @@ def test_documents_name_every_register_and_field():
         assert entry["fields"] == [
             {name: getattr(field, name) for name in ("name", "lsb", "width", "doc")} for field in register.fields
         ]
-    assert (data["id"], data["version"], len(data["registers"])) == (ID_VALUE, VERSION_VALUE, len(REGISTERS))
+    assert (data["id"], data["version"], len(data["registers"])) == (ID_VALUE, VERSION_VALUE, len(registers))
     for line in ("| | ...MULT [7:0] | | 1..255. |", "| | ...SHIFT [13:8] | | 0..63. |", "| | ...BUSY [2] | |"):
         assert line in text
-    assert text.count("\n") == 2 + len(REGISTERS) + sum(len(r.fields) for r in REGISTERS)
+    assert text.count("\n") == 2 + len(registers) + sum(len(r.fields) for r in registers)

@@ -80,7 +80,7 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     assert side_car["clock"] == {"port": "clk", "edge": "rising"}
     assert side_car["reset"] == {"port": "rst", "active": "high", "kind": "synchronous"}
     assert [layer["macro"] for layer in side_car["layers"]] == [layer.macro_name for layer in design.layers]
-    assert side_car["register_map"] == describe()
+    assert side_car["register_map"] == describe(design)
     assert json.loads(generated(design)["har.json"])["trace"] is False
     module = files["har.v"].split("endmodule")[0]
     for port in side_car["ports"]:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def test_presets_are_clean(name, tmp_path):
 @pytest.mark.parametrize("seed", range(6))
 def test_random_designs_are_clean(seed, tmp_path):
     design = random_design(np.random.default_rng([6, seed]), max_outputs=6)
+    design = replace(design, data_registers=seed % 4 < 2)
     generate(design, tmp_path, trace=seed % 2 == 1)
     lint(tmp_path, "random")
 
@@ -35,7 +37,7 @@ def test_random_designs_are_clean(seed, tmp_path):
 @pytest.mark.parametrize("bits", [1, 2])
 def test_a_port_of_one_bit_is_no_vector(bits, tmp_path):
     layer = DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=bits, weight_bits=1, adc_bits=1, output="argmax")
-    generate(Design("narrow", (layer,)), tmp_path)
+    generate(Design("narrow", (layer,), data_registers=True), tmp_path)
     lint(tmp_path, "narrow")
 
 

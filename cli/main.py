@@ -2,11 +2,13 @@
 
 import signal
 from importlib import metadata
+from itertools import pairwise
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
+from ..model.formats import DesignError
 from ..model.programs import end_programs
 from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train
 from .console import say
@@ -16,13 +18,23 @@ from .statuses import EXPLAINED, Terminated, fault, statuses
 class Commands(TyperGroup):
     """Gives every way in which a command can fail its exit status."""
 
-    def make_context(self, *arguments, **options):
+    def make_context(self, info_name, args, *rest, **options):
         with statuses():  # of --help
-            return super().make_context(*arguments, **options)
+            refuse_empty(args)
+            return super().make_context(info_name, args, *rest, **options)
 
     def invoke(self, ctx):
         with statuses(ctx):
             return super().invoke(ctx)
+
+
+def refuse_empty(arguments: list[str]) -> None:
+    """Raise :class:`DesignError` for an empty argument: as a path it would be the current folder."""
+    for before, argument in pairwise(["", *arguments]):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("--") and equals and not value):
+            named = next((name for name in (option, before) if name.startswith("-")), "an argument")
+            raise DesignError(f"{named} must not be empty, as it is where a variable is not set")
 
 
 app = typer.Typer(

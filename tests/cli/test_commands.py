@@ -98,7 +98,7 @@ def test_inspect_shows_design_and_geometry(ohmgate, run_folder):
 
 def test_diff_tells_equal_from_different(ohmgate, run_folder, tmp_path):
     a = run_folder / "vowels.image"
-    same = ohmgate("diff", a, a)
+    same = ohmgate("diff", a, run_folder)
     assert (same.exit_code, same.stdout) == (0, "the images hold the same network\n")
     network = image.read(a)
     network.layers[0].weights[3, 5] += 1 if network.layers[0].weights[3, 5] < 7 else -1

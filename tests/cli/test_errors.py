@@ -95,6 +95,22 @@ def test_what_is_not_there_is_named(ohmgate, tmp_path, monkeypatch, arguments, s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments, what",
+    [
+        (("generate", "vowels", "--out", ""), "--out"),
+        (("generate", "vowels", "--out="), "--out"),
+        (("inspect", ""), "an argument"),
+        (("train", "vowels", "--out", "run", "--dataset", ""), "--dataset"),
+        (("array", "--trace", "vowels", ""), "an argument"),
+    ],
+)
+def test_an_empty_argument_is_no_path(ohmgate, tmp_path, monkeypatch, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    assert refused(ohmgate(*arguments)) == f"{what} must not be empty, as it is where a variable is not set"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_usage_errors_exit_with_2(ohmgate):
     assert ohmgate("train").exit_code == 2
     assert ohmgate("trian").exit_code == 2

@@ -85,7 +85,7 @@ class DataRegisters(Component):
             m.d.sync += shown.eq(0)
         return m
 
-    def _accesses(self, m: Module, read: dict, refused: dict[str, Value]) -> dict[str, Value]:
+    def _accesses(self, m: Module, read: dict[str, Value | int], refused: dict[str, Value]) -> dict[str, Value]:
         """Decides an access in its cycle, answers in the next. Returns what is done to each register in this cycle:
         the write of one that can be written, else the read."""
         bus = self.bus

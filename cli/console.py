@@ -2,12 +2,18 @@
 
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from typer import echo
 
 QUIET_SECONDS = 10  #: least time between two plain lines of the same step
+
+
+def loading(loaded: float) -> str:
+    """What a simulation is at, while it loads: ``loaded`` is the share of the image, 0..1."""
+    return f"{loaded:.0%} of the image loaded" if loaded < 1 else ""
 
 
 def say(text: str = "") -> None:
@@ -22,7 +28,8 @@ class Steps:
         console = Console(stderr=True)
         self.live = console.is_terminal
         columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(bar_width=24))
-        self.bars = Progress(*columns, TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console)
+        after = TaskProgressColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn()
+        self.bars = Progress(*columns, *after, console=console)
 
     def __enter__(self) -> "Steps":
         if self.live:
@@ -47,6 +54,7 @@ class Step:
     def __init__(self, steps: Steps, title: str, total: int | None):
         self.steps, self.title, self.note = steps, title, ""
         self.began = self.spoken = time.monotonic()
+        self.first: tuple[float, int] | None = None  #: when the first parts were reported done, and how many
         if steps.live:
             self.task = steps.bars.add_task(title, total=total, note="")
         else:
@@ -55,11 +63,22 @@ class Step:
     def update(self, done: int, total: int, note: str = "") -> None:
         """``done`` of ``total`` parts are finished; ``note`` says what the last one gave."""
         self.note = note
+        said = ", ".join(filter(None, (note, self._pace(done, total))))
         if self.steps.live:
-            self.steps.bars.update(self.task, completed=done, total=total, note=note)
+            self.steps.bars.update(self.task, completed=done, total=total, note=said)
         elif done < total and time.monotonic() - self.spoken >= QUIET_SECONDS:
             self.spoken = time.monotonic()
-            echo(f"{self.title}: {done} of {total}{', ' * bool(note)}{note}", err=True)
+            echo(f"{self.title}: {done} of {total} ({done / total:.0%}){', ' * bool(said)}{said}", err=True)
+
+    def _pace(self, done: int, total: int) -> str:
+        """Parts a second and the time that is left, once two reports tell them."""
+        now = time.monotonic()
+        if self.first is None and done:
+            self.first = now, done
+        if self.first is None or done == self.first[1] or done >= total:
+            return ""
+        rate = (done - self.first[1]) / (now - self.first[0])
+        return f"{rate:.3g}/s, {timedelta(seconds=round((total - done) / rate))} left"
 
     def finish(self) -> None:
         """The step is done; ``note`` says what came of it."""

@@ -9,6 +9,8 @@ from ..model.formats import DesignError
 from ..model.network import Network
 from . import runs
 
+RANDOM = "random"  #: in place of a data set: random codes
+
 
 def dataset_codes(
     network: Network, dataset: str, count: int, source: Path, data: Path | None = None

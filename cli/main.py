@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from ..model.formats import DesignError
 from ..model.programs import end_programs
-from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train
+from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train, verify
 from .console import say
 from .statuses import EXPLAINED, Terminated, fault, statuses
 
@@ -66,7 +66,7 @@ def options(
     """What ``ohmgate`` itself takes, without a command."""
 
 
-for command in (demo, train, pack, inspect, diff, generate, simulate, array, montecarlo, lint, synth, sweep):
+for command in (demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, sweep):
     name = command.__name__.rpartition(".")[2]
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
 

@@ -15,10 +15,11 @@ from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
-from .console import Steps, say
-from .inputs import dataset_codes
+from .console import Steps, loading, say
+from .inputs import RANDOM, dataset_codes
 from .options import noise_of
 from .values import check_values, right_values, write_values
+from .waves import written
 
 EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances through the Verilog;
 
@@ -32,8 +33,6 @@ EXAMPLES = """Examples: `ohmgate simulate runs/demo` runs ten test utterances th
 
 On a mismatch the integer that was wrong first is printed as layer, sequence, step, unit, stage, expected, got and
 clock cycle, then a count for each stage; `--differences wrong.csv` writes all of them."""
-
-RANDOM = "random"
 
 
 def command(
@@ -101,20 +100,16 @@ def command(
     with sole_use(folder), Steps() as steps:
         with steps.step(f"Building {network.design.name} with {simulator}"):
             built = build([network.design], folder, simulator, waves=waves)
-        with steps.step(f"Simulating {len(lengths)} sequences, {int(lengths.sum())} steps"):
-            job = DeviceJob(network, codes, lengths, array, seed=seed)
-            [result] = simulate(built, [job])
+        job, total = DeviceJob(network, codes, lengths, array, seed=seed), int(lengths.sum())
+        with steps.step(f"Simulating {len(lengths)} sequences, {total} steps", total) as step:
+            [result] = simulate(built, [job], lambda loaded, taken: step.update(taken, total, loading(loaded)))
     say(str(result.comparison))
     for line in result.comparison.by_stage():
         say(line)
     if registers := result.record.registers:
         say(f"{registers['CYCLES']} clock cycles for {registers['STEPS']} time steps")
     if waves:
-        from .waves import save_file
-
-        recorded = folder / WAVE_FILES[simulator]
-        write_text(recorded.with_suffix(".gtkw"), save_file(network.design, built.trace, recorded))
-        say(f"waves: {recorded}; open them with: gtkwave {recorded.with_suffix('.gtkw')}")
+        say(written(network.design, built.trace, folder / WAVE_FILES[simulator]))
     if differences is not None:
         write_text(differences, compare(job, result.record, keep=True).csv())
         say(f"every difference: {differences}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..hdl.array_macro import macro_ports
 from ..hdl.chip import chip_ports
 from ..model.design import Design
+from ..model.files import write_text
 from ..sim.wrapper import TOP
 
 GROUPS = (
@@ -14,6 +15,13 @@ GROUPS = (
     ("gates, cell and hidden state", "trace_"),
 )
 HEX, BEGIN, END = "@22", "@800200", "@1000200"  #: GTKWave's flags of the lines that follow
+
+
+def written(design: Design, trace: bool, waves: Path) -> str:
+    """Writes the save file beside ``waves``; a line that says how to open both."""
+    beside = waves.with_suffix(".gtkw")
+    write_text(beside, save_file(design, trace, waves))
+    return f"waves: {waves}; open them with: gtkwave {beside}"
 
 
 def save_file(design: Design, trace: bool, waves: Path) -> str:

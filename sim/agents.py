@@ -3,6 +3,8 @@
 All of them act at falling edges of the clock, where every output has settled, so both simulators see the same.
 """
 
+from collections import Counter
+
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 
@@ -177,6 +179,7 @@ class StreamSource:
         self.ports, self.clk, self.layer, self.rng, self.gaps = ports, clk, layer, rng, gaps
         self.firsts: list[bool] = []
         self.taken = 0  #: time steps that the chip took
+        self.stalls: Counter[str] = Counter()  #: by the names of ``STALLS``
         ports["x__valid"].value = 0
         ports["x__payload"].value = 0
 
@@ -184,11 +187,14 @@ class StreamSource:
         ports, layer = self.ports, self.layer
         self.firsts.append(first)
         await FallingEdge(self.clk)
-        for _ in range(int(self.rng.integers(0, self.gaps + 1)) if self.gaps else 0):
+        gap = int(self.rng.integers(0, self.gaps + 1)) if self.gaps else 0
+        self.stalls["input after a gap" if gap else "input without a gap"] += 1
+        for _ in range(gap):
             await FallingEdge(self.clk)
         width = layer.dac_bits * layer.inputs
         ports["x__payload"].value = pack(patterns, layer.dac_bits) | int(first) << width | int(last) << width + 1
         ports["x__valid"].value = 1
+        self.stalls["input taken at once" if int(ports["x__ready"].value) else "input held back"] += 1
         while not int(ports["x__ready"].value):
             await RisingEdge(ports["x__ready"])
             await FallingEdge(self.clk)
@@ -205,6 +211,7 @@ class StreamSink:
         self.ports, self.clk, self.rng, self.gaps, self.rules = ports, clk, rng, gaps, rules
         self.results: list[int] = []
         self.cycles: list[int] = []  #: in which they were taken
+        self.stalls: Counter[str] = Counter()
         ports["y__ready"].value = int(not gaps)
 
     async def run(self):
@@ -214,8 +221,10 @@ class StreamSink:
                 await RisingEdge(ports["y__valid"])
                 await FallingEdge(self.clk)
             payload = ports["y__payload"].value
+            wait = int(self.rng.integers(0, self.gaps + 1)) if self.gaps else 0
+            self.stalls["result refused first" if wait else "result taken at once"] += 1
             if self.gaps:
-                for _ in range(int(self.rng.integers(0, self.gaps + 1))):
+                for _ in range(wait):
                     await FallingEdge(self.clk)
                     if not int(ports["y__valid"].value):
                         self.rules.broke("output stream: a result was withdrawn while it waited to be taken")

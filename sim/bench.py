@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import cocotb
@@ -18,16 +19,28 @@ from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
 from ..model.seeds import child
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
-from .job import DeviceJob, DeviceRecord, LayerRecord, read_jobs, write_record
+from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths, read_task, write_record
+from .progress import PROGRESS_SECONDS, write_progress
 from .rules import PERIOD, Rules
 
+LOCKED = {"CONTROL": 1, "GAIN": 1, "TABLE_ADDRESS": 0, "TABLE_DATA": 0, "ROW": 0, "LEVEL": 1}  #: refused while locked
 PATIENCE = 500  #: cycles in which something must move, besides the waits that the job itself makes
+
+
+def inner(scope, path: tuple[str, ...]) -> SimpleNamespace:
+    """The ports and registers of an instance within ``scope``, by their names.
+
+    Looked for one by one: a flattened netlist's instances have names with dots, which cocotb finds no other way.
+    """
+    for name in path:
+        scope = next(handle for handle in scope if handle._name.strip("\\ ") == name)
+    return SimpleNamespace(**{handle._name: handle for handle in scope})
 
 
 class Device:
     """One chip of the bench with everything that is connected to it."""
 
-    def __init__(self, dut, number: int, job: DeviceJob, trace: bool):
+    def __init__(self, dut, number: int, job: DeviceJob, trace: bool, macros: MacroPaths):
         self.job, self.clk, self.rules = job, dut.clk, Rules()
         self.facts: dict[str, Any] = {"sequences": []}  #: of the scenario, which adds each sequence before it is sent
         prefix = f"d{number}__"
@@ -39,7 +52,7 @@ class Device:
         self.monitors: dict[int, TraceMonitor] = {}
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         for index, layer in enumerate(layers):
-            view = getattr(chip, f"array_{index}").macro
+            view = inner(chip, macros[index])
             array = Array(layer, job.array, child(job.seed, index))
             waits = timing.conversion, timing.programming
             self.agents.append(ArrayAgent(view, index, layer, array, self.source.firsts, rng, self.rules, *waits))
@@ -50,6 +63,7 @@ class Device:
                 self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer, self.rules)
         self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
         self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps, self.rules)
+        self.loaded = 0.0  #: share of the image
         self.tasks: dict[str, Task[None]] = {}  #: ``sink`` takes results, from :meth:`start` on
         self.ports["rst"].value = 1
 
@@ -73,9 +87,12 @@ class Device:
 
     async def load(self, weights: bool = True) -> None:
         """Load the image over the register bus."""
-        await self.bus.run(load(self.job.network, weights=weights))
+        await self.bus.run(load(self.job.network, weights=weights, progress=self.load_progress))
         for agent in self.agents:
             agent.take_gains()
+
+    def load_progress(self, done: int, total: int) -> None:
+        self.loaded = done / total
 
     async def send(self, sequence: int) -> None:
         """Send one sequence of the job."""
@@ -168,9 +185,9 @@ class Device:
         registers = {}
         if self.bus.waits_at is None:
             registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
-        return DeviceRecord(
-            self.sink.results, layers, registers, self.facts, self.sink.cycles, self.rules.sentences()
-        )
+        stalls = {name: (self.source.stalls + self.sink.stalls)[name] for name in STALLS}
+        seen = self.sink.results, layers, registers, self.facts, self.sink.cycles, self.rules.sentences()
+        return DeviceRecord(*seen, stalls)
 
 
 async def inference(device: Device) -> None:
@@ -182,7 +199,7 @@ async def inference(device: Device) -> None:
 
 
 async def reset_sweep(device: Device) -> None:
-    """Reset in every cycle of one time step, by register and by pin; after each reset run sequence 0.
+    """Reset in every cycle of one time step, or in some, by register and by pin; after each reset run sequence 0.
 
     By register everything stays loaded. By pin the registers are lost, so tables and gains are loaded again;
     cells keep their levels. Only the runs after a reset are kept in the record.
@@ -192,46 +209,50 @@ async def reset_sweep(device: Device) -> None:
     cycles = sum(
         agent.layer.conversions * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents
     )
+    delays = list(range(1, cycles + 1))
+    if device.job.resets:
+        delays = np.random.default_rng([device.job.seed, 2]).integers(1, cycles + 1, device.job.resets).tolist()
     for by_pin in (False, True):
-        for delay in range(1, cycles + 1):
+        for delay in delays:
             await device.interrupted(delay % len(device.job.lengths), delay, by_pin)
             await device.send(0)
             await device.drain()
-    device.facts["cycles"] = cycles
+    device.facts |= {"cycles": cycles, "resets": len(delays)}
 
 
 async def refusal(device: Device) -> None:
-    """An image with a wrong fingerprint is refused by the chip; so is loading while locked."""
+    """An image with a wrong fingerprint is refused by the chip; so are loading and inputs while locked."""
     wrong = int(device.job.network.design.fingerprint, 16) ^ 1
-    facts = device.facts
+    facts, broke = device.facts, device.rules.broke
     await device.bus.access(BY_NAME["UNLOCK_LOW"].address, wrong & 0xFFFFFFFF)
     await device.bus.access(BY_NAME["UNLOCK_HIGH"].address, wrong >> 32)
-    facts["status_after_wrong"] = BY_NAME["STATUS"].unpack(await device.read("STATUS"))
-    refused = []
-    for name, value in (
-        ("CONTROL", 1),
-        ("GAIN", 1),
-        ("TABLE_ADDRESS", 0),
-        ("TABLE_DATA", 0),
-        ("ROW", 0),
-        ("LEVEL", 1),
-    ):
+    status = facts["status_after_wrong"] = BY_NAME["STATUS"].unpack(await device.read("STATUS"))
+    if status["UNLOCKED"] or not status["REFUSED"]:
+        broke("register bus: STATUS does not say that a wrong fingerprint was refused")
+    refused = facts["refused"] = []
+    for name, value in LOCKED.items():
         try:
             await device.bus.access(BY_NAME[name].address, value)
+            broke(f"register bus: a write to {name} is taken while the chip is locked")
         except BusRefusal:
             refused.append(name)
-    facts["refused"] = refused
     device.ports["x__valid"].value = 1
     await ClockCycles(device.clk, 20)
     await FallingEdge(device.clk)
     facts["input_taken"] = int(device.ports["x__ready"].value)
+    if facts["input_taken"]:
+        broke("input stream: an input is taken while the chip is locked")
     device.ports["x__valid"].value = 0
     facts["cells_written"] = int(sum((agent.array.writes > 0).sum() for agent in device.agents))
+    if facts["cells_written"]:
+        broke("array port: a cell is programmed while the chip is locked")
     try:
         await device.load()
         facts["right_image"] = "loaded"
     except (LoadError, BusRefusal) as error:
         facts["right_image"] = str(error)
+        broke(f"the right image is refused after a wrong one: {error}")
+        return
     await device.send(0)
     await device.drain()
 
@@ -239,20 +260,24 @@ async def refusal(device: Device) -> None:
 RUNS = {"inference": inference, "reset_sweep": reset_sweep, "refusal": refusal}  #: by name, as in sim/job.py
 
 
-def _end_with(parent: int) -> None:
-    """End the simulator with the process that started it: else it writes its record into the next run's folder."""
+def _accompany(parent: int, devices: list[Device], folder: Path) -> None:
+    """Tell the process that started the simulator how far it is, and end the simulator with it.
+
+    Without its parent a simulator would write its record into the next run's folder.
+    """
     while os.getppid() == parent:
-        time.sleep(0.5)
+        write_progress(folder, min(d.loaded for d in devices), sum(d.source.taken for d in devices))
+        time.sleep(PROGRESS_SECONDS)
     os._exit(1)
 
 
 @cocotb.test()
 async def bench(dut):
     """Run every chip's scenario at the same time and leave the records."""
-    Thread(target=_end_with, args=(int(os.environ["OHMGATE_PARENT"]),), daemon=True).start()
     folder = Path(os.environ["OHMGATE_JOB"])
-    jobs, trace = read_jobs(folder)
-    devices = [Device(dut, number, job, trace) for number, job in enumerate(jobs)]
+    task = read_task(folder)
+    devices = [Device(dut, k, job, task.trace, macros) for k, (job, macros) in enumerate(zip(task.jobs, task.macros))]
+    Thread(target=_accompany, args=(int(os.environ["OHMGATE_PARENT"]), devices, folder), daemon=True).start()
     Clock(dut.clk, PERIOD, "step").start(start_high=False)
 
     async def one(number: int, device: Device) -> None:

@@ -19,8 +19,10 @@ from ..model.locks import sole_use
 from .agent_view import agent_view
 from .compare import Comparison, compare
 from .failures import FAILURES, failed, whole_build
-from .job import DeviceJob, DeviceRecord, read_record, write_jobs
+from .job import DeviceJob, DeviceRecord, MacroPaths, Task, read_record, write_task
+from .progress import PROGRESS, Progress, watched
 from .simulators import BUILD_ARGS, WAVE_ARGS, icarus_waves, require
+from .user_verilog import UserVerilog
 from .wrapper import TOP, wrapper
 
 TIMESCALE = ("1ns", "1ns")
@@ -35,6 +37,14 @@ class Build:
     designs: tuple[Design, ...]  #: with the names of their modules
     trace: bool
     waves: bool
+    own: UserVerilog | None = None  #: in place of the generated chip
+
+    @property
+    def macros(self) -> list[MacroPaths]:
+        """Where each chip's macros are."""
+        if self.own is not None:
+            return [self.own.macros]
+        return [[(f"array_{k}", "macro") for k in range(len(design.layers))] for design in self.designs]
 
 
 @dataclass
@@ -46,20 +56,25 @@ class DeviceResult:
 
 
 def build(
-    designs: list[Design], folder: Path, simulator: str = "verilator", trace: bool = True, waves: bool = False
+    designs: list[Design],
+    folder: Path,
+    simulator: str = "verilator",
+    trace: bool = True,
+    waves: bool = False,
+    own: UserVerilog | None = None,
 ) -> Build:
     """Compile the Verilog of ``designs`` with the co-simulation's view of their arrays into ``folder``.
 
     ``trace`` adds the trace ports (gates, cell and hidden state are then compared too), ``waves`` records an FST
-    file. Raises :class:`DesignError` for a design that the RTL does not take or a folder that another run has, or if
-    the simulator is missing or the build fails.
+    file. ``own`` is somebody's Verilog in place of that of the only design. Raises :class:`DesignError` for a design
+    that the RTL does not take or a folder that another run has, or if the simulator is missing or the build fails.
     """
     for design in designs:  # before Amaranth makes modules, which warn if an error leaves them unused
         design.check_hardware()
     require(simulator, folder, waves)
     folder = Path(folder).resolve()  # the simulator runs in another folder
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs
-    made = Build(folder, simulator, tuple(named), trace, waves)
+    made = Build(folder, simulator, tuple(named), trace if own is None else own.trace, waves, own)
     with sole_use(folder):
         _compile(made, _sources(made))
     return made
@@ -69,7 +84,10 @@ def _sources(build: Build) -> list[Path]:
     """Writes the Verilog of a build."""
     folder, named, trace, sources = build.folder, build.designs, build.trace, []
     for design in named:
-        sources.append(_write(folder / f"{design.name}.v", emit(Chip(design, trace), design.name)))
+        if build.own is None:
+            sources.append(_write(folder / f"{design.name}.v", emit(Chip(design, trace), design.name)))
+        else:
+            sources += build.own.files
     views = {layer.macro_name: layer for design in named for layer in unique_layers(design)}
     for name, layer in sorted(views.items()):
         sources.append(_write(folder / f"{name}_agent.v", agent_view(layer)))
@@ -98,17 +116,18 @@ def _compile(build: Build, sources: list[Path]) -> None:
             raise failed(f"{simulator} could not build the simulation", folder / "build.log", error, 0) from error
 
 
-def simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
+def simulate(build: Build, jobs: list[DeviceJob], progress: Progress | None = None) -> list[DeviceResult]:
     """Run one job on each chip of ``build``, all at the same time, and compare each with the reference.
 
-    A chip that breaks a rule of its ports, or stands still, is a verdict, too (:attr:`Comparison.violations`). Raises
+    ``progress`` is called twice a second, in another thread. A chip that breaks a rule of its ports, or stands still,
+    is a verdict, too (:attr:`Comparison.violations`). Raises
     :class:`DesignError` if the simulation itself fails, its simulator is killed, or another run is using the build.
     """
     with sole_use(build.folder):
-        return _simulate(build, jobs)
+        return _simulate(build, jobs, progress)
 
 
-def _simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
+def _simulate(build: Build, jobs: list[DeviceJob], progress: Progress | None) -> list[DeviceResult]:
     if len(jobs) != len(build.designs):
         raise DesignError(f"a build of {len(build.designs)} chips must get as many jobs, not {len(jobs)}")
     for number, (design, job) in enumerate(zip(build.designs, jobs)):
@@ -118,9 +137,9 @@ def _simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
                 f"but the chip has {design.fingerprint}"
             )
     _forget_records(build.folder)
-    write_jobs(build.folder, jobs, build.trace)
+    write_task(build.folder, Task(jobs, build.trace, build.macros))
     results = build.folder / "results.xml"
-    with tool_path():
+    with tool_path(), watched(build.folder, progress):
         try:
             get_runner(build.simulator).test(
                 hdl_toplevel=TOP,
@@ -150,7 +169,7 @@ def _simulate(build: Build, jobs: list[DeviceJob]) -> list[DeviceResult]:
 
 def _forget_records(folder: Path) -> None:
     """Remove what an earlier simulation left, or one that failed."""
-    for pattern in ("record_*", ".*.record_*", "results.xml"):
+    for pattern in ("record_*", ".*.record_*", "results.xml", PROGRESS, f".*.{PROGRESS}"):
         for stale in folder.glob(pattern):
             stale.unlink()
 

@@ -16,6 +16,15 @@ from ..model.records import from_table
 from ..model.reference import check_inputs
 
 SCENARIOS = ("inference", "reset_sweep", "refusal")
+STALLS = (
+    "input without a gap",
+    "input after a gap",
+    "input taken at once",
+    "input held back",
+    "result taken at once",
+    "result refused first",
+)
+MacroPaths = list[tuple[str, ...]]  #: where each layer's macro is: names of instances, from the chip's top down
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,11 @@ class DeviceJob:
     timing: Timing = field(default_factory=Timing)
     seed: int = 0
     scenario: str = "inference"
+    resets: int = 0  #: of a reset sweep, each way; 0: one in every cycle of a time step
 
     def __post_init__(self) -> None:
         check_choice("scenario", self.scenario, SCENARIOS)
+        check_integer("resets", self.resets, 0, 60000)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "lengths", lengths)
@@ -78,7 +89,10 @@ class LayerRecord:
 
 @dataclass
 class DeviceRecord:
-    """What one chip did: stream results, readings of every layer, registers at the end, clock cycles."""
+    """What one chip did: stream results, readings of every layer, registers at the end, clock cycles.
+
+    ``stalls`` are the transfers of the streams that had to wait, or not, by the names of :data:`STALLS`.
+    """
 
     out: list[int]  #: payloads of the output stream
     layers: list[LayerRecord]
@@ -86,12 +100,22 @@ class DeviceRecord:
     facts: dict[str, Any]  #: of the scenario; ``sequences`` are the indices of those that were run, in order
     out_cycles: list[int]  #: clock cycles in which the payloads were taken
     violations: list[str]  #: rules of its ports that the chip broke, in the order of time
+    stalls: dict[str, int] = field(default_factory=dict)
 
 
-def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
-    """Put ``jobs`` into ``folder`` for :func:`read_jobs`."""
+@dataclass(frozen=True)
+class Task:
+    """What the bench in the simulator's process is asked to do."""
+
+    jobs: list[DeviceJob]
+    trace: bool  #: has the build trace ports?
+    macros: list[MacroPaths]  #: of each chip
+
+
+def write_task(folder: Path, task: Task) -> None:
+    """Put ``task`` into ``folder`` for :func:`read_task`."""
     entries = []
-    for number, job in enumerate(jobs):
+    for number, (job, macros) in enumerate(zip(task.jobs, task.macros)):
         with whole(folder / f"device_{number}.image") as part:
             part.write_bytes(pack(job.network))
         with whole(folder / f"device_{number}.npz") as part:
@@ -100,26 +124,27 @@ def write_jobs(folder: Path, jobs: list[DeviceJob], trace: bool) -> None:
             {
                 "array": asdict(job.array),
                 "timing": asdict(job.timing),
-                "seed": job.seed,
-                "scenario": job.scenario,
+                "rest": [job.seed, job.scenario, job.resets],
+                "macros": macros,
             }
         )
     with whole(folder / "job.json") as part:
-        part.write_text(json.dumps({"trace": trace, "devices": entries}, indent=1))
+        part.write_text(json.dumps({"trace": task.trace, "devices": entries}, indent=1))
 
 
-def read_jobs(folder: Path) -> tuple[list[DeviceJob], bool]:
-    """The jobs in ``folder``, and whether the build has trace ports."""
+def read_task(folder: Path) -> Task:
+    """The task in ``folder``."""
     content = json.loads((folder / "job.json").read_text())
-    jobs = []
+    jobs, macros = [], []
     for number, entry in enumerate(content["devices"]):
         with np.load(folder / f"device_{number}.npz") as arrays:
             codes, lengths = arrays["codes"], arrays["lengths"]
         network = unpack((folder / f"device_{number}.image").read_bytes())
         array = from_table(ArrayConfig, entry["array"], "job", "an array")
         timing = from_table(Timing, entry["timing"], "job", "a timing")
-        jobs.append(DeviceJob(network, codes, lengths, array, timing, entry["seed"], entry["scenario"]))
-    return jobs, content["trace"]
+        jobs.append(DeviceJob(network, codes, lengths, array, timing, *entry["rest"]))
+        macros.append([tuple(path) for path in entry["macros"]])
+    return Task(jobs, content["trace"], macros)
 
 
 def write_record(folder: Path, number: int, record: DeviceRecord) -> None:
@@ -130,7 +155,7 @@ def write_record(folder: Path, number: int, record: DeviceRecord) -> None:
     with whole(folder / f"record_{number}.npz") as part:
         np.savez(part, **arrays)
     content = {"out": [hex(v) for v in record.out], "registers": record.registers, "facts": record.facts}
-    content |= {"out_cycles": record.out_cycles, "violations": record.violations}
+    content |= {"out_cycles": record.out_cycles, "violations": record.violations, "stalls": record.stalls}
     with whole(folder / f"record_{number}.json") as part:
         part.write_text(json.dumps(content))
 

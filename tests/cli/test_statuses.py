@@ -34,6 +34,7 @@ inspect     -       -     -          -        -            -
 diff        -       -     -          -        -            -
 generate    -       2     2          -        130          2
 simulate    2       2     2          2        130          2
+verify      2       2     2          2        130          2
 array       -       2     2          -        130          0
 montecarlo  2       2     2          -        130          2
 lint        2       2     -          2        130          0
@@ -50,6 +51,7 @@ ARGUMENTS = {
     "pack": ("RUN", "--out", "P/packed.image"),
     "generate": ("TOML", "--out", "P/verilog"),
     "simulate": ("RUN", "--simulator", "icarus", "--sequences", 1, "--out", "P/simulation"),
+    "verify": ("RUN", "--simulator", "icarus", "--trials", 1, "--sequences", 1, "--out", "P/verification"),
     "array": ("RUN", "--spice", "P/array.cir", "--report", "P/array.html"),
     "montecarlo": ("RUN", "--draws", 2, "--workers", 1, "--out", "P/chips"),
     "lint": ("SMALL",),
@@ -67,6 +69,7 @@ FREE = {
     "train": 8192,
     "generate": 24576,
     "simulate": 16384,
+    "verify": 16384,
     "montecarlo": 8192,
     "synth": 65536,
     "sweep": 4096,
@@ -79,6 +82,7 @@ FULL, READ_ONLY = "No space left on device", "Read-only file system"
 SENTENCES = {
     ("demo", "killed"): f"verilator could not build the simulation: it was {KILLED} \\(log: \\S+/build.log\\)",
     ("simulate", "killed"): f"the simulation failed: it was {KILLED} \\(log: \\S+/simulation.log\\)",
+    ("verify", "killed"): f"the simulation failed: it was {KILLED} \\(log: \\S+/simulation.log\\)",
     ("montecarlo", "killed"): WORKER,
     ("lint", "killed"): f"verilator was {KILLED}",
     ("synth", "killed"): f"yosys was {KILLED}",
@@ -88,6 +92,7 @@ SENTENCES = {
     ("pack", "full"): f"cannot write image 'P/packed.image': {FULL}",
     ("generate", "full"): f"cannot write the folder 'P/verilog': {FULL}",
     ("simulate", "full"): f"cannot use 'P/simulation/tiny.v': {FULL}",
+    ("verify", "full"): f"cannot use 'P/verification/tiny.v': {FULL}",
     ("array", "full"): f"cannot use 'P/array.cir': {FULL}",
     ("montecarlo", "full"): f"cannot use 'P/chips/accuracy.png': {FULL}",
     ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
@@ -98,17 +103,20 @@ SENTENCES = {
     ("pack", "read-only"): f"cannot use 'P/packed.image': {READ_ONLY}",
     ("generate", "read-only"): f"cannot write the folder 'P/verilog': {READ_ONLY}",
     ("simulate", "read-only"): f"cannot use 'P/simulation': {READ_ONLY}",
+    ("verify", "read-only"): f"cannot use 'P/verification': {READ_ONLY}",
     ("array", "read-only"): f"cannot use 'P/array.cir': {READ_ONLY}",
     ("montecarlo", "read-only"): f"cannot use 'P/chips/draws.jsonl': {READ_ONLY}",
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",
+    ("verify", "missing"): ".*icarus needs iverilog.*",
     ("lint", "missing"): ".*needs .*perl.*",
     ("demo", "second"): f"folder 'P/demo' {IN_USE}",
     ("train", "second"): f"folder 'P/run' {IN_USE}",
     ("generate", "second"): f"folder 'P/verilog' {IN_USE}",
     ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
+    ("verify", "second"): f"folder 'P/verification' {IN_USE}",
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
     ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
 }  #: of status 2, as patterns
@@ -222,6 +230,7 @@ BUSY = {
     "train": lambda c: c.says("Training quantised_0"),
     "generate": lambda c: c.says("Generating"),
     "simulate": lambda c: c.child("vvp -m"),
+    "verify": lambda c: c.child("vvp -m"),
     "array": lambda c: c.says("Solving"),
     "montecarlo": lambda c: c.says("Drawing"),
     "lint": lambda c: c.child("verilator"),
@@ -239,7 +248,13 @@ def test_an_interrupt(begin, tmp_path, command):
     check((command, "interrupted"), busy.end(signal.SIGINT), place)
 
 
-PROGRAMS = {"simulate": "vvp -m", "montecarlo": "spawn_main", "synth": "libyosys", "sweep": "spawn_main"}
+PROGRAMS = {
+    "simulate": "vvp -m",
+    "verify": "vvp -m",
+    "montecarlo": "spawn_main",
+    "synth": "libyosys",
+    "sweep": "spawn_main",
+}
 
 
 @cases("killed")

@@ -108,6 +108,10 @@ def lost_pulse(core, m):
     m.d.comb += core.array.convert.eq(0)
 
 
+def open_door(registers, m):
+    m.d.sync += registers.enable.eq(1)
+
+
 def deaf_bus(registers, m):
     m.d.sync += registers.bus.ack.eq(0)
 
@@ -154,6 +158,7 @@ FAULTS = {
     "mark": partial(added, DenseLayerCore, dropped_mark),
     "lost": partial(added, LstmLayerCore, lost_pulse),
     "deaf": partial(added, RegisterBus, deaf_bus),
+    "open": partial(added, RegisterBus, open_door),
     "hasty": hasty_loading,
 }
 
@@ -164,7 +169,8 @@ def job(name: str) -> DeviceJob:
     network = random_network(Design(name, layers), rng)
     codes, _ = random_inputs(network.design, rng, batch=2, steps=3)
     timing = Timing(output_gaps=4, programming=(20, 20) if name == "hasty" else (2, 2))
-    return DeviceJob(network, codes, np.array([3, 2]), timing=timing, seed=2)
+    scenario = "refusal" if name == "open" else "inference"
+    return DeviceJob(network, codes, np.array([3, 2]), timing=timing, seed=2, scenario=scenario)
 
 
 @pytest.fixture(scope="module", params=SIMULATORS)
@@ -272,6 +278,7 @@ def test_codes_taken_early_are_named(results, request):
     ("withdrawn", "output stream: a result was withdrawn while it waited to be taken"),
     ("lost", "nothing moves for 508 cycles: an input is not taken"),
     ("hasty", "layer 0: a cell was programmed before the one under way was done"),
+    ("open", "input stream: an input is taken while the chip is locked"),
     ("deaf", "nothing moves for 508 cycles: the register bus does not answer at 0x00"),
 ])  # fmt: skip
 def test_a_broken_rule_is_named(results, fault, sentence):

@@ -26,11 +26,12 @@ from ohmgate.sim.job import (
     DeviceJob,
     DeviceRecord,
     LayerRecord,
+    Task,
     Timing,
-    read_jobs,
     read_record,
-    write_jobs,
+    read_task,
     write_record,
+    write_task,
 )
 from tests.designs import random_design, random_inputs, random_network
 
@@ -51,21 +52,23 @@ def make_job(case=0, **changes) -> DeviceJob:
     return DeviceJob(network, *random_inputs(network.design, rng), **changes)
 
 
-def test_jobs_round_trip(tmp_path):
-    jobs = [make_job(1, array=PRESETS["paper"], seed=7), make_job(2, timing=Timing((2, 9), (2, 3), 4, 5))]
-    write_jobs(tmp_path, jobs, trace=True)
-    back, trace = read_jobs(tmp_path)
-    assert trace is True
-    for one, other in zip(jobs, back):
-        assert one.network == other.network
+def task(*jobs: DeviceJob, trace: bool = False) -> Task:
+    return Task(list(jobs), trace, [[(f"d{k}", "macro.x")] for k in range(len(jobs))])
+
+
+def test_a_task_round_trips(tmp_path):
+    jobs = [
+        make_job(1, array=PRESETS["paper"], seed=7),
+        make_job(2, timing=Timing((2, 9), (2, 3), 4, 5), scenario="reset_sweep", resets=4),
+    ]
+    write_task(tmp_path, task(*jobs, trace=True))
+    back = read_task(tmp_path)
+    assert (back.trace, back.macros) == (True, [[("d0", "macro.x")], [("d1", "macro.x")]])
+    for one, other in zip(jobs, back.jobs, strict=True):
         assert np.array_equal(one.codes, other.codes)
         assert np.array_equal(one.lengths, other.lengths)
-        assert (one.array, one.timing, one.seed, one.scenario) == (
-            other.array,
-            other.timing,
-            other.seed,
-            other.scenario,
-        )
+        for name in ("network", "array", "timing", "seed", "scenario", "resets"):
+            assert getattr(one, name) == getattr(other, name)
 
 
 def test_a_full_disk_names_the_part_of_the_job(tmp_path, monkeypatch):
@@ -74,7 +77,7 @@ def test_a_full_disk_names_the_part_of_the_job(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        write_jobs(tmp_path, [make_job(1)], trace=False)
+        write_task(tmp_path, task(make_job(1)))
     assert caught.value.filename == str(tmp_path / "device_0.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["device_0.image"]
 
@@ -87,18 +90,26 @@ FULL = ArrayConfig(cells=Cells(
 
 @pytest.mark.parametrize("config", [*PRESETS.values(), FULL], ids=[*PRESETS, "every part"])
 def test_every_array_round_trips(tmp_path, config):
-    write_jobs(tmp_path, [make_job(1, array=config)], trace=False)
-    [back], _ = read_jobs(tmp_path)
+    write_task(tmp_path, task(make_job(1, array=config)))
+    [back] = read_task(tmp_path).jobs
     assert back.array == config
 
 
 def test_records_round_trip(tmp_path):
     drive, adc, starts = np.arange(6).reshape(2, 3), np.arange(4).reshape(4, 1), np.arange(4)
     layer = LayerRecord(drive, adc, starts, starts + 3, cell=np.ones((4, 2)), cell_cycles=starts + 5)
-    record = DeviceRecord([1 << 90, 3], [layer], {"ID": 5}, {"sequences": [0]}, [11, 12], ["a rule (clock cycle 3)"])
+    record = DeviceRecord(
+        [1 << 90, 3],
+        [layer],
+        {"ID": 5},
+        {"sequences": [0]},
+        [11, 12],
+        ["a rule (clock cycle 3)"],
+        {"input held back": 2},
+    )
     write_record(tmp_path, 0, record)
     back = read_record(tmp_path, 0, 1)
-    for name in ("out", "registers", "facts", "out_cycles", "violations"):
+    for name in ("out", "registers", "facts", "out_cycles", "violations", "stalls"):
         assert getattr(back, name) == getattr(record, name)
     for name, value in vars(layer).items():
         found = getattr(back.layers[0], name)
@@ -125,6 +136,7 @@ SENTENCES = [
     (lambda t: Timing(conversion=(1, 4)), "least conversion cycles must be an integer from 2 to 60000, not 1"),
     (lambda t: Timing(conversion=(5, 4)), "most conversion cycles must be an integer from 5 to 60000, not 4"),
     (lambda t: Timing(input_gaps=-1), "input gaps must be an integer from 0 to 60000, not -1"),
+    (lambda t: make_job(resets=-1), "resets must be an integer from 0 to 60000, not -1"),
     (lambda t: make_job(scenario="x"), "scenario must be one of inference, reset_sweep, refusal, not 'x'"),
     (lambda t: build([Design.load("vowels")], t, "x"), "simulator must be one of verilator, icarus, not 'x'"),
     (lambda t: build([Design("small", Design.load("vowels").layers)], t, "icarus"),

@@ -1,0 +1,108 @@
+"""Trials of a verification: one seed decides a trial's stalls, times, scenario, inputs and whatever else is open."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..model.design import Design
+from ..model.network import Network
+from .cosim import DeviceResult, build, simulate
+from .job import DeviceJob, Timing
+from .random_designs import random_design, random_inputs, random_network
+from .user_verilog import UserVerilog
+
+#: by the remainder of the seed
+TURNS = ("inference", "inference", "inference", "reset_sweep", "refusal")
+RESETS = 3  #: of a trial with resets, each way
+STEPS = 12  #: of a random sequence, at most
+TOGETHER = 8  #: random designs that one build has
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A seed, what it decided, and what came of it."""
+
+    seed: int
+    job: DeviceJob
+    result: DeviceResult
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Sequences that trials choose from: DAC codes (B, T, m) and lengths (B,)."""
+
+    codes: np.ndarray
+    lengths: np.ndarray
+
+
+def random_timing(rng: np.random.Generator) -> Timing:
+    """Conversion and programming times, and stalls of both streams; often none."""
+    least = int(rng.integers(2, 7))
+    return Timing(
+        conversion=(least, least + int(rng.integers(0, 8))),
+        programming=(2, 2 + int(rng.integers(0, 4))),
+        input_gaps=int(rng.choice([0, 3, 30])),
+        output_gaps=int(rng.choice([0, 3, 40])),
+    )
+
+
+def scenario_of(seed: int, scenario: str | None) -> str:
+    """``scenario``, else the seed's."""
+    return scenario or TURNS[seed % len(TURNS)]
+
+
+def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
+    """A random design with a random network and ``count`` sequences, as the seed has it."""
+    rng = np.random.default_rng([2026, seed])
+    design = replace(random_design(rng), data_registers=seed % 2 == 1)  # which leave the streams as they are
+    network = random_network(design, rng)
+    codes, lengths = random_inputs(design, rng, batch=count, steps=5)
+    timing = random_timing(rng)
+    kind = scenario_of(seed, scenario)
+    return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
+
+
+def job_of(
+    design: Design, network: Network | None, inputs: Inputs | None, count: int, seed: int, scenario: str | None = None
+) -> DeviceJob:
+    """``count`` sequences of ``inputs`` for ``network``; what is None is random, as the seed has it."""
+    rng = np.random.default_rng([2027, seed])
+    network = network or random_network(design, rng)
+    if inputs is None:
+        codes, lengths = random_inputs(design, rng, batch=count, steps=STEPS)
+    else:
+        chosen = rng.permutation(len(inputs.lengths))[:count]
+        codes, lengths = inputs.codes[chosen], inputs.lengths[chosen]
+    timing = random_timing(rng)
+    kind = scenario_of(seed, scenario)
+    return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
+
+
+def run_random(
+    make: Callable[[int], DeviceJob], seeds: Sequence[int], folder: Path, simulator: str, waves: bool = False
+) -> Iterator[Trial]:
+    """A trial for each seed, of the design that ``make`` makes of it; some share a build, which no chip notices."""
+    for first in range(0, len(seeds), TOGETHER):
+        jobs = [make(seed) for seed in seeds[first : first + TOGETHER]]
+        built = build([job.network.design for job in jobs], folder, simulator, waves=waves)
+        for job, result in zip(jobs, simulate(built, jobs)):
+            yield Trial(job.seed, job, result)
+
+
+def run_design(
+    design: Design,
+    make: Callable[[int], DeviceJob],
+    seeds: Sequence[int],
+    folder: Path,
+    simulator: str,
+    waves: bool = False,
+    own: UserVerilog | None = None,
+) -> Iterator[Trial]:
+    """A trial of one design for each seed: the job that ``make`` makes of it, all on one build."""
+    built = build([design], folder, simulator, waves=waves, own=own)
+    for seed in seeds:
+        job = make(seed)
+        [result] = simulate(built, [job])
+        yield Trial(seed, job, result)

@@ -37,11 +37,20 @@ def command(
             "A design alone has random weights.",
         ),
     ] = False,
+    vhdl: Annotated[
+        bool,
+        typer.Option(
+            "--vhdl", help="Add a wrapper whose port names VHDL allows, and a package with its component declaration."
+        ),
+    ] = False,
 ) -> None:
     """Write a design's Verilog, views of its arrays, lint waivers, side-car JSON, register table and C driver."""
+    from ..hdl.flow.vhdl import host_files
+
     design, network = runs.read_source(source) if testbench else (runs.read_design(source), None)
     with Steps() as steps, steps.step(f"Generating {design.name}"):
         more = bench_of(design, network) if testbench else {}
+        more |= host_files(design, trace) if vhdl else {}
         files = write_hardware(design, out, trace, more)
     for file in files:
         say(f"{file}: {file.stat().st_size} bytes")

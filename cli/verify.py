@@ -2,6 +2,7 @@
 
 import shlex
 from datetime import date
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,13 +123,15 @@ def command(
                 say(written(trial.job.network.design, True, folder / WAVE_FILES[simulator]))
     say(verdict.text())
     if coverage is not None:
-        content = {
-            "command": " ".join(command_of(context)),
+        made = {
+            "command": " ".join([*command_of(context), f"--trials {trials} --seed {seed}"]),
             "date": str(date.today()),
+            "ohmgate": metadata.version("ohmgate"),
             "simulator": version(simulator),
         }
-        write_json(coverage, content | verdict.content())
-        write_text(coverage.with_suffix(".md"), f"# Coverage of `{content['command']}`\n\n{verdict.text()}\n")
+        write_json(coverage, made | verdict.content())
+        facts = "".join(f"- {name}: {value}\n" for name, value in made.items())
+        write_text(coverage.with_suffix(".md"), f"# Coverage\n\n{facts}\n{verdict.text()}\n")
         say(f"coverage: {coverage} and {coverage.with_suffix('.md')}")
     if verdict.failed:
         raise typer.Exit(1)

@@ -88,7 +88,10 @@ def test_a_failing_seed_is_replayed_by_the_command_that_is_printed(tmp_path):
     content = json.loads((tmp_path / "seen.json").read_text())
     assert content["failed"] == [{"seed": 1, "scenario": "inference", "says": said.partition(": ")[2]}]
     assert (content["trials"], content["designs"]) == (3, 1)
-    assert content["command"] == f"ohmgate verify 'little design.toml' {options}"
+    made = f"ohmgate verify 'little design.toml' {options} --trials 3 --seed 0"
+    assert content["command"] == made
+    assert content["simulator"].startswith("Icarus Verilog version ")
+    assert (tmp_path / "seen.md").read_text().startswith(f"# Coverage\n\n- command: {made}\n- date: 20")
     assert {line["what"]: line["seen"] for line in content["coverage"]}["input rows: DAC codes"] == 7
     assert (tmp_path / "seen.md").read_text().endswith("| chip | scenarios | 1 | 4 | reset by register, reset by pin, "
                                                        "wrong image refused |\n")  # fmt: skip

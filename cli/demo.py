@@ -53,7 +53,7 @@ def command(
         story["seconds"] = time.monotonic() - began
         report = write_report(out, story)
     for level in story["levels"]:
-        say(f"{level.name:<24} {100 * level.accuracy:6.2f} %  {level.comparison or ''}")
+        say(f"{level.name:<24} {100 * level.score:6.2f} %  {level.comparison or ''}")
     for name, accuracy in story["draws"].items():
         mean, deviation = 100 * accuracy.mean(), 100 * accuracy.std()
         say(f"{name}: {mean:.2f} %, standard deviation {deviation:.2f} points over {draws} chips")

@@ -8,8 +8,8 @@ from ..model.files import write_text
 from ..model.formats import DesignError
 from ..model.metrics import is_values, rmse
 from ..model.network import Network
-from ..sim.compare import output_numbers
 from ..sim.job import DeviceJob, DeviceRecord
+from ..sim.levels import chip_codes
 from .console import say
 
 HEAD = "sequence,step,output,code,value,right"
@@ -41,22 +41,6 @@ def write_values(path: Path, job: DeviceJob, record: DeviceRecord, right: np.nda
     write_text(path, "\n".join(lines) + "\n")
     score = "" if wanted is None or not places else f", RMSE {rmse(values, wanted):.4g}"
     say(f"{len(places)} results of the chip in units of the data: {path}{score}")
-
-
-def chip_codes(job: DeviceJob, record: DeviceRecord) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """(sequence, step) of every result that the chip gave, and its codes (n, k)."""
-    layer, sequences = job.network.design.layers[-1], iter(record.facts["sequences"])
-    places, codes, sequence, step = [], [], None, 0
-    for payload in record.out:
-        *numbers, first, last = output_numbers(layer, payload)
-        if first or sequence is None:
-            sequence, step = next(sequences, None), 0
-        if sequence is None:  # more results than sequences, which the comparison tells
-            break
-        places.append((int(sequence), int(job.lengths[sequence]) - 1 if layer.at_end else step))
-        codes.append(numbers)
-        sequence, step = (None if last else sequence), step + 1
-    return places, np.array(codes, dtype=np.int64).reshape(len(places), layer.outputs)
 
 
 def right_values(network: Network, dataset: str | None, count: int, data: Path | None) -> np.ndarray | None:

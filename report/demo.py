@@ -78,7 +78,7 @@ def _rows(story: Story) -> list[tuple[str, np.ndarray, str]]:
     ]
     for level in story["levels"]:
         colour = ORANGE if "noisy" in level.name else BLUE
-        rows.append((level.name, np.array([level.accuracy]), colour))
+        rows.append((level.name, np.array([level.score]), colour))
     return rows + [(name.replace(", ", ",\n"), values, ORANGE) for name, values in story["draws"].items()]
 
 

@@ -1,5 +1,6 @@
 """The project's promise, checked on one network: every level gives the same integers."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,20 +10,23 @@ from ..analog.inference import build_arrays, convert_through, predictions
 from ..firmware.image import pack, unpack
 from ..model import reference
 from ..model.compare import Comparison, check_layers, compare
+from ..model.metrics import ACCURACY, Metric, is_values, metric_of
 from ..model.network import Network
 from ..model.reference import Result
 from .compare import output_numbers
 from .cosim import DeviceResult
+from .job import DeviceJob, DeviceRecord
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level: its test accuracy (0..1), and its integers against the reference's."""
+    """One level: the test set's score there, and its integers against the reference's."""
 
     name: str
     what: str  #: one line for a reader who does not know the level
-    accuracy: float
+    score: float  #: by ``metric``
     comparison: Comparison | None = None  #: with the reference; None: it is the reference
+    metric: Metric = ACCURACY
 
     @property
     def agrees(self) -> bool:
@@ -30,7 +34,7 @@ class Level:
 
     def to_dict(self) -> dict[str, Any]:
         """For a results file."""
-        content = {"name": self.name, "what": self.what, "accuracy": self.accuracy}
+        content = {"name": self.name, "what": self.what, self.metric.key: self.score}
         if self.comparison is None:
             return content
         first = str(self.comparison.first or "")
@@ -44,15 +48,28 @@ class Level:
 
 @dataclass(frozen=True)
 class Sequences:
-    """DAC codes (B, T, m), lengths (B,) and labels (B,) of the test set."""
+    """DAC codes (B, T, m), lengths (B,) and what is right of the test set: classes (B,), or values in their units."""
 
     codes: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
 
-    def accuracy(self, classes: np.ndarray) -> float:
-        """Share of the sequences whose class is right; 0 where a chip lost or added results."""
-        return float((classes == self.labels).mean()) if len(classes) == len(self.labels) else 0.0
+    @property
+    def metric(self) -> Metric:
+        """What a level's score is."""
+        return metric_of(self.labels)
+
+    def score(self, results: np.ndarray) -> float:
+        """Of classes or values; the worst possible where a chip lost or added results."""
+        if len(results) != len(self.labels):
+            return math.inf if self.metric.less_is_better else 0.0
+        return self.metric.score(results, self.labels, self.lengths)
+
+    def results(self, network: Network, result: Result) -> np.ndarray:
+        """What a run of the reference gives of these sequences, in the labels' terms."""
+        if is_values(self.labels):
+            return network.decode(result.out)
+        return predictions(network, result, self.lengths)
 
 
 def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Result]:
@@ -64,23 +81,29 @@ def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Res
     model = DesignNetwork.from_network(network)
     with single_thread():
         comparison = verify(model, data.codes, data.lengths, network)
-        classes = evaluate_codes(model, data.codes, data.lengths).numpy().argmax(1)
+        outputs = evaluate_codes(model, data.codes, data.lengths).numpy()
     torch_level = Level(
         "PyTorch evaluation",
         "the trained network as PyTorch computes it, every intermediate value",
-        data.accuracy(classes),
+        data.score(outputs if is_values(data.labels) else outputs.argmax(1)),
         comparison,
+        data.metric,
     )
     loaded = unpack(pack(network))
     result = reference.run(loaded, data.codes, data.lengths)
-    accuracy = data.accuracy(predictions(loaded, result, data.lengths))
-    reference_level = Level("Integer reference", "numpy integers, on the programming image read back", accuracy)
+    reference_level = Level(
+        "Integer reference",
+        "numpy integers, on the programming image read back",
+        data.score(data.results(loaded, result)),
+        metric=data.metric,
+    )
     seen = reference.run(network, data.codes, data.lengths, convert_through(build_arrays(network)))
     array_level = Level(
         "Noiseless array model",
         "the same periphery around the model of the memory arrays, without noise",
-        data.accuracy(predictions(network, seen, data.lengths)),
+        data.score(data.results(network, seen)),
         compare_results(network, result, seen, data.lengths),
+        data.metric,
     )
     return [torch_level, reference_level, array_level], result
 
@@ -93,7 +116,35 @@ def compare_results(network: Network, expected: Result, got: Result, lengths: np
 
 def rtl_level(name: str, what: str, network: Network, data: Sequences, device: DeviceResult) -> Level:
     """What a co-simulation gave."""
-    return Level(name, what, data.accuracy(rtl_classes(network, device)), device.comparison)
+    results = rtl_values(network, data, device) if is_values(data.labels) else rtl_classes(network, device)
+    return Level(name, what, data.score(results), device.comparison, data.metric)
+
+
+def rtl_values(network: Network, data: Sequences, device: DeviceResult) -> np.ndarray:
+    """Values of the output stream as the labels have them; none where a chip lost or added results."""
+    places, codes = chip_codes(DeviceJob(network, data.codes, data.lengths), device.record)
+    values = np.zeros((*data.codes.shape[:2], network.design.layers[-1].outputs))
+    expected = np.argwhere(reference.steps_read(network.design.layers[-1], data.lengths, data.codes.shape[1]))
+    if not np.array_equal(np.array(places, dtype=np.int64).reshape(-1, 2), expected):
+        return values[:0]
+    values[tuple(expected.T)] = network.decode(codes)
+    return values[np.arange(len(values)), data.lengths - 1] if data.labels.ndim == 2 else values
+
+
+def chip_codes(job: DeviceJob, record: DeviceRecord) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """(sequence, step) of every result that the chip gave, and its codes (n, k)."""
+    layer, sequences = job.network.design.layers[-1], iter(record.facts["sequences"])
+    places, codes, sequence, step = [], [], None, 0
+    for payload in record.out:
+        *numbers, first, last = output_numbers(layer, payload)
+        if first or sequence is None:
+            sequence, step = next(sequences, None), 0
+        if sequence is None:  # more results than sequences, which the comparison tells
+            break
+        places.append((int(sequence), int(job.lengths[sequence]) - 1 if layer.at_end else step))
+        codes.append(numbers)
+        sequence, step = (None if last else sequence), step + 1
+    return places, np.array(codes, dtype=np.int64).reshape(len(places), layer.outputs)
 
 
 def rtl_classes(network: Network, device: DeviceResult) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from ..model.design import Design
 from ..model.formats import DesignError, check_integer
 from ..model.locks import sole_use
+from ..model.metrics import RMSE, is_values, metric_of
 from ..model.network import Network
 from ..model.processes import process_pool
 from .data.datasets import SequenceDataset
@@ -22,7 +23,7 @@ Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one l
 
 @dataclass(frozen=True, eq=False)
 class SeedsResult:
-    """Test accuracies (0..1) in the order of ``seeds``; ``network`` is the first seed's."""
+    """Test scores in the order of ``seeds``, accuracies (0..1) or RMSEs; ``network`` is the first seed's."""
 
     seeds: tuple[int, ...]
     floating: tuple[float, ...]
@@ -33,8 +34,9 @@ class SeedsResult:
 
     @property
     def difference(self) -> float:
-        """Mean quantised less mean float accuracy, in percentage points."""
-        return 100 * float(np.mean(self.quantised) - np.mean(self.floating))
+        """Mean quantised less mean float score: in percentage points of accuracy, or in units of the values."""
+        factor = 1 if is_values(self.predictions) else 100
+        return factor * float(np.mean(self.quantised) - np.mean(self.floating))
 
 
 def train_seeds(
@@ -68,13 +70,14 @@ def train_seeds(
             done[job.seed, job.floating] = future.result()
             if progress is not None:
                 kind = "float" if job.floating else "quantised"
-                text = f"seed {job.seed} {kind}: {100 * done[job.seed, job.floating].accuracy:.2f} %"
-                progress(len(done), len(jobs), text)
+                score, metric = done[job.seed, job.floating].score, metric_of(dataset.test.labels)
+                said = f"RMSE {metric.text(score)}" if metric is RMSE else f"{100 * score:.2f} %"
+                progress(len(done), len(jobs), f"seed {job.seed} {kind}: {said}")
     first = done[seeds[0], False]
     return SeedsResult(
         seeds,
-        tuple(done[seed, True].accuracy for seed in seeds),
-        tuple(done[seed, False].accuracy for seed in seeds),
+        tuple(done[seed, True].score for seed in seeds),
+        tuple(done[seed, False].score for seed in seeds),
         first.network,
         first.losses,
         first.predictions,
@@ -83,7 +86,7 @@ def train_seeds(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    accuracy: float
+    score: float
     network: Network | None
     losses: tuple[float, ...]
     predictions: np.ndarray
@@ -100,4 +103,5 @@ def _run(config: TrainConfig) -> _Run:
     kind = "float" if config.floating else "quantised"
     checkpoint = None if folder is None else Path(folder) / f"{kind}_{config.seed}.safetensors"
     result = train(design, dataset, config, checkpoint=checkpoint)
-    return _Run(result.accuracy, result.network, result.losses, result.predictions)
+    score = result.scores[metric_of(dataset.test.labels).key]
+    return _Run(score, result.network, result.losses, result.predictions)

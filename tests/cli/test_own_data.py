@@ -7,10 +7,11 @@ import os
 import numpy as np
 import pytest
 
-from ohmgate.cli.values import chip_codes, write_values
+from ohmgate.cli.values import write_values
 from ohmgate.firmware import image
 from ohmgate.model import reference
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.sim.levels import chip_codes
 from tests.cli.test_errors import refused
 from tests.sim.test_compare import ideal_record, job
 

@@ -96,4 +96,4 @@ def test_a_chip_that_loses_results_has_no_class_for_each_sequence(lost, accuracy
     best = out[np.arange(3), one.lengths - 1].argmax(axis=1)
     record.out = record.out[: len(record.out) - lost]
     classes = rtl_classes(one.network, DeviceResult(record, Comparison(0, 0, None, {})))
-    assert Sequences(one.codes, one.lengths, best).accuracy(classes) == accuracy
+    assert Sequences(one.codes, one.lengths, best).score(classes) == accuracy

@@ -12,6 +12,7 @@ from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.train.data.datasets import SequenceDataset, Sequences
 from ohmgate.train.network import DesignNetwork
+from ohmgate.train.seeds import train_seeds
 from ohmgate.train.training import FORECAST, PROTOCOLS, TrainConfig, check_fit, train, trained_network, usual_config
 
 LENGTHS = np.array([5, 2, 4, 4, 1, 3, 5, 2])
@@ -124,6 +125,24 @@ def test_a_design_that_is_not_for_the_values_is_refused(kind, head, found):
         f"a design for the values of own.npz must end in a dense layer with output 'codes', 2 outputs and emit {kind!r}, "
         f"not in a {found}"
     )
+
+
+def test_seeds_are_told_by_their_errors():
+    said = []
+    config = replace(FORECAST, epochs=1)
+    found = train_seeds(
+        design("end"), dataset("end"), config, seeds=[3], workers=1, progress=lambda *given: said.append(given)
+    )
+    alone = [
+        train(design("end"), dataset("end"), replace(config, seed=3, floating=f)).scores["rmse"]
+        for f in (False, True)
+    ]
+    assert (found.quantised, found.floating) == ((alone[0],), (alone[1],))
+    assert found.difference == pytest.approx(alone[0] - alone[1])
+    assert [given[:2] for given in said] == [(1, 2), (2, 2)]
+    assert {text for _, _, text in said} == {
+        f"seed 3 quantised: RMSE {alone[0]:.4g}", f"seed 3 float: RMSE {alone[1]:.4g}"
+    }  # fmt: skip
 
 
 def test_values_have_a_protocol_of_their_own():

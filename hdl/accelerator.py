@@ -125,9 +125,7 @@ class Accelerator(Component):
                 self.x.ready.eq(first.x.ready & gate),
                 registers.step_taken.eq(self.x.valid & self.x.ready),
                 self.y.payload.eq(last.y.payload),
-                self.y.valid.eq(
-                    last.y.valid & ~registers.restart
-                ),  # what waited is gone with the reset's acknowledge
+                self.y.valid.eq(valid),
                 last.y.ready.eq(self.y.ready),
             ]
             return

@@ -57,7 +57,7 @@ class Bench:
         writes = rng.random() < 0.1 if BY_NAME[name].access == "ro" else rng.random() < 0.9
         value = int(rng.integers(2**32)) if writes else None
         if name == "DATA_CONTROL" and writes:
-            value = int(rng.random() < 0.8)
+            value = int(rng.random() < 0.6)
         await self.access(ctx, name, value, 15 if rng.random() < 0.9 else int(rng.integers(16)))
 
     async def access(self, ctx, name: str, value: int | None, select: int = 15) -> None:
@@ -108,9 +108,11 @@ class Bench:
 
     async def run(self, ctx) -> None:
         await self.access(ctx, "DATA_CONTROL", 1)
-        for _ in range(400):
+        for _ in range(1000):
             chance = self.rng.random()
-            if chance < 0.85:
+            if chance < (0.02 if self.twin.by_bus else 0.1):
+                await self.access(ctx, "DATA_CONTROL", 1 - self.twin.by_bus)
+            elif chance < 0.85:
                 await self.anything(ctx)
             elif chance < 0.92:
                 await self.take(ctx)
@@ -163,7 +165,7 @@ class BusDevice(Device):
         ctx.set(self.dut.x.valid, 0)
 
     async def pull(self, ctx):
-        assert not ctx.get(self.dut.y.valid)
+        assert not ctx.get(self.dut.y.valid | self.dut.x.ready), "the streams stand still"
         status = BY_NAME["DATA_STATUS"].unpack(await self.read(ctx, "DATA_STATUS"))
         if status["RESULT_VALID"]:
             words = [await self.read(ctx, "RESULT") for _ in range(self.result_words)]

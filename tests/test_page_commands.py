@@ -1,7 +1,8 @@
 """Commands of the pages, in the order in which a reader types them: each parses, and what it reads is there by then.
 
 A file or run is there if it comes with the project, a block of the page has it as its title, or a command further up on
-the page makes it; ``make demo`` makes runs/demo. Words in capitals (IMAGE, FOLDER), my.toml and my.npz stand for the reader's own.
+the page makes it; ``make demo`` makes runs/demo. Words in capitals (IMAGE, FOLDER), my.toml and my.npz stand for the
+reader's own.
 """
 
 import importlib.util
@@ -22,7 +23,7 @@ COMMANDS = typer.main.get_command(app).commands
 LINE = re.compile(r"^(?: {4})?((?:ohmgate|python|make|cp) [^#\n]*)|`((?:ohmgate|python|make) [^`\n]*)`", re.MULTILINE)
 MAKES = {"out", "json", "spice", "report", "differences", "values", "coverage"}  #: options for what is written
 OWN = re.compile(r"\b[A-Z]{2,}\b|^my\.(toml|npz)$")  #: stands for the reader's own
-READ_IMAGES = {"simulate", "montecarlo", "inspect", "array", "diff"}  #: commands that want a run's image
+READ_IMAGES = {"simulate", "verify", "montecarlo", "inspect", "array", "diff"}  #: commands that want a run's image
 
 
 class Reader:

@@ -157,6 +157,9 @@ class Device:
         self.ports["y__ready"].value = 0
         if by_pin:
             await self.reset()
+            status = BY_NAME["STATUS"]
+            if status.unpack(await self.bus.access(status.address))["UNLOCKED"]:
+                self.rules.broke("register bus: the chip is unlocked after a reset by its pin")
             await self.load(weights=False)
         else:
             control = BY_NAME["CONTROL"]

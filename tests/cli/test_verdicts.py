@@ -8,12 +8,13 @@ import pytest
 from ohmgate.cli import demo
 from ohmgate.hdl import element_wise
 from ohmgate.model.compare import Comparison, Mismatch
+from ohmgate.model.layers import DenseLayer
 from ohmgate.model.reference import run
 from ohmgate.report import demo as report
 from ohmgate.sim.cosim import DeviceResult
 from ohmgate.sim.levels import Level, Sequences, rtl_classes
 from ohmgate.sim.simulators import missing_tools
-from tests.sim.test_compare import ideal_record, job
+from tests.sim.test_compare import HEADS, LAYERS, ideal_record, job
 
 
 @pytest.mark.slow
@@ -88,9 +89,13 @@ def test_a_level_as_data():
     }  # fmt: skip
 
 
+DEEP = (LAYERS[0], HEADS["table"], DenseLayer(inputs=6, outputs=5, adcs=1, dac_bits=3, output="codes"))
+
+
+@pytest.mark.parametrize("layers", [LAYERS, DEEP], ids=len)
 @pytest.mark.parametrize("lost, accuracy", [(0, 1.0), (1, 0.0), (8, 0.0)])
-def test_a_chip_that_loses_results_has_no_class_for_each_sequence(lost, accuracy):
-    one = job()
+def test_a_chip_that_loses_results_has_no_class_for_each_sequence(layers, lost, accuracy):
+    one = job(layers)
     record = ideal_record(one)
     out = run(one.network, one.codes, one.lengths).out
     best = out[np.arange(3), one.lengths - 1].argmax(axis=1)

@@ -108,13 +108,17 @@ def test_a_wrong_adc_code_is_the_arrays_where_it_is_ideal_and_the_codes_of_a_noi
     record = ideal_record(one)
     steps, adc = LAYERS[index].conversions, 1
     record.layers[index].adc[steps + 1, adc] ^= 1  # conversion 1 of the second time step
-    first = compare(one, record).first
+    ideal = compare(one, record)
+    first = ideal.first
     unit = int(logical_columns(LAYERS[index])[1, adc])
     assert (first.layer, first.stage, first.sequence, first.step, first.unit) == (index, "ADC code", 0, 1, unit)
     assert first.cycle == 10 * (steps + 1) + 3
     noisy = compare(replace(one, array=PRESETS["paper"]), record)
     assert noisy.first.stage == ("gate activation", "output stream")[index], "the table was read with another code"
     assert all(stage != "ADC code" for _, stage in noisy.stages)
+    following = {at: counts for at, counts in ideal.stages.items() if at[1] != "ADC code"}
+    assert following == noisy.stages, "all but the codes is compared with what follows from them"
+    assert index == 1 or following[0, "row"][1] > 0
 
 
 def test_the_output_stream_and_its_marks_count():

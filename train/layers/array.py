@@ -18,6 +18,7 @@ from ...model.formats import DesignError, quantise_symmetric
 from ...model.network import LayerData
 from ..kernel.build import kernel
 from .config import FLOAT, QuantConfig, code_scale
+from .eager import eager, refuse_graph
 from .gain import TOP_MULT
 from .integers import Integers
 from .kernel_functions import ScaledWeights
@@ -44,6 +45,8 @@ class Prepared:
 class ArrayModule(RangedWeights):
     """Weights in an array, its converters and their noise. ``fast``: train with the C++ kernel."""
 
+    __prepare_scriptable__ = refuse_graph  #: what torch.jit.script calls first
+
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool) -> None:
         super().__init__(rows, columns, groups, config)
         self.fast = fast
@@ -53,6 +56,7 @@ class ArrayModule(RangedWeights):
         self._loaded: Integers | None = None
         self.recorder = None  #: while somebody listens: called with (module, DAC codes, :class:`.sequence.Trace`)
 
+    @eager
     def __call__(self, *arguments, **fields):
         """As every module's, but never in autocast's types, in which sums of codes are not exact."""
         kind = self.cells.device.type

@@ -1,13 +1,14 @@
 """The C++ kernel's functions with their gradients, for :mod:`torch.autograd`."""
 
 import torch
-from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+
+from .eager import EagerFunction
 
 FORMATS = ("dac_bits", "adc_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")  #: kernel.cpp's Form
 
 
-class CodeSums(Function):
+class CodeSums(EagerFunction):
     """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
 
     Sums are those of ``addmm``, as exact, but made of integers where the machine multiplies those faster.
@@ -33,7 +34,7 @@ class CodeSums(Function):
         )
 
 
-class ScaledWeights(Function):
+class ScaledWeights(EagerFunction):
     """Codes of the weights with noise, scaled by the gain, in one pass of the kernel."""
 
     @staticmethod
@@ -49,7 +50,7 @@ class ScaledWeights(Function):
         return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5
 
 
-class Recurrence(Function):
+class Recurrence(EagerFunction):
     """The loop over steps: hidden codes, cell values and hidden values of all steps (:class:`.sequence.Loop`)."""
 
     @staticmethod

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ...model.formats import DesignError, check_integer
 from .config import QuantConfig, check_config
+from .eager import eager, refuse_graph
 from .fixed import Fixed
 from .linear import LinearArray
 from .lstm import LstmArray
@@ -37,6 +38,7 @@ class QuantLSTM(Fixed, nn.Module):
 
     FIXED = frozenset({"input_size", "hidden_size", "num_layers", "bidirectional", "directions", "config"})
     VIEWS = r"(weight|bias)_(ih|hh)(_l\d+(?:_reverse)?)"
+    __prepare_scriptable__ = refuse_graph  #: what torch.jit.script calls first
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class QuantLSTM(Fixed, nn.Module):
                 return read_only(name, _raw(array, found[1], found[2]))
         return super().__getattr__(name)
 
+    @eager
     def forward(self, input, hx=None):
         """Output and (h_n, c_n), in the shapes of ``nn.LSTM``: (T, B, m), (B, T, m), (T, m) or packed.
 
@@ -233,6 +236,7 @@ class QuantLinear(LinearArray):
         """(outputs,), read-only; None for a layer without."""
         return read_only("bias", _bias(self, self.inputs)) if self.config.bias_rows else None
 
+    @eager
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """``input`` (..., m) to (..., outputs), of the weights' type."""
         if input.shape[-1:] != (self.inputs,):

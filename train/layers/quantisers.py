@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ...model.formats import full_scale
+from .eager import EagerFunction
 
 QUANTISERS = ("absmax", "percentile", "sawb", "pact", "lsq")
 LEARNED = ("pact", "lsq")
@@ -91,7 +92,7 @@ def lsq_gradient_scale(count: int, bits: int) -> float:
     return (count * full_scale(bits)) ** -0.5
 
 
-class _ScaleGradient(torch.autograd.Function):
+class _ScaleGradient(EagerFunction):
     @staticmethod
     def forward(ctx, value, factor):
         ctx.factor = factor

@@ -6,12 +6,12 @@ floating type it gets; integers are held in it exactly.
 """
 
 import torch
-from torch.autograd import Function
 
 from ...model.formats import full_scale, signed_range
+from .eager import EagerFunction
 
 
-class _Symmetric(Function):
+class _Symmetric(EagerFunction):
     @staticmethod
     def forward(ctx, values, bits, passing):
         top = full_scale(bits)
@@ -37,7 +37,7 @@ def symmetric_code(values: torch.Tensor, bits: int, passing: bool = False) -> to
     return _Symmetric.apply(values, bits, passing)
 
 
-class _Rounded(Function):
+class _Rounded(EagerFunction):
     @staticmethod
     def forward(ctx, values):
         return (values + 0.5).floor_()
@@ -52,7 +52,7 @@ def rounded(values: torch.Tensor) -> torch.Tensor:
     return _Rounded.apply(values)
 
 
-class _Adc(Function):
+class _Adc(EagerFunction):
     @staticmethod
     def forward(ctx, v, bits):
         low, high = signed_range(bits)
@@ -70,7 +70,7 @@ def adc_code(v: torch.Tensor, bits: int) -> torch.Tensor:
     return _Adc.apply(v, bits)
 
 
-class _Gates(Function):
+class _Gates(EagerFunction):
     @staticmethod
     def forward(ctx, v, step, tables, bits):
         low, high = signed_range(bits)
@@ -104,7 +104,7 @@ def gate_values(v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits:
     return _Gates.apply(v, step, tables, bits)
 
 
-class _Cell(Function):
+class _Cell(EagerFunction):
     @staticmethod
     def forward(ctx, f, c, i, g, bits, fraction):
         scale = 2.0**fraction
@@ -129,7 +129,7 @@ def cell_state(f, c, i, g, bits: int, fraction: int) -> torch.Tensor:
     return _Cell.apply(f, c, i, g, bits, fraction)
 
 
-class _CellTanh(Function):
+class _CellTanh(EagerFunction):
     @staticmethod
     def forward(ctx, c, table, bits, fraction):
         low, high = signed_range(bits)

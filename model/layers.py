@@ -13,6 +13,7 @@ from .tables import DENSE_FUNCTIONS
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
+MAX_ADCS = 4096
 MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
 HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone they may be wider
 
@@ -39,7 +40,7 @@ class ArrayLayer(ABC):
         check_integer(f"{where}: weight bits", self.weight_bits, 1, 16)
         check_integer(f"{where}: ADC bits", self.adc_bits, 1, 16)
         check_integer(f"{where}: bias rows", self.bias_rows, 0, 64)
-        check_integer(f"{where}: ADCs", self.adcs, 1, 4096)
+        check_integer(f"{where}: ADCs", self.adcs, 1, MAX_ADCS)
         check_choice(f"{where}: tables", self.tables, ("loaded", "constant"))
         if self.conversion_cycles != 0 or isinstance(self.conversion_cycles, bool | float):
             try:

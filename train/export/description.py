@@ -1,14 +1,14 @@
 """From arrays to the network description: a chain of arrays becomes a design with its data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from ...model.design import Design
-from ...model.formats import DesignError
-from ...model.layers import DenseLayer, Layer, LstmLayer
+from ...model.formats import DesignError, check_choice, check_integer
+from ...model.layers import MAX_ADCS, DenseLayer, Layer, LstmLayer
 from ...model.network import Network
 from ..layers.array import ArrayModule
 from ..layers.config import LSTM_FIELDS
@@ -23,7 +23,14 @@ ALONE = (QuantLSTM, QuantLinear, LstmArray, LinearArray)  #: modules whose forwa
 
 
 def export(
-    model: nn.Module | Sequence[ArrayModule], *inputs, name: str = "exported", lengths=None, **network
+    model: nn.Module | Sequence[ArrayModule],
+    *inputs,
+    name: str = "exported",
+    lengths=None,
+    adcs: int | Sequence[int] | None = None,
+    emit: str | None = None,
+    output: str | None = None,
+    **network,
 ) -> Network:
     """The description of a model whose arrays form one chain, in the order in which its forward runs them.
 
@@ -36,16 +43,23 @@ def export(
     Without inputs: a ``QuantLSTM`` or ``QuantLinear`` by itself, whose forward is known, and a list of arrays
     (``ArrayModule``), of which the caller knows that they follow each other.
 
+    ``adcs`` are the most ADCs that an array may have, or a list of each array's: of an LSTM 4 times a divisor of its
+    units, of a dense layer a divisor of its outputs. The default is one for each column, as far as a description may
+    have so many. ``emit="end"`` reads a head that the model reads on every step at the end of each sequence alone.
+    ``output="argmax"`` makes a head give the number of its largest output; "codes", the default, are its ADCs'.
+
     What is ahead of the first array is the host's: the network is given the codes that this array gets. So is what
     follows the last one. ``network`` are labels and the host's units, as in :func:`.units.described`: by default the
     model's own inputs and outputs. Raises :class:`DesignError` where a part is float, where the arrays form no chain,
-    and where a layer is bidirectional: its directions are two networks, exported one by one.
+    where a layer is bidirectional (its directions are two networks, exported one by one), and for choices that the
+    layers do not have.
     """
+    choices = {"adcs": adcs, "emit": emit, "output": output}
     if isinstance(model, nn.Module) and not isinstance(model, nn.ModuleList):
         if inputs or not _is_alone(model):
             with without_noise(model):
                 chain = record_chain(model, inputs, lengths)
-            return of_chain(chain, name, **network)
+            return of_chain(chain, name, choices, **network)
         check_model(model)
         arrays = arrays_of(model)
     else:
@@ -60,12 +74,12 @@ def export(
     if lengths is not None:
         raise DesignError("lengths must come with the example inputs that have them, but there are none")
     check_fit(arrays, [f"array {index}" for index in range(len(arrays))])
-    return _network(arrays, "step", name, network)
+    return described(_design(arrays, "step", name, **choices), arrays, **network)
 
 
-def of_chain(chain: Chain, name: str = "exported", **network) -> Network:
+def of_chain(chain: Chain, name: str = "exported", choices: Mapping[str, Any] | None = None, **network) -> Network:
     """The description of the arrays of a forward that was recorded; arguments are those of :func:`export`."""
-    return _network(chain.arrays, chain.emit, name, network)
+    return described(_design(chain.arrays, chain.emit, name, **(choices or {})), chain.arrays, **network)
 
 
 def _is_alone(model: nn.Module) -> bool:
@@ -73,19 +87,45 @@ def _is_alone(model: nn.Module) -> bool:
     return type(model) in ALONE and not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
-def _network(arrays: list[ArrayModule], emit: str, name: str, fields: dict) -> Network:
-    layers = [_layer(array) for array in arrays]
-    if emit == "end":
-        layers[-1] = replace(layers[-1], emit=emit)
-    return described(Design(name, tuple(layers)), arrays, **fields)
+def _design(arrays: Sequence[ArrayModule], seen: str, name: str, adcs=None, emit=None, output=None) -> Design:
+    """The design of ``arrays``, the last of which the model reads on every "step", or at the "end": ``seen``."""
+    if not isinstance(adcs, Sequence):
+        adcs = [_most_adcs(array, adcs) for array in arrays]
+    if isinstance(adcs, str) or len(adcs) != len(arrays):
+        raise DesignError(f"adcs must be a number, or one for each of the {len(arrays)} arrays, not {adcs!r}")
+    layers = [_layer(array, count) for array, count in zip(arrays, adcs)]
+    last = layers[-1]
+    if isinstance(last, DenseLayer):
+        check_choice("emit", emit or seen, ("step", "end"))
+        if (seen, emit) == ("end", "step"):
+            raise DesignError("emit must be 'end', or left out, as the model reads its head there alone")
+        layers[-1] = last = replace(last, emit=emit or seen)
+    elif emit is not None:
+        raise DesignError(f"emit must be left out where the last layer is an LSTM, which has no choice, not {emit!r}")
+    if output is not None:
+        check_choice("output", output, ("codes", "argmax"))
+        if not isinstance(last, DenseLayer) or last.has_table:
+            raise DesignError(f"output must be left out where the last layer is no head, not {output!r}")
+        layers[-1] = replace(last, output=output)
+    return Design(name, tuple(layers))
 
 
-def _layer(array: ArrayModule) -> Layer:
-    """The layer's description, with as many ADCs as columns. A head gives its ADC codes."""
+def _most_adcs(array: ArrayModule, most: int | None) -> int:
+    """The largest number of ADCs, ``most`` or less, that the columns of all gates can share."""
+    most = MAX_ADCS if most is None else check_integer("adcs", most, 1, MAX_ADCS)
+    units = array.cells.shape[1] // array.groups
+    counts = [count for count in range(1, most // array.groups + 1) if units % count == 0]
+    if not counts:
+        raise DesignError(f"adcs must be {array.groups} or more for an LSTM, one for each gate, not {most}")
+    return array.groups * counts[-1]
+
+
+def _layer(array: ArrayModule, adcs: int) -> Layer:
+    """The layer's description. A head gives its ADC codes."""
     config = array.config
     shared: dict[str, Any] = {
         "inputs": array.inputs,
-        "adcs": array.cells.shape[1],
+        "adcs": adcs,
         "dac_bits": config.dac_bits,
         "weight_bits": config.weight_bits,
         "adc_bits": config.adc_bits,

@@ -7,7 +7,7 @@ Python, such as a trace, would keep today's integers as constants: it is refused
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import torch
 
@@ -17,14 +17,12 @@ REASON = (
     "a quantised layer has no graph for torch.jit, torch.fx, torch.export or ONNX, as its codes and roundings are no "
     "operators of theirs: ohmgate.export describes it, and its image and integer reference run it"
 )
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def eager(method: Method) -> Method:
+def eager(method: Callable[..., Any]) -> Any:
     """A module's method that ``torch.compile`` calls as it is, and that raises :class:`DesignError` in a trace."""
     undisturbed = []  # by torch._dynamo, which takes a second to load and is not loaded for this
 
-    @wraps(method)
     def called(*arguments, **fields):
         if "torch._dynamo" not in sys.modules:
             return run(*arguments, **fields)
@@ -39,7 +37,7 @@ def eager(method: Method) -> Method:
         return method(*arguments, **fields)
 
     called.__code__ = called.__code__.replace(co_name=method.__name__)  # torch.compile counts by code
-    return called
+    return wraps(method)(called)
 
 
 class EagerFunction(torch.autograd.Function):

@@ -6,6 +6,7 @@ float, and the embedding's values become DAC codes.
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +114,7 @@ class LanguageModel(nn.Module):
         return np.eye(self.tokens, dtype=np.float32)[tokens]
 
     @property
-    def units(self) -> dict[str, float]:
+    def units(self) -> dict[str, Any]:
         """Of the host, which gives :meth:`inputs`, as :meth:`Network.in_units` takes them."""
         signs = not self.config.embedding and self.config.quant.dac_bits == 1
         return {"input_scale": 2.0, "input_offset": -1.0} if signs else {}

@@ -96,7 +96,10 @@ def command(
     folder = out or (Path(source) if Path(source).is_dir() else Path()) / "verification"
     require(simulator, folder, waves)
     if coverage is not None:
-        require_place(coverage)
+        if coverage.suffix == ".md":
+            raise DesignError(f"the coverage's file must not end in .md, as its table does, but is {str(coverage)!r}")
+        for file in (coverage, coverage.with_suffix(".md")):
+            require_place(file)
     seeds, kind = range(seed, seed + trials), None if scenario == ALL else scenario
     if source == RANDOM:
         refuse_options(verilog=verilog, dataset=dataset)
@@ -145,7 +148,7 @@ class Verdict:
 
         self.context, self.covered = context, Coverage()
         self.trials = self.integers = 0
-        self.failed: list[Trial] = []
+        self.failed: list[dict[str, Any]] = []
 
     def add(self, trial: "Trial") -> None:
         self.trials += 1
@@ -153,14 +156,15 @@ class Verdict:
         if trial.result.comparison.agrees:
             self.covered.add(trial.job, trial.result.record)
         else:
-            self.failed.append(trial)
+            says = str(trial.result.comparison)
+            self.failed.append({"seed": trial.seed, "scenario": trial.job.scenario, "says": says})
 
     def text(self) -> str:
         """The failing trials with their replays, the sums, and what was covered."""
         lines = []
         for trial in self.failed[:SHOWN]:
-            lines.append(f"seed {trial.seed}, {trial.job.scenario}: {trial.result.comparison}")
-            replay = " ".join([*command_of(self.context), f"--trials 1 --seed {trial.seed}"])
+            lines.append(f"seed {trial['seed']}, {trial['scenario']}: {trial['says']}")
+            replay = " ".join([*command_of(self.context), f"--trials 1 --seed {trial['seed']}"])
             lines.append(f"replay: {replay}")
         lines.append(f"{self.trials} trials, {self.integers} integers compared, {len(self.failed)} trials differ")
         if self.covered.items:
@@ -169,12 +173,8 @@ class Verdict:
 
     def content(self) -> dict[str, Any]:
         """For a file."""
-        failed = [
-            {"seed": trial.seed, "scenario": trial.job.scenario, "says": str(trial.result.comparison)}
-            for trial in self.failed
-        ]
         counts = {"trials": self.trials, "designs": self.covered.designs, "integers": self.integers}
-        return {**counts, "failed": failed, "coverage": self.covered.lines()}
+        return {**counts, "failed": self.failed, "coverage": self.covered.lines()}
 
 
 def refuse_options(**given: object) -> None:

@@ -33,7 +33,7 @@ ERRORS = (
     ("VERSION", "the device's register table has another major version"),
     ("FINGERPRINT", "the device was built for another design"),
     ("MISMATCH", "the device's layers, geometry or formats differ from the image's"),
-    ("REFUSED", "the device did not unlock"),
+    ("REFUSED", "the device is not unlocked"),
     ("TIMEOUT", "the device does not finish programming"),
     ("STATUS", "the device reports a bus error during the load"),
     ("META", "META is not what a packer writes"),
@@ -82,6 +82,9 @@ typedef struct {
 /* Bytes that are asked of a source at most; 32 or more. They are on the stack. */
 #ifndef OHMGATE_PIECE
 #define OHMGATE_PIECE 256u
+#endif
+#if OHMGATE_PIECE < 32
+#error "OHMGATE_PIECE must be 32 or more"
 #endif
 
 /* As ohmgate_load, with the length that the header has; reads the image three times, mostly in order. */
@@ -132,7 +135,8 @@ typedef struct {
 ohmgate_error ohmgate_begin(const ohmgate_bus *bus, const uint8_t *image, size_t length, ohmgate_device *device);
 
 /* Runs one sequence: `steps` (1 or more) times input.count codes. Results, output.count codes each, go to `results`,
- * where `room` of them fit; *count becomes how many there are. In ohmgate_run.c. */
+ * where `room` of them fit; *count becomes how many there are. What a sequence before has left in the device, as
+ * after an error, is abandoned. In ohmgate_run.c. */
 ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, size_t steps, int32_t *results,
                           size_t room, size_t *count);
 

@@ -48,12 +48,9 @@ static int pattern(const ohmgate_codes *codes, int32_t code, uint32_t *bits)
 static ohmgate_error push(const ohmgate_device *device, const int32_t *codes, uint32_t marks)
 {
     uint64_t gathered = 0;
-    uint32_t k, bits, held = 0;
+    uint32_t k, bits = 0, held = 0;
     ohmgate_error error = OHMGATE_OK;
 
-    for (k = 0; k < device->input.count; k++)
-        if (!pattern(&device->input, codes[k], &bits))
-            return OHMGATE_ERROR_INPUT;
     for (k = 0; error == OHMGATE_OK && k < device->input.count; k++) {
         pattern(&device->input, codes[k], &bits);
         gathered |= (uint64_t)bits << held;
@@ -94,13 +91,30 @@ static ohmgate_error pull(const ohmgate_device *device, int32_t *results)
     return put(device->bus, OHMGATE_REG_RESULT_TAKE, 0);
 }
 
+/* Are all codes legal, and is the device loaded? Then what an interrupted sequence has left in it is abandoned. */
+static ohmgate_error prepare(const ohmgate_device *device, const int32_t *codes, size_t steps)
+{
+    uint32_t bits, status = 0;
+    ohmgate_error error;
+    size_t k;
+
+    for (k = 0; k < steps * device->input.count; k++)
+        if (!pattern(&device->input, codes[k], &bits))
+            return OHMGATE_ERROR_INPUT;
+    if ((error = get(device->bus, OHMGATE_REG_STATUS, &status)) != OHMGATE_OK)
+        return error;
+    if (!(status & OHMGATE_STATUS_UNLOCKED_MASK))
+        return OHMGATE_ERROR_REFUSED;
+    return put(device->bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_ENABLE_MASK | OHMGATE_CONTROL_RESET_MASK);
+}
+
 ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, size_t steps, int32_t *results,
                           size_t room, size_t *count)
 {
     unsigned long polls;
     uint32_t status, marks;
     size_t step = 0;
-    ohmgate_error error = OHMGATE_OK;
+    ohmgate_error error = prepare(device, codes, steps);
 
     *count = 0;
     for (polls = 0; error == OHMGATE_OK && polls < OHMGATE_POLLS; polls++) {

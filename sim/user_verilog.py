@@ -33,6 +33,11 @@ def read_verilog(files: Sequence[Path], design: Design) -> UserVerilog:
     generated chip (with or without trace ports), or where the macros cannot be told apart.
     """
     top = _elaborate(files, design)
+    for port in top.body.portList:
+        if port.kind != ast.SymbolKind.Port:
+            raise DesignError(
+                f"module {design.name} must have the ports of the generated chip, but {port.name} is none"
+            )
     found = {port.name: (_direction(port), int(port.type.bitWidth)) for port in top.body.portList}
     trace = any(name.startswith("trace_") for name in found)
     expected = {port.name: (port.direction, port.width) for port in chip_ports(design, trace)}
@@ -65,17 +70,19 @@ def _elaborate(files: Sequence[Path], design: Design) -> Any:
     options.topModules = {design.name}
     compilation = ast.Compilation(pyslang.Bag([options]))
     compilation.addSyntaxTree(tree)
-    modules = [definition.name for definition in compilation.getDefinitions()]
+    kind = ast.DefinitionKind.Module
+    modules = [definition.name for definition in compilation.getDefinitions() if definition.definitionKind == kind]
     for layer in design.layers:
         if layer.macro_name in modules:
             raise DesignError(
                 f"the Verilog must not have the macro {layer.macro_name}: the array model answers for it"
             )
-    if design.name not in modules:
+    tops = compilation.getRoot().topInstances
+    if design.name not in modules or not tops:
         raise DesignError(
             f"the Verilog must have a module {design.name}, but has {', '.join(sorted(modules)) or 'none'}"
         )
-    return compilation.getRoot().topInstances[0]
+    return tops[0]
 
 
 def _direction(port: Any) -> str:

@@ -14,6 +14,7 @@ import pytest
             "scenario must be one of all, inference, reset_sweep, refusal, not 'fire'",
         ),
         (("vowels", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
+        (("vowels", "--coverage", "x.md"), "the coverage's file must not end in .md, as its table does, but is 'x.md'"),
         (("vowels", "--waves"), "waves are of one trial: give --trials 1 and its --seed, not 5 trials"),
         (("random", "--verilog", "x.v"), "--verilog is for a design, an image or a run, not for random"),
         (("random", "--dataset", "har"), "--dataset is for a design, an image or a run, not for random"),

@@ -139,18 +139,23 @@ def test_what_does_not_fit_has_its_error(driver):
     codes, _ = random_inputs(network.design, np.random.default_rng(2), batch=1, steps=3)
     bus = bus_of(chip, [])
     _, device = begin(driver, bus, data)
-    assert sequence(driver, device, codes[0])[0] == "TIMEOUT", "it is not loaded"
+    assert sequence(driver, device, codes[0])[0] == "REFUSED", "it is not loaded"
     assert driver.load(chip, data) == "OK"
     error, results = sequence(driver, device, codes[0], room=2)
     assert (error, len(results)) == ("ROOM", 2)
-    assert driver.load(chip, data) == "OK", "which drops what is left of it"
-    error, results = sequence(driver, device, codes[0])
-    assert (error, results.tolist()) == ("OK", run(network, codes).layers[-1].out[0].tolist())
+    right = run(network, codes).layers[-1].out[0].tolist()
+    error, results = sequence(driver, device, codes[0], room=3)
+    assert (error, results.tolist()) == ("OK", right), "nothing is left of the one before"
     for wrong in (8, -8):
-        codes[0, 1, 4] = wrong
-        assert sequence(driver, device, codes[0])[0] == "INPUT"
+        bad = codes[0].copy()
+        bad[1, 4] = wrong
+        assert sequence(driver, device, bad)[0] == "INPUT"
+        error, results = sequence(driver, device, codes[0], room=3)
+        assert (error, results.tolist()) == ("OK", right)
     chip.write(BY_NAME["DATA_CONTROL"].address, 0)
     assert sequence(driver, device, codes[0])[0] == "TIMEOUT"
+    chip.write(BY_NAME["DATA_CONTROL"].address, 1)
+    assert sequence(driver, device, codes[0])[1].tolist() == right
 
     other = random_network(Design("one", LAYERS[1]), np.random.default_rng(1))
     assert begin(driver, bus, image.pack(other))[0] == "MISMATCH"

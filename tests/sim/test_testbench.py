@@ -155,6 +155,9 @@ FAULTS = {
         r"FAIL: output y__payload is unknown \(X\) after the reset, in clock cycle \d+",
     ),
     "no done": ("behavioural/*k4*.v", r"assign done = .*;", "assign done = 0;", r"FAIL: nothing moves, in clock cycle \d+"),
+    "busy for ever": (
+        "codes_chip_tb.v", r"while \(bus__dat_r\[2\]\)", "while (1)", r"FAIL: nothing moves, in clock cycle \d+",
+    ),
     "another fingerprint": (
         "codes_chip_tb_load.hex", r"^30\w{8}$", "3000000000",
         r"FAIL: the register bus refuses an access, in clock cycle \d+",

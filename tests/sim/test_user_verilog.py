@@ -109,6 +109,10 @@ def test_what_cannot_be_read_is_named(chip, refused, tmp_path):
         == f"the Verilog cannot be read: {tmp_path}/0.v:1:13: error: expected ansi port declaration"
     )
     assert refused("module other; endmodule\n") == "the Verilog must have a module mine, but has other"
+    assert refused("interface mine; endinterface\n") == "the Verilog must have a module mine, but has none"
+    assert refused("interface lines; endinterface\nmodule mine(lines b); endmodule\n") == (
+        "module mine must have the ports of the generated chip, but b is none"
+    )
     assert refused("") == "the Verilog must have a module mine, but has none"
     box = f"module {MACROS[0]}(input x); endmodule\n"
     assert refused(chip, box) == f"the Verilog must not have the macro {MACROS[0]}: the array model answers for it"

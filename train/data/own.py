@@ -13,6 +13,7 @@ from .sequences import SequenceDataset, Sequences
 PARTS = ("x", "y", "length", "group")  #: of a split, the first two in any case
 NAMES = ("classes", "outputs")
 SPLITS = ("_train", "_test")
+MOST = 16384  #: classes: outputs that a dense layer has at most
 SHARE = 0.2  #: of the sequences that are held back for the test set where a file has one set
 
 
@@ -45,6 +46,8 @@ def own_dataset(path: str | Path) -> SequenceDataset:
         most = max(
             [int(part.labels.max()) for part in parts if part.labels.dtype.kind in "iu" and part.labels.size] or [0]
         )
+        if most >= MOST:
+            raise DesignError(f"data file {path.name!r} must have labels from 0 to {MOST - 1}, not {most}")
         names["classes"] = tuple(f"class {number}" for number in range(max(2, most + 1)))
     made = SequenceDataset(path.name, parts[0], parts[-1], checksum=hashlib.sha256(content).hexdigest(), **names)
     return made if len(parts) == 2 else made.validation(SHARE)
@@ -54,7 +57,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as npz:
             return {name: npz[name] for name in npz.files}
-    except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile):
+    except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
         raise DesignError(f"data file {path.name!r} must be arrays of numbers that numpy.savez wrote") from None
 
 

@@ -107,6 +107,9 @@ class _Import:
 
     def _recurrent(self, directions: list[Any], sequences: bool) -> None:
         first = directions[0]
+        for each in directions[1:]:
+            if (each.units, each.use_bias) != (first.units, first.use_bias):
+                _refuse(each, f"have units {first.units} and use_bias {first.use_bias}, as the other direction")
         weights = []
         for each, end in zip(directions, ("", "_reverse")):
             config = each.get_config()
@@ -127,6 +130,8 @@ class _Import:
         self._step(_sequences if sequences else _last, self.layers.enter("lstm", layer))
 
     def _dense(self, layer) -> None:
+        if getattr(layer, "lora_enabled", False):
+            _refuse(layer, "have no LoRA adapter")
         kernel, *bias = (torch.tensor(value) for value in layer.get_weights())
         linear = nn.Linear(*kernel.shape, bias=layer.use_bias)
         set_parameters(linear, weight=kernel.T, **dict(zip(["bias"], bias)))

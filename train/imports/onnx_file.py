@@ -74,7 +74,10 @@ class _Import:
             refuse(f"be one of ONNX's own operators, not of {node.domain} (onnx.inliner resolves a file's functions)")
         if node.op_type == "Constant":
             (value,) = given.values()
-            self.constants[node.output[0]] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+            try:
+                self.constants[node.output[0]] = torch.as_tensor(value)
+            except (TypeError, ValueError):
+                refuse("be numbers, not text")
         elif node.op_type == "LSTM":
             self._lstm(node, given, refuse)
         elif node.op_type == "Gemm":
@@ -112,7 +115,7 @@ class _Import:
         ):
             (name,) = [each for each in readers[0].input if each != outputs[0]] or [""]
             found = self.constants.get(name)
-            if found is not None and is_bias(found, weight.shape[-1]):
+            if found is not None and found.dim() < 2 and is_bias(found, weight.shape[-1]):
                 bias, outputs = found, list(readers[0].output)
                 self.added.update(outputs)
         name = self.layers.enter("linear", linear(weight, bias, refuse))

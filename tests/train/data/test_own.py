@@ -1,6 +1,7 @@
 """A user's file: each layout as it is read, and each rule's sentence."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,7 @@ ONE = "x and y, and may hold length, group, classes, outputs"
         ({"x": X, "y": Y, "length": np.ones(5)}, "lengths of the training set must be one integer for each of its 5 sequences, "
          "not float64 of shape (5,)"),
         ({"x": X[:1], "y": V[:1]}, "values of the training set must differ, but output 0 is 0.5 everywhere"),
+        ({"x": X, "y": np.array([0, 1, 16384, 0, 1])}, "data file 'my.npz' must have labels from 0 to 16383, not 16384"),
     ],
 )  # fmt: skip
 def test_each_rule_has_its_sentence(tmp_path, arrays, sentence):
@@ -130,6 +132,18 @@ def test_a_value_past_a_sequences_end_is_finite_too(tmp_path):
     assert str(raised.value) == (
         "values of the training set must be finite, but sequence 1 has -inf in step 2, output 0, past its 1 steps"
     )
+
+
+def test_an_archive_with_a_password_is_refused(tmp_path):
+    path = Path(written(tmp_path, x=X, y=Y))
+    content = bytearray(path.read_bytes())
+    for head, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        at = -1
+        while (at := content.find(head, at + 1)) >= 0:
+            content[at + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DesignError, match=r"^data file 'my\.npz' must be arrays of numbers that numpy\.savez wrote$"):
+        load_dataset(str(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 half an archive", None])

@@ -136,6 +136,13 @@ def test_dropout_layers_drop_in_training_alone(keras):
     assert set(ours.train()(ones).unique().tolist()) == {0.0, 2.0}
 
 
+def adapted(layers, at):
+    dense = layers.Dense(2, name="a")
+    out = dense(at)
+    dense.enable_lora(1)
+    return out
+
+
 CHAIN = "take what the layer before it gives, and that alone"
 REFUSED = {
     "activation": (lambda L, at: L.LSTM(N, activation="relu", name="a")(at), "'a' (LSTM) must have activation tanh, not relu"),
@@ -144,6 +151,8 @@ REFUSED = {
     "state": (lambda L, at: L.LSTM(N, return_state=True, name="a")(at)[0], "'a' (LSTM) must have return_state False, not True"),
     "merged": (lambda L, at: L.Bidirectional(L.LSTM(N), merge_mode="sum", name="a")(at), "'a' (Bidirectional) must be of an LSTM and merge by concat"),
     "another recurrence": (lambda L, at: L.Bidirectional(L.GRU(N), name="a")(at), "'a' (Bidirectional) must be of an LSTM and merge by concat"),
+    "directions that differ": (lambda L, at: L.Bidirectional(L.LSTM(N), backward_layer=L.LSTM(N, use_bias=False, go_backwards=True, name="b"), name="a")(at), "'b' (LSTM) must have units 5 and use_bias True, as the other direction"),
+    "adapter": (adapted, "'a' (Dense) must have no LoRA adapter"),
     "layer": (lambda L, at: L.GRU(N, name="a")(at), "'a' (GRU) must be LSTM, Bidirectional, Dense, TimeDistributed, Activation or Dropout"),
     "every step of another": (lambda L, at: L.TimeDistributed(L.Dropout(0.1), name="a")(at), "'a' (TimeDistributed) must be of a Dense layer"),
     "function": (lambda L, at: L.Dense(N, "gelu", name="a")(at), "'a' (Dense) must have one of the activations linear, relu, sigmoid, softmax, tanh, not gelu"),

@@ -134,6 +134,7 @@ HEADS = {
     "Gemm without a bias": ([node("Gemm", ["last", "V"], ["y"])], {"V": V}),
     "MatMul and Add": ([node("MatMul", ["all", "V"], ["z"]), node("Add", ["C", "z"], ["y"])], {"V": V, "C": C}),
     "MatMul and Add of a bias with axes": ([node("MatMul", ["all", "V"], ["z"]), node("Add", ["z", "C"], ["y"])], {"V": V, "C": C[None, None]}),
+    "MatMul and Add that adds axes": ([node("MatMul", ["last", "V"], ["z"]), node("Add", ["z", "C"], ["y"])], {"V": V, "C": C[None, None]}),
     "MatMul alone, then softmax": ([node("MatMul", ["all", "V"], ["z"]), node("Softmax", ["z"], ["y"], axis=-1)], {"V": V}),
     "MatMul that another node reads": ([node("MatMul", ["all", "V"], ["z"]), node("Add", ["z", "C"], ["s"]), node("Mul", ["s", "z"], ["y"])], {"V": V, "C": C}),
     "MatMul and Add of one number for each step": ([node("MatMul", ["all", "V"], ["z"]), node("Add", ["z", "C"], ["y"])], {"V": V, "C": uniform(8, T, 1)}),
@@ -149,7 +150,7 @@ def test_heads_are_linear_layers(tmp_path, name):
     model = check(path, {"x": uniform(9, B, T, M)})
     assert [type(each) for each in model.children()] == [nn.LSTM, nn.LSTM, nn.Linear]
     assert model.linear0.weight.shape == (2, N)
-    biased = ("Gemm", "Gemm, scaled and transposed", "Gemm, one number as its bias", "MatMul and Add", "MatMul and Add of a bias with axes", "weights that are computed")  # fmt: skip
+    biased = ("Gemm", "Gemm, scaled and transposed", "Gemm, one number as its bias", "MatMul and Add", "weights that are computed")  # fmt: skip
     assert (model.linear0.bias is not None) == (name in biased)
     again = pickle.loads(pickle.dumps(model))
     x = torch.from_numpy(uniform(9, B, T, M))
@@ -278,6 +279,8 @@ REFUSED = {
     "bias": ([node("Gemm", ["x2", "V", "V"], ["Y"])], "'Y' (Gemm) must have a bias of 3 outputs, not of shape (3, 3)"),
     "another": ([node("GRU", ["x", "W", "R"], ["Y"], name="g", hidden_size=5)], "'g' (GRU) must have constant weights (MatMul) or be one of LSTM, Gemm, MatMul, Add, ArgMax, "),
     "attribute": ([node("Softmax", ["x"], ["z"]), node("ArgMax", ["z"], ["Y"], select_last_index=1)], "'Y' (ArgMax) must have no attribute select_last_index, but has 1"),
+    "text": ([node("Constant", [], ["Y"], value_string="x", name="c")], "'c' (Constant) must be numbers, not text"),
+    "texts": ([node("Constant", [], ["Y"], value_strings=["x", "y"], name="c")], "'c' (Constant) must be numbers, not text"),
     "mask": ([node("Dropout", ["x"], ["Y", "mask"])], "'Y' (Dropout) must have one output, not 2"),
 }  # fmt: skip
 

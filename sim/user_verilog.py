@@ -64,7 +64,7 @@ def _elaborate(files: Sequence[Path], design: Design) -> Any:
     errors = [diagnostic for diagnostic in tree.diagnostics if diagnostic.isError()]
     if errors:
         first = pyslang.DiagnosticEngine.reportAll(tree.sourceManager, errors[:1]).strip().splitlines()[0]
-        raise DesignError(f"the Verilog cannot be read: {re.sub(r'^(../)*', '/', first)}")
+        raise DesignError(f"the Verilog cannot be read: {re.sub(r'^([.][.]/)+', '/', first)}")
     options = ast.CompilationOptions()
     options.flags = ast.CompilationFlags.IgnoreUnknownModules
     options.topModules = {design.name}

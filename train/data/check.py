@@ -36,6 +36,8 @@ def check_values(split: str, values, shape: tuple[int, ...], lengths, outputs: t
             f"values of {split} must be floating-point numbers of shape ({count}, outputs) or ({count}, {steps}, "
             f"outputs), not {_kind(values)}"
         )
+    if len(set(outputs)) != len(outputs):
+        raise DesignError(f"outputs must be different names, not {outputs!r}")
     if values.shape[-1] != len(outputs or range(max(1, values.shape[-1]))):
         raise DesignError(
             f"values of {split} must have an output for each of the {max(1, len(outputs))} names, not "
@@ -50,10 +52,17 @@ def check_same_values(train: np.ndarray, test: np.ndarray, lengths) -> None:
         said = [f"{data.shape[-1]} {'at the end' if data.ndim == 2 else 'on every step'}" for data in (train, test)]
         raise DesignError(f"the test set must have the training set's values, {said[0]}, not {said[1]}")
     values = valid_steps(train, lengths)
+    with np.errstate(all="ignore"):
+        spread = values.std(axis=0)
     for output, alike in enumerate((values == values[0]).all(axis=0)):
         if alike:
             raise DesignError(
                 f"values of the training set must differ, but output {output} is {values[0, output]} everywhere"
+            )
+        if not 1e-100 < spread[output] < 1e150:
+            raise DesignError(
+                f"values of the training set must have deviations from 1e-100 to 1e150, but output {output} has "
+                f"{spread[output]:.3g}"
             )
 
 

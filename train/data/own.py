@@ -14,6 +14,7 @@ PARTS = ("x", "y", "length", "group")  #: of a split, the first two in any case
 NAMES = ("classes", "outputs")
 SPLITS = ("_train", "_test")
 MOST = 16384  #: classes: outputs that a dense layer has at most
+LOST = 0.01  #: of a channel's deviation: what rounding to 32 bits may take away
 SHARE = 0.2  #: of the sequences that are held back for the test set where a file has one set
 
 
@@ -56,13 +57,19 @@ def own_dataset(path: str | Path) -> SequenceDataset:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as npz:
-            return {name: npz[name] for name in npz.files}
+            arrays = {name: npz[name] for name in npz.files}
+            if all(isinstance(array, np.ndarray) for array in arrays.values()):
+                return arrays
+            raise ValueError
     except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
         raise DesignError(f"data file {path.name!r} must be arrays of numbers that numpy.savez wrote") from None
 
 
 def _sequences(arrays: dict[str, np.ndarray], split: str) -> Sequences:
     features, labels = arrays[f"x{split}"], arrays[f"y{split}"]
+    if labels.ndim == 0:
+        raise DesignError(f"y{split} must have a row for each sequence, not be a single number")
+    _distinct(f"x{split}", features)
     steps = np.full(len(features) if features.ndim else 0, features.shape[1] if features.ndim > 1 else 0)
     lengths = arrays.get(f"length{split}", steps)
     with np.errstate(over="ignore"):  # becomes infinite, which is refused
@@ -70,10 +77,24 @@ def _sequences(arrays: dict[str, np.ndarray], split: str) -> Sequences:
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64)
         labels = labels[:, None] if labels.ndim == 1 else labels
-    elif labels.dtype.kind in "iub":
+    elif labels.dtype.kind in "ib" or (labels.dtype.kind == "u" and labels.max(initial=0) < 2**63):
         labels = labels.astype(np.int64)
     lengths = lengths.astype(np.int64) if lengths.dtype.kind in "iu" else lengths
     return Sequences(features, lengths, labels, arrays.get(f"group{split}"))
+
+
+def _distinct(name: str, features: np.ndarray) -> None:
+    """Refuse channels whose values 32-bit numbers, which features are, cannot tell apart: times of day in seconds."""
+    if features.ndim != 3 or features.dtype.kind not in "fiu" or not np.isfinite(features).all():
+        return  # which is refused later on
+    with np.errstate(over="ignore"):
+        lost = np.abs(features - features.astype(np.float32)).max(axis=(0, 1), initial=0)
+        spread = features.std(axis=(0, 1), dtype=np.float64) if features.size else lost
+    for channel in np.flatnonzero((lost > LOST * spread) & np.isfinite(lost)):
+        raise DesignError(
+            f"{name} must keep its differences as 32-bit numbers, but channel {channel} has a deviation of "
+            f"{spread[channel]:.3g} around {features[..., channel].mean():.6g}: take an offset off"
+        )
 
 
 def _listed(splits: tuple[str, ...]) -> str:

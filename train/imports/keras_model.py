@@ -46,7 +46,7 @@ def import_keras(model: Any) -> ImportedModel:
         keras = needed("keras", "import_keras")
         try:
             model = keras.saving.load_model(model, compile=False)
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, KeyError) as error:
             said = next(iter(str(error).splitlines()))
             raise DesignError(f"{model} must be a file with a Keras model, but Keras says: {said}") from None
     return _Import().model(model)

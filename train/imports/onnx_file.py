@@ -133,7 +133,10 @@ class _Import:
         function = partial(function, **given) if given else function
         if all(name in self.constants for name in node.input if name):
             values = [self.constants[name] if name else None for name in node.input]
-            self.constants[node.output[0]] = function(*values)
+            try:
+                self.constants[node.output[0]] = function(*values)
+            except (RuntimeError, IndexError) as error:
+                refuse(f"be possible with its constants, but PyTorch says: {str(error).splitlines()[0]}")
         else:
             self._step(node, function, list(node.input))
 

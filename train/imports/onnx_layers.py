@@ -34,6 +34,10 @@ def lstm(
     direction = attributes.pop("direction", "forward")
     layout, hidden = attributes.pop("layout", 0), attributes.pop("hidden_size", None)
     activations = [name.lower() for name in attributes.pop("activations", ())]
+    if direction not in ("forward", "reverse", "bidirectional"):
+        refuse(f"have direction forward, reverse or bidirectional, not {direction!r}")
+    if layout not in (0, 1):
+        refuse(f"have layout 0 or 1, not {layout}")
     directions = 2 if direction == "bidirectional" else 1
     if activations not in ([], [*ACTIVATIONS] * directions):
         refuse(f"have the activations Sigmoid, Tanh, Tanh, not {', '.join(activations)}")

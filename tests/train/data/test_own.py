@@ -115,6 +115,14 @@ ONE = "x and y, and may hold length, group, classes, outputs"
         ({"x": X, "y": Y, "length": np.ones(5)}, "lengths of the training set must be one integer for each of its 5 sequences, "
          "not float64 of shape (5,)"),
         ({"x": X[:1], "y": V[:1]}, "values of the training set must differ, but output 0 is 0.5 everywhere"),
+        ({"x": X, "y": np.array([0, 1, 2**64 - 1, 0, 1], np.uint64)}, "data file 'my.npz' must have labels from 0 to 16383, not "
+         "18446744073709551615"),
+        ({"x": X, "y": np.float64(3)}, "y must have a row for each sequence, not be a single number"),
+        ({"x": X, "y": V[:, None].repeat(2, 1), "outputs": np.array(["a", "a"])}, "outputs must be different names, not ('a', 'a')"),
+        ({"x": X, "y": V * 1e-200}, "values of the training set must have deviations from 1e-100 to 1e150, but output 0 has 0"),
+        ({"x": X, "y": V * 1e200}, "values of the training set must have deviations from 1e-100 to 1e150, but output 0 has inf"),
+        ({"x": np.arange(30.0).reshape(5, 3, 2) + np.array([0, 1e10]), "y": Y}, "x must keep its differences as 32-bit numbers, but channel 1 "
+         "has a deviation of 8.64 around 1e+10: take an offset off"),
         ({"x": X, "y": np.array([0, 1, 16384, 0, 1])}, "data file 'my.npz' must have labels from 0 to 16383, not 16384"),
     ],
 )  # fmt: skip

@@ -279,6 +279,8 @@ REFUSED = {
     "bias": ([node("Gemm", ["x2", "V", "V"], ["Y"])], "'Y' (Gemm) must have a bias of 3 outputs, not of shape (3, 3)"),
     "another": ([node("GRU", ["x", "W", "R"], ["Y"], name="g", hidden_size=5)], "'g' (GRU) must have constant weights (MatMul) or be one of LSTM, Gemm, MatMul, Add, ArgMax, "),
     "attribute": ([node("Softmax", ["x"], ["z"]), node("ArgMax", ["z"], ["Y"], select_last_index=1)], "'Y' (ArgMax) must have no attribute select_last_index, but has 1"),
+    "direction": ([node("LSTM", LSTM, ["Y"], name="l", direction="Forward")], "'l' (LSTM) must have direction forward, reverse or bidirectional, not 'Forward'"),
+    "layout": ([node("LSTM", LSTM, ["Y"], name="l", layout=2)], "'l' (LSTM) must have layout 0 or 1, not 2"),
     "text": ([node("Constant", [], ["Y"], value_string="x", name="c")], "'c' (Constant) must be numbers, not text"),
     "texts": ([node("Constant", [], ["Y"], value_strings=["x", "y"], name="c")], "'c' (Constant) must be numbers, not text"),
     "mask": ([node("Dropout", ["x"], ["Y", "mask"])], "'Y' (Dropout) must have one output, not 2"),
@@ -296,6 +298,18 @@ def test_what_is_not_supported_is_refused_by_name(tmp_path, name):
         assert str(error.value) == f"ONNX node {sentence}{', '.join(list(FUNCTIONS)[2:])}"
     else:
         assert str(error.value) == f"ONNX node {sentence}"
+
+
+def test_constants_that_do_not_fit_are_refused(tmp_path):
+    """A file that onnxruntime does not take either."""
+    arrays = [onnx.numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in (("a", 2), ("b", 3))]
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None])
+    graph = onnx.helper.make_graph([node("Add", ["a", "b"], ["y"], name="n")], "g", [], [out], arrays)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    with pytest.raises(
+        DesignError, match=r"^ONNX node 'n' \(Add\) must be possible with its constants, but PyTorch says: "
+    ):
+        import_onnx(tmp_path / "m.onnx")
 
 
 def test_an_operator_of_somebody_else_is_refused(tmp_path):

@@ -64,7 +64,8 @@ def _elaborate(files: Sequence[Path], design: Design) -> Any:
     errors = [diagnostic for diagnostic in tree.diagnostics if diagnostic.isError()]
     if errors:
         first = pyslang.DiagnosticEngine.reportAll(tree.sourceManager, errors[:1]).strip().splitlines()[0]
-        raise DesignError(f"the Verilog cannot be read: {re.sub(r'^([.][.]/)+', '/', first)}")
+        file, where = first.split(":", 1)  # the file's path is relative
+        raise DesignError(f"the Verilog cannot be read: {Path(file).resolve()}:{where}")
     options = ast.CompilationOptions()
     options.flags = ast.CompilationFlags.IgnoreUnknownModules
     options.topModules = {design.name}

@@ -34,7 +34,8 @@ def test_a_disk_without_room_does_not_end_a_simulation(tmp_path):
     write_progress(tmp_path / "none", 0.5, 1)
 
 
-def test_a_simulation_tells_how_far_it_is(tmp_path):
+def test_a_simulation_tells_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.01)  # of who listens: a short simulation tells once
     if problem := missing_tools("icarus"):
         pytest.skip(problem)
     design = Design("little", (DenseLayer(inputs=2, outputs=2, adcs=1, output="argmax"),))
@@ -42,7 +43,7 @@ def test_a_simulation_tells_how_far_it_is(tmp_path):
     job = job_of(design, None, None, 30, 0, "inference")
     [result] = simulate(build([design], tmp_path, "icarus"), [job], lambda *told: heard.append(told))
     assert result.comparison.agrees
-    assert heard, "a simulator takes longer to start than half a second"
+    assert heard
     assert all(0 <= loaded <= 1 and 0 <= steps <= job.lengths.sum() for loaded, steps in heard)
     assert heard == sorted(heard)
     assert not (tmp_path / PROGRESS).exists()

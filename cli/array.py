@@ -52,6 +52,8 @@ def command(
     check_integer("seed", seed, 0, 2**31 - 1)
     for file in filter(None, (spice, report)):
         require_place(file)
+    if spice and report and spice.resolve() == report.resolve():
+        raise DesignError(f"--spice and --report must be two files, not both {str(spice)!r}")
     config = load_config(preset, "array preset with cells", CELL_PRESETS)
     if config.cells is None:
         raise DesignError(f"{preset!r} must have [cells], which this command looks at")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..model.formats import DesignError
 from .training import pack_run
 
 EXAMPLES = """Examples: `ohmgate pack runs/vowels` writes `runs/vowels/vowels.image` from seed 0;
@@ -25,7 +26,9 @@ def command(
             show_default="in the run folder, or beside the checkpoint",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Which seed's network of a run folder.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Which seed's network of a run folder.", show_default="0")] = None,
 ) -> None:
     """Pack a trained network into a programming image."""
-    pack_run(source, out, seed)
+    if seed is not None and not source.is_dir():
+        raise DesignError(f"--seed chooses a checkpoint of a run folder, which {str(source)!r} is not")
+    pack_run(source, out, seed or 0)

@@ -68,6 +68,14 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("inspect", "none.image"), "'none.image' must be a design (har, names, ptb, vowels, or a .toml file)"),
         (("diff", "none.image", "b"), "cannot read image 'none.image': No such file or directory"),
         (("pack", "."), "'.' must be a run folder with a config.json in it"),
+        (
+            ("pack", "none.safetensors", "--seed", 1),
+            "--seed chooses a checkpoint of a run folder, which 'none.safetensors' is not",
+        ),
+        (
+            ("array", "vowels", "--spice", "x", "--report", "./x"),
+            "--spice and --report must be two files, not both 'x'",
+        ),
         (("pack", "none.safetensors"), "cannot use 'none.safetensors': No such file or directory"),
         (("simulate", "."), "'.' must be a run folder with a config.json in it"),
         (("simulate", "none.image"), "cannot read image 'none.image': No such file or directory"),

@@ -28,8 +28,9 @@ from ohmgate.firmware import image
 from ohmgate.model.design import Design
 from ohmgate.model.files import write_json
 from ohmgate.train.data.datasets import SequenceDataset, load_dataset
+from ohmgate.train.recipe import PROTOCOLS
 from ohmgate.train.retrain import gentle, retrain
-from ohmgate.train.training import PROTOCOLS, TrainResult, train
+from ohmgate.train.training import TrainResult, train
 
 DEVICE = Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)
 REMAPPED, RETRAINED = "partners and flips", "retrained on top"

@@ -15,7 +15,8 @@ from ohmgate.model.files import write_json
 from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.export.verify import verify
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.training import PROTOCOLS, train
+from ohmgate.train.recipe import PROTOCOLS
+from ohmgate.train.training import train
 
 
 def at_bits(design: Design, bits: int) -> Design:

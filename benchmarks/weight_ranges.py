@@ -11,7 +11,8 @@ import numpy as np
 from ohmgate.model.design import Design
 from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.layers.noise import PAPER_ADC, Noise
-from ohmgate.train.training import PROTOCOLS, train
+from ohmgate.train.recipe import PROTOCOLS
+from ohmgate.train.training import train
 
 
 def main() -> None:

@@ -83,8 +83,8 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
     from ..sim.job import DeviceJob
     from ..train.data.datasets import load_dataset
     from ..train.network import DesignNetwork
+    from ..train.recipe import PROTOCOLS
     from ..train.seeds import train_seeds
-    from ..train.training import PROTOCOLS
     from ..train.usage import usage_of_sequences
 
     design, dataset = Design.load("vowels"), load_dataset("vowels")

@@ -63,7 +63,7 @@ class SequenceTask:
 
     def config(self, seed: int, floating: bool, protocol: dict[str, Any], noise: dict[str, Any]):
         """The data set's protocol with what was given."""
-        from ..train.training import usual_config
+        from ..train.recipe import usual_config
 
         usual, chosen = usual_config(self.dataset), dict(protocol)
         drawn = replace(usual.train_noise, **noise)

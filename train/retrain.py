@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..model.formats import DesignError
+from .config import TrainConfig
 from .data.datasets import SequenceDataset
-from .training import TrainConfig, TrainResult, fit
+from .training import TrainResult, fit
 
 EPOCHS, LEARNING_RATE = 0.25, 0.1  #: of retraining, as shares of those of the training
 KEPT = ("floating", "quantiser", "range_noise", "per_gate", "learn_range")  #: fields that decide what the network is

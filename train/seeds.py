@@ -15,8 +15,10 @@ from ..model.locks import sole_use
 from ..model.metrics import RMSE, is_values, metric_of
 from ..model.network import Network
 from ..model.processes import process_pool
+from .config import TrainConfig
 from .data.datasets import SequenceDataset
-from .training import TrainConfig, train, usual_config
+from .recipe import usual_config
+from .training import train
 
 Progress = Callable[[int, int, str], None]  #: finished runs, of all runs, one line about the last
 

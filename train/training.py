@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,87 +10,16 @@ import numpy as np
 import torch
 
 from ..model.design import Design
-from ..model.formats import DesignError, check_boolean, check_choice, check_integer
-from ..model.metrics import accuracy, is_values, mae, rmse
+from ..model.formats import DesignError
 from ..model.network import Network
-from ..model.records import from_table
 from . import checkpoint as checkpoints
-from .data.datasets import SequenceDataset, Sequences
+from .config import TrainConfig
+from .data.datasets import SequenceDataset
 from .epochs import run_epoch, tensors_of
-from .layers.noise import PAPER_ADC, Noise, check_noise
-from .layers.quantisers import QUANTISERS
-from .network import DesignNetwork, evaluate_codes
+from .evaluation import predict, scores_of
+from .network import DesignNetwork
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
-LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Everything that decides a run besides design and data; :data:`PROTOCOLS` has the choices for a data set."""
-
-    seed: int = 0
-    floating: bool = False  #: the same network without quantisation: the baseline
-    epochs: int = 60
-    batch: int = 54
-    learning_rate: float = 0.02  #: highest, of a linear rise over a fifth of the steps and a cosine fall
-    label_smoothing: float = 0.1
-    input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
-    clip_norm: float = 1.0  #: of the gradient
-    deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
-    fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
-    quantiser: str = "absmax"  #: of weights
-    range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
-    per_gate: bool = False  #: a weight range for each gate
-    learn_range: bool = False  #: train ADC ranges, too
-    train_noise: Noise = field(default_factory=Noise)
-    eval_noise: Noise = field(default_factory=Noise)
-
-    def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, 2**31 - 1)
-        check_integer("epochs", self.epochs, 1, 100000)
-        check_integer("batch", self.batch, 1, 100000)
-        check_choice("weight quantiser", self.quantiser, QUANTISERS)
-        for name in ("floating", "fast", "per_gate", "learn_range"):
-            check_boolean(name.replace("_", " "), getattr(self, name))
-        for noise in (self.train_noise, self.eval_noise):
-            check_noise(noise)
-        for name, low, high in (
-            ("learning_rate", 0, 10),
-            ("label_smoothing", 0, 0.9),
-            ("input_noise", 0, 100),
-            ("clip_norm", 1e-6, 1e6),
-            ("deviations", 0.1, 100),
-            ("range_noise", 0, 1000),
-        ):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not low <= value <= high:
-                raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
-
-    def to_dict(self) -> dict:
-        """What checkpoints and run folders know a run by; fields that came later are left out at their default."""
-        return {name: value for name, value in asdict(self).items() if name not in LATER or value}
-
-    @classmethod
-    def from_dict(cls, content: dict) -> "TrainConfig":
-        """The inverse of :meth:`to_dict` and of :func:`dataclasses.asdict`."""
-        return from_table(cls, content, "configuration", "a training")
-
-
-PROTOCOLS = {
-    "vowels": TrainConfig(
-        quantiser="lsq", input_noise=0.2, train_noise=Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
-    ),
-    "har": TrainConfig(epochs=20, batch=64, learning_rate=0.01, input_noise=0.2, learn_range=True, fast=True),
-}  #: chosen within the training sets, see docs/training.md
-FORECAST = TrainConfig(
-    batch=32, learning_rate=0.01, input_noise=0.0, deviations=3.0, quantiser="lsq", learn_range=True
-)  #: for values, which noise on the inputs would blur
-
-
-def usual_config(dataset: SequenceDataset) -> TrainConfig:
-    """The protocol of a data set: its own, else that of its kind."""
-    return PROTOCOLS.get(dataset.name, FORECAST if dataset.has_values else TrainConfig())
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +92,7 @@ def fit(
         network = None if config.floating else model.export(**host)
         model.set_noise(seed=config.seed)
         predictions = predict(model, dataset.test, host)
-    return TrainResult(config, model, network, tuple(losses), predictions, _scores(dataset.test, predictions))
+    return TrainResult(config, model, network, tuple(losses), predictions, scores_of(dataset.test, predictions))
 
 
 def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
@@ -175,12 +104,6 @@ def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
     scale, offset = dataset.output_range()
     units = {"output_scale": scale.tolist(), "output_offset": offset.tolist()}
     return host | units | {"labels": list(dataset.outputs)}
-
-
-def _scores(data: Sequences, predictions: np.ndarray) -> dict[str, float]:
-    if not is_values(data.labels):
-        return {"accuracy": accuracy(predictions, data.labels)}
-    return {found.__name__: found(predictions, data.labels, data.lengths) for found in (rmse, mae)}
 
 
 def trained_network(checkpoint: str | Path) -> Network:
@@ -206,25 +129,6 @@ def trained_network(checkpoint: str | Path) -> Network:
         model = _initial(Design.from_dict(state.run["design"]), config)
         state.restore(model)
         return model.export(**state.host)
-
-
-def predict(model: DesignNetwork, data: Sequences, host: dict[str, Any]) -> np.ndarray:
-    """Classes (B,) int64 of ``data``, the largest output, the lowest index on a tie; or values in their units.
-
-    A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`), by the units ``host``.
-    """
-    model.eval()
-    if model.floating:
-        with torch.no_grad():
-            inputs, lengths, _ = tensors_of(data, host)
-            outputs = model(inputs, lengths).numpy()
-    else:
-        codes = model.export(**host).encode(data.features)
-        parts = [slice(start, start + 512) for start in range(0, len(codes), 512)]
-        outputs = np.concatenate([evaluate_codes(model, codes[part], data.lengths[part]).numpy() for part in parts])
-    if not is_values(data.labels):
-        return outputs.argmax(1)
-    return outputs * np.array(host["output_scale"]) + host["output_offset"]
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from ohmgate.model.design import Design
 from ohmgate.train import training
 from ohmgate.train.data import datasets
 from ohmgate.train.data.datasets import load_dataset
-from ohmgate.train.training import PROTOCOLS, train
+from ohmgate.train.recipe import PROTOCOLS
+from ohmgate.train.training import train
 from ohmgate.train.usage import usage_of_sequences
 
 

@@ -9,6 +9,7 @@ from scipy import stats
 
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.corpora import END, WINDOW, Names, Words
 from ohmgate.train.data.datasets import SequenceDataset, Sequences
 from ohmgate.train.language.config import LanguageConfig
@@ -18,7 +19,7 @@ from ohmgate.train.language.words import train_words
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise, NoiseSource
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.training import TrainConfig, train
+from ohmgate.train.training import train
 
 DESIGN = Design(
     "small",

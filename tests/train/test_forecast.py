@@ -10,10 +10,12 @@ from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.datasets import SequenceDataset, Sequences
 from ohmgate.train.network import DesignNetwork
+from ohmgate.train.recipe import FORECAST, PROTOCOLS, usual_config
 from ohmgate.train.seeds import train_seeds
-from ohmgate.train.training import FORECAST, PROTOCOLS, TrainConfig, check_fit, train, trained_network, usual_config
+from ohmgate.train.training import check_fit, train, trained_network
 
 LENGTHS = np.array([5, 2, 4, 4, 1, 3, 5, 2])
 HEAD = DenseLayer(inputs=4, outputs=2, adcs=2, adc_bits=8, output="codes", emit="end")

@@ -14,10 +14,12 @@ from ohmgate.analog.memory.repair import Repair
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.layers.noise import Noise
+from ohmgate.train.recipe import PROTOCOLS
 from ohmgate.train.retrain import gentle, retrain
-from ohmgate.train.training import PROTOCOLS, TrainConfig, train
+from ohmgate.train.training import train
 
 DATASET = load_dataset("vowels")
 DEVICE = Device(name="ideal", g_min=1e-6, g_max=50e-6, levels=16, read_voltage=0.2)

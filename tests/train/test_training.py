@@ -10,14 +10,16 @@ import torch
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.data import datasets
 from ohmgate.train.data.datasets import DATASETS, SequenceDataset, load_dataset
 from ohmgate.train.epochs import schedule
 from ohmgate.train.export.verify import verify
 from ohmgate.train.layers.noise import PAPER_ADC, Noise
 from ohmgate.train.network import DesignNetwork
+from ohmgate.train.recipe import PROTOCOLS
 from ohmgate.train.seeds import train_seeds
-from ohmgate.train.training import PROTOCOLS, TrainConfig, train, trained_network
+from ohmgate.train.training import train, trained_network
 
 VOWELS = load_dataset("vowels")
 SMALL = SequenceDataset("vowels", VOWELS.train.take(np.arange(0, 270, 10)), VOWELS.test, VOWELS.classes)

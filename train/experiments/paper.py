@@ -17,8 +17,10 @@ from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
 from ...model.records import from_table
 from ..calibrate import calibrate
+from ..config import TrainConfig
 from ..data import corpora
 from ..data.datasets import data_file, har
+from ..evaluation import predict
 from ..language import protocols
 from ..language.config import LanguageConfig
 from ..language.descent import epoch_note
@@ -28,7 +30,8 @@ from ..layers.array import ArrayModule
 from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
 from ..network import DesignNetwork
-from ..training import PROTOCOLS, TrainConfig, predict, single_thread, train
+from ..recipe import PROTOCOLS
+from ..training import single_thread, train
 from .reports import reporter
 
 TASKS = ("har", "ptb", "names")

@@ -17,8 +17,9 @@ from ohmgate.analog.memory.repair import Repair, fit, plan
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.datasets import vowels
-from ohmgate.train.training import TrainConfig, train
+from ohmgate.train.training import train
 
 LAYER = DenseLayer(inputs=44, outputs=128, adcs=16)
 LEVELS = np.random.default_rng(0).integers(-7, 8, (45, 128))

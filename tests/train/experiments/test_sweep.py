@@ -34,7 +34,7 @@ from ohmgate.train.language import protocols
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
-from ohmgate.train.training import PROTOCOLS
+from ohmgate.train.recipe import PROTOCOLS
 from tests.train.language.test_language import write_names
 
 TRIALS = experiment("table1")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from ohmgate.model.formats import DesignError
+from ohmgate.train.config import TrainConfig
 from ohmgate.train.experiments.paper import Trial
 from ohmgate.train.language.config import LanguageConfig
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.noise import Noise
-from ohmgate.train.training import TrainConfig
 from tests.fields import every_field
 
 PARTS = [

@@ -1,0 +1,62 @@
+"""Everything that decides a training besides design and data."""
+
+from dataclasses import asdict, dataclass, field
+
+from ..model.formats import DesignError, check_boolean, check_choice, check_integer
+from ..model.records import from_table
+from .layers.noise import Noise, check_noise
+from .layers.quantisers import QUANTISERS
+
+LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides a run besides design and data; :mod:`.recipe` has the choices for a data set."""
+
+    seed: int = 0
+    floating: bool = False  #: the same network without quantisation: the baseline
+    epochs: int = 60
+    batch: int = 54
+    learning_rate: float = 0.02  #: highest, of a linear rise over a fifth of the steps and a cosine fall
+    label_smoothing: float = 0.1
+    input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
+    clip_norm: float = 1.0  #: of the gradient
+    deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
+    fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
+    quantiser: str = "absmax"  #: of weights
+    range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
+    per_gate: bool = False  #: a weight range for each gate
+    learn_range: bool = False  #: train ADC ranges, too
+    train_noise: Noise = field(default_factory=Noise)
+    eval_noise: Noise = field(default_factory=Noise)
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("epochs", self.epochs, 1, 100000)
+        check_integer("batch", self.batch, 1, 100000)
+        check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        for name in ("floating", "fast", "per_gate", "learn_range"):
+            check_boolean(name.replace("_", " "), getattr(self, name))
+        for noise in (self.train_noise, self.eval_noise):
+            check_noise(noise)
+        for name, low, high in (
+            ("learning_rate", 0, 10),
+            ("label_smoothing", 0, 0.9),
+            ("input_noise", 0, 100),
+            ("clip_norm", 1e-6, 1e6),
+            ("deviations", 0.1, 100),
+            ("range_noise", 0, 1000),
+        ):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not low <= value <= high:
+                raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
+
+    def to_dict(self) -> dict:
+        """What checkpoints and run folders know a run by; fields that came later are left out at their default."""
+        return {name: value for name, value in asdict(self).items() if name not in LATER or value}
+
+    @classmethod
+    def from_dict(cls, content: dict) -> "TrainConfig":
+        """The inverse of :meth:`to_dict` and of :func:`dataclasses.asdict`."""
+        return from_table(cls, content, "configuration", "a training")

@@ -4,6 +4,8 @@
 and on numpy integer arrays alike and are exact.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -22,11 +24,22 @@ def check_integer(name: str, value, low: int, high: int) -> int:
     return int(value)
 
 
-def check_number(name: str, value, low: float, high: float) -> None:
-    """Raise :class:`DesignError` unless ``value`` is a number within ``low..high``."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+def is_number(value) -> bool:
+    """Is ``value`` a real number, Python's or numpy's?"""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def check_number(name: str, value, low: float, high: float) -> float:
+    """Return ``value``, Python's or numpy's, as a float if it is a number within ``low..high``.
+
+    Else raise :class:`DesignError`.
+    """
+    number: Any = (
+        value.item() if isinstance(value, np.generic) else value
+    )  # 1e6 is no number of 16 bits to compare with
+    if not is_number(number) or not low <= number <= high:
         raise DesignError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+    return float(number)
 
 
 def check_boolean(name: str, value) -> None:

@@ -69,6 +69,11 @@ def from_table(
         raise DesignError(f"{place}: {error}") from None
 
 
+def store(record: "DataclassInstance", name: str, value: Any) -> None:
+    """Set a field of a frozen dataclass that is being made: to Python's own number in place of numpy's."""
+    object.__setattr__(record, name, value)
+
+
 def _value(hint: Any, value: Any) -> Any:
     """The value as the field's type has it: 300 and 300.0 are one number, a list is a tuple. Others are kept."""
     if get_origin(hint) is tuple and isinstance(value, list):

@@ -2,12 +2,21 @@
 
 from dataclasses import asdict, dataclass, field
 
-from ..model.formats import DesignError, check_boolean, check_choice, check_integer
-from ..model.records import from_table
+from ..model.formats import check_boolean, check_choice, check_integer, check_number
+from ..model.records import from_table, store
 from .layers.noise import Noise, check_noise
 from .layers.quantisers import QUANTISERS
 
 LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have
+INTEGERS = (("seed", 0, 2**31 - 1), ("epochs", 1, 100000), ("batch", 1, 100000))  #: names, lowest, highest
+NUMBERS = (
+    ("learning_rate", 0, 10),
+    ("label_smoothing", 0, 0.9),
+    ("input_noise", 0, 100),
+    ("clip_norm", 1e-6, 1e6),
+    ("deviations", 0.1, 100),
+    ("range_noise", 0, 1000),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +41,15 @@ class TrainConfig:
     eval_noise: Noise = field(default_factory=Noise)
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, 2**31 - 1)
-        check_integer("epochs", self.epochs, 1, 100000)
-        check_integer("batch", self.batch, 1, 100000)
-        check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        for name, low, high in INTEGERS:
+            store(self, name, check_integer(name, getattr(self, name), low, high))
+        for name, low, high in NUMBERS:
+            store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
         for name in ("floating", "fast", "per_gate", "learn_range"):
             check_boolean(name.replace("_", " "), getattr(self, name))
+        check_choice("weight quantiser", self.quantiser, QUANTISERS)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
-        for name, low, high in (
-            ("learning_rate", 0, 10),
-            ("label_smoothing", 0, 0.9),
-            ("input_noise", 0, 100),
-            ("clip_norm", 1e-6, 1e6),
-            ("deviations", 0.1, 100),
-            ("range_noise", 0, 1000),
-        ):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not low <= value <= high:
-                raise DesignError(f"{name.replace('_', ' ')} must be a number from {low} to {high}, not {value!r}")
 
     def to_dict(self) -> dict:
         """What checkpoints and run folders know a run by; fields that came later are left out at their default."""

@@ -86,10 +86,11 @@ def test_an_integer_of_numpy_becomes_pythons():
     assert type(check_integer("n", np.uint8(5), 1, 16)) is int
 
 
-@pytest.mark.parametrize("value", ["x", -0.01, 1.01, math.nan, True, None])
+@pytest.mark.parametrize("value", ["x", -0.01, 1.01, math.nan, True, None, np.float32(2), np.True_, np.ones(1)])
 def test_a_number_out_of_its_range_is_named(value):
-    for legal in (0, 0.0, 1, 1.0):
-        check_number("share", legal, 0.0, 1.0)
+    for legal in (0, 0.0, 1, 1.0, np.float32(0.5), np.uint8(1)):
+        found = check_number("share", legal, 0.0, 1.0)
+        assert (type(found), found) == (float, float(legal))
     with pytest.raises(DesignError) as error:
         check_number("share", value, 0.0, 1.0)
     assert str(error.value) == f"share must be a number from 0 to 1, not {value!r}"

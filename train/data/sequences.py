@@ -1,6 +1,7 @@
 """Sequences with what is right for each: a class, or values to forecast; and a data set of them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -84,18 +85,56 @@ class SequenceDataset:
         """A data set whose test set is split off the training set: for choosing anything, the test set unseen.
 
         The last ``fraction`` of the groups where there are groups, else of each class, and of all where labels are
-        values.
+        values. A class with at least 2 sequences has at least one on either side, one with a single sequence stays in
+        the training set. Where the last groups would part with a class, others take their place.
         """
         if not 0 < fraction < 1:
             raise DesignError(f"validation fraction must be a number between 0 and 1, not {fraction!r}")
-        held = np.zeros(len(self.train), dtype=bool)
         if self.train.groups is not None:
-            names = np.unique(self.train.groups)
-            held = np.isin(self.train.groups, names[len(names) - max(1, round(len(names) * fraction)) :])
-        elif self.has_values:
-            held[len(held) - max(1, round(len(held) * fraction)) :] = True
-        for label in range(len(self.classes) if self.train.groups is None else 0):
-            members = np.flatnonzero(self.train.labels == label)
-            held[members[len(members) - round(len(members) * fraction) :]] = True
+            held = np.isin(self.train.groups, self._last_groups(self.train.groups, fraction))
+        else:
+            labels = self.train.labels
+            held = np.zeros(len(self.train), dtype=bool)
+            for label in [None] if self.has_values else range(len(self.classes)):
+                members = np.arange(len(held)) if label is None else np.flatnonzero(labels == label)
+                held[members[len(members) - _held_back(len(members), fraction) :]] = True
+        if not held.any():
+            needed = "a group" if self.train.groups is not None else "a sequence"
+            rest = "every class" if self.classes else "some"
+            raise DesignError(
+                f"{self.name} must have {needed} to hold back for validation that leaves {rest} to the training set, "
+                "but has none"
+            )
         train, test = np.flatnonzero(~held), np.flatnonzero(held)
         return replace(self, train=self.train.take(train), test=self.train.take(test))
+
+    def _last_groups(self, groups: np.ndarray, fraction: float) -> list[Any]:
+        """Those of ``groups`` (B,) to hold back: the last ones, without any that has a class's last sequences in the training set.
+
+        Then, for each class that they lack, the last other group that has it and may be held back, too.
+        """
+        names, index = np.unique(groups, return_inverse=True)
+        labels = np.zeros(len(self.train), dtype=int) if self.has_values else self.train.labels
+        counts = np.zeros((len(names), max(len(self.classes), 1)), dtype=int)  # sequences of each group and class
+        np.add.at(counts, (index, labels), 1)
+        kept, held = counts.sum(axis=0), []
+
+        def hold(group: int) -> None:
+            if group not in held and (kept > counts[group])[kept > 0].all():
+                kept[:] -= counts[group]
+                held.append(group)
+
+        wanted = _held_back(len(names), fraction)
+        for group in reversed(range(len(names))):
+            if len(held) < wanted:
+                hold(group)
+        for label in range(counts.shape[1]):
+            for group in reversed(np.flatnonzero(counts[:, label])):
+                if not counts[held, label].any():
+                    hold(group)
+        return [names[group] for group in held]
+
+
+def _held_back(count: int, fraction: float) -> int:
+    """How many of ``count`` to hold back: at least one on either side, where there are 2."""
+    return min(max(1, round(count * fraction)), count - 1)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from ...model.formats import DesignError, check_boolean, check_integer
+from ...model.formats import DesignError, check_boolean, check_integer, check_number
+from ...model.records import store
 from ..layers.config import QuantConfig, check_config
 from ..layers.noise import Noise, check_noise
 
@@ -29,16 +30,14 @@ class LanguageConfig:
 
     def __post_init__(self) -> None:
         for name, high in (("hidden", 4096), ("epochs", 10**5), ("epoch_steps", 10**7), ("batch", 10**5)):
-            check_integer(name.replace("_", " "), getattr(self, name), 1, high)
-        check_integer("window", self.window, 1, 10**4)
-        check_integer("seed", self.seed, 0, 2**31 - 1)
-        check_integer("windows between starts", self.start_every, 0, 10**6)
-        check_integer("embedding", self.embedding, 0, 4096)
+            store(self, name, check_integer(name.replace("_", " "), getattr(self, name), 1, high))
+        store(self, "window", check_integer("window", self.window, 1, 10**4))
+        store(self, "seed", check_integer("seed", self.seed, 0, 2**31 - 1))
+        store(self, "start_every", check_integer("windows between starts", self.start_every, 0, 10**6))
+        store(self, "embedding", check_integer("embedding", self.embedding, 0, 4096))
         check_boolean("dropping of rows", self.drop_rows)
         check_noise(self.noise)
         if check_config(self.quant) is None:
             raise DesignError("a language model must have a QuantConfig, but has none")
         for name, high in (("learning_rate", 10), ("clip_norm", 10**6), ("dropout", 0.9)):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value <= high:
-                raise DesignError(f"{name.replace('_', ' ')} must be a number from 0 to {high}, not {value!r}")
+            store(self, name, check_number(name.replace("_", " "), getattr(self, name), 0, high))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ...model.formats import DesignError, check_choice, check_integer, full_scale
+from ...model.formats import DesignError, check_choice, check_integer, check_number, full_scale, is_number
+from ...model.records import store
 from ..kernel.build import loaded_kernel
 from .gaussian import normals, stream_key
 
@@ -35,12 +36,12 @@ class Noise:
     drop: float = 0.0  #: probability that a cell is not connected; in training the others are scaled by 1/(1 - drop)
 
     def __post_init__(self) -> None:
-        for name, value in (("ADC noise", self.adc), ("weight noise", self.weight), ("DAC noise", self.dac)):
-            if type(value) not in (int, float) or not 0 <= value <= 1000:
-                raise DesignError(f"{name} must be a number from 0 to 1000, not {value!r}")
+        for name, what in (("adc", "ADC noise"), ("weight", "weight noise"), ("dac", "DAC noise")):
+            store(self, name, check_number(what, getattr(self, name), 0, 1000))
         check_choice("weight noise redraw", self.redraw, REDRAWS)
-        if type(self.drop) not in (int, float) or not 0 <= self.drop < 1:
+        if not is_number(self.drop) or not 0 <= self.drop < 1:
             raise DesignError(f"drop-connect must be a number from 0 up to but not 1, not {self.drop!r}")
+        store(self, "drop", float(self.drop))
         if self.drop and self.redraw == "per_step":
             raise DesignError(
                 "drop-connect must be redrawn per_sequence, per_batch or per_programming, not 'per_step'"
@@ -78,7 +79,7 @@ def weight_of_snr(decibels: float) -> float:
 
 def _below(decibels: float) -> float:
     """Ratio of amplitudes, noise over signal."""
-    if isinstance(decibels, bool) or not isinstance(decibels, (int, float)) or not -100 <= decibels <= 300:
+    if not is_number(decibels) or not -100 <= decibels <= 300:
         raise DesignError(f"SNR in dB must be a number from -100 to 300, not {decibels!r}")
     return 10 ** (-decibels / 20)
 

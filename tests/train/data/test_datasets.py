@@ -5,6 +5,7 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train.data.datasets import load_dataset, padded
+from ohmgate.train.data.sequences import SequenceDataset, Sequences
 
 
 def test_vowels_are_the_uci_set():
@@ -37,6 +38,75 @@ def test_validation_holds_out_training_data_of_every_class():
     assert np.bincount(held.test.labels).tolist() == [6] * 9
     rows = {f.tobytes() for f in data.train.features}
     assert {f.tobytes() for f in held.train.features} | {f.tobytes() for f in held.test.features} == rows
+
+
+def labelled(labels, groups=None) -> SequenceDataset:
+    """Each sequence's only value is its place."""
+    count = len(labels)
+    features = np.arange(count, dtype=np.float32).reshape(count, 1, 1)
+    groups = None if groups is None else np.array(groups)
+    data = Sequences(features, np.ones(count, int), np.array(labels), groups)
+    classes = tuple("abcd"[: max(labels) + 1]) if data.labels.dtype.kind == "i" else ()
+    return SequenceDataset("own", data, data, classes)
+
+
+def places(data: Sequences) -> list[int]:
+    return data.features[:, 0, 0].astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    "labels, fraction, held",
+    [
+        ([0, 0, 1, 1, 1, 1, 1], 0.2, [1, 6]),  # a fifth of two is none
+        ([0, 0, 1, 1, 1], 0.9, [1, 3, 4]),  # nine tenths of them are all
+        ([0, 1, 1, 1], 0.5, [2, 3]),  # half of one and of three; a single one stays
+        ([0, 2, 2, 0], 0.5, [2, 3]),  # a class without any
+    ],
+)
+def test_a_class_of_two_or_more_is_on_both_sides_of_a_split(labels, fraction, held):
+    split = labelled(labels).validation(fraction)
+    assert places(split.test) == held
+    assert places(split.train) == [place for place in range(len(labels)) if place not in held]
+
+
+@pytest.mark.parametrize(
+    "labels, groups, fraction, held",
+    [
+        ([0, 1, 0, 1, 0, 1], [1, 1, 2, 2, 3, 3], 0.2, {3}),  # the last ones, as ever
+        ([0, 1, 0, 0, 1, 1], [1, 1, 2, 2, 3, 3], 0.2, {3, 2}),  # the last alone would lack class 0
+        ([0, 0, 0, 1, 1, 2], [1, 2, 3, 1, 2, 4], 0.3, {3, 2}),  # class 2 is of the last group alone
+        ([0, 0, 1, 1, 1, 0], [1, 2, 3, 3, 3, 3], 0.9, {2, 1}),  # all of class 1 is of group 3
+        ([0, 1, 0, 1], ["b", "b", "a", "a"], 0.5, {"b"}),
+    ],
+)
+def test_groups_are_held_back_so_that_both_sides_have_every_class_that_can_be(labels, groups, fraction, held):
+    split = labelled(labels, groups).validation(fraction)
+    assert set(split.test.groups) == held
+    assert set(split.train.groups) == set(groups) - held
+
+
+@pytest.mark.parametrize(
+    "labels, groups, sentence",
+    [
+        ([0, 1], None, "a sequence to hold back for validation that leaves every class"),
+        ([0, 1, 1], [1, 1, 1], "a group to hold back for validation that leaves every class"),
+        ([0, 0, 1], [1, 1, 2], "a group to hold back for validation that leaves every class"),
+    ],
+)
+def test_a_set_that_cannot_be_split_is_refused(labels, groups, sentence):
+    with pytest.raises(DesignError) as raised:
+        labelled(labels, groups).validation()
+    assert str(raised.value) == f"own must have {sentence} to the training set, but has none"
+
+
+@pytest.mark.parametrize("groups", [None, np.array([7])])
+def test_values_of_one_sequence_cannot_be_split(groups):
+    data = Sequences(np.zeros((1, 2, 1), np.float32), np.array([2]), np.array([[[1.0], [2.0]]]), groups)
+    part = "a sequence" if groups is None else "a group"
+    with pytest.raises(
+        DesignError, match=f"^own must have {part} to hold back for validation that leaves some to the training set, "
+    ):
+        SequenceDataset("own", data, data, ()).validation()
 
 
 def test_padding():

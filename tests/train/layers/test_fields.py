@@ -1,8 +1,10 @@
 """Every field of a training's configurations is checked, at both of its ends; those of a layer: test_config.py."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 
 from ohmgate.model.formats import DesignError
@@ -58,3 +60,20 @@ def test_the_ends_of_a_range_are_legal_and_what_lies_beyond_is_not(kind, name, l
     for value in (low - step, high + step):
         with pytest.raises(DesignError):
             kind(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "part", [TrainConfig(), Noise(), LanguageConfig(quant=QuantConfig())], ids=lambda p: type(p).__name__
+)
+def test_numbers_of_numpy_become_pythons_so_that_files_have_the_same_bytes(part):
+    """1/2 and 3/4 are the same in every type. A whole number given for a real one is a float, too."""
+    named = {field.name: getattr(part, field.name) for field in fields(part)}
+    whole = {name: np.int64(3) for name, value in named.items() if type(value) is int}
+    real = {name: value for name, value in named.items() if type(value) is float}
+    for kind in (np.float16, np.float32, np.float64):
+        given = replace(part, **whole, **{name: kind(0.5) for name in real})
+        plain = replace(part, **dict.fromkeys(whole, 3), **dict.fromkeys(real, 0.5))
+        assert json.dumps(asdict(given)) == json.dumps(asdict(plain))
+    for name in set(real) - {"drop", "label_smoothing", "dropout"}:
+        assert json.dumps(getattr(replace(part, **{name: np.uint8(1)}), name)) == "1.0"
+        assert json.dumps(getattr(replace(part, **{name: 1}), name)) == "1.0"

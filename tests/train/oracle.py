@@ -41,6 +41,16 @@ def moment_range(weights, c1: float, c2: float) -> float:
     return min(c1 * np.sqrt((size**2).mean()) - c2 * size.mean(), size.max())
 
 
+def squared_error(values, alpha: float, bits: int) -> float:
+    """Mean squared error of ``values`` as codes of a range ``alpha``."""
+    return float(((symmetric(values / alpha, bits) * alpha / top_code(bits) - values) ** 2).mean())
+
+
+def least_error_range(values, bits: int) -> float:
+    """The best of 400 ranges up to the largest magnitude."""
+    return min(np.abs(values).max() * np.arange(1, 401) / 400, key=lambda alpha: squared_error(values, alpha, bits))
+
+
 def fitted_moments(bits: int, noise: float) -> tuple[float, float]:
     """(c1, c2) over six laws of weights, each of power 1: the best ranges of all of them, by least squares."""
     share = (np.arange(500) + 0.5) / 500

@@ -5,7 +5,7 @@ A table has one entry per code of the converter that addresses it, in ascending 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,14 +39,18 @@ def tanh_entry(z: float, bits: int) -> int:
 def gate_tables(adc_bits: int, activation_bits: int, steps: tuple[float, ...]) -> np.ndarray:
     """Tables of the four gates in the order f, i, o, g: shape (4, 2^adc_bits), int64.
 
-    ``steps`` gives each gate's ADC step in units of the pre-activation. f, i and o are sigmoids (unsigned),
-    g is a tanh (signed): Ma et al., equations 1 to 4.
+    ``steps`` gives each gate's ADC step in units of the pre-activation.
+    """
+    return gate_entries([midpoints(adc_bits, step) for step in steps], activation_bits)
+
+
+def gate_entries(points: Sequence[Sequence[float]], activation_bits: int) -> np.ndarray:
+    """As :func:`gate_tables`, with the pre-activations (4, 2^N) that the codes stand for.
+
+    f, i and o are sigmoids (unsigned), g is a tanh (signed): Ma et al., equations 1 to 4.
     """
     functions = (sigmoid_entry, sigmoid_entry, sigmoid_entry, tanh_entry)
-    return np.array(
-        [[f(z, activation_bits) for z in midpoints(adc_bits, s)] for f, s in zip(functions, steps)],
-        dtype=np.int64,
-    )
+    return np.array([[f(z, activation_bits) for z in row] for f, row in zip(functions, points)], dtype=np.int64)
 
 
 def cell_tanh_table(index_bits: int, index_fraction: int, activation_bits: int) -> np.ndarray:

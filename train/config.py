@@ -7,7 +7,11 @@ from ..model.records import from_table, store
 from .layers.noise import Noise, check_noise
 from .layers.quantisers import QUANTISERS
 
-LATER = ("range_noise",)  #: fields of a configuration that runs of before do not have
+LATER = (
+    "range_noise",
+    "learn_tables",
+    "forget_ceiling",
+)  #: fields of a configuration that runs of before do not have
 INTEGERS = (("seed", 0, 2**31 - 1), ("epochs", 1, 100000), ("batch", 1, 100000))  #: names, lowest, highest
 NUMBERS = (
     ("learning_rate", 0, 10),
@@ -37,6 +41,8 @@ class TrainConfig:
     range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
     per_gate: bool = False  #: a weight range for each gate
     learn_range: bool = False  #: train ADC ranges, too
+    learn_tables: bool = False  #: train the entries of gate tables, too
+    forget_ceiling: bool = False  #: start with the largest entry at the end of the forget gate's table
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
 
@@ -45,7 +51,7 @@ class TrainConfig:
             store(self, name, check_integer(name, getattr(self, name), low, high))
         for name, low, high in NUMBERS:
             store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
-        for name in ("floating", "fast", "per_gate", "learn_range"):
+        for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
         for noise in (self.train_noise, self.eval_noise):

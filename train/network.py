@@ -40,6 +40,8 @@ class DesignNetwork(nn.Module):
         range_noise: float = 0.0,
         per_gate: bool = False,
         learn_range: bool = False,
+        learn_tables: bool = False,
+        forget_ceiling: bool = False,
     ) -> None:
         super().__init__()
         self.design, self.floating = design, floating
@@ -49,6 +51,8 @@ class DesignNetwork(nn.Module):
             "range_noise": range_noise,
             "per_gate": per_gate,
             "learn_range": learn_range,
+            "learn_tables": learn_tables,
+            "forget_ceiling": forget_ceiling,
         }
         self.layers = nn.ModuleList(_module(layer, floating, fast, ranges) for layer in design.layers)
         set_noise(self)  # none, from one stream for all
@@ -119,14 +123,25 @@ def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
     return codes * scale + offset
 
 
-def quant_config(layer: Layer, floating: bool = False, *, learn_range: bool = False, **ranges) -> QuantConfig:
+def quant_config(
+    layer: Layer,
+    floating: bool = False,
+    *,
+    learn_range: bool = False,
+    learn_tables: bool = False,
+    forget_ceiling: bool = False,
+    **ranges,
+) -> QuantConfig:
     """A design's layer as arrays know it; ADC ranges are learned where tables are loaded.
 
-    ``ranges`` are fields that say how the weights' ranges are found.
+    ``ranges`` are fields that say how the weights' ranges are found. Raises :class:`DesignError` for an LSTM of
+    constant tables that are to be learned or to have a ceiling; a float layer has none.
     """
     fields = ("bias_rows", "adc_range", "tables", *(LSTM_FIELDS if layer.kind == "lstm" else ()))
     shared: dict[str, Any] = {name: getattr(layer, name) for name in fields}
     shared["learn_range"] = learn_range and layer.tables == "loaded"
+    if layer.kind == "lstm" and not floating:
+        shared |= {"learn_tables": learn_tables, "forget_ceiling": forget_ceiling}
     if layer.kind == "dense" and not layer.has_table:
         shared["tables"] = "loaded"
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}

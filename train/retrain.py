@@ -17,7 +17,15 @@ from .data.datasets import SequenceDataset
 from .training import TrainResult, fit
 
 EPOCHS, LEARNING_RATE = 0.25, 0.1  #: of retraining, as shares of those of the training
-KEPT = ("floating", "quantiser", "range_noise", "per_gate", "learn_range")  #: fields that decide what the network is
+KEPT = (
+    "floating",
+    "quantiser",
+    "range_noise",
+    "per_gate",
+    "learn_range",
+    "learn_tables",
+    "forget_ceiling",
+)  #: fields that decide what the network is
 
 
 def retrain(

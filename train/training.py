@@ -177,4 +177,6 @@ def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
             range_noise=config.range_noise,
             per_gate=config.per_gate,
             learn_range=config.learn_range and not config.floating,
+            learn_tables=config.learn_tables,
+            forget_ceiling=config.forget_ceiling,
         )

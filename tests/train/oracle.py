@@ -12,7 +12,7 @@ from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.network import LayerData, Network
-from ohmgate.model.tables import cell_tanh_table, gate_tables
+from ohmgate.model.tables import cell_tanh_table
 
 
 def top_code(bits: int) -> int:
@@ -91,6 +91,8 @@ class Integers:
     shift: np.ndarray
     step: np.ndarray  #: (4,) in units of the pre-activation
     alpha: np.ndarray  #: (4,)
+    moved: np.ndarray | float = 0.0  #: (4, 2^N) that learning has moved the points of the codes by
+    ceiling: bool = False  #: does the forget gate's last code begin at the largest entry?
 
     @property
     def gain(self) -> np.ndarray:
@@ -106,8 +108,30 @@ def integers(cells, alpha, steps, dac_bits: int, weight_bits: int) -> Integers:
     return Integers(codes, mult, shift, steps * ideal / (mult * 2.0**-shift), alpha)
 
 
+def logistic(z) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def middles(layer: LstmLayer, made: Integers) -> np.ndarray:
+    """(4, 2^N): the pre-activation in the middle of each code's step."""
+    half = 2 ** (layer.adc_bits - 1)
+    return np.outer(made.step, np.arange(-half, half) + 0.5)
+
+
+def points(layer: LstmLayer, made: Integers) -> np.ndarray:
+    """(4, 2^N): the pre-activation whose sigmoid or tanh is each code's entry."""
+    begin = middles(layer, made)
+    if made.ceiling:
+        top = 1 - 2.0**-layer.activation_bits
+        begin[0, -1] = max(begin[0, -1], np.log(top / (1 - top)))
+    return begin + made.moved
+
+
 def network(layer: LstmLayer, made: Integers) -> Network:
-    tables = gate_tables(layer.adc_bits, layer.activation_bits, tuple(made.step))
+    z, a = points(layer, made), layer.activation_bits
+    unsigned = np.minimum(np.floor(logistic(z[:3]) * 2**a + 0.5), 2**a - 1)
+    signed = np.sign(z[3:]) * np.minimum(np.floor(np.tanh(abs(z[3:])) * 2 ** (a - 1) + 0.5), 2 ** (a - 1) - 1)
+    tables = np.concatenate([unsigned, signed]).astype(int)
     return Network(Design("oracle", (layer,)), (LayerData(made.codes, made.mult, made.shift, tables),))
 
 
@@ -119,6 +143,7 @@ class Gradients:
     cells: np.ndarray
     weights: np.ndarray  #: of the scaled weights code * gain
     log_step: np.ndarray  #: (4,)
+    shift: np.ndarray  #: (4, 2^N)
 
 
 def forward(layer: LstmLayer, made: Integers, x: np.ndarray) -> reference.LayerTrace:
@@ -160,14 +185,26 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
     seen = (index >= t_low) & (index <= t_high)
 
     dv = np.zeros((steps, batch, 4 * n))
-    dstep, dcell = np.zeros(4), np.zeros((batch, n))
+    dstep, dcell, dentry = np.zeros(4), np.zeros((batch, n)), np.zeros((4, 2**layer.adc_bits))
+    at = middles(layer, made)
+    nominal = np.concatenate([logistic(at[:3]) * logistic(-at[:3]), np.cosh(at[3:]) ** -2])
+    own = np.any(made.moved) or made.ceiling
+    z = points(layer, made)
     for t in reversed(range(steps)):
         fed_back = dv[t + 1] @ scaled[layer.inputs : layer.inputs + n].T if t + 1 < steps else 0.0
         dproduct = fed_back * top + by_output[t]  # outputs are codes / top, or the product itself
         dcell = (dcell + by_cell[t] + dproduct * o[t] * (1 - th[t] ** 2) * seen[t]) * held[t]
         dgate = np.stack([dcell * before[t], dcell * g[t], dproduct * th[t], dcell * i[t]], axis=1)
-        dz = dgate * np.stack([f[t] * (1 - f[t]), i[t] * (1 - i[t]), o[t] * (1 - o[t]), 1 - g[t] ** 2], axis=1)
-        dstep += (dz * (adc[t].reshape(batch, 4, n) + 0.5)).sum(axis=(0, 2))
+        codes = adc[t].reshape(batch, 4, n)
+        if own:
+            slope = np.stack([nominal[k][(codes[:, k] - low).astype(int)] for k in range(4)], axis=1)
+        else:
+            slope = np.stack([f[t] * (1 - f[t]), i[t] * (1 - i[t]), o[t] * (1 - o[t]), 1 - g[t] ** 2], axis=1)
+        dz = dgate * slope
+        for k in range(4):
+            for entry in range(2**layer.adc_bits):
+                dentry[k, entry] += dgate[:, k][codes[:, k] == entry + low].sum()
+        dstep += (dz * (codes + 0.5)).sum(axis=(0, 2))
         dv[t] = (dz * made.step[:, None]).reshape(batch, 4 * n) * inside[t]
         dcell = dcell * f[t]
     weights = np.einsum("tbr,tbc->rc", rows, dv)
@@ -178,4 +215,5 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
         cells=weights * gain * top_code(layer.weight_bits) / alpha,
         weights=weights,
         log_step=dstep * made.step - (weights * scaled).reshape(-1, 4, n).sum(axis=(0, 2)),
+        shift=dentry * np.concatenate([logistic(z[:3]) * logistic(-z[:3]), np.cosh(z[3:]) ** -2]),
     )

@@ -106,6 +106,11 @@ def test_noise_of_retraining_acts():
     with pytest.raises(DesignError) as error:
         retrain(trained, few, reach, replace(settings, quantiser="lsq"))
     assert str(error.value) == "retraining must have the training's quantiser, 'absmax', not 'lsq'"
+    for name in ("learn_tables", "forget_ceiling"):
+        with pytest.raises(DesignError) as error:
+            retrain(trained, few, reach, replace(settings, **{name: True}))
+        said = name.replace("_", " ")
+        assert str(error.value) == f"retraining must have the training's {said}, False, not True"
 
 
 RULE = (

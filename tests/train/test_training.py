@@ -9,6 +9,7 @@ import torch
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
+from ohmgate.model.tables import gate_tables
 from ohmgate.train import checkpoint
 from ohmgate.train.config import TrainConfig
 from ohmgate.train.data import datasets
@@ -98,6 +99,42 @@ def test_sawb_reckons_with_noise_where_the_run_says_so():
     assert TrainConfig.from_dict(before.to_dict()) == before
 
 
+def test_learned_tables_are_in_the_network_the_checkpoint_and_its_record(tmp_path):
+    config = replace(CONFIG, epochs=2, fast=True, learn_tables=True, forget_ceiling=True)
+    trained = train(DESIGN, SMALL, config, checkpoint=tmp_path / "whole")
+    lstm = trained.network.layers[0].tables
+    nominal = gate_tables(4, 8, tuple(trained.model.layers[0].real_steps().tolist()))
+    assert lstm[0, -1] > 252 > nominal[0, -1]
+    assert (lstm != nominal).mean() > 0.2
+    codes = trained.network.encode(SMALL.test.features)
+    assert verify(trained.model, codes, SMALL.test.lengths, trained.network).mismatches == 0
+    assert trained_network(tmp_path / "whole") == trained.network
+    assert DesignNetwork.from_network(trained.network).export(labels=SMALL.classes).layers == trained.network.layers
+
+    def stopped(done, *_):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(DESIGN, SMALL, config, checkpoint=tmp_path / "parts", progress=stopped)
+    train(DESIGN, SMALL, config, checkpoint=tmp_path / "parts")
+    assert digest(tmp_path / "parts") == digest(tmp_path / "whole")
+    known = config.to_dict()
+    assert (known["learn_tables"], known["forget_ceiling"]) == (True, True)
+    assert TrainConfig.from_dict(known) == config
+    assert not {"learn_tables", "forget_ceiling"} & set(CONFIG.to_dict()), "runs of before are known as they were"
+
+
+def test_tables_that_cannot_be_learned():
+    config = replace(CONFIG, epochs=1, learn_tables=True)
+    floating = train(DESIGN, SMALL, replace(config, floating=True, forget_ceiling=True)).model.layers[0].config
+    assert (floating.learn_tables, floating.forget_ceiling) == (False, False)
+    lstm, head = DESIGN.layers
+    constant = Design("constant", (replace(lstm, tables="constant"), head))
+    with pytest.raises(DesignError, match="^gate tables can be learned only where they are loaded, not constant$"):
+        train(constant, SMALL, config)
+
+
 def test_what_a_run_ends_with_does_not_depend_on_where_it_was_resumed(tmp_path):
     """Noise of the evaluation begins anew, whatever was drawn in training."""
     config = replace(CONFIG, eval_noise=Noise(adc=1.0, weight=0.1, redraw="per_batch"))
@@ -183,6 +220,8 @@ def test_schedule_rises_and_falls():
         ({"deviations": 0}, "deviations must be a number from 0.1 to 100, not 0"),
         ({"fast": "yes"}, "fast must be true or false, not 'yes'"),
         ({"learn_range": 1}, "learn range must be true or false, not 1"),
+        ({"learn_tables": 0}, "learn tables must be true or false, not 0"),
+        ({"forget_ceiling": "f"}, "forget ceiling must be true or false, not 'f'"),
         ({"train_noise": None}, "noise must be a Noise, not None"),
     ],
 )

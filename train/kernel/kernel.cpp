@@ -103,7 +103,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Loop& loo
   Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   Product product(loop.recurrent, exact, gain);
-  auto gates = gates_of<TABLES>(loop.form, loop.tables, loop.step);
+  auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step);
   auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float sigma = float(noise.deviation);
   for (int64_t t = 0; t < steps; ++t) {
@@ -147,11 +147,13 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Loop& loo
   return {hidden, cells, values};
 }
 
-template <bool TABLES, bool STEPS>
+// `dtables`: of the tables' entries, unless it is null. SLOPES: the gates have slopes of their own.
+template <bool TABLES, bool STEPS, bool SLOPES>
 void backward_step(const float* v, const float* __restrict before, const float* __restrict after,
-                   const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, int64_t n,
-                   const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
+                   const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, double* dtables,
+                   int64_t n, const Gates<TABLES> gates, const Cell<TABLES> cell, float top) {
   float f[CHUNK], i[CHUNK], o[CHUNK], g[CHUNK], th[CHUNK];
+  float sf[CHUNK], si[CHUNK], so[CHUNK], sg[CHUNK];  // slopes
   const float s0 = gates.step[0], s1 = gates.step[1], s2 = gates.step[2], s3 = gates.step[3];
   in_chunks(n, [&](int64_t at, auto count) {
     const float* __restrict vf = v + at;
@@ -162,18 +164,44 @@ void backward_step(const float* v, const float* __restrict before, const float* 
     gates.values(1, vi, i, count);
     gates.values(2, vo, o, count);
     gates.values(3, vg, g, count);
+    if constexpr (SLOPES) {
+      gates.slope(0, vf, sf, count);
+      gates.slope(1, vi, si, count);
+      gates.slope(2, vo, so, count);
+      gates.slope(3, vg, sg, count);
+    } else {
+      for (int j = 0; j < count; ++j) {
+        sf[j] = f[j] - f[j] * f[j];
+        si[j] = i[j] - i[j] * i[j];
+        so[j] = o[j] - o[j] * o[j];
+        sg[j] = 1.0f - g[j] * g[j];
+      }
+    }
     cell.tanh(after + at, th, count);
-    for (int j = 0; j < count; ++j) {  // the buffers become the gradients of the pre-activations
+    for (int j = 0; j < count; ++j) {  // the buffers become the gradients of the gates
       const int64_t k = at + j;
       float dp = dh[k] * top;
       float dcell = dc[k] + dp * o[j] * (1.0f - th[j] * th[j]) * cell.tanh_inside(after[k]);
       dcell = dcell * cell.inside(cell.sum(f[j], before[k], i[j], g[j]));
       dc[k] = dcell * f[j];
-      float zi = dcell * g[j] * (i[j] - i[j] * i[j]), zg = dcell * i[j] * (1.0f - g[j] * g[j]);
-      f[j] = dcell * before[k] * (f[j] - f[j] * f[j]);
-      o[j] = dp * th[j] * (o[j] - o[j] * o[j]);
-      i[j] = zi;
-      g[j] = zg;
+      const float di = dcell * g[j], dg = dcell * i[j];
+      f[j] = dcell * before[k];
+      o[j] = dp * th[j];
+      i[j] = di;
+      g[j] = dg;
+    }
+    if (SLOPES && dtables)
+      for (int j = 0; j < count; ++j) {
+        dtables[gates.entry(0, vf[j])] += f[j];
+        dtables[gates.entry(1, vi[j])] += i[j];
+        dtables[gates.entry(2, vo[j])] += o[j];
+        dtables[gates.entry(3, vg[j])] += g[j];
+      }
+    for (int j = 0; j < count; ++j) {  // and then of the pre-activations
+      f[j] *= sf[j];
+      i[j] *= si[j];
+      o[j] *= so[j];
+      g[j] *= sg[j];
     }
     if constexpr (STEPS)
       for (int j = 0; j < count; ++j) {
@@ -190,19 +218,20 @@ void backward_step(const float* v, const float* __restrict before, const float* 
   });
 }
 
-template <bool TABLES, bool STEPS>
-std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const Tensor& cells,
-                                 const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
-                                 const MaybeTensor& grad_values) {
+template <bool TABLES, bool STEPS, bool SLOPES>
+std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const MaybeTensor& slopes,
+                                 const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
+                                 const MaybeTensor& grad_values, bool learned) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   Product product(loop.recurrent.transpose(-1, -2), true);
-  auto gates = gates_of<TABLES>(loop.form, loop.tables, loop.step);
+  auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step);
   auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float top = loop.form.dac_bits == FLOAT ? 1.0f : full_scale(loop.form.dac_bits);
   double dstep[4] = {0, 0, 0, 0};
+  std::vector<double> dtables(learned ? 4 * gates.entries : 0);
   float *h = dh.data_ptr<float>(), *d = dc.data_ptr<float>();
   for (int64_t t = steps - 1; t >= 0; --t) {
     if (t < steps - 1) {
@@ -228,13 +257,16 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
       for (int64_t k = 0; k < batch * n; ++k) h[k] += from[k] / top;
     }
     for (int64_t b = 0; b < batch; ++b)
-      backward_step<TABLES, STEPS>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
-                                   out + b * columns, dstep, n, gates, cell, top);
+      backward_step<TABLES, STEPS, SLOPES>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
+                                           out + b * columns, dstep, learned ? dtables.data() : nullptr, n, gates,
+                                           cell, top);
   }
   if (loop.h0) product.run(dv.select(0, 0), dh);
   Tensor grad_step = at::empty({4}, voltages.options());
   for (int k = 0; k < 4; ++k) grad_step.data_ptr<float>()[k] = float(dstep[k]);
-  return {dv, grad_step, dh, dc};
+  Tensor grad_tables = at::empty({learned ? 4 : 0, gates.entries}, voltages.options());
+  std::copy(dtables.begin(), dtables.end(), grad_tables.data_ptr<float>());
+  return {dv, grad_step, dh, dc, grad_tables};
 }
 
 // ---- weights ---------------------------------------------------------------------------------------------------------
@@ -291,15 +323,19 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Te
              {key.vec(), deviation, spread_key.vec(), spread, squares}, exact, gain, values);
 }
 
-std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables,
+// `learned`: the tables' entries have a gradient; they have slopes then.
+std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables, MaybeTensor slopes,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                              Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
-                             bool steps) {
+                             bool steps, bool learned) {
   at::AutoDispatchBelowADInplaceOrView guard;
-  auto run = form[1] == FLOAT ? (steps ? run_backward<false, true> : run_backward<false, false>)
-                              : (steps ? run_backward<true, true> : run_backward<true, false>);
-  return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0), cells, grad_hidden, grad_cells,
-             grad_values);
+  if (slopes) checked(*slopes);
+  TORCH_CHECK(slopes || !learned, "slopes for learned tables");
+  auto run = form[1] == FLOAT ? (steps ? run_backward<false, true, false> : run_backward<false, false, false>)
+             : slopes         ? (steps ? run_backward<true, true, true> : run_backward<true, false, true>)
+                              : (steps ? run_backward<true, true, false> : run_backward<true, false, false>);
+  return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0), slopes, cells, grad_hidden,
+             grad_cells, grad_values, learned);
 }
 
 }  // namespace
@@ -317,8 +353,8 @@ TORCH_LIBRARY(ohmgate, m) {
       "Tensor? squares, bool exact, Tensor? gain, bool values) -> (Tensor, Tensor, Tensor)",
       &forward);
   m.def(
-      "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
-      "int[] form, Tensor? h0, Tensor? c0, Tensor cells, Tensor? grad_hidden, Tensor? grad_cells, "
-      "Tensor? grad_values, bool steps) -> Tensor[]",
+      "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? slopes, "
+      "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, Tensor cells, Tensor? grad_hidden, "
+      "Tensor? grad_cells, Tensor? grad_values, bool steps, bool learned) -> Tensor[]",
       &backward);
 }

@@ -84,19 +84,29 @@ inline void look_up_16(const float* v, float* out, const float* table, int count
 template <bool TABLES>
 struct Gates {
   const float* tables;
+  const float* slopes;  // by code; null where they are those of sigmoid and tanh at the tables' values
   const float* step;
   float low, high;
   int64_t entries;
 
+  void entries_of(const float* table, const float* __restrict v, float* __restrict out, int count) const {
+    if (entries == 16) look_up_16(v, out, table, count, low, high);
+    else look_up(v, out, table, count, 1.0f, low, high);
+  }
   void values(int gate, const float* __restrict v, float* __restrict out, int count) const {
     if constexpr (TABLES) {
-      if (entries == 16) look_up_16(v, out, tables + gate * entries, count, low, high);
-      else look_up(v, out, tables + gate * entries, count, 1.0f, low, high);
+      entries_of(tables + gate * entries, v, out, count);
     } else {
       const float s = step[gate];
       if (gate == 3) for (int j = 0; j < count; ++j) out[j] = tanh_of(v[j] * s);
       else for (int j = 0; j < count; ++j) out[j] = sigmoid_of(v[j] * s);
     }
+  }
+  void slope(int gate, const float* __restrict v, float* __restrict out, int count) const {
+    entries_of(slopes + gate * entries, v, out, count);
+  }
+  inline int64_t entry(int gate, float v) const {
+    return gate * entries + static_cast<int64_t>(least(most(std::floor(v), low), high) - low);
   }
   inline float inside(float v) const { return TABLES ? let_through(std::floor(v), low, high) : 1.0f; }
   inline float read(float v) const {  // what the step multiplies
@@ -124,9 +134,9 @@ struct Cell {
 };
 
 template <bool TABLES>
-Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const Tensor& step) {
+Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const float* slopes, const Tensor& step) {
   float top = std::ldexp(1.0f, int(form.adc_bits) - 1);
-  return {TABLES ? tables.data_ptr<float>() : nullptr, step.data_ptr<float>(), -top, top - 1,
+  return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top, top - 1,
           int64_t(1) << form.adc_bits};
 }
 

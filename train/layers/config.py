@@ -54,6 +54,8 @@ class QuantConfig:
     range_noise: float = 0.0  #: weight noise, as a share of the range, that a ``sawb`` range reckons with
     per_gate: bool = False  #: a weight range for each gate instead of one for the layer
     learn_range: bool = False  #: train the ADC's range too, one for each gate
+    learn_tables: bool = False  #: of an LSTM: train the entries of its gates' tables, too
+    forget_ceiling: bool = False  #: of an LSTM: the forget gate's last entry is the largest there is
     activation_bits: int = 8
     cell_bits: int = 32
     cell_fraction: int = 24
@@ -77,6 +79,8 @@ class QuantConfig:
             raise DesignError(f"quantiser must be sawb where a weight range reckons with noise, not {self.quantiser}")
         check_boolean("a range per gate", self.per_gate)
         check_boolean("learning of ADC ranges", self.learn_range)
+        check_boolean("learning of gate tables", self.learn_tables)
+        check_boolean("the forget gate's ceiling", self.forget_ceiling)
         check_integer("activation bits", self.activation_bits, 2, 16)
         check_integer("cell bits", self.cell_bits, 4, 32)
         check_integer("cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)
@@ -86,6 +90,16 @@ class QuantConfig:
         check_integer("input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         if self.learn_range and self.tables == "constant":
             raise DesignError("an ADC range can be learned only where tables are loaded, not constant")
+        for name, asked in (("learned", self.learn_tables), ("given a ceiling", self.forget_ceiling)):
+            if asked and self.tables == "constant":
+                raise DesignError(f"gate tables can be {name} only where they are loaded, not constant")
+            if asked and self.adc_bits == FLOAT:
+                raise DesignError(f"gate tables can be {name} only where ADCs have codes, not where they are float")
+
+    @property
+    def has_own_tables(self) -> bool:
+        """Are an LSTM's gate tables others than sigmoid and tanh in the middle of the ADC's steps?"""
+        return self.learn_tables or self.forget_ceiling
 
     @property
     def is_float(self) -> bool:

@@ -54,7 +54,7 @@ class Recurrence(EagerFunction):
     """The loop over steps: hidden codes, cell values and hidden values of all steps (:class:`.sequence.Loop`)."""
 
     @staticmethod
-    def forward(ctx, built, loop, voltages, recurrent, step, hidden, cell):
+    def forward(ctx, built, loop, voltages, recurrent, step, hidden, cell, tables):
         hidden = None if hidden is None else hidden.contiguous()
         voltages = voltages.contiguous()
         noise, formats = loop.noise, [getattr(loop.config, name) for name in FORMATS]
@@ -62,7 +62,7 @@ class Recurrence(EagerFunction):
             voltages,
             recurrent,
             step,
-            loop.tables,
+            tables,
             loop.cell_table,
             formats,
             hidden,
@@ -76,8 +76,8 @@ class Recurrence(EagerFunction):
             loop.gain,
             loop.config.output == "value",
         )
-        tables = (loop.tables, loop.cell_table)
-        ctx.save_for_backward(voltages, recurrent, step, *tables, hidden, cell, hiddens, cells)
+        periphery = (tables, loop.slopes, loop.cell_table)
+        ctx.save_for_backward(voltages, recurrent, step, *periphery, hidden, cell, hiddens, cells)
         ctx.built, ctx.formats = built, formats
         ctx.set_materialize_grads(False)
         return hiddens, cells, values
@@ -85,11 +85,23 @@ class Recurrence(EagerFunction):
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads):
-        voltages, recurrent, step, tables, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
+        voltages, recurrent, step, tables, slopes, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
         grads = [None if g is None else g.contiguous() for g in grads]
-        needs = dict(zip(("recurrent", "step", "hidden", "cell"), ctx.needs_input_grad[3:]))
-        dv, dstep, dhidden, dcell = ctx.built.lstm_backward(
-            voltages, recurrent, step, tables, cell_table, ctx.formats, hidden, cell, cells, *grads, needs["step"]
+        needs = dict(zip(("recurrent", "step", "hidden", "cell", "tables"), ctx.needs_input_grad[3:]))
+        dv, dstep, dhidden, dcell, dtables = ctx.built.lstm_backward(
+            voltages,
+            recurrent,
+            step,
+            tables,
+            slopes,
+            cell_table,
+            ctx.formats,
+            hidden,
+            cell,
+            cells,
+            *grads,
+            needs["step"],
+            needs["tables"],
         )
         return (
             None,
@@ -99,6 +111,7 @@ class Recurrence(EagerFunction):
             dstep if needs["step"] else None,
             dhidden if needs["hidden"] else None,
             dcell if needs["cell"] else None,
+            dtables if needs["tables"] else None,
         )
 
 

@@ -1,14 +1,14 @@
 """One quantised LSTM layer in one direction: an array, its gate tables and the loop over steps."""
 
 import math
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import nn
 
 from ...model.formats import check_integer
-from ...model.tables import cell_tanh_table, gate_tables
+from ...model.tables import gate_entries
+from . import gate_tables
 from .array import ArrayModule, Prepared, check_finite, column_sums
 from .config import FLOAT, QuantConfig, code_scale
 from .kernel_functions import CodeSums
@@ -28,6 +28,8 @@ class LstmArray(ArrayModule):
         check_integer("hidden units", hidden, 1, 2**20)
         super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
         self.inputs, self.hidden = inputs, hidden
+        if config.learn_tables:  # in units of the pre-activation
+            self.table_shift = nn.Parameter(torch.zeros(4, 2**config.adc_bits))
         # in state dicts, so that cells of another input drive are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
         self.reset_parameters()
@@ -59,10 +61,26 @@ class LstmArray(ArrayModule):
         if self.config.bias_rows:
             with torch.no_grad():
                 self.cells[-self.config.bias_rows :, : self.hidden] = 1 / self.config.bias_rows
+        if self.config.learn_tables:
+            nn.init.zeros_(self.table_shift)
         self.start_ranges()
 
     def tables_of(self, steps) -> np.ndarray:
-        return _gate_tables(self.config.adc_bits, self.config.activation_bits, steps)
+        config = self.config
+        if not config.has_own_tables:
+            return gate_tables.sigmoid_tables(config.adc_bits, config.activation_bits, steps)
+        with torch.no_grad():
+            points = self._points(gate_tables.middles(torch.tensor(steps, dtype=torch.float64), config.adc_bits))
+        return gate_entries(points.tolist(), config.activation_bits)
+
+    def _points(self, middles: torch.Tensor) -> torch.Tensor:
+        """(4, 2^N) float64: pre-activations that the codes stand for, where those have ``middles``."""
+        if self.config.forget_ceiling:
+            middles = gate_tables.with_ceiling(middles, self.config.activation_bits)
+        if not self.config.learn_tables:
+            return middles
+        check_finite("learned tables", self.table_shift)
+        return middles + self.table_shift.cpu().double()
 
     def forward(self, inputs: torch.Tensor, state=None):
         """``inputs`` (T, B, m), ``state`` (h, c) each (B, n) or None: hidden rows not driven at first.
@@ -112,12 +130,13 @@ class LstmArray(ArrayModule):
 
     def _loop(self, array: Prepared, recurrent: torch.Tensor, codes: torch.Tensor, state) -> Loop:
         """What the loop over steps goes by."""
-        tables, cell_table = self._tables(array)
+        tables, slopes, cell_table = self._tables(array)
         return Loop(
             config=self.config,
             recurrent=recurrent,
             step=array.step,
             tables=tables,
+            slopes=slopes,
             cell_table=cell_table,
             state=state,
             noise=self._step_noise(array.spread, codes, state is not None),
@@ -169,33 +188,23 @@ class LstmArray(ArrayModule):
         return StepNoise(**fields)
 
     def _tables(self, array: Prepared):
-        """Tables of values; in evaluation those of the image, in training rounded the same way by torch."""
+        """Values of the gates, their slopes where they have their own, and values of the cell's tanh.
+
+        In evaluation those of the image, in training rounded the same way by torch. Slopes are those in the middle of
+        the ADC steps, whatever was learned: at its ceiling a forget gate would have next to none.
+        """
         if self.config.adc_bits == FLOAT:
-            return None, None
-        config, a, dtype = self.config, self.config.activation_bits, torch.float64
-        if array.integers is None:
-            dtype, entries = torch.float32, _training_tables(array.step.detach().cpu(), config.adc_bits, a)
+            return None, None, None
+        config, a, slopes = self.config, self.config.activation_bits, None
+        dtype = torch.float32 if array.integers is None else torch.float64
+        if array.integers is not None:
+            values = array.integers.tables() * gate_tables.scales(a, dtype)
         else:
-            entries = array.integers.tables()
-        scales = torch.tensor([2.0**-a] * 3 + [2.0 ** (1 - a)], dtype=dtype)[:, None]
-        cell_table = _cell_values(config.tanh_bits, config.tanh_fraction, a, dtype)
-        return (entries.to(dtype) * scales).to(array.step.device), cell_table.to(array.step.device)
-
-
-_gate_tables = lru_cache(maxsize=64)(gate_tables)
-
-
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # or a training after an inference could not use it
-def _cell_values(tanh_bits: int, tanh_fraction: int, bits: int, dtype: torch.dtype) -> torch.Tensor:
-    return torch.from_numpy(cell_tanh_table(tanh_bits, tanh_fraction, bits)).to(dtype) * 2.0 ** (1 - bits)
-
-
-def _training_tables(step: torch.Tensor, adc_bits: int, bits: int) -> torch.Tensor:
-    """:func:`ohmgate.model.tables.gate_tables` in torch, fast enough for every batch and every width."""
-    codes = torch.arange(-(2 ** (adc_bits - 1)), 2 ** (adc_bits - 1), dtype=torch.float64) + 0.5
-    z = codes * step.double()[:, None]
-    unsigned = (torch.sigmoid(z[:3]) * 2**bits + 0.5).floor_().clamp_(max=2**bits - 1)
-    top = 2 ** (bits - 1)
-    magnitude = (torch.tanh(z[3:].abs()) * top + 0.5).floor_().clamp_(max=top - 1)
-    return torch.cat([unsigned, magnitude.copysign(z[3:])])
+            middles = gate_tables.middles(array.step.detach().cpu(), config.adc_bits)
+            if config.has_own_tables:
+                values = gate_tables.learned_values(self._points(middles), a)
+                slopes = gate_tables.slopes(middles)
+            else:
+                values = gate_tables.entries(middles, a) * gate_tables.scales(a, torch.float64)
+        made = values, slopes, gate_tables.cell_values(config.tanh_bits, config.tanh_fraction, a, dtype)
+        return tuple(None if each is None else each.to(array.step.device, dtype) for each in made)

@@ -36,6 +36,7 @@ class Loop:
     recurrent: torch.Tensor  #: (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage
     step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
     tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
+    slopes: torch.Tensor | None  #: (4, 2^N) of the gates, where they are not those at the tables' values
     cell_table: torch.Tensor | None  #: (2^T,) values of the cell's tanh
     state: tuple[torch.Tensor, torch.Tensor] | None  #: codes and cell (B, n); None: no hidden row driven at first
     noise: StepNoise
@@ -95,7 +96,7 @@ def kernel_sequence(kernel, voltages: torch.Tensor, loop: Loop):
     Values are there where they are the output.
     """
     hidden, cell = (None, None) if loop.state is None else loop.state
-    return Recurrence.apply(kernel, loop, voltages, loop.recurrent, loop.step, hidden, cell)
+    return Recurrence.apply(kernel, loop, voltages, loop.recurrent, loop.step, hidden, cell, loop.tables)
 
 
 def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
@@ -118,7 +119,7 @@ def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         product = torch.sigmoid(o) * torch.tanh(cell)
     else:
-        gates = gate_values(v, loop.step, loop.tables, config.adc_bits)
+        gates = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes)
         f, i, o, g = gates.unbind(-2)
         cell = cell_state(f, cell, i, g, config.cell_bits, config.cell_fraction)
         product = o * cell_tanh(cell, loop.cell_table, config.tanh_bits, config.tanh_fraction)

@@ -72,36 +72,47 @@ def adc_code(v: torch.Tensor, bits: int) -> torch.Tensor:
 
 class _Gates(EagerFunction):
     @staticmethod
-    def forward(ctx, v, step, tables, bits):
+    def forward(ctx, v, step, tables, slopes, bits):
         low, high = signed_range(bits)
         code = v.floor()
         inside = (code >= low) & (code <= high)
         code.clamp_(low, high)
         per_gate = code.unflatten(-1, (4, -1))
-        offsets = torch.arange(4, device=v.device)[:, None] * 2**bits - low
-        gates = tables.view(-1)[per_gate.long() + offsets]
-        ctx.save_for_backward(gates, inside, per_gate, step)
+        place = per_gate.long() + (torch.arange(4, device=v.device)[:, None] * 2**bits - low)
+        gates = tables.view(-1)[place]
+        ctx.bits = bits
+        learned = slopes is not None or ctx.needs_input_grad[2]
+        ctx.save_for_backward(gates, inside, per_gate, step, slopes, place if learned else None)
         return gates
 
     @staticmethod
     def backward(ctx, grad):
-        gates, inside, code, step = ctx.saved_tensors
-        slope = torch.cat([gates[..., :3, :] - gates[..., :3, :] ** 2, 1 - gates[..., 3:, :] ** 2], dim=-2)
+        gates, inside, code, step, slopes, place = ctx.saved_tensors
+        if slopes is None:
+            slope = torch.cat([gates[..., :3, :] - gates[..., :3, :] ** 2, 1 - gates[..., 3:, :] ** 2], dim=-2)
+        else:
+            slope = slopes.view(-1)[place]
         grad_z = grad * slope
-        grad_step = None
+        grad_step = grad_tables = None
         if ctx.needs_input_grad[1]:
             grad_step = (grad_z * (code + 0.5)).sum(dim=(0, 2))
-        return (grad_z * step[:, None]).flatten(-2) * inside, grad_step, None, None
+        if ctx.needs_input_grad[2]:
+            entries = grad.new_zeros(4 * 2**ctx.bits)
+            grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(4, -1)
+        return (grad_z * step[:, None]).flatten(-2) * inside, grad_step, grad_tables, None, None
 
 
-def gate_values(v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits: int) -> torch.Tensor:
+def gate_values(
+    v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits: int, slopes: torch.Tensor | None = None
+) -> torch.Tensor:
     """Gate activations of converter voltages.
 
     ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g; ``step`` (4,) the ADC steps in units of the
-    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. The slope is
-    that of sigmoid or tanh at the table's value; a code at either end passes a gradient, a clipped voltage does not.
+    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. ``slopes`` are the
+    gates' by code, without which they are those of sigmoid or tanh at the table's value. A code at either end passes
+    a gradient, a clipped voltage does not. An entry's gradient is the sum over where its code occurs.
     """
-    return _Gates.apply(v, step, tables, bits)
+    return _Gates.apply(v, step, tables, slopes, bits)
 
 
 class _Cell(EagerFunction):

@@ -45,6 +45,8 @@ def random_pair(seed: int):
         output=str(rng.choice(LSTM_OUTPUTS)),
         input_drive=int(rng.choice([1, 3, 8])),
         quantiser=str(rng.choice(["absmax", "lsq", "pact"])),
+        learn_tables=adc_bits != 32 and bool(rng.integers(0, 2)),
+        forget_ceiling=adc_bits != 32 and bool(rng.integers(0, 2)),
     )
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
     torch.manual_seed(seed)
@@ -54,6 +56,8 @@ def random_pair(seed: int):
         dac=float(rng.choice([0, 0.2])), drop=0.0 if redraw == "per_step" else float(rng.choice([0, 0.1])),
     )  # fmt: skip
     layers = [LstmArray(inputs, hidden, config, fast) for fast in (True, False)]
+    if config.learn_tables:
+        torch.nn.init.normal_(layers[0].table_shift, std=0.5)
     layers[1].load_state_dict(layers[0].state_dict())
     dropout = float(rng.choice([0, 0, 0.5, 0.3, 0.75]))
     for layer in layers:
@@ -161,6 +165,16 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
     ):
         with pytest.raises(RuntimeError, match=what):
             kernel().code_sums(codes, matrix, gain, bias)
+    steps, cells, entries = torch.ones(2, 1, 4), torch.ones(2, 1, 1), torch.ones(4, 16)
+    for slopes, learned, what in (
+        (entries.double(), False, "float32 on the CPU"),
+        (None, True, "slopes for learned tables"),
+    ):
+        with pytest.raises(RuntimeError, match=what):
+            kernel().lstm_backward(
+                steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None,
+                cells, None, cells, None, False, learned,
+            )  # fmt: skip
 
 
 BUILT_FOR = """

@@ -19,6 +19,24 @@ RULES = [
     ({"range_noise": 0.1}, "quantiser must be sawb where a weight range reckons with noise, not absmax"),
     ({"per_gate": 1}, "a range per gate must be true or false, not 1"),
     ({"learn_range": 1}, "learning of ADC ranges must be true or false, not 1"),
+    ({"learn_tables": 1}, "learning of gate tables must be true or false, not 1"),
+    ({"forget_ceiling": None}, "the forget gate's ceiling must be true or false, not None"),
+    (
+        {"learn_tables": True, "tables": "constant"},
+        "gate tables can be learned only where they are loaded, not constant",
+    ),
+    (
+        {"forget_ceiling": True, "tables": "constant"},
+        "gate tables can be given a ceiling only where they are loaded, not constant",
+    ),
+    (
+        {"learn_tables": True, "adc_bits": 32},
+        "gate tables can be learned only where ADCs have codes, not where they are float",
+    ),
+    (
+        {"forget_ceiling": True, "adc_bits": 32},
+        "gate tables can be given a ceiling only where ADCs have codes, not where they are float",
+    ),
     ({"activation_bits": 17}, "activation bits must be an integer from 2 to 16, not 17"),
     ({"cell_bits": 33}, "cell bits must be an integer from 4 to 32, not 33"),
     ({"cell_fraction": 32}, "cell fraction bits must be an integer from 0 to 31, not 32"),

@@ -38,6 +38,24 @@ def test_gates_have_the_slope_of_their_function_at_the_tables_value():
     assert torch.allclose(v.grad, torch.tensor([expected]))
 
 
+def test_slopes_of_their_own_and_the_gradient_of_every_entry():
+    """Two units a gate: f has one code twice, i a clipped voltage; by hand."""
+    tables, slopes = torch.rand(4, 4).requires_grad_(), torch.arange(1.0, 17.0).view(4, 4)
+    v = torch.tensor([[0.4, 0.7, -5.0, 1.2, -0.1, -1.3, 1.0, 0.2]], requires_grad=True)
+    step = torch.tensor([0.5, 0.25, 2.0, 1.0], requires_grad=True)
+    gates = gate_values(v, step, tables, 2, slopes)
+    entries = [[0, 2], [0, 2], [1, 0], [1, 3], [2, 1], [2, 0], [3, 3], [3, 2]]
+    assert gates.flatten().tolist() == [tables[gate, entry].item() for gate, entry in entries[:1] * 2 + entries[2:]]
+    by_gate = torch.tensor([1.0, 2, 4, 8, 16, 32, 64, 128])
+    (gates.flatten() * by_gate).sum().backward()
+    assert tables.grad.tolist() == [[0, 0, 3, 0], [4, 0, 0, 8], [32, 16, 0, 0], [0, 0, 128, 64]]
+    assert v.grad.tolist() == [
+        [1 * 3 * 0.5, 2 * 3 * 0.5, 0, 8 * 8 * 0.25, 16 * 10 * 2, 32 * 9 * 2, 64 * 16, 128 * 15]
+    ]
+    middle = [0.5 * 3 * 3, 5 * 4 * -1.5 + 8 * 8 * 1.5, 10 * 16 * -0.5 + 9 * 32 * -1.5, 16 * 64 * 1.5 + 15 * 128 * 0.5]
+    assert step.grad.tolist() == middle
+
+
 def test_cell_stops_gradients_where_it_saturates():
     f, c, i, g = (torch.tensor(v, requires_grad=True) for v in ([0.5, 1.0], [0.25, 0.9], [0.5, 0.9], [0.5, 0.9]))
     new = cell_state(f, c, i, g, 8, 7)

@@ -28,6 +28,9 @@ CASES = [
     {"quantiser": "lsq", "per_gate": True, "learn_range": True, "output": "value"},
     {"quantiser": "pact", "weight_bits": 2, "bias_rows": 0},
     {"quantiser": "pact", "per_gate": True, "learn_range": True, "input_drive": 2},
+    {"quantiser": "absmax", "learn_tables": True},
+    {"quantiser": "lsq", "learn_range": True, "learn_tables": True, "forget_ceiling": True, "adc_bits": 3},
+    {"quantiser": "absmax", "forget_ceiling": True},
 ]
 
 
@@ -50,12 +53,18 @@ class Case:
                 if hasattr(self.array, name):  # not where they began
                     parameter = getattr(self.array, name)
                     parameter += torch.linspace(-0.5, 0.2, len(parameter))
+            if self.config.learn_tables:
+                shift = rng.normal(size=self.array.table_shift.shape) * 0.6
+                self.array.table_shift.copy_(torch.from_numpy(shift))
         shared = ("dac_bits", "weight_bits", "adc_bits", "bias_rows", "output", "input_drive", *EXACT)
         fields = {name: getattr(self.config, name) for name in shared}
         self.layer = LstmLayer(inputs=m, hidden=n, adcs=4, **fields)
         self.made = oracle.integers(
             self.cells.astype(float), self.alpha(), self.steps(), self.config.dac_bits, self.config.weight_bits
         )
+        if self.config.learn_tables:
+            self.made.moved = self.array.table_shift.detach().double().numpy()
+        self.made.ceiling = self.config.forget_ceiling
 
     def alpha(self) -> np.ndarray:
         """(4,) by gate, from the cells by the definition of the quantiser."""
@@ -88,6 +97,7 @@ def test_integers_outputs_and_gradients_of_training(fields, fast):
     assert np.array_equal(data.weights, made.codes)
     assert (data.mult.tolist(), data.shift.tolist()) == (made.mult.tolist(), made.shift.tolist())
     assert array.real_steps().numpy() == pytest.approx(made.step, rel=1e-6)
+    assert np.array_equal(data.tables, oracle.network(layer, made).layers[0].tables)
 
     trace = oracle.forward(layer, made, case.x)
     x = torch.from_numpy(case.x).float().requires_grad_()
@@ -124,6 +134,9 @@ def test_integers_outputs_and_gradients_of_training(fields, fast):
         assert array.log_alpha.grad.numpy() == pytest.approx(grad, rel=2e-3, abs=1e-4)
     if case.config.learn_range:
         assert array.log_step.grad.numpy() == pytest.approx(want.log_step, rel=1e-3, abs=1e-3)
+    if case.config.learn_tables:
+        assert (want.shift != 0).mean() > 0.8
+        assert array.table_shift.grad.numpy() == pytest.approx(want.shift, rel=1e-4, abs=1e-5)
 
 
 def test_every_mask_is_met():

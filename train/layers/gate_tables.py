@@ -1,0 +1,60 @@
+"""Tables of an LSTM's gates in training: sigmoid and tanh at the pre-activations that the ADC's codes stand for.
+
+A code stands for the middle of its step. Learning moves these points, so that every entry stays a value of sigmoid
+or tanh, and with it legal in the image.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+
+from ...model.tables import cell_tanh_table, gate_tables
+
+sigmoid_tables = lru_cache(maxsize=64)(gate_tables)
+
+
+def middles(steps: torch.Tensor, adc_bits: int) -> torch.Tensor:
+    """(4, 2^N) float64: pre-activations in the middle of the ADC steps (4,)."""
+    codes = torch.arange(-(2 ** (adc_bits - 1)), 2 ** (adc_bits - 1), dtype=torch.float64) + 0.5
+    return codes * steps.double()[:, None]
+
+
+def with_ceiling(points: torch.Tensor, bits: int) -> torch.Tensor:
+    """``points`` with the forget gate's last entry (2^A - 1)/2^A, the largest, unless it is there already."""
+    points = points.clone()
+    points[0, -1].clamp_(min=math.log(2**bits - 1))
+    return points
+
+
+def entries(points: torch.Tensor, bits: int) -> torch.Tensor:
+    """:func:`ohmgate.model.tables.gate_entries` in torch, fast enough for every batch and every width."""
+    unsigned = (torch.sigmoid(points[:3]) * 2**bits + 0.5).floor_().clamp_(max=2**bits - 1)
+    top = 2 ** (bits - 1)
+    magnitude = (torch.tanh(points[3:].abs()) * top + 0.5).floor_().clamp_(max=top - 1)
+    return torch.cat([unsigned, magnitude.copysign(points[3:])])
+
+
+def scales(bits: int, dtype: torch.dtype) -> torch.Tensor:
+    """(4, 1): what an entry's 1 is worth in each gate."""
+    return torch.tensor([2.0**-bits] * 3 + [2.0 ** (1 - bits)], dtype=dtype)[:, None]
+
+
+def learned_values(points: torch.Tensor, bits: int) -> torch.Tensor:
+    """Values of the entries, with the gradient of sigmoid and tanh: the largest entry keeps it, or it would stay."""
+    real = torch.cat([torch.sigmoid(points[:3]), torch.tanh(points[3:])])
+    rounded = entries(points.detach(), bits) * scales(bits, points.dtype)
+    return real + (rounded - real).detach()
+
+
+def slopes(points: torch.Tensor) -> torch.Tensor:
+    """(4, 2^N): of sigmoid and tanh at ``points``."""
+    sigmoid, tanh = torch.sigmoid(points[:3]), torch.tanh(points[3:])
+    return torch.cat([sigmoid * (1 - sigmoid), 1 - tanh * tanh])
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # or a training after an inference could not use it
+def cell_values(tanh_bits: int, tanh_fraction: int, bits: int, dtype: torch.dtype) -> torch.Tensor:
+    """(2^T,) of the table of the cell's tanh."""
+    return torch.from_numpy(cell_tanh_table(tanh_bits, tanh_fraction, bits)).to(dtype) * 2.0 ** (1 - bits)

@@ -60,7 +60,7 @@ def design_protocol(
     first, quantiser = design.layers[0], chosen.pop("quantiser", "sawb")
     bits = (FLOAT, FLOAT) if floating else (first.weight_bits, first.dac_bits)
     usual = language_protocol(task, bits, seed, noise)
-    ranges = {"quantiser": quantiser, "range_noise": noise.weight if quantiser == "sawb" else 0.0}
+    ranges: dict[str, Any] = {"quantiser": quantiser, "range_noise": noise.weight if quantiser == "sawb" else 0.0}
     quant = quant_config(first, floating, learn_range=not floating, **ranges)
     return replace(
         usual,

@@ -264,7 +264,7 @@ def _config(config: QuantConfig | None, fields: dict, bias: bool) -> QuantConfig
     if unknown:
         raise DesignError(f"a quantised layer has no option {unknown[0]!r}")
     config = check_config(config) or QuantConfig(**fields)
-    return config if bias else QuantConfig(**{**vars(config), "bias_rows": 0})
+    return config if bias else replace(config, bias_rows=0)
 
 
 def _bits(config: QuantConfig) -> str:

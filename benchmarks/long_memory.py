@@ -43,6 +43,7 @@ TABLES = {
     "ceiling, fixed range": {"learn_range": False, "forget_ceiling": True},
     "learned from the ceiling, fixed range": {"learn_range": False, "learn_tables": True, "forget_ceiling": True},
 }
+ACTIVATION_BITS = 8
 CASE = ("task", "steps", "tables", "seed")  #: what a run is known by
 
 
@@ -69,13 +70,13 @@ def order(count: int, steps: int, rng: np.random.Generator) -> Sequences:
 def dataset_of(task: str, steps: int, options: argparse.Namespace) -> SequenceDataset:
     rng = np.random.default_rng(0)
     make = {"adding": adding, "order": order}[task]
-    parts = [make(count, steps, rng) for count in (options.sequences, 2000)]
-    return SequenceDataset(task, *parts, () if task == "adding" else ("XX", "XY", "YX", "YY"))
+    training, test = make(options.sequences, steps, rng), make(2000, steps, rng)
+    return SequenceDataset(task, training, test, () if task == "adding" else ("XX", "XY", "YX", "YY"))
 
 
 def design_of(dataset: SequenceDataset, hidden: int) -> Design:
     channels, outputs = dataset.train.features.shape[2], len(dataset.classes) or dataset.train.labels.shape[1]
-    lstm = LstmLayer(inputs=channels, hidden=hidden, adcs=4)
+    lstm = LstmLayer(inputs=channels, hidden=hidden, adcs=4, activation_bits=ACTIVATION_BITS)
     head = DenseLayer(inputs=hidden, outputs=outputs, adcs=outputs, adc_bits=8, output="codes", emit="end")
     return Design(dataset.name, (lstm, head))
 
@@ -90,12 +91,14 @@ def run(dataset: SequenceDataset, tables: str, seed: int, options: argparse.Name
     score = result.scores["rmse"] ** 2 if dataset.has_values else result.accuracy
     found = {"tables": tables, "seed": seed, "score": score, "seconds": round(time.process_time() - start, 1)}
     if result.network is not None:
-        found["forget"] = int(result.network.layers[0].tables[0].max()) / 2 ** design.layers[0].activation_bits
+        tables_found = result.network.layers[0].tables
+        assert tables_found is not None, "an LSTM has tables"
+        found["forget"] = int(tables_found[0].max()) / 2**ACTIVATION_BITS
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=("adding", "order"), default=["adding", "order"])
     parser.add_argument("--steps", type=int, nargs="+", default=[150, 300])
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))

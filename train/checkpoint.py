@@ -2,7 +2,7 @@
 
 import errno
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,6 +39,8 @@ class State:
                 if optimiser is not None:
                     moments = {k: self.tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
                     optimiser.state[value] = moments
+            for name, value in model.named_buffers():
+                value.copy_(self.tensors.get(f"buffer.{name}", value))
 
 
 def save(
@@ -49,8 +51,9 @@ def save(
 
 
 def trained_tensors(model: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, torch.Tensor]:
-    """Weights and moments by name, as :meth:`State.restore` takes them."""
+    """Weights, ranges that are not learned, and moments by name, as :meth:`State.restore` takes them."""
     tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
+    tensors |= {f"buffer.{name}": value.contiguous() for name, value in model.named_buffers()}
     for name, value in model.named_parameters():
         for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam.{name}.{key}"] = moment
@@ -68,26 +71,22 @@ def write(path: str | Path, tensors: dict[str, torch.Tensor], content: dict) -> 
             raise OSError(errno.EIO, str(error)) from None
 
 
-def load(path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, host: dict) -> int:
-    """Restore the state and return the number of finished epochs; 0 where there is no file.
+def state_of(path: str | Path, run: dict, known: str | None = None) -> State | None:
+    """The state of ``run``'s training; None where there is no file.
 
-    A file without ``host`` gets it. Raises :class:`DesignError` for a file of another run or no checkpoint.
+    ``known`` is the data set's name where a checkpoint of before that has it in place of the content is as good.
+    Raises :class:`DesignError` for a file of another run or no checkpoint.
     """
     path = Path(path)
     if not path.exists():
-        return 0
-    state = state_of(path, run)
-    state.restore(model, optimiser)
-    if state.host is None:
-        save(path, model, optimiser, run, host, state.epoch)
-    return state.epoch
-
-
-def state_of(path: Path, run: dict) -> State:
-    """The state of ``run``'s training. Raises :class:`DesignError` for a file of another run or no checkpoint."""
-    state = read_state(path)
-    if state.run != json.loads(json.dumps(run)):
+        return None
+    state, run = read_state(path), json.loads(json.dumps(run))
+    if known is not None and state.run["dataset"] == known:
+        state = replace(state, run=state.run | {"dataset": run["dataset"]})
+    if state.run | {"dataset": None} != run | {"dataset": None}:
         raise DesignError(f"checkpoint {path.name!r} must belong to this run, but its configuration differs")
+    if state.run != run:
+        raise DesignError(f"checkpoint {path.name!r} must belong to these data, but was trained on others")
     return state
 
 

@@ -1,6 +1,6 @@
 """Everything that decides a training besides design and data."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from ..model.formats import check_boolean, check_choice, check_integer, check_number
 from ..model.records import from_table, store
@@ -11,6 +11,8 @@ LATER = (
     "range_noise",
     "learn_tables",
     "forget_ceiling",
+    "float_epochs",
+    "noise_ramp",
 )  #: fields of a configuration that runs of before do not have
 INTEGERS = (("seed", 0, 2**31 - 1), ("epochs", 1, 100000), ("batch", 1, 100000))  #: names, lowest, highest
 NUMBERS = (
@@ -20,6 +22,8 @@ NUMBERS = (
     ("clip_norm", 1e-6, 1e6),
     ("deviations", 0.1, 100),
     ("range_noise", 0, 1000),
+    ("float_epochs", 0, 0.99),
+    ("noise_ramp", 0, 1),
 )
 
 
@@ -43,6 +47,8 @@ class TrainConfig:
     learn_range: bool = False  #: train ADC ranges, too
     learn_tables: bool = False  #: train the entries of gate tables, too
     forget_ceiling: bool = False  #: start with the largest entry at the end of the forget gate's table
+    float_epochs: float = 0.0  #: share of the epochs that are trained in float, before the others quantised
+    noise_ramp: float = 0.0  #: share of the epochs, then, in which the noise of training grows to its size
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
 
@@ -56,6 +62,19 @@ class TrainConfig:
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
+
+    @property
+    def floats(self) -> int:
+        """Epochs that a quantised run trains in float, fewer than all."""
+        return 0 if self.floating else int(self.float_epochs * self.epochs + 1e-9)
+
+    def noise_at(self, done: float) -> Noise:
+        """Noise of training after ``done`` (0..1) of a run; drop-connect does not grow."""
+        since = done - self.floats / self.epochs
+        if since >= self.noise_ramp:
+            return self.train_noise
+        share, full = max(since, 0.0) / self.noise_ramp, self.train_noise
+        return replace(full, adc=full.adc * share, weight=full.weight * share, dac=full.dac * share)
 
     def to_dict(self) -> dict:
         """What checkpoints and run folders know a run by; fields that came later are left out at their default."""

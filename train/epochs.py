@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from ..model.metrics import is_values
 from .data.sequences import Sequences
+from .layers.whole_model import arrays_of
 from .network import DesignNetwork
 
 
@@ -34,12 +35,16 @@ def run_epoch(model: DesignNetwork, optimiser, tensors, config, epoch: int) -> f
     batches = order.split(config.batch)
     total = 0.0
     for number, index in enumerate(batches):
+        done = (epoch + number / len(batches)) / config.epochs
+        if config.noise_ramp and not model.floating:
+            for array in arrays_of(model):
+                array.train_noise = config.noise_at(done)
         x = inputs[index, : int(lengths[index].max())]
         if config.input_noise:
             x = x + config.input_noise * torch.randn(x.shape, generator=generator)
         loss = _loss(model(x, lengths[index]), labels[index], lengths[index], config)
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * schedule((epoch + number / len(batches)) / config.epochs)
+            group["lr"] = config.learning_rate * schedule(done)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)

@@ -65,4 +65,6 @@ def gentle(config: TrainConfig) -> TrainConfig:
         config,
         epochs=max(1, round(config.epochs * EPOCHS)),
         learning_rate=config.learning_rate * LEARNING_RATE,
+        float_epochs=0.0,
+        noise_ramp=0.0,
     )

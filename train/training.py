@@ -14,10 +14,11 @@ from ..model.formats import DesignError
 from ..model.network import Network
 from . import checkpoint as checkpoints
 from .config import TrainConfig
-from .data.datasets import SequenceDataset
+from .data.datasets import CONTENTS, SequenceDataset
 from .epochs import run_epoch, tensors_of
 from .evaluation import predict, scores_of
 from .network import DesignNetwork
+from .warm import continued, float_twin, quantise, typical
 
 Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
 
@@ -73,26 +74,36 @@ def fit(
     with single_thread():
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
-        optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        run = {
-            "design": model.design.to_dict(),
-            "dataset": dataset.checksum or dataset.name,
-            "config": config.to_dict(),
-        }
         host = _host(dataset, config)
-        start = 0 if checkpoint is None else checkpoints.load(checkpoint, model, optimiser, run, host)
+        run = {"design": model.design.to_dict(), "dataset": dataset.content, "config": config.to_dict()}
+        state = None if checkpoint is None else checkpoints.state_of(checkpoint, run, _known(dataset))
+        done = 0 if state is None else state.epoch
+        now = model if done > config.floats or not config.floats else float_twin(model)  # what is trained
+        optimiser = torch.optim.Adam(now.parameters(), lr=config.learning_rate)
+        if state is not None:
+            state.restore(now, optimiser)
+            if state.host is None:
+                checkpoints.save(checkpoint, now, optimiser, run, host, done)
         tensors = tensors_of(dataset.train, host)
         losses = []
-        for epoch in range(start, config.epochs):
-            losses.append(run_epoch(model, optimiser, tensors, config, epoch))
+        for epoch in range(done, config.epochs):
+            if now is not model and epoch == config.floats:
+                quantise(model, now, *typical(*tensors[:2]))
+                optimiser, now = continued(optimiser, now, model, config.learning_rate), model
+            losses.append(run_epoch(now, optimiser, tensors, config, epoch))
             if checkpoint is not None:
-                checkpoints.save(checkpoint, model, optimiser, run, host, epoch + 1)
+                checkpoints.save(checkpoint, now, optimiser, run, host, epoch + 1)
             if progress is not None:
                 progress(epoch + 1, config.epochs, losses[-1])
         network = None if config.floating else model.export(**host)
-        model.set_noise(seed=config.seed)
+        model.set_noise(train=None if config.floating else config.train_noise, seed=config.seed)
         predictions = predict(model, dataset.test, host)
     return TrainResult(config, model, network, tuple(losses), predictions, scores_of(dataset.test, predictions))
+
+
+def _known(dataset: SequenceDataset) -> str | None:
+    """The name of a data set of the package, where it is unchanged."""
+    return dataset.name if CONTENTS.get(dataset.name) == dataset.content else None
 
 
 def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:

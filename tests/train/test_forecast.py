@@ -98,14 +98,16 @@ def test_values_are_learned_and_repeat_to_the_bit():
     assert np.array_equal(train(design("end"), data, config).predictions, result.predictions)
 
 
-def test_a_checkpoint_belongs_to_the_files_content(tmp_path):
+def test_a_checkpoint_belongs_to_the_content_of_the_data(tmp_path):
     config = replace(FORECAST, epochs=1)
-    train(design("end"), dataset("end", checksum="aa"), config, checkpoint=tmp_path / "kept")
-    train(
-        design("end"), replace(dataset("end", checksum="aa"), name="moved.npz"), config, checkpoint=tmp_path / "kept"
-    )
-    with pytest.raises(DesignError, match="must belong to this run, but its configuration differs$"):
-        train(design("end"), dataset("end", checksum="bb"), config, checkpoint=tmp_path / "kept")
+    train(design("end"), dataset("end"), config, checkpoint=tmp_path / "kept")
+    moved = replace(dataset("end", checksum="aa"), name="moved.npz")
+    assert train(design("end"), moved, config, checkpoint=tmp_path / "kept").losses == ()
+    for other in (dataset("end", seed=1), replace(dataset("end"), outputs=("sum in m", "depth in m"))):
+        with pytest.raises(
+            DesignError, match="^checkpoint 'kept' must belong to these data, but was trained on others$"
+        ):
+            train(design("end"), other, config, checkpoint=tmp_path / "kept")
 
 
 @pytest.mark.parametrize(

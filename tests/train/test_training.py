@@ -266,6 +266,22 @@ def test_an_older_checkpoint_gets_what_it_lacks_without_training(tmp_path):
     assert trained_network(path) == trained.network
 
 
+def test_a_checkpoint_of_before_is_gone_on_with_where_its_name_says_the_data(tmp_path):
+    path, config = tmp_path / "kept", replace(CONFIG, epochs=1)
+    train(DESIGN, VOWELS, config, checkpoint=path)
+    content, tensors = checkpoint.read(path)
+    for name, data in (("vowels", VOWELS), ("vowels", SMALL), ("har", VOWELS), ("aa", replace(SMALL, checksum="aa"))):
+        content["run"]["dataset"] = name
+        checkpoint.write(path, tensors, content)
+        if data is VOWELS and name == "vowels":
+            assert train(DESIGN, data, config, checkpoint=path).losses == ()
+            continue
+        with pytest.raises(
+            DesignError, match="^checkpoint 'kept' must belong to these data, but was trained on others$"
+        ):
+            train(DESIGN, data, config, checkpoint=path)
+
+
 def test_checkpoint_sentences(tmp_path):
     path = tmp_path / "run.safetensors"
     train(DESIGN, SMALL, replace(CONFIG, epochs=1), checkpoint=path)

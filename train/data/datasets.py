@@ -13,6 +13,10 @@ from .own import own_dataset
 from .sequences import SequenceDataset, Sequences
 
 DATASETS = ("vowels", "har")
+CONTENTS = {
+    "vowels": "c2bb279c3ecb243931f06b4f727becaf8e42cf96033dc4a64d2784a8a8192377",
+    "har": "b9d0153871fcc037c0e48eba3365f4bc537d3ecb8b42104e3fb04d65fd676cfa",
+}  #: their :attr:`SequenceDataset.content`
 TEXTS = ("names", "ptb")  #: to learn the next token of (:mod:`.corpora`)
 
 

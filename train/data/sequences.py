@@ -1,6 +1,7 @@
 """Sequences with what is right for each: a class, or values to forecast; and a data set of them."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from ...model.formats import DesignError
 from ...model.metrics import is_values, valid_steps
 from .check import check_classes, check_same_values, check_sequences, check_values
+from .content import content_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,12 @@ class SequenceDataset:
         """Are the labels values to forecast?"""
         return not self.classes and is_values(self.train.labels)
 
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 of all arrays of both sets and of the names of classes or outputs: what a checkpoint is of."""
+        parts = [(data.features, data.lengths, data.labels, data.groups) for data in (self.train, self.test)]
+        return content_hash([array for part in parts for array in part], (self.classes, self.outputs))
+
     def input_range(self, deviations: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
         """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.
 
@@ -109,7 +117,7 @@ class SequenceDataset:
         return replace(self, train=self.train.take(train), test=self.train.take(test))
 
     def _last_groups(self, groups: np.ndarray, fraction: float) -> list[Any]:
-        """Those of ``groups`` (B,) to hold back: the last ones, without any that has a class's last sequences in the training set.
+        """Those of ``groups`` (B,) to hold back: the last ones, but none without which the others lack a class.
 
         Then, for each class that they lack, the last other group that has it and may be held back, too.
         """

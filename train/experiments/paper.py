@@ -1,6 +1,5 @@
 """The paper's experiments as grids of trials, and the full-protocol run of one trial (docs/sweeps.md)."""
 
-import math
 import os
 import platform
 import time
@@ -16,7 +15,6 @@ import torch
 from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
 from ...model.records import from_table
-from ..calibrate import calibrate
 from ..config import TrainConfig
 from ..data import corpora
 from ..data.datasets import data_file, har
@@ -26,12 +24,12 @@ from ..language.config import LanguageConfig
 from ..language.descent import epoch_note
 from ..language.names import train_names
 from ..language.words import train_words
-from ..layers.array import ArrayModule
 from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
 from ..network import DesignNetwork
 from ..recipe import PROTOCOLS
 from ..training import single_thread, train
+from ..warm import quantise
 from .reports import reporter
 
 TASKS = ("har", "ptb", "names")
@@ -259,16 +257,7 @@ def _quantised_after(floating: DesignNetwork, design: Design, data, config: Trai
     picked = data.train.take(np.arange(0, len(data.train), max(1, len(data.train) // 256)))
     inputs = torch.from_numpy((picked.features * scale + offset).astype(np.float32)).clamp(-1, 1)
     model = DesignNetwork(design)
-    arrays = [layer for layer in model.layers if isinstance(layer, ArrayModule)]
-    with torch.no_grad():
-        for array, source in zip(arrays, floating.layers):
-            array.cells.copy_(source.cells)
-        if design.layers[0].function == "relu":  # bring its outputs to -1..1: the LSTM's rows undo it exactly
-            outputs = floating.eval().layers[0](inputs.transpose(0, 1))
-            largest = max(float(np.percentile(outputs.numpy(), 99.9)), math.ulp(1.0))
-            arrays[0].cells /= largest
-            arrays[1].cells[: arrays[1].inputs] *= largest
-    calibrate(model, lambda: model.eval()(inputs))
+    quantise(model, floating, inputs, torch.from_numpy(picked.lengths))
     return float(
         (predict(model, data.test, {"input_scale": scale, "input_offset": offset}) == data.test.labels).mean()
     )

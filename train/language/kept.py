@@ -30,8 +30,8 @@ class KeptTraining:
             return
         assert model.design is not None
         self._run = {"design": model.design.to_dict(), "dataset": task, "config": asdict(model.config)}
-        if self._file.exists():
-            state = checkpoint.state_of(self._file, self._run)
+        state = checkpoint.state_of(self._file, self._run)
+        if state is not None:
             state.restore(model, optimiser)
             self.epochs = list(state.epochs)
             torch.set_rng_state(state.tensors["random.torch"])

@@ -1,10 +1,13 @@
 """The data that come with the package, and what is derived from them."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train.data.datasets import load_dataset, padded
+from ohmgate.train.data.datasets import CONTENTS, load_dataset, padded
 from ohmgate.train.data.sequences import SequenceDataset, Sequences
 
 
@@ -107,6 +110,42 @@ def test_values_of_one_sequence_cannot_be_split(groups):
         DesignError, match=f"^own must have {part} to hold back for validation that leaves some to the training set, "
     ):
         SequenceDataset("own", data, data, ()).validation()
+
+
+def test_content_is_all_that_a_training_sees_and_nothing_else():
+    data = labelled([0, 1, 0, 1], ["p", "q", "q", "p"])
+    content, part = data.content, data.train
+    assert len(content) == 64
+    for same in (
+        replace(data, name="moved", checksum="ff"),
+        replace(
+            data, train=replace(part, features=part.features.astype(">f4"), labels=np.asfortranarray(part.labels))
+        ),
+        replace(data, train=replace(part, groups=np.array(["p", "q", "q", "p"], dtype=object))),
+    ):
+        assert same.content == content
+    changed = [replace(data, classes=("a", "c")), data.validation(0.5)]
+    for change in (
+        {"features": part.features + np.float32([[[0]], [[0]], [[1e-6]], [[0]]])},
+        {"features": part.features.astype(np.float64)},
+        {"labels": part.labels[::-1].copy()},
+        {"groups": np.array(["p", "q", "q", "q"])},
+        {"groups": None},
+    ):
+        changed += [replace(data, train=replace(part, **change)), replace(data, test=replace(part, **change))]
+    assert len({content, *(other.content for other in changed)}) == 1 + len(changed)
+    longer = Sequences(np.zeros((2, 3, 1), np.float32), np.array([3, 3]), np.array([0, 1]))
+    other = replace(longer, lengths=np.array([3, 2]))
+    wider = replace(longer, features=np.zeros((2, 1, 3), np.float32), lengths=np.array([1, 1]))
+    sets = [SequenceDataset("own", one, one, ("a", "b")) for one in (longer, other, wider)]
+    assert len({one.content for one in sets}) == 3
+
+
+def test_contents_of_the_packages_data_are_known():
+    """By which a checkpoint that knows them by name is accepted."""
+    assert load_dataset("vowels").content == CONTENTS["vowels"]
+    if "OHMGATE_DATA" in os.environ:
+        assert load_dataset("har").content == CONTENTS["har"]
 
 
 def test_padding():

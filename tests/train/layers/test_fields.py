@@ -47,7 +47,8 @@ ENDS = [
     (TrainConfig, "epochs", 1, 100000), (TrainConfig, "batch", 1, 100000), (TrainConfig, "seed", 0, 2**31 - 1),
     (TrainConfig, "learning_rate", 0.0, 10.0), (TrainConfig, "label_smoothing", 0.0, 0.9),
     (TrainConfig, "input_noise", 0.0, 100.0), (TrainConfig, "clip_norm", 1e-6, 1e6), (TrainConfig, "deviations", 0.1, 100.0),
-    (TrainConfig, "range_noise", 0.0, 1000.0), (Noise, "adc", 0.0, 1000.0), (Noise, "weight", 0.0, 1000.0),
+    (TrainConfig, "range_noise", 0.0, 1000.0), (TrainConfig, "float_epochs", 0.0, 0.99), (TrainConfig, "noise_ramp", 0.0, 1.0),
+    (Noise, "adc", 0.0, 1000.0), (Noise, "weight", 0.0, 1000.0),
     (Noise, "dac", 0.0, 1000.0), (Noise, "drop", 0.0, 0.999),
 ]  # fmt: skip
 
@@ -74,6 +75,6 @@ def test_numbers_of_numpy_become_pythons_so_that_files_have_the_same_bytes(part)
         given = replace(part, **whole, **{name: kind(0.5) for name in real})
         plain = replace(part, **dict.fromkeys(whole, 3), **dict.fromkeys(real, 0.5))
         assert json.dumps(asdict(given)) == json.dumps(asdict(plain))
-    for name in set(real) - {"drop", "label_smoothing", "dropout"}:
+    for name in set(real) - {"drop", "label_smoothing", "dropout", "float_epochs", "validation"}:
         assert json.dumps(getattr(replace(part, **{name: np.uint8(1)}), name)) == "1.0"
         assert json.dumps(getattr(replace(part, **{name: 1}), name)) == "1.0"

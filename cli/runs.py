@@ -3,7 +3,7 @@
 config.json    design, data set, training settings      <design>.image   programming image
 results.json   accuracies, what clips, their units      verilog/         generated Verilog, headers, documents
 checkpoints/   one file for each seed                   simulation/      build and records of co-simulations
-plots/         codes of each seed's network             traces/, report.html   (of a demo)
+plots/         codes and curves of each seed            traces/, report.html   (of a demo)
 """
 
 import hashlib
@@ -26,12 +26,13 @@ CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 def start(folder: Path, config: dict[str, Any]) -> None:
     """Note a run's configuration in ``folder``. Raises :class:`DesignError` if another run lives there."""
     path = folder / CONFIG
+    more = f", with --start {folder} to begin with these weights"
     config = json.loads(json.dumps(config))
     if path.exists():
         for name, there, here in _changes(read_config(folder), config):
             raise DesignError(
                 f"run folder {str(folder)!r} belongs to another run, whose {name} is {there}, not {here}; "
-                "choose another folder"
+                f"choose another folder{more if name == 'train.epochs' else ''}"
             )
     else:
         write_json(path, config)
@@ -64,7 +65,25 @@ def data_identity(dataset: str, checksum: str, folder: Path) -> dict[str, str]:
     """What a configuration says of a data set: a user's file by its path from the run folder, and its SHA-256."""
     if not checksum:
         return {"dataset": dataset}
-    return {"dataset": os.path.relpath(Path(dataset).resolve(), folder.resolve()), "data_sha256": checksum}
+    return {"dataset": relative(Path(dataset), folder), "data_sha256": checksum}
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path of a file from a run folder, which may move together with it."""
+    return os.path.relpath(path.resolve(), folder.resolve())
+
+
+def start_of(start: Path | None, name: str) -> Path | None:
+    """The checkpoint that the training ``name`` begins with: ``start`` itself, or a run folder's of that name.
+
+    Raises :class:`DesignError` where the run folder has none.
+    """
+    if start is None or not start.is_dir():
+        return start
+    file = start / CHECKPOINTS / f"{name}.safetensors"
+    if not file.exists():
+        raise DesignError(f"run folder {str(start)!r} must have the checkpoint {name!r} to start from, but has none")
+    return file
 
 
 def read_dataset(folder: Path) -> str | None:

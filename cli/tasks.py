@@ -1,7 +1,7 @@
 """What ``train`` learns: classes or values of sequences, or the next token of a text."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.formats import DesignError
-from ..report.results import UNITS
+from ..model.metrics import confusion_counts, recalls, rmse_by_output
+from ..report.results import TRAINING_UNITS, UNITS
 
 if TYPE_CHECKING:
     from ..train.usage import CodeUsage
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
 HISTOGRAM = 512  #: sequences that histograms of codes are of, at most
 SEEDED = ("seed", "floating")  #: fields of a configuration in which the trainings of a run folder differ
 Progress = Callable[[int, int, str], None]  #: parts done, of all, what the last one gave
-Trained = tuple[dict[str, float], "list[CodeUsage] | None"]  #: scores by name; codes of a quantised network
+UNEVEN = 4  #: times the smallest class of a test set, from which on the largest one hides it
+FEW = 64  #: classes of which results.json has recall and confusion, at most
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave."""
+
+    scores: dict[str, float]  #: by name
+    usage: "list[CodeUsage] | None"  #: codes of a quantised network
+    more: dict[str, Any]  #: further parts of results.json, by their keys
 
 
 def dataset_of(design: Design, given: str | None) -> str:
@@ -57,38 +68,66 @@ class SequenceTask:
 
         self.design, self.dataset = design, load_dataset(dataset, data)
         self.name, self.checksum = self.dataset.name, self.dataset.checksum
-        scores = ("rmse", "mae") if self.dataset.has_values else ("accuracy",)
-        self.units = {name: UNITS[name] for name in (*scores, "clipped")}  #: of the scores, by name
+        values = self.dataset.has_values
+        self.scores = ("rmse", "mae") if values else ("accuracy", "balanced_accuracy")
+        self.more = ("rmse_by_output",) if values else ("recall", "confusion") * (len(self.dataset.classes) <= FEW)
+        self.units = {
+            name: TRAINING_UNITS[name] for name in (*self.scores, *self.more, "epochs", "clipped")
+        }  #: by name
         check_fit(design, self.dataset)
 
     def config(self, seed: int, floating: bool, protocol: dict[str, Any], noise: dict[str, Any]):
         """The data set's protocol with what was given."""
         from ..train.recipe import usual_config
+        from ..train.training import check_training
 
         usual, chosen = usual_config(self.dataset), dict(protocol)
         drawn = replace(usual.train_noise, **noise)
         if chosen.get("quantiser") == "sawb":
             chosen["range_noise"] = drawn.weight
-        return replace(usual, seed=seed, floating=floating, train_noise=drawn, **chosen)
+        config = replace(usual, seed=seed, floating=floating, train_noise=drawn, **chosen)
+        check_training(self.dataset, config)
+        return config
 
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""
         return {name: value for name, value in config.to_dict().items() if name not in SEEDED}
 
-    def train(self, config, checkpoint: Path, progress: Progress) -> Trained:
-        """Train, or go on."""
+    def train(self, config, checkpoint: Path, progress: Progress, start: Path | None) -> Trained:
+        """Train, or go on; begin with the weights of the checkpoint ``start``."""
         from ..train.training import train
         from ..train.usage import usage_of_sequences
 
-        def told(done: int, total: int, loss: float) -> None:
-            progress(done, total, f"loss {loss:.4f}" + " nats" * (not self.dataset.has_values))
+        def told(done: int, total: int, epoch) -> None:
+            note = f"loss {epoch.loss:.4f}" + " nats" * (not self.dataset.has_values)
+            if epoch.validation_score is not None:
+                note += f", validation {self.score_in_words(epoch.validation_score)}"
+            progress(done, total, note)
 
-        result = train(self.design, self.dataset, config, checkpoint=checkpoint, progress=told)
+        result = train(self.design, self.dataset, config, start=start, checkpoint=checkpoint, progress=told)
+        more = {"epochs": [asdict(epoch) for epoch in result.epochs], **self._details(result.predictions)}
         network, test = result.network, self.dataset.test
         if network is None:
-            return result.scores, None
+            return Trained(result.scores, None, more)
         looked_at = test.take(np.linspace(0, len(test) - 1, min(HISTOGRAM, len(test))).astype(int))
-        return result.scores, usage_of_sequences(result.model, looked_at, network.input_scale, network.input_offset)
+        usage = usage_of_sequences(result.model, looked_at, network.input_scale, network.input_offset)
+        return Trained(result.scores, usage, more)
+
+    def _details(self, predictions: np.ndarray) -> dict[str, Any]:
+        """How good each class or output is."""
+        test = self.dataset.test
+        if self.dataset.has_values:
+            found = rmse_by_output(predictions, test.labels, test.lengths).tolist()
+            return {"rmse_by_output": dict(zip(self.dataset.outputs or map(str, range(len(found))), found))}
+        if not self.more:
+            return {}
+        counts = confusion_counts(predictions, test.labels, len(self.dataset.classes))
+        shares = [None if np.isnan(share) else share for share in recalls(counts).tolist()]
+        return {"recall": dict(zip(self.dataset.classes, shares)), "confusion": counts.tolist()}
+
+    def score_in_words(self, score: float) -> str:
+        """Accuracy or RMSE."""
+        return f"RMSE {score:.4g}" if self.dataset.has_values else f"accuracy {100 * score:.2f} %"
 
     def told(self, scores: dict[str, float]) -> str:
         """A training's scores in words."""
@@ -97,7 +136,11 @@ class SequenceTask:
             return (
                 f"test RMSE {scores['rmse']:.4g}, MAE {scores['mae']:.4g} (the values' own deviation {deviation:.4g})"
             )
-        return f"test accuracy {100 * scores['accuracy']:.2f} %"
+        sizes = np.bincount(self.dataset.test.labels, minlength=len(self.dataset.classes))
+        said = f"test {self.score_in_words(scores['accuracy'])}"
+        if sizes.max() <= UNEVEN * sizes.min():
+            return said
+        return f"{said}, mean of the classes {100 * scores['balanced_accuracy']:.2f} %"
 
 
 class TextTask:
@@ -109,14 +152,20 @@ class TextTask:
 
         self.design, self.name, self.checksum = design, dataset, ""
         self.text = Text.read(dataset, data)
-        self.units = {name: UNITS[f"{dataset} {name}"] for name in self.text.measures} | {"clipped": UNITS["clipped"]}
+        self.scores, self.more = self.text.measures, ()
+        self.units = {name: UNITS[f"{dataset} {name}"] for name in self.scores} | {"clipped": UNITS["clipped"]}
         check_design(design, dataset, self.text.tokens)
 
     def config(self, seed: int, floating: bool, protocol: dict[str, Any], noise: dict[str, Any]):
         """The text's protocol with what was given; noise is that of training and of evaluation."""
+        from ..train.language.config import LanguageConfig
         from ..train.language.protocols import design_protocol
         from ..train.layers.noise import Noise
 
+        for name in sorted(set(protocol) - {"quantiser", *(field.name for field in fields(LanguageConfig))}):
+            raise DesignError(
+                f"--{name.replace('_', '-')} must be left out for the text {self.name}, which has no use for it"
+            )
         drawn = Noise(**noise)
         return design_protocol(
             self.design, self.name, self.text.tokens, seed=seed, floating=floating, noise=drawn, **protocol
@@ -126,7 +175,7 @@ class TextTask:
         """What all trainings of a run share."""
         return {name: value for name, value in asdict(config).items() if name not in SEEDED}
 
-    def train(self, config, checkpoint: Path, progress: Progress) -> Trained:
+    def train(self, config, checkpoint: Path, progress: Progress, start: Path | None) -> Trained:
         """Train, or go on."""
         from ..train.language.descent import epoch_note
         from ..train.usage import code_usage
@@ -136,9 +185,9 @@ class TextTask:
 
         result = self.text.train(config, told, design=self.design, checkpoint=checkpoint)
         if config.quant.is_float:
-            return result.final, None
+            return Trained(result.final, None, {})
         tokens, _ = self.text.examples(HISTOGRAM)
-        return result.final, code_usage(result.model, lambda: result.model.evaluate(tokens))
+        return Trained(result.final, code_usage(result.model, lambda: result.model.evaluate(tokens)), {})
 
     def told(self, scores: dict[str, float]) -> str:
         """A training's scores in words."""

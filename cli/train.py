@@ -16,7 +16,11 @@ EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the pres
 
 `ohmgate train my.toml --dataset my.npz --out runs/my` learns data of your own;
 
-`ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise.
+`ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise;
+
+`ohmgate train my.toml --dataset my.npz --validation 0.2 --patience 10 --out runs/early` stops when it gets no better;
+
+`ohmgate train vowels --start runs/vowels --epochs 40 --out runs/longer` goes on from a finished run.
 
 The same command again goes on where it was stopped. Then: `ohmgate pack runs/vowels`."""
 
@@ -42,6 +46,27 @@ def command(
     batch: Annotated[int | None, typer.Option(help="Sequences in a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     quantiser: Annotated[str | None, typer.Option(help="Of weights: absmax, percentile, sawb, pact, lsq.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the training set that is held back to judge every epoch by.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Epochs without a better one after which a training stops; the best one counts."),
+    ] = None,
+    keep: Annotated[str | None, typer.Option(help="Which epoch counts: last or best.")] = None,
+    class_weights: Annotated[
+        str | None, typer.Option(help="In the loss: none, or balanced, where all classes weigh the same.")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Run folder or checkpoint, float or quantised, with whose weights the training begins."),
+    ] = None,
+    float_epochs: Annotated[
+        float | None, typer.Option(help="Share of the epochs that are trained in float first.")
+    ] = None,
+    noise_ramp: Annotated[
+        float | None, typer.Option(help="Share of the epochs, then, in which the noise of training grows.")
+    ] = None,
     weight_noise: Annotated[
         float | None, typer.Option(help="Beta: deviation as a share of the weights' range.")
     ] = None,
@@ -64,7 +89,19 @@ def command(
         data,
         seeds=seeds,
         float_too=float_too,
-        protocol=given(epochs=epochs, batch=batch, learning_rate=learning_rate, quantiser=quantiser),
+        start=start,
+        protocol=given(
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            quantiser=quantiser,
+            validation=validation,
+            patience=patience,
+            keep=keep,
+            class_weights=class_weights,
+            float_epochs=float_epochs,
+            noise_ramp=noise_ramp,
+        ),
         noise=given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..firmware import c_header, image
 from ..model.design import Design
 from ..model.files import write_json, write_together
-from ..model.formats import check_integer
+from ..model.formats import DesignError, check_integer
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
@@ -23,6 +23,7 @@ def train_run(
     dataset: str | None,
     data: Path | None,
     *,
+    start: Path | None = None,
     seeds: int = 1,
     float_too: bool = False,
     protocol: dict[str, Any] | None = None,
@@ -30,11 +31,16 @@ def train_run(
 ) -> None:
     """Train ``design`` from ``seeds`` in the run folder ``out``; goes on where it was stopped.
 
-    ``dataset`` None is the design's own. ``protocol`` and ``noise`` are the fields of the training's configuration
+    ``dataset`` None is the design's own. ``start`` is a run folder, whose networks are begun with each from its own,
+    or a checkpoint for all. ``protocol`` and ``noise`` are the fields of the training's configuration
     and of its noise that differ from the data set's protocol.
     """
+    from ..report.curves import training_curves
     from ..report.figures import code_histograms
     from ..report.style import save
+    from ..train.data.datasets import TEXTS
+    from ..train.training import float_network, initial
+    from ..train.warm import check_start
 
     named = dataset_of(design, dataset)
     task = task_of(design, named, data)
@@ -46,7 +52,13 @@ def train_run(
     }
     common = task.common(configs["quantised_0"])
     identity = runs.data_identity(named, task.checksum, out)
-    started = {"design": design.to_dict(), **identity, "train": common}
+    if start is not None and task.name in TEXTS:
+        raise DesignError(f"--start must be left out for the text {task.name}, which has no use for it")
+    starts = {name: runs.start_of(start, name) for name in configs}
+    for source in {*starts.values()} - {None}:
+        check_start(initial(design, configs["quantised_0"]), float_network(source))
+    begun = {} if start is None else {"start": runs.relative(start, out)}
+    started = {"design": design.to_dict(), **identity, **begun, "train": common}
     results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}
     told = {}
     with sole_use(out), Steps() as steps:
@@ -54,13 +66,16 @@ def train_run(
         for name, config in configs.items():
             with steps.step(f"Training {name}") as step:
                 checkpoint = out / runs.CHECKPOINTS / f"{name}.safetensors"
-                scores, usage = task.train(config, checkpoint, step.update)
-                step.note = told[name] = task.told(scores)
-            for key, value in scores.items():
+                trained = task.train(config, checkpoint, step.update, starts[name])
+                step.note = told[name] = task.told(trained.scores)
+            for key, value in (trained.scores | trained.more).items():
                 results[key][name] = value
-            if usage is not None:
-                results["clipped"][name] = clipped(usage)
-                save(code_histograms(usage), out / "plots" / f"codes_{name}.png")
+            if trained.usage is not None:
+                results["clipped"][name] = clipped(trained.usage)
+                save(code_histograms(trained.usage), out / "plots" / f"codes_{name}.png")
+            if trained.more.get("epochs"):
+                curves = training_curves(trained.more["epochs"], task.scores[0])
+                save(curves, out / "plots" / f"curves_{name}.png")
             write_json(out / RESULTS, results)
     for name, text in told.items():
         say(f"{name:<14} {text}")

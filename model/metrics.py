@@ -29,6 +29,34 @@ def accuracy(classes, labels, lengths=None) -> float:
     return float((classes == labels).mean())
 
 
+def confusion_counts(classes, labels, count: int) -> np.ndarray:
+    """(k, k) for ``count`` classes: how often each true class (row) was given each label (column)."""
+    return np.bincount(np.asarray(labels) * count + classes, minlength=count * count).reshape(count, count)
+
+
+def recalls(counts: np.ndarray) -> np.ndarray:
+    """(k,) share (0..1) of each true class that is right, by :func:`confusion_counts`; nan where it has none."""
+    total = counts.sum(axis=1)
+    return np.where(total > 0, counts.diagonal() / np.maximum(total, 1), np.nan)
+
+
+def balanced_accuracy(classes, labels, lengths=None) -> float:
+    """Mean of the recalls (0..1) of all classes that occur in ``labels`` (B,)."""
+    return float(np.mean([(classes[labels == label] == label).mean() for label in np.unique(labels)]))
+
+
+def softmax(outputs) -> np.ndarray:
+    """Confidences (B, k) in 0..1, 1 in sum, of a network's outputs for classes."""
+    shifted = np.asarray(outputs, dtype=np.float64)
+    powers = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def rmse_by_output(values, wanted, lengths=None) -> np.ndarray:
+    """(k,) :func:`rmse` of each output, in its own unit."""
+    return np.sqrt(np.square(errors(values, wanted, lengths)).mean(axis=0))
+
+
 def rmse(values, wanted, lengths=None) -> float:
     """Root of the mean squared error of values (B, k), or (B, T, k) up to ``lengths`` (B,), all outputs together."""
     return float(np.sqrt(np.square(errors(values, wanted, lengths)).mean()))

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..model.formats import DesignError, full_scale
 from ..model.layers import GATES, LstmLayer
+from ..model.metrics import confusion_counts
 from ..model.network import Network
 from ..model.reference import Result
 from .style import BLUE, GREEN, GREY, ORANGE
@@ -41,8 +42,7 @@ def accuracy_by_level(rows: list[tuple[str, np.ndarray, str]]) -> Figure:
 
 def confusion(classes: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Figure:
     """How often each true class (row) was given each label (column)."""
-    counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (labels, classes), 1)
+    counts = confusion_counts(classes, labels, len(names))
     figure = Figure(figsize=(5.4, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)

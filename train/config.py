@@ -1,8 +1,8 @@
 """Everything that decides a training besides design and data."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
-from ..model.formats import check_boolean, check_choice, check_integer, check_number
+from ..model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from ..model.records import from_table, store
 from .layers.noise import Noise, check_noise
 from .layers.quantisers import QUANTISERS
@@ -13,8 +13,18 @@ LATER = (
     "forget_ceiling",
     "float_epochs",
     "noise_ramp",
+    "validation",
+    "patience",
+    "keep",
+    "class_weights",
 )  #: fields of a configuration that runs of before do not have
-INTEGERS = (("seed", 0, 2**31 - 1), ("epochs", 1, 100000), ("batch", 1, 100000))  #: names, lowest, highest
+KEEPS, CLASS_WEIGHTS = ("last", "best"), ("none", "balanced")
+INTEGERS = (
+    ("seed", 0, 2**31 - 1),
+    ("epochs", 1, 100000),
+    ("batch", 1, 100000),
+    ("patience", 0, 100000),
+)  #: names, lowest, highest
 NUMBERS = (
     ("learning_rate", 0, 10),
     ("label_smoothing", 0, 0.9),
@@ -24,6 +34,7 @@ NUMBERS = (
     ("range_noise", 0, 1000),
     ("float_epochs", 0, 0.99),
     ("noise_ramp", 0, 1),
+    ("validation", 0, 0.9),
 )
 
 
@@ -49,6 +60,10 @@ class TrainConfig:
     forget_ceiling: bool = False  #: start with the largest entry at the end of the forget gate's table
     float_epochs: float = 0.0  #: share of the epochs that are trained in float, before the others quantised
     noise_ramp: float = 0.0  #: share of the epochs, then, in which the noise of training grows to its size
+    validation: float = 0.0  #: share of the training set that is held back to judge every epoch by; 0: none
+    patience: int = 0  #: quantised epochs without a better one after which the training stops; 0: never
+    keep: str = "last"  #: which epoch's weights count: the last one's, or the best one's, as ever with patience
+    class_weights: str = "none"  #: in the loss; ``balanced``: all classes weigh the same, however many sequences
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
 
@@ -60,8 +75,17 @@ class TrainConfig:
         for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
+        check_choice("keep", self.keep, KEEPS)
+        check_choice("class weights", self.class_weights, CLASS_WEIGHTS)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
+        if self.keeps_best and not self.validation:
+            raise DesignError("validation must be above 0 where a run stops early or keeps its best epoch, not 0.0")
+
+    @property
+    def keeps_best(self) -> bool:
+        """Does the best epoch count?"""
+        return self.patience > 0 or self.keep == "best"
 
     @property
     def floats(self) -> int:
@@ -78,7 +102,8 @@ class TrainConfig:
 
     def to_dict(self) -> dict:
         """What checkpoints and run folders know a run by; fields that came later are left out at their default."""
-        return {name: value for name, value in asdict(self).items() if name not in LATER or value}
+        usual = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in asdict(self).items() if name not in LATER or value != usual[name]}
 
     @classmethod
     def from_dict(cls, content: dict) -> "TrainConfig":

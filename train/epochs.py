@@ -1,15 +1,65 @@
 """One pass over the training set: tensors, loss, steps of Adam, the learning rate's course."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from ..model.metrics import is_values
+from .checkpoint import State
+from .config import TrainConfig
 from .data.sequences import Sequences
 from .layers.whole_model import arrays_of
 from .network import DesignNetwork
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch gave, as checkpoints and ``results.json`` have it."""
+
+    loss: float  #: mean over the training set, each batch before its step
+    learning_rate: float  #: of the last step
+    validation_loss: float | None = None  #: of the sequences held back, after the epoch
+    validation_score: float | None = None  #: accuracy (0..1), or RMSE in the values' own units
+
+
+def epochs_of(state: State) -> tuple[Epoch, ...]:
+    """The epochs of a checkpoint; one of before does not tell of all."""
+    return tuple(Epoch(**epoch) for epoch in state.epochs)
+
+
+def best_of(epochs: Sequence[Epoch], config: TrainConfig, has_values: bool) -> int | None:
+    """The number, from 0, of the epoch with the best score, of like ones the least loss; float ones do not count.
+
+    None where no epoch was judged.
+    """
+    sign = 1 if has_values else -1
+    judged = {
+        number: (sign * epoch.validation_score, epoch.validation_loss)
+        for number, epoch in enumerate(epochs)
+        if epoch.validation_score is not None and epoch.validation_loss is not None and number >= config.floats
+    }
+    return min(judged, key=lambda number: judged[number], default=None)
+
+
+def stopped_early(epochs: Sequence[Epoch], config: TrainConfig, has_values: bool) -> bool:
+    """Has a run been without a better epoch for as long as its patience lasts?"""
+    best = best_of(epochs, config, has_values)
+    return config.patience > 0 and best is not None and len(epochs) - 1 - best >= config.patience
+
+
+def class_weights(labels: torch.Tensor, config: TrainConfig) -> torch.Tensor | None:
+    """(k,) what a sequence of each class counts in the loss, 1 on average; None: all the same.
+
+    A class without any sequence has no part in it.
+    """
+    if config.class_weights == "none":
+        return None
+    counts = labels.bincount()
+    return len(labels) / (counts.clamp_min(1) * (counts > 0).sum())
 
 
 def tensors_of(data: Sequences, host: dict[str, list[float]]):
@@ -21,8 +71,10 @@ def tensors_of(data: Sequences, host: dict[str, list[float]]):
     return torch.from_numpy(features), torch.from_numpy(data.lengths), torch.from_numpy(labels)
 
 
-def run_epoch(model: DesignNetwork, optimiser, tensors, config, epoch: int) -> float:
-    """One pass over the data by ``config``, a :class:`.training.TrainConfig`.
+def run_epoch(
+    model: DesignNetwork, optimiser, tensors, config: TrainConfig, epoch: int, weights: torch.Tensor | None = None
+) -> float:
+    """One pass over the data; ``weights`` (k,) are those of the classes. Returns the mean loss.
 
     All its random numbers follow from seed and epoch, so a resumed run repeats them.
     """
@@ -42,7 +94,7 @@ def run_epoch(model: DesignNetwork, optimiser, tensors, config, epoch: int) -> f
         x = inputs[index, : int(lengths[index].max())]
         if config.input_noise:
             x = x + config.input_noise * torch.randn(x.shape, generator=generator)
-        loss = _loss(model(x, lengths[index]), labels[index], lengths[index], config)
+        loss = loss_of(model(x, lengths[index]), labels[index], lengths[index], config, weights)
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(done)
         optimiser.zero_grad()
@@ -53,10 +105,19 @@ def run_epoch(model: DesignNetwork, optimiser, tensors, config, epoch: int) -> f
     return total / len(labels)
 
 
-def _loss(outputs: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor, config) -> torch.Tensor:
+def loss_of(
+    outputs: torch.Tensor,
+    labels: torch.Tensor,
+    lengths: torch.Tensor,
+    config: TrainConfig,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Cross-entropy of classes, mean squared error of values over every step that a sequence has."""
     if not labels.is_floating_point():
-        return functional.cross_entropy(outputs, labels, label_smoothing=config.label_smoothing)
+        if weights is None:
+            return functional.cross_entropy(outputs, labels, label_smoothing=config.label_smoothing)
+        each = functional.cross_entropy(outputs, labels, label_smoothing=config.label_smoothing, reduction="none")
+        return (each * weights[labels]).mean()
     if labels.dim() == 3:
         valid = torch.arange(outputs.shape[1]) < lengths[:, None]
         outputs, labels = outputs[valid], labels[:, : outputs.shape[1]][valid]

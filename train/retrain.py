@@ -66,5 +66,6 @@ def gentle(config: TrainConfig) -> TrainConfig:
         epochs=max(1, round(config.epochs * EPOCHS)),
         learning_rate=config.learning_rate * LEARNING_RATE,
         float_epochs=0.0,
+        patience=0,
         noise_ramp=0.0,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,33 @@ import torch
 
 from ..model.design import Design
 from ..model.formats import DesignError
+from ..model.metrics import softmax
 from ..model.network import Network
 from . import checkpoint as checkpoints
 from .config import TrainConfig
+from .course import Course
 from .data.datasets import CONTENTS, SequenceDataset
-from .epochs import run_epoch, tensors_of
-from .evaluation import predict, scores_of
+from .epochs import Epoch, epochs_of, stopped_early
+from .evaluation import outputs_of, predictions_of, scores_of
 from .network import DesignNetwork
-from .warm import continued, float_twin, quantise, typical
+from .warm import check_start, weights_hash
 
-Progress = Callable[[int, int, float], None]  #: finished epochs, of all epochs, mean loss of the last one
+Progress = Callable[[int, int, Epoch], None]  #: finished epochs, of all epochs, what the last one gave
 
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """A trained network. ``predictions`` are those of the test set: classes (B,), or values in their units.
 
-    ``scores`` say how good they are: accuracy (0..1); or rmse and mae, in the units of the values.
+    ``scores`` say how good they are: accuracy and balanced_accuracy (0..1), or rmse and mae in the values' units.
     """
 
     config: TrainConfig
     model: DesignNetwork
     network: Network | None  #: the description with the host's input scale; None for a float network
     losses: tuple[float, ...]  #: mean training loss of the epochs that this call ran
+    epochs: tuple[Epoch, ...]  #: what all epochs gave, those before it was gone on with, too
+    outputs: np.ndarray  #: of the test set (B, k) or (B, T, k), in the model's own units
     predictions: np.ndarray
     scores: dict[str, float]
 
@@ -42,24 +46,37 @@ class TrainResult:
         """Share (0..1) of the test set's classes that are right."""
         return self.scores["accuracy"]
 
+    @property
+    def confidences(self) -> np.ndarray:
+        """(B, k) in 0..1, 1 in sum: the softmax of ``outputs``, what the network gives each class of the test set.
+
+        Raises :class:`DesignError` for values to forecast.
+        """
+        if "accuracy" not in self.scores:
+            raise DesignError("confidences are of classes, not of values to forecast")
+        return softmax(self.outputs)
+
 
 def train(
     design: Design,
     dataset: SequenceDataset,
     config: TrainConfig,
     *,
+    start: DesignNetwork | str | Path | None = None,
     checkpoint=None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``design`` on ``dataset``; the same seed gives the same weights to the bit.
 
+    ``start`` is a network of like layers, or a training's checkpoint, float or quantised, whose weights it takes.
     ``checkpoint`` is a file, written after every epoch; a run that finds its own goes on from there. Raises
     :class:`DesignError` where data and design do not fit or the checkpoint is another run's.
     """
     check_fit(design, dataset)
     with single_thread():
-        model = _initial(design, config)
-    return fit(model, dataset, config, checkpoint=checkpoint, progress=progress)
+        model = initial(design, config)
+        source = start if start is None or isinstance(start, DesignNetwork) else float_network(start)
+    return fit(model, dataset, config, start=source, checkpoint=checkpoint, progress=progress)
 
 
 def fit(
@@ -67,38 +84,65 @@ def fit(
     dataset: SequenceDataset,
     config: TrainConfig,
     *,
+    start: DesignNetwork | None = None,
     checkpoint=None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``model`` from where it is, as :func:`train` does."""
+    split = check_training(dataset, config)
     with single_thread():
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
-        host = _host(dataset, config)
-        run = {"design": model.design.to_dict(), "dataset": dataset.content, "config": config.to_dict()}
+        host = _host(split, config)
+        run: dict[str, Any] = {
+            "design": model.design.to_dict(),
+            "dataset": dataset.content,
+            "config": config.to_dict(),
+        }
+        if start is not None:
+            check_start(model, start)
+            run["start"] = weights_hash(start)
         state = None if checkpoint is None else checkpoints.state_of(checkpoint, run, _known(dataset))
-        done = 0 if state is None else state.epoch
-        now = model if done > config.floats or not config.floats else float_twin(model)  # what is trained
-        optimiser = torch.optim.Adam(now.parameters(), lr=config.learning_rate)
+        course = Course(model, split, config, host)
         if state is not None:
-            state.restore(now, optimiser)
-            if state.host is None:
-                checkpoints.save(checkpoint, now, optimiser, run, host, done)
-        tensors = tensors_of(dataset.train, host)
+            course.resume(state)
+        elif start is not None:
+            course.start(start)
+        if checkpoint is not None and state is not None and state.host is None:
+            course.save(checkpoint, run)
         losses = []
-        for epoch in range(done, config.epochs):
-            if now is not model and epoch == config.floats:
-                quantise(model, now, *typical(*tensors[:2]))
-                optimiser, now = continued(optimiser, now, model, config.learning_rate), model
-            losses.append(run_epoch(now, optimiser, tensors, config, epoch))
+        while not course.over:
+            losses.append(course.advance().loss)
             if checkpoint is not None:
-                checkpoints.save(checkpoint, now, optimiser, run, host, epoch + 1)
+                course.save(checkpoint, run)
             if progress is not None:
-                progress(epoch + 1, config.epochs, losses[-1])
+                progress(course.done, config.epochs, course.epochs[-1])
+        course.finish()
         network = None if config.floating else model.export(**host)
         model.set_noise(train=None if config.floating else config.train_noise, seed=config.seed)
-        predictions = predict(model, dataset.test, host)
-    return TrainResult(config, model, network, tuple(losses), predictions, scores_of(dataset.test, predictions))
+        outputs = outputs_of(model, dataset.test, host)
+        predictions = predictions_of(outputs, dataset.test, host)
+    scores = scores_of(dataset.test, predictions)
+    return TrainResult(config, model, network, tuple(losses), course.epochs, outputs, predictions, scores)
+
+
+def check_training(dataset: SequenceDataset, config: TrainConfig) -> SequenceDataset:
+    """What ``config`` trains on and, as the test set, what it judges the epochs by: all and the test set by default.
+
+    Raises :class:`DesignError` for what cannot be learned so: one class alone, weights of classes for values.
+    """
+    split = dataset.validation(config.validation) if config.validation else dataset
+    if dataset.has_values:
+        if config.class_weights != "none":
+            raise DesignError(f"class weights must be 'none' for values to forecast, not {config.class_weights!r}")
+        return split
+    there = np.unique(split.train.labels)
+    if len(there) == 1:
+        raise DesignError(
+            f"the training set must have sequences of at least 2 classes, but all {len(split.train)} are of "
+            f"{dataset.classes[there[0]]!r}"
+        )
+    return split
 
 
 def _known(dataset: SequenceDataset) -> str | None:
@@ -126,20 +170,31 @@ def trained_network(checkpoint: str | Path) -> Network:
     config = TrainConfig.from_dict(state.run["config"])
     if config.floating:
         raise DesignError(f"checkpoint {name!r} must be of a quantised run, not of a float one")
-    if state.epoch < config.epochs:
-        raise DesignError(
-            f"checkpoint {name!r} must be of a finished run, but it stopped after epoch {state.epoch} "
-            f"of {config.epochs}; go on with the same train command"
-        )
     if state.host is None:
         raise DesignError(
             f"checkpoint {name!r} must hold input units and labels, but an older version left them out; "
             "the same train command adds them without training again"
         )
+    if state.epoch < config.epochs and not stopped_early(epochs_of(state), config, "output_scale" in state.host):
+        raise DesignError(
+            f"checkpoint {name!r} must be of a finished run, but it stopped after epoch {state.epoch} "
+            f"of {config.epochs}; go on with the same train command"
+        )
     with single_thread():
-        model = _initial(Design.from_dict(state.run["design"]), config)
-        state.restore(model)
+        model = initial(Design.from_dict(state.run["design"]), config)
+        checkpoints.restore_weights(model, state.weights)
         return model.export(**state.host)
+
+
+def float_network(checkpoint: str | Path) -> DesignNetwork:
+    """A float network with the weights of a training's checkpoint, finished or not: what another may start from."""
+    state = checkpoints.read_state(checkpoint)
+    if "tokens" in (state.host or {}):
+        raise DesignError(f"checkpoint {Path(checkpoint).name!r} must be of sequences, but is of a language model")
+    config = TrainConfig.from_dict(state.run["config"])
+    model = initial(Design.from_dict(state.run["design"]), replace(config, floating=True))
+    checkpoints.restore_weights(model, state.weights)
+    return model
 
 
 @contextmanager
@@ -177,7 +232,8 @@ def check_fit(design: Design, dataset: SequenceDataset) -> None:
         )
 
 
-def _initial(design: Design, config: TrainConfig) -> DesignNetwork:
+def initial(design: Design, config: TrainConfig) -> DesignNetwork:
+    """A new network of ``design`` as ``config`` has it, from its seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return DesignNetwork(

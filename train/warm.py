@@ -7,9 +7,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from ..model.formats import DesignError
+from ..model.layers import DenseLayer
 from .calibrate import calibrate
+from .data.content import content_hash
 from .layers.array import ArrayModule
 from .layers.lstm import LstmArray
+from .layers.whole_model import arrays_of, without_noise
 from .network import DesignNetwork
 
 SEQUENCES, STEPS = 256, 2**15  #: that ranges are calibrated on, at most
@@ -19,7 +23,7 @@ LINEAR = ("relu", "identity")  #: functions without a bound, of which a share of
 def float_twin(model: DesignNetwork) -> DesignNetwork:
     """A float network of the same design with the weights of ``model``."""
     with torch.random.fork_rng(devices=[]):
-        twin = DesignNetwork(model.design, floating=True, fast=bool(model.layers[0].fast))
+        twin = DesignNetwork(model.design, floating=True, fast=arrays_of(model)[0].fast)
     _copy_weights(twin, model)
     return twin
 
@@ -33,9 +37,38 @@ def quantise(model: DesignNetwork, floating: DesignNetwork, inputs: torch.Tensor
     runs = [inputs[lengths == length, : int(length)] for length in lengths.unique()]
     _copy_weights(model, floating)
     _scale_outputs(model, floating, runs)
-    for array in model.layers:
+    for array in arrays_of(model):
         array.start_ranges()
-    calibrate(model, lambda: [model(part) for part in runs])
+    with without_noise(model):
+        calibrate(model, lambda: [model(part) for part in runs])
+
+
+def start_from(model: DesignNetwork, source: DesignNetwork, inputs: torch.Tensor, lengths: torch.Tensor) -> None:
+    """Begin ``model`` with the weights of ``source``, float or quantised; ranges as :func:`quantise`."""
+    if model.floating:
+        _copy_weights(model, source)
+    else:
+        quantise(model, float_twin(source), inputs, lengths)
+
+
+def check_start(model: DesignNetwork, source: DesignNetwork) -> None:
+    """Raise :class:`DesignError` where ``source`` has other layers than ``model``."""
+    wanted, found = (
+        [
+            f"{layer.kind} {array.cells.shape[0]} x {array.cells.shape[1]}"
+            for layer, array in zip(one.design.layers, arrays_of(one))
+        ]
+        for one in (model, source)
+    )
+    if wanted != found:
+        raise DesignError(f"a start must have the layers of the design, {', '.join(wanted)}, not {', '.join(found)}")
+    if source.loaded is not None:
+        raise DesignError("a start must have real weights, not the integers of a description")
+
+
+def weights_hash(model: DesignNetwork) -> str:
+    """SHA-256 of all real weights: what a run knows its start by."""
+    return content_hash([_real_cells(array).numpy() for array in arrays_of(model)], ())
 
 
 def typical(inputs: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,13 +92,16 @@ def continued(
 
 def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
     with torch.no_grad():
-        for array, other in zip(model.layers, source.layers):
-            array.cells.copy_(_real_cells(other))
+        for array, other in zip(arrays_of(model), arrays_of(source)):
+            cells = _real_cells(other)
+            if isinstance(array, LstmArray) and array.config.input_drive != other.config.input_drive:
+                cells[: array.inputs] *= other.config.input_drive / array.config.input_drive
+            array.cells.copy_(cells)
 
 
 def _real_cells(array: ArrayModule) -> torch.Tensor:
     """Weights as they are for inputs that are not divided by the array's full scale."""
-    cells, scale = array.cells.detach().clone(), array.full_scale.item()
+    cells, scale = array.cells.detach().clone(), float(torch.as_tensor(array.full_scale))
     if isinstance(array, LstmArray):
         cells[: array.inputs] /= scale
     elif array.config.bias_rows:
@@ -74,9 +110,9 @@ def _real_cells(array: ArrayModule) -> torch.Tensor:
 
 
 def _scale_outputs(model: DesignNetwork, floating: DesignNetwork, runs: list[torch.Tensor]) -> None:
-    chain = zip(model.design.layers, model.layers, floating.layers)
+    chain = zip(model.design.layers, arrays_of(model), arrays_of(floating))
     for (layer, array, source), (_, following, _) in pairwise(chain):
-        if layer.kind != "dense" or not layer.has_table or layer.function not in LINEAR:
+        if not isinstance(layer, DenseLayer) or not layer.has_table or layer.function not in LINEAR:
             continue
         given: list[np.ndarray] = []
         with source.register_forward_hook(partial(_keep, given)), torch.no_grad():
@@ -84,8 +120,8 @@ def _scale_outputs(model: DesignNetwork, floating: DesignNetwork, runs: list[tor
                 floating.eval()(part)
         largest = max(float(np.percentile(np.concatenate(given), 99.9)), math.ulp(1.0))
         with torch.no_grad():
-            array.cells /= largest
-            following.cells[: following.inputs] *= largest
+            array.cells.div_(largest)
+            following.cells[: following.inputs].mul_(largest)
 
 
 def _keep(given: list[np.ndarray], module, inputs, outputs: torch.Tensor) -> None:

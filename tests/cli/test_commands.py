@@ -52,15 +52,30 @@ def test_train_leaves_a_run_that_pack_turns_into_the_trained_network(run_folder)
     assert image.read(run_folder / "vowels.image") == expected.network
     results = json.loads((run_folder / "results.json").read_text())
     assert results["accuracy"] == {"quantised_0": expected.accuracy}
+    assert results["balanced_accuracy"] == {"quantised_0": expected.scores["balanced_accuracy"]}
+    labels, counts = load_dataset("vowels").test.labels, np.array(results["confusion"]["quantised_0"])
+    assert counts.sum(axis=1).tolist() == np.bincount(labels).tolist()
+    assert counts[2, 5] == ((labels == 2) & (expected.predictions == 5)).sum()
+    recall = results["recall"]["quantised_0"]
+    assert list(recall) == [f"speaker {k}" for k in range(1, 10)]
+    assert np.mean(list(recall.values())) == pytest.approx(expected.scores["balanced_accuracy"])
+    assert recall["speaker 3"] == counts[2, 2] / 88
+    assert [epoch["loss"] for epoch in results["epochs"]["quantised_0"]] == list(expected.losses)
+    assert (run_folder / "plots/curves_quantised_0.png").stat().st_size > 5000
     usage = usage_of_sequences(
         expected.model, load_dataset("vowels").test, expected.network.input_scale, expected.network.input_offset
     )
     shares = {u.name: {"inputs": u.inputs_clipped, "adc": u.adc_clipped.tolist()} for u in usage}
     assert results["clipped"] == {"quantised_0": shares}
-    assert results["units"] == {
-        "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
-        "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
-    }
+    assert list(results["units"]) == ["accuracy", "balanced_accuracy", "recall", "confusion", "epochs", "clipped"]
+    assert (
+        results["units"]
+        | {
+            "accuracy": "share of the test sequences that are classified rightly, 0 to 1",
+            "clipped": "share of inputs and of conversions beyond the lowest and highest code, 0 to 1",
+        }
+        == results["units"]
+    )
     assert 0 < shares["layers.0"]["inputs"] < 0.1
     assert (run_folder / "plots/codes_quantised_0.png").stat().st_size > 5000
 
@@ -70,6 +85,34 @@ def test_train_again_repeats_nothing_and_gives_the_same_files(ohmgate, run_folde
     before = {p.name: p.read_bytes() for p in copy.rglob("*") if p.is_file()}
     assert ohmgate("train", "vowels", "--epochs", 2, "--out", copy).exit_code == 0
     assert {p.name: p.read_bytes() for p in copy.rglob("*") if p.is_file()} == before
+
+
+def test_a_finished_run_is_what_a_longer_one_begins_with(ohmgate, run_folder, tmp_path):
+    """With sequences held back: the progress says how good it is on them."""
+    given = (
+        "--start",
+        run_folder,
+        "--epochs",
+        1,
+        "--learning-rate",
+        0,
+        "--validation",
+        0.2,
+        "--out",
+        tmp_path / "on",
+    )
+    done = ohmgate("train", "vowels", *given)
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"Training quantised_0: done in .* s, test accuracy", done.stderr)
+    config = json.loads((tmp_path / "on/config.json").read_text())
+    assert (tmp_path / "on" / config["start"]).resolve() == run_folder.resolve()
+    weights = [image.read(file).layers for file in (run_folder / "vowels.image", tmp_path / "on/vowels.image")[:1]]
+    assert ohmgate("pack", tmp_path / "on").exit_code == 0
+    again = image.read(tmp_path / "on/vowels.image").layers
+    assert np.abs(again[0].weights - weights[0][0].weights).mean() < 1
+    (epoch,) = json.loads((tmp_path / "on/results.json").read_text())["epochs"]["quantised_0"]
+    assert 0 < epoch["validation_score"] < 1
+    assert epoch["learning_rate"] == 0
 
 
 def test_float_baselines_are_trained_on_request(ohmgate, tmp_path):

@@ -47,6 +47,20 @@ def refused(result) -> str:
         ),
         (("train", "vowels", "--quantiser", "best"), "weight quantiser must be one of absmax, percentile, sawb"),
         (("train", "vowels", "--weight-noise", -1), "weight noise must be a number from 0 to 1000, not -1.0"),
+        (
+            ("train", "vowels", "--patience", 3),
+            "validation must be above 0 where a run stops early or keeps its best epoch",
+        ),
+        (("train", "vowels", "--validation", 2), "validation must be a number from 0 to 0.9, not 2.0"),
+        (("train", "vowels", "--keep", "first"), "keep must be one of last, best, not 'first'"),
+        (("train", "vowels", "--class-weights", "x"), "class weights must be one of none, balanced, not 'x'"),
+        (("train", "vowels", "--float-epochs", 1), "float epochs must be a number from 0 to 0.99, not 1.0"),
+        (("train", "vowels", "--noise-ramp", 2), "noise ramp must be a number from 0 to 1, not 2.0"),
+        (("train", "vowels", "--start", "nowhere"), "cannot use 'nowhere': No such file or directory"),
+        (
+            ("train", "vowels", "--start", "."),
+            "run folder '.' must have the checkpoint 'quantised_0' to start from, but has none",
+        ),
         (("train", "vowels", "--redraw", "never"), "weight noise redraw must be one of"),
         (("train", "vowels", "--dac-noise", -1), "DAC noise must be a number from 0 to 1000, not -1.0"),
         (("train", "vowels", "--drop-connect", 1), "drop-connect must be a number from 0 up to but not 1, not 1.0"),
@@ -136,7 +150,10 @@ def test_a_run_folder_keeps_to_its_run(ohmgate, run_folder, tmp_path):
     before = (run_folder / "config.json").read_bytes()
     sentence = refused(ohmgate("train", "vowels", "--epochs", 3, "--out", run_folder))
     said = f"run folder {str(run_folder)!r} belongs to another run, whose "
-    assert sentence == f"{said}train.epochs is 2, not 3; choose another folder"
+    assert (
+        sentence
+        == f"{said}train.epochs is 2, not 3; choose another folder, with --start {run_folder} to begin with these weights"
+    )
     other = tmp_path / "other.toml"
     other.write_text((Path(__file__).parents[2] / "designs/vowels.toml").read_text().replace("adcs = 16", "adcs = 8"))
     sentence = refused(ohmgate("train", other, "--epochs", 2, "--out", run_folder))

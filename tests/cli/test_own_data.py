@@ -54,7 +54,11 @@ def test_a_run_knows_its_file_and_its_scores(own):
     assert config["dataset"] == "../../own.npz"
     assert len(config["data_sha256"]) == 64
     results = json.loads((own / "runs/own/results.json").read_text())
-    assert set(results) == {"rmse", "mae", "clipped", "units"}
+    assert set(results) == {"rmse", "mae", "rmse_by_output", "epochs", "clipped", "units"}
+    by_output = results["rmse_by_output"]["quantised_0"]
+    assert list(by_output) == ["a in m", "b in s", 'c, "big"']
+    assert results["rmse"]["quantised_0"] ** 2 == pytest.approx(sum(e**2 for e in by_output.values()) / 3)
+    assert by_output["a in m"] < by_output["b in s"] < by_output['c, "big"']
     assert results["rmse"]["quantised_0"] > results["mae"]["quantised_0"] > 10
     assert results["units"]["mae"] == "mean absolute error of the test sequences' values, in their own units"
     assert image.read(own / "runs/own/own.image").labels == ("a in m", "b in s", 'c, "big"')

@@ -35,6 +35,15 @@ def words(ohmgate, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("option, value", [("validation", 0.2), ("float-epochs", 0.5), ("start", "run")])
+def test_what_only_sequences_have_is_refused(ohmgate, words, option, value):
+    given = ("--dataset", "ptb", "--data", words / "data", "--out", words / "other")
+    value = words / value if option == "start" else value
+    said = refused(ohmgate("train", words / "words.toml", *given, f"--{option}", value))
+    assert said == f"--{option} must be left out for the text ptb, which has no use for it"
+    assert not (words / "other").exists()
+
+
 def test_a_text_leaves_a_run_with_its_own_figures(words):
     results = json.loads((words / "run/results.json").read_text())
     assert list(results["perplexity"]) == ["quantised_0", "quantised_1"]

@@ -5,13 +5,48 @@ import math
 import numpy as np
 import pytest
 
-from ohmgate.model.metrics import ACCURACY, RMSE, accuracy, errors, is_values, mae, metric_of, rmse
+from ohmgate.model.metrics import (
+    ACCURACY,
+    RMSE,
+    accuracy,
+    balanced_accuracy,
+    confusion_counts,
+    errors,
+    is_values,
+    mae,
+    metric_of,
+    recalls,
+    rmse,
+    rmse_by_output,
+    softmax,
+)
 
 
 def test_accuracy_counts_classes():
     assert accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == 0.75
     assert ACCURACY.score(np.array([0, 1]), np.array([1, 1]), np.array([3, 3])) == 0.5
     assert ACCURACY.text(0.97628) == "97.63%"
+
+
+def test_classes_are_judged_one_by_one():
+    """Class 2 has no sequence: it is never right, never wrong, and no part of the mean."""
+    labels, classes = np.array([0, 0, 0, 0, 1, 3]), np.array([0, 0, 0, 2, 3, 3])
+    counts = confusion_counts(classes, labels, 4)
+    assert counts.tolist() == [[3, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert recalls(counts).tolist() == pytest.approx([0.75, 0, math.nan, 1], nan_ok=True)
+    assert balanced_accuracy(classes, labels) == pytest.approx(1.75 / 3)
+
+
+def test_confidences_are_positive_and_one_in_sum():
+    found = softmax(np.array([[0.0, math.log(3)], [1000.0, 1000.0]], dtype=np.float32))
+    assert found == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]), rel=1e-6)
+
+
+def test_each_output_has_an_error_of_its_own():
+    got, lengths = np.zeros((2, 2, 2)), np.array([2, 1])
+    wanted = np.array([[[3.0, 1.0], [0.0, 1.0]], [[4.0, 1.0], [99.0, 99.0]]])
+    assert rmse_by_output(got, wanted, lengths) == pytest.approx([math.sqrt(25 / 3), 1])
+    assert rmse_by_output(got[0], wanted[0]) == pytest.approx([math.sqrt(4.5), 1])
 
 
 @pytest.mark.parametrize("steps", [0, 5])

@@ -18,6 +18,7 @@ from ...model.records import from_table
 from ..config import TrainConfig
 from ..data import corpora
 from ..data.datasets import data_file, har
+from ..epochs import Epoch
 from ..evaluation import predict
 from ..language import protocols
 from ..language.config import LanguageConfig
@@ -223,8 +224,8 @@ def _har(trial: Trial, folder, report):
     data, checksum = _har_data(folder)
     plain = replace(config, quantiser="absmax")  # a float run has no use for it
 
-    def told(done: int, total: int, loss: float) -> None:
-        report(done, total, f"loss {loss:.4f} nats")
+    def told(done: int, total: int, epoch: Epoch) -> None:
+        report(done, total, f"loss {epoch.loss:.4f} nats")
 
     result = _floating(plain, folder, told) if config.floating else train(design, data, config, progress=told)
     accuracy = result.accuracy

@@ -89,6 +89,13 @@ class SequenceTask:
         check_training(self.dataset, config)
         return config
 
+    def check_start(self, config, source: Path) -> None:
+        """Raise :class:`DesignError` for a checkpoint that a training cannot begin with."""
+        from ..train.training import float_network, initial
+        from ..train.warm import check_start
+
+        check_start(initial(self.design, config), float_network(source))
+
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""
         return {name: value for name, value in config.to_dict().items() if name not in SEEDED}
@@ -170,6 +177,10 @@ class TextTask:
         return design_protocol(
             self.design, self.name, self.text.tokens, seed=seed, floating=floating, noise=drawn, **protocol
         )
+
+    def check_start(self, config, source: Path) -> None:
+        """Raise :class:`DesignError`."""
+        raise DesignError(f"--start must be left out for the text {self.name}, which has no use for it")
 
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""

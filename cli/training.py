@@ -7,7 +7,7 @@ from typing import Any
 from ..firmware import c_header, image
 from ..model.design import Design
 from ..model.files import write_json, write_together
-from ..model.formats import DesignError, check_integer
+from ..model.formats import check_integer
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
@@ -38,9 +38,6 @@ def train_run(
     from ..report.curves import training_curves
     from ..report.figures import code_histograms
     from ..report.style import save
-    from ..train.data.datasets import TEXTS
-    from ..train.training import float_network, initial
-    from ..train.warm import check_start
 
     named = dataset_of(design, dataset)
     task = task_of(design, named, data)
@@ -52,11 +49,10 @@ def train_run(
     }
     common = task.common(configs["quantised_0"])
     identity = runs.data_identity(named, task.checksum, out)
-    if start is not None and task.name in TEXTS:
-        raise DesignError(f"--start must be left out for the text {task.name}, which has no use for it")
     starts = {name: runs.start_of(start, name) for name in configs}
-    for source in {*starts.values()} - {None}:
-        check_start(initial(design, configs["quantised_0"]), float_network(source))
+    for name, source in starts.items():
+        if source is not None:
+            task.check_start(configs[name], source)
     begun = {} if start is None else {"start": runs.relative(start, out)}
     started = {"design": design.to_dict(), **identity, **begun, "train": common}
     results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}

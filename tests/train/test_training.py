@@ -1,7 +1,7 @@
 """Runs: determinism, resumption, accuracy, error sentences."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -262,7 +262,9 @@ def test_an_older_checkpoint_gets_what_it_lacks_without_training(tmp_path):
     with pytest.raises(DesignError, match=sentence):
         trained_network(path)
     assert train(DESIGN, SMALL, config, checkpoint=path).losses == ()
-    assert path.read_bytes() == whole
+    content, kept = checkpoint.read(path)
+    checkpoint.write(tmp_path / "whole", kept, content | {"epochs": [asdict(epoch) for epoch in trained.epochs]})
+    assert (tmp_path / "whole").read_bytes() == whole, "but for what its epochs gave, which nobody knows any more"
     assert trained_network(path) == trained.network
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ohmgate.model.formats import DesignError
+from ohmgate.train import warm
 from ohmgate.train.data import datasets
 from ohmgate.train.data.corpora import names
 from ohmgate.train.experiments import paper
@@ -359,7 +360,7 @@ def test_ranges_after_training_are_of_the_data_as_the_network_gets_them(tmp_path
         run()
         handle.remove()
 
-    monkeypatch.setattr(paper, "calibrate", spy)
+    monkeypatch.setattr(warm, "calibrate", spy)
     run_trial(Trial(task="har", weight_bits=4, converter_bits=4, post_training=True), tmp_path)
     data = datasets.har(tmp_path)
     scale, offset = data.input_range(PROTOCOLS["har"].deviations)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
 from ..model.layers import Layer
-from ..model.layout import gate_of_column, physical_order, row_drive
+from ..model.layout import gate_of_column, physical_order, row_drive, row_top
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.seeds import Seed, child, stream
 from ..model.threads import one_blas_thread
@@ -66,7 +66,7 @@ class Array:
         self._write_noise = WriteNoise(seed, self.levels.shape)
         self._read_rng = stream(seed, 2)
         self._gate = gate_of_column(layer)[physical_order(layer)]
-        self._row_drive = row_drive(layer)
+        self._row_drive, self._row_top = row_drive(layer), row_top(layer)
         self._held: _Held | None = None
 
     def program(self, levels) -> None:
@@ -213,9 +213,10 @@ class Array:
             raise DesignError(
                 f"drive must be integers of shape (batch, {self.layer.rows}), not {drive.dtype} of {drive.shape}"
             )
-        top = full_scale(self.layer.dac_bits)
-        if drive.size and max(drive.max(), -drive.min()) > top:
-            raise DesignError(f"drive must be from {-top} to {top}, not {int(drive.flat[np.abs(drive).argmax()])}")
+        beyond = np.abs(drive) - self._row_top
+        if drive.size and beyond.max() > 0:
+            top = self._row_top[beyond.argmax() % self.layer.rows]
+            raise DesignError(f"drive must be from {-top} to {top}, not {int(drive.flat[beyond.argmax()])}")
         return drive
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.formats import check_boolean, check_choice, check_number, full_scale, signed_range
+from ..model.formats import check_boolean, check_choice, check_number, signed_range
 from ..model.layers import Layer
+from ..model.layout import row_top
 
 KINDS = ("ideal", "flash", "sar")
 
@@ -196,15 +197,16 @@ class DacBank:
     GRID = 2.0**12  #: levels are rounded to 1 / GRID of a code, so that column sums stay exact in float64
 
     def __init__(self, layer: Layer, errors: DacErrors, rng: np.random.Generator) -> None:
-        self._top = full_scale(layer.dac_bits)
+        self._top = row_top(layer)
         self.offset = errors.offset_sigma * rng.standard_normal(layer.rows)
         self.gain = 1 + errors.gain_sigma * rng.standard_normal(layer.rows)
         self.bow = errors.bow_sigma * rng.standard_normal(layer.rows)
-        self.string: np.ndarray | None = None  #: LSB, error of each code by mismatch: (rows, 2L + 1)
+        self.string: np.ndarray | None = None  #: LSB, error of each code by mismatch: (rows, 2L + 1), L the widest
         if errors.mismatch:
-            steps = 1 + errors.mismatch * rng.standard_normal((layer.rows, 2 * self._top))
-            ends = steps.cumsum(axis=1) * (2 * self._top / steps.sum(axis=1, keepdims=True))
-            self.string = np.pad(ends, ((0, 0), (1, 0))) - np.arange(2 * self._top + 1)
+            self.string = np.zeros((layer.rows, 2 * self._top.max() + 1))
+            for error, top in zip(self.string, self._top):
+                steps = 1 + errors.mismatch * rng.standard_normal(2 * top)
+                error[1 : 2 * top + 1] = steps.cumsum() * (2 * top / steps.sum()) - np.arange(1, 2 * top + 1)
 
     def levels(self, drive: np.ndarray) -> np.ndarray:
         """Levels in codes (B, rows), float64, of DAC codes (B, rows)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model.formats import full_scale
 from ..model.layers import Layer
+from ..model.layout import largest_drive
 
 
 def on_grid(values: np.ndarray, largest, dtype: type = np.float64) -> np.ndarray:
@@ -38,5 +39,5 @@ class ColumnSums:
 
     def _largest(self, power: int) -> float:
         """Bound of the sum of ``power``-th powers of the rows, in the unit of their own grid."""
-        largest = 2.0 * full_scale(self.layer.dac_bits) * self.layer.input_drive
+        largest = 2.0 * largest_drive(self.layer)
         return self.layer.rows * largest**power * self.row_steps

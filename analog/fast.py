@@ -19,8 +19,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..model.formats import DesignError, check_choice, full_scale, signed_range
-from ..model.layout import logical_order, row_drive
+from ..model.formats import DesignError, check_choice, signed_range
+from ..model.layout import largest_drive, logical_order, row_drive, row_top
 from ..model.seeds import Seed, child
 from ..model.threads import one_blas_thread
 from .array import Array
@@ -83,25 +83,28 @@ class FastReader:
         self._weights, self.dtype = _rounded(weights, layer, scale)
         constant, absolute, squared = array.fresh_variance()
         absolute, squared = absolute * drive, squared * drive**2
-        top = full_scale(layer.dac_bits)
-        reach = top * layer.input_drive  # of a row, in codes of the rows that are driven least
+        top, reach = row_top(layer), largest_drive(layer)
         if (squared.any() and layer.rows * reach**2 > 2**17) or (absolute.any() and layer.rows * reach > 2**17):
             # 24 bits leave too few for the variances
             self._weights, self.dtype = self._weights.astype(np.float64), np.float64
         self._scale = scale.astype(self.dtype)
         self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)
-        self._absolute = self._variance(absolute, scale, layer.rows * top)
-        self._squared = self._variance(squared, scale, layer.rows * top**2)
+        self._absolute = self._variance(absolute, scale, top)
+        self._squared = self._variance(squared, scale, top**2)
         self._uniform = self._absolute is None and np.ptp(squared) == 0
         fixed = self._absolute is None and self._squared is None
         self._sigma = float(np.sqrt(self._constant[0])) if fixed and np.ptp(self._constant) == 0 else None
         shape = (BLOCK, layer.columns)
         self._noise, self._level = np.empty(shape, np.float32), np.empty(shape, self.dtype)
 
-    def _variance(self, part: np.ndarray, scale: np.ndarray, largest: int) -> np.ndarray | None:
-        """Variances in LSB^2 for each cell, rounded so that their sums are exact; None if there are none."""
+    def _variance(self, part: np.ndarray, scale: np.ndarray, top: np.ndarray) -> np.ndarray | None:
+        """Variances in LSB^2 for each cell, rounded so that their sums are exact; None if there are none.
+
+        ``top`` (rows,) is the most that they are multiplied with.
+        """
         part = part[:, self._order] * scale**2
-        return on_grid(part, 2 * largest * part.max(axis=0), self.dtype) if part.any() else None
+        largest = 2 * len(top) * top.max() * (part * (top / top.max())[:, None]).max(axis=0)
+        return on_grid(part, largest, self.dtype) if part.any() else None
 
     def offset_codes(self, drive: np.ndarray) -> np.ndarray:
         """Codes less the lowest code, 0..2^N - 1, as floats (B, columns), B at most ``BLOCK``.
@@ -160,7 +163,7 @@ def why_not(array: Array) -> str:
 
 def _rounded(weights: np.ndarray, layer, scale: np.ndarray) -> tuple[np.ndarray, type]:
     """Weights in float32, rounded so that sums are exact whatever their order; in float64 where 24 bits are few."""
-    largest = 2 * layer.rows * full_scale(layer.dac_bits) * max(1.0, np.abs(weights).max())
+    largest = 2 * layer.rows * (row_top(layer) * np.abs(weights).max(axis=1).clip(1.0)).max()
     if (weights == np.round(weights)).all():  # no noise in them: codes are the reference's, gain included
         mult = np.max([value / 2.0 ** math.floor(math.log2(value)) for value in scale]) * 128
         return (weights.astype(np.float32), np.float32) if largest * mult < 2**24 else (weights, np.float64)

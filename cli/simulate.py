@@ -142,5 +142,5 @@ def inputs_of(
     if dataset == RANDOM:
         rng = np.random.default_rng(seed)
         layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
-        return rng.choice(symmetric_codes(layer.dac_bits), (count, 16, layer.inputs)), lengths
+        return rng.choice(symmetric_codes(layer.input_bits), (count, 16, layer.inputs)), lengths
     return dataset_codes(network, dataset, count, source, data)

@@ -86,7 +86,7 @@ GEOMETRY = Record(
     (
         ("kind", "B", "0: LSTM, 1: dense"),
         ("gates", "B", "G: 4 for an LSTM, 1 for a dense layer"),
-        ("dac_bits", "B", "D, 1..8"),
+        ("dac_bits", "B", "D, 1..8; plus 16 times Dx, 1..8, where input rows have DACs of other bits"),
         ("weight_bits", "B", "W, 1..8"),
         ("adc_bits", "B", "N, 1..8"),
         ("table_bits", "B", "bits of a table entry; 0: the image holds no table of this layer"),
@@ -109,7 +109,7 @@ def geometry(layer: Layer) -> dict[str, int | bytes]:
     return {
         "kind": ("lstm", "dense").index(layer.kind),
         "gates": layer.gates,
-        "dac_bits": layer.dac_bits,
+        "dac_bits": layer.dac_bits | layer.own_input_bits << 4,
         "weight_bits": layer.weight_bits,
         "adc_bits": layer.adc_bits,
         "table_bits": layer.loaded_table_bits,

@@ -66,6 +66,7 @@ def diff(a: bytes | Network, b: bytes | Network) -> str:
 
 def _geometry(index: int, layer: Layer) -> list[str]:
     inputs = "inputs" if layer.input_drive == 1 else f"inputs at {layer.input_drive} times the voltage"
+    dacs = f"{layer.input_bits} of inputs, {layer.dac_bits}" if layer.own_input_bits else f"{layer.dac_bits}"
     rows = " + ".join(
         f"{count} {name}"
         for count, name in ((layer.inputs, inputs), (layer.hidden, "hidden"), (layer.bias_rows, "bias"))
@@ -74,7 +75,7 @@ def _geometry(index: int, layer: Layer) -> list[str]:
     return [
         f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
         f"{layer.adcs} ADCs x {layer.conversions} conversions",
-        f"  bits     DAC {layer.dac_bits}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
+        f"  bits     DAC {dacs}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
         f"  output   {_output(layer)}",
     ]
 
@@ -137,7 +138,7 @@ def _histogram(layer: Layer, data: LayerData) -> list[str]:
 
 def _input_code(network: Network) -> str:
     """How the host encodes a measurement, in words."""
-    bits = network.design.layers[0].dac_bits
+    bits = network.design.layers[0].input_bits
     terms = "measurement" + " * scale" * bool(network.input_scale) + " + offset" * bool(network.input_offset)
     if bits == 1:
         return f"sign of {terms}, -1 or 1"

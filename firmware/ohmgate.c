@@ -170,7 +170,7 @@ static ohmgate_error next_section(reader *image, size_t end, size_t *at, int wit
 }
 
 typedef struct {
-    uint32_t dense, gates, dac_bits, weight_bits, adc_bits, table_bits, rows, columns;
+    uint32_t dense, gates, dac_bits, input_bits, weight_bits, adc_bits, table_bits, rows, columns;
 } geometry;
 
 /* The sections of one layer: where their payloads begin. */
@@ -189,7 +189,8 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     FETCH(image, s->payload, OHMGATE_IMAGE_GEOM_BYTES, at);
     g->dense = at[OHMGATE_IMAGE_GEOM_KIND];
     g->gates = at[OHMGATE_IMAGE_GEOM_GATES];
-    g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS];
+    g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS] & 15u;
+    g->input_bits = (uint32_t)at[OHMGATE_IMAGE_GEOM_DAC_BITS] >> 4; /* 0: as dac_bits */
     g->weight_bits = at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS];
     g->adc_bits = at[OHMGATE_IMAGE_GEOM_ADC_BITS];
     g->table_bits = at[OHMGATE_IMAGE_GEOM_TABLE_BITS];
@@ -204,6 +205,7 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
         at[OHMGATE_IMAGE_GEOM_COLUMN_ORDER] != OHMGATE_IMAGE_COLUMN_ORDER ||
         memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->dense ? "z\0\0\0" : "fiog", 4) != 0 ||
         g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||
+        g->input_bits > OHMGATE_IMAGE_MAX_BITS || g->input_bits == g->dac_bits || (g->dense && g->input_bits) ||
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
@@ -437,7 +439,7 @@ static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const
     READ(bus, OHMGATE_REG_FORMAT, &value);
     if (value != (g->dac_bits << OHMGATE_FORMAT_DAC_BITS_SHIFT | g->weight_bits << OHMGATE_FORMAT_WEIGHT_BITS_SHIFT |
                   g->adc_bits << OHMGATE_FORMAT_ADC_BITS_SHIFT | g->table_bits << OHMGATE_FORMAT_TABLE_BITS_SHIFT |
-                  g->gates << OHMGATE_FORMAT_GATES_SHIFT))
+                  g->gates << OHMGATE_FORMAT_GATES_SHIFT | g->input_bits << OHMGATE_FORMAT_INPUT_DAC_BITS_SHIFT))
         return OHMGATE_ERROR_MISMATCH;
     return OHMGATE_OK;
 }

@@ -54,7 +54,7 @@ class Accelerator(Component):
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x D bits, marks | time steps of the first layer |
+    | `x` | in | stream of m x Dx bits, marks | time steps of the first layer |
     | `y` | out | stream of results, marks | of the last layer: :func:`~.streams.output_layout` |
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
     | `array_K` | out | :class:`~.array_port.ArraySignature` | layer K's array |

@@ -22,6 +22,14 @@ class _LayerSignature(Signature):
         return type(self) is type(other) and self.layer == other.layer
 
 
+def row_layout(layer: Layer) -> data.Layout:
+    """Codes of the rows but bias: one vector, or one of inputs and one of hidden units where their widths differ."""
+    if not layer.own_input_bits:
+        return data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)
+    inputs = data.ArrayLayout(layer.input_bits, layer.inputs)
+    return data.StructLayout({"inputs": inputs, "hidden": data.ArrayLayout(layer.dac_bits, layer.hidden)})
+
+
 class ReadSignature(_LayerSignature):
     """Reading, named from the periphery's side.
 
@@ -37,7 +45,7 @@ class ReadSignature(_LayerSignature):
     def members_of(layer: Layer) -> dict[str, Member]:
         members = {
             #: inputs first, then hidden units; bias rows are tied to full scale inside the macro
-            "row_codes": Out(data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)),
+            "row_codes": Out(row_layout(layer)),
             #: column that each multiplexer connects
             "select": Out(range(max(layer.conversions, 2))),
             "convert": Out(1),

@@ -21,7 +21,7 @@ class Chip(Component):
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x D bits, marks | time steps |
+    | `x` | in | stream of m x Dx bits, marks | time steps |
     | `y` | out | stream of results, marks | :func:`~.streams.output_layout` |
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
     | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |

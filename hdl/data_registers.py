@@ -22,7 +22,7 @@ class DataRegisters(Component):
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | accesses; the word address counts from ``DATA_BASE`` |
     | `by_bus` | out | 1 bit | time steps and results go through the registers |
     | `restart` | in | 1 bit | drops words and the step that waits |
-    | `x` | out | stream of m x D bits, marks | the step that waits to be taken |
+    | `x` | out | stream of m x Dx bits, marks | the step that waits to be taken |
     | `y` | in | stream of results, marks | taken by RESULT_TAKE |
     """
 

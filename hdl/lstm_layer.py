@@ -38,7 +38,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x D bits, marks | time steps |
+    | `x` | in | stream of m x Dx bits, marks | time steps |
     | `y` | out | stream of n hidden codes or values, marks | :func:`~.streams.output_layout` |
     | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |

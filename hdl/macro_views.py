@@ -7,6 +7,7 @@ in Verilog parameters: a flow could match the wrong hardened block.
 from ..model.design import Design
 from ..model.formats import full_scale, signed_range
 from ..model.layers import Layer
+from ..model.layout import row_drive
 from ..model.network import MULT_BITS, SHIFT_BITS
 from .array_macro import macro_ports
 
@@ -46,6 +47,35 @@ def conversion_cycles(layer: Layer) -> int:
     return layer.conversion_cycles or DEFAULT_CONVERSION
 
 
+def _input_bits(layer: Layer) -> str:
+    """Parameters of inputs whose codes have bits of their own: how many, and where the hidden units' codes begin."""
+    if not layer.own_input_bits:
+        return ""
+    return f", DX = {layer.input_bits}, HIDDEN = {layer.inputs * layer.input_bits}"
+
+
+def _drive(layer: Layer) -> str:
+    """Lines that set ``drive`` to a row's code and weigh it."""
+
+    def code(at: str, bits: int, name: str) -> str:
+        return f"row_codes[{at}] ? -1 : 1" if bits == 1 else f"$signed(row_codes[{at} +: {name}])"
+
+    lines, drive = [], row_drive(layer)
+    if layer.own_input_bits:
+        lines.append(f"if (row < INPUTS) drive = {code('row * DX', layer.input_bits, 'DX')};")
+        lines.append(f"else if (row < DRIVEN) drive = {code('HIDDEN + (row - INPUTS) * D', layer.dac_bits, 'D')};")
+    elif layer.dac_bits > 1:
+        lines.append("if (row < DRIVEN) drive = $signed(row_codes[row * D +: D]);")
+    else:  # a scalar has no bits
+        bit = "row_codes[row]" if layer.inputs + layer.hidden > 1 else "row_codes"
+        lines.append(f"if (row < DRIVEN) drive = {bit} ? -1 : 1;")
+    if drive[0] > 1:
+        lines.append(f"if (row < INPUTS) drive = drive * {drive[0]};")
+    if layer.rows > layer.inputs and drive[-1] > 1:
+        lines.append(f"if (row >= INPUTS) drive = drive * {drive[-1]};")
+    return "".join(f"{20 * ' '}{line}\n" for line in lines)
+
+
 def behavioural(layer: Layer) -> str:
     """A noiseless model of the macro with the integers of docs/numerics.md.
 
@@ -55,14 +85,11 @@ def behavioural(layer: Layer) -> str:
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
     handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
-    row_bit = "row_codes[row]" if layer.inputs + layer.hidden > 1 else "row_codes"  # a scalar has no bits
-    decode_dac = f"{row_bit} ? -1 : 1" if layer.dac_bits == 1 else "$signed(row_codes[row * D +: D])"
-    boost = f"{20 * ' '}if (row < INPUTS) drive = drive * {layer.input_drive};\n" if layer.input_drive > 1 else ""
     decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
     module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
     localparam ADCS = {layer.adcs}, STEPS = {layer.conversions}, GATES = {layer.gates};
-    localparam D = {layer.dac_bits}, W = {layer.weight_bits}, N = {layer.adc_bits};
+    localparam D = {layer.dac_bits}{_input_bits(layer)}, W = {layer.weight_bits}, N = {layer.adc_bits};
     localparam FULL_SCALE = {full_scale(layer.dac_bits)};
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
 
@@ -107,8 +134,7 @@ def behavioural(layer: Layer) -> str:
                     word = level[row * COLUMNS + column];
                     weight = {decode_level};
                     drive = FULL_SCALE;
-                    if (row < DRIVEN) drive = {decode_dac};
-{boost}                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
+{_drive(layer)}                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
                 end
                 scaled = (sum * $signed({{1'b0, mult[gate * {MULT_BITS} +: {MULT_BITS}]}}))
                     >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];

@@ -14,7 +14,7 @@ def step_layout(values) -> data.StructLayout:
 
 def input_layout(layer: Layer) -> data.StructLayout:
     """DAC codes that a layer takes, one step a transfer."""
-    return step_layout(data.ArrayLayout(layer.dac_bits, layer.inputs))
+    return step_layout(data.ArrayLayout(layer.input_bits, layer.inputs))
 
 
 def output_layout(layer: Layer) -> data.StructLayout:

@@ -69,10 +69,11 @@ class Design:
                     f"layer {index + 1}: inputs must be the {layer.outputs} outputs of layer {index}, "
                     f"not {following.inputs}"
                 )
-            if following.dac_bits != layer.output_bits:
+            if following.input_bits != layer.output_bits:
+                which = "DAC bits" if following.input_bits == following.dac_bits else "input DAC bits"
                 raise DesignError(
-                    f"layer {index + 1}: DAC bits must be the {layer.output_bits} output bits "
-                    f"of layer {index}, not {following.dac_bits}"
+                    f"layer {index + 1}: {which} must be the {layer.output_bits} output bits "
+                    f"of layer {index}, not {following.input_bits}"
                 )
 
     def too_wide(self) -> tuple[int, str, int] | None:
@@ -101,6 +102,8 @@ class Design:
         for layer in content["layer"]:
             for field in RETIMING:
                 del layer[field]
+            if layer.get("input_dac_bits") == layer["dac_bits"]:
+                del layer["input_dac_bits"]
             if layer["tables"] == "loaded":
                 for field in TABLE_RECIPE & set(layer):
                     del layer[field]
@@ -109,10 +112,15 @@ class Design:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionary in the shape of the TOML file, with every default of the layers written out."""
+        """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
+
+        But for ``input_dac_bits``, which is there only where it is set: older fingerprints and images have none.
+        """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
+            if not content.get("input_dac_bits", 1):
+                del content["input_dac_bits"]
         return {"name": self.name, **({"data_registers": True} if self.data_registers else {}), "layer": layers}
 
     def save(self, path: str | Path) -> None:

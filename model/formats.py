@@ -24,6 +24,20 @@ def check_integer(name: str, value, low: int, high: int) -> int:
     return int(value)
 
 
+def check_integer_or(name: str, value, low: int, high: int, other: int, meaning: str) -> int:
+    """As :func:`check_integer`, but ``value`` may also be ``other``, which stands for ``meaning``.
+
+    >>> check_integer_or("conversion cycles", 0, 2, 4095, 0, "a done handshake")
+    0
+    """
+    if value == other and not isinstance(value, bool | float):
+        return other
+    try:
+        return check_integer(name, value, low, high)
+    except DesignError as error:
+        raise DesignError(f"{error} (or {other} for {meaning})") from None
+
+
 def is_number(value) -> bool:
     """Is ``value`` a real number, Python's or numpy's?"""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

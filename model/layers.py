@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from .formats import DesignError, check_choice, check_integer, full_scale, signed_range
+from .formats import DesignError, check_choice, check_integer, check_integer_or, full_scale, signed_range
 from .tables import DENSE_FUNCTIONS
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
@@ -26,7 +26,7 @@ class ArrayLayer(ABC):
 
     inputs: int  #: m, input rows
     adcs: int  #: K, converters that share the columns
-    dac_bits: int = 4  #: D, of the rows
+    dac_bits: int = 4  #: D, of the rows; of an LSTM's inputs, its ``input_dac_bits`` where these are set
     weight_bits: int = 4  #: W, of a differential pair of cells
     adc_bits: int = 4  #: N
     bias_rows: int = 1  #: extra rows driven at full scale
@@ -42,11 +42,7 @@ class ArrayLayer(ABC):
         check_integer(f"{where}: bias rows", self.bias_rows, 0, 64)
         check_integer(f"{where}: ADCs", self.adcs, 1, MAX_ADCS)
         check_choice(f"{where}: tables", self.tables, ("loaded", "constant"))
-        if self.conversion_cycles != 0 or isinstance(self.conversion_cycles, bool | float):
-            try:
-                check_integer(f"{where}: conversion cycles", self.conversion_cycles, 2, 4095)
-            except DesignError as error:
-                raise DesignError(f"{error} (or 0 for a done handshake)") from None
+        check_integer_or(f"{where}: conversion cycles", self.conversion_cycles, 2, 4095, 0, "a done handshake")
         number = type(self.adc_range) in (int, float)
         if not number or not 0 < self.adc_range <= 1024:
             raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
@@ -65,6 +61,16 @@ class ArrayLayer(ABC):
     @abstractmethod
     def _driven(self) -> str:
         """The rows before the bias, for the macro's name."""
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of the DAC codes on the input rows."""
+        return self.dac_bits
+
+    @property
+    def own_input_bits(self) -> int:
+        """Bits of the DAC codes on the input rows where they are not those of the other rows; else 0."""
+        return self.input_bits if self.input_bits != self.dac_bits else 0
 
     @property
     def conversions(self) -> int:
@@ -99,10 +105,11 @@ class ArrayLayer(ABC):
     @property
     def macro_name(self) -> str:
         """Name of the array macro; it holds every parameter, so two macros never share a name."""
+        inputs = f"i{self.own_input_bits}" if self.own_input_bits else ""
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
         return (
             f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
-            f"_d{self.dac_bits}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"
+            f"_d{self.dac_bits}{inputs}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"
         )
 
 
@@ -121,6 +128,7 @@ class LstmLayer(ArrayLayer):
     tanh_fraction: int = 5  #: Ft
     output: str = "codes"  #: "codes" of the DACs, or the "value" of h to A bits, for a host
     input_drive: int = 1  #: V: the inputs' DACs have V times the other rows' reference voltage
+    input_dac_bits: int = 0  #: Dx, of the inputs' DACs; 0: as the other rows'
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""
@@ -137,6 +145,15 @@ class LstmLayer(ArrayLayer):
         check_integer(f"{where}: tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
         check_choice(f"{where}: output", self.output, LSTM_OUTPUTS)
         check_integer(f"{where}: input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
+        check_integer_or(f"{where}: input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
+
+    @property
+    def input_bits(self) -> int:
+        return self.input_dac_bits or self.dac_bits
+
+    @property
+    def code_bits(self) -> dict[str, int]:
+        return super().code_bits | ({"input DAC": self.input_dac_bits} if self.input_dac_bits else {})
 
     @property
     def rows(self) -> int:
@@ -167,7 +184,7 @@ class LstmLayer(ArrayLayer):
 
     @property
     def output_bits(self) -> int:
-        """Bits of what is handed on; the hidden codes share the DACs of the input."""
+        """Bits of what is handed on, to a host or to the DACs of the layer behind."""
         return self.activation_bits if self.output == "value" else self.dac_bits
 
     @property

@@ -9,6 +9,7 @@ layer conversion s delivers the outputs ``s*K .. s*K + K-1``.
 
 import numpy as np
 
+from .formats import full_scale
 from .layers import Layer
 
 
@@ -32,10 +33,26 @@ def logical_order(layer: Layer) -> np.ndarray:
 
 
 def row_drive(layer: Layer) -> np.ndarray:
-    """Weight of each row's DAC code in the column sums: (rows,) int64, V on the inputs of an LSTM and 1 elsewhere."""
-    drive = np.ones(layer.rows, dtype=np.int64)
-    drive[: layer.inputs] = layer.input_drive
+    """Weight of each row's DAC code in the column sums: (rows,) int64.
+
+    1 with as many bits as the widest DAC has, doubled by each bit less; on the inputs of an LSTM V times that.
+    """
+    widest = max(layer.input_bits, layer.dac_bits)
+    drive = np.full(layer.rows, 2 ** (widest - layer.dac_bits), dtype=np.int64)
+    drive[: layer.inputs] = 2 ** (widest - layer.input_bits) * layer.input_drive
     return drive
+
+
+def row_top(layer: Layer) -> np.ndarray:
+    """Largest DAC code of each row: (rows,) int64."""
+    top = np.full(layer.rows, full_scale(layer.dac_bits), dtype=np.int64)
+    top[: layer.inputs] = full_scale(layer.input_bits)
+    return top
+
+
+def largest_drive(layer: Layer) -> int:
+    """What the hardest driven row adds to the column sums at full scale, over a weight of 1."""
+    return int((row_top(layer) * row_drive(layer)).max())
 
 
 def gate_of_column(layer: Layer) -> np.ndarray:

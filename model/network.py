@@ -77,7 +77,7 @@ class Network:
             values = values * np.asarray(self.input_scale)
         if self.input_offset:
             values = values + np.asarray(self.input_offset)
-        return quantise_symmetric(values, self.design.layers[0].dac_bits)
+        return quantise_symmetric(values, self.design.layers[0].input_bits)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Real values float64 (..., k) of what the last layer gives: codes (..., k) of the reference or the device.

@@ -139,8 +139,8 @@ def check_inputs(network: Network, codes, lengths) -> tuple[np.ndarray, np.ndarr
     if lengths.shape != codes.shape[:1] or not ((lengths >= 1) & (lengths <= codes.shape[1])).all():
         raise DesignError(f"lengths must be one integer from 1 to {codes.shape[1]} for each sequence")
     used = np.arange(codes.shape[1]) < lengths[:, None]
-    if not is_symmetric(codes[used], first.dac_bits).all():
-        raise DesignError(f"input codes must be symmetric {first.dac_bits}-bit codes")
+    if not is_symmetric(codes[used], first.input_bits).all():
+        raise DesignError(f"input codes must be symmetric {first.input_bits}-bit codes")
     return np.where(used[:, :, None], codes, 0).astype(np.int64), lengths.astype(np.int64)
 
 

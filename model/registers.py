@@ -134,6 +134,7 @@ REGISTERS = (
             Field("ADC_BITS", 8, 4, "N, of an ADC code."),
             Field("TABLE_BITS", 12, 5, "Bits of a table entry; 0: no table is loaded."),
             Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer."),
+            Field("INPUT_DAC_BITS", 20, 4, "Dx, of a DAC code on an input row; 0: as DAC_BITS."),
         ),
     ),
     Register(
@@ -177,7 +178,7 @@ DATA_REGISTERS = (
         0x84,
         "ro",
         "Words of a time step and of a result.",
-        (Field("INPUT_WORDS", 0, 16, "ceil(m * D / 32)."), Field("RESULT_WORDS", 16, 16, "ceil(bits / 32).")),
+        (Field("INPUT_WORDS", 0, 16, "ceil(m * Dx / 32)."), Field("RESULT_WORDS", 16, 16, "ceil(bits / 32).")),
     ),
     Register(
         "DATA_CONTROL",
@@ -202,7 +203,7 @@ DATA_REGISTERS = (
         "INPUT",
         0x90,
         "wo",
-        "The next word of a time step: its DAC codes, D bits each, the first in the lowest bits of the first word. "
+        "The next word of a time step: its DAC codes, Dx bits each, the first in the lowest bits of the first word. "
         "Refused without BY_BUS, while a step waits to be taken, and after its last word.",
     ),
     Register(
@@ -237,7 +238,7 @@ def bus_address_bits(design: Design) -> int:
 def data_words(design: Design) -> tuple[int, int]:
     """Words of a time step in INPUT, and of a result in RESULT."""
     first, last = design.layers[0], design.layers[-1]
-    return -(-first.inputs * first.dac_bits // 32), -(-last.result_bits // 32)
+    return -(-first.inputs * first.input_bits // 32), -(-last.result_bits // 32)
 
 
 def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
@@ -250,6 +251,7 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
             "ADC_BITS": layer.adc_bits,
             "TABLE_BITS": layer.loaded_table_bits,
             "GATES": layer.gates,
+            "INPUT_DAC_BITS": layer.own_input_bits,
         },
     }
 

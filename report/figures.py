@@ -66,9 +66,9 @@ def utterance(network: Network, result: Result, sequence: int, length: int) -> F
     drive, gates, cell, hidden = (
         part[sequence, :length] for part in (trace.drive, trace.gates, trace.cell, trace.hidden)
     )
-    top, a = full_scale(layer.dac_bits), layer.activation_bits
+    top, input_top, a = full_scale(layer.dac_bits), full_scale(layer.input_bits), layer.activation_bits
     panels: list[tuple[str, np.ndarray, str, tuple[float, float]]]
-    panels = [("input DAC codes", drive[:, : layer.inputs].T, "RdBu_r", (-top, top))]
+    panels = [("input DAC codes", drive[:, : layer.inputs].T, "RdBu_r", (-input_top, input_top))]
     for gate, name in enumerate(GATES):
         values = gates[:, gate].T / 2 ** (a - (name == "g"))
         panels.append((GATE_NAMES[name], values, "RdBu_r" if name == "g" else "viridis", (-(name == "g"), 1)))

@@ -19,6 +19,13 @@ from .bit_fields import pack, signed, unpack
 from .rules import Rules, clock_cycle
 
 
+def driven_codes(layer: Layer, patterns: int) -> np.ndarray:
+    """DAC codes of inputs and hidden units, of what ``row_codes`` shows."""
+    inputs = unpack(patterns % 2 ** (layer.inputs * layer.input_bits), layer.input_bits, layer.inputs)
+    hidden = unpack(patterns >> layer.inputs * layer.input_bits, layer.dac_bits, layer.hidden)
+    return np.concatenate([from_wire(inputs, layer.input_bits), from_wire(hidden, layer.dac_bits)])
+
+
 class BusRefusal(Exception):
     """The device answered with a bus error."""
 
@@ -56,13 +63,12 @@ class ArrayAgent:
     async def serve_reads(self):
         """Forever: wait for a conversion, write its codes (and how long it takes)."""
         view, layer = self.view, self.layer
-        rows = layer.inputs + layer.hidden
         while True:
             await ValueChange(view.agent_request)
             turn, step = len(self.codes) % layer.conversions, self.seen("select")
             if step != turn:
                 self.rules.broke(f"{self.where}: conversion {turn} of a time step selects column {step}")
-            drive = from_wire(unpack(self.seen("row_codes"), layer.dac_bits, rows), layer.dac_bits)
+            drive = driven_codes(layer, self.seen("row_codes"))
             fresh = bool(layer.hidden) and self.seen("hidden_drive") == 0
             if fresh:
                 drive[layer.inputs :] = 0
@@ -191,8 +197,8 @@ class StreamSource:
         self.stalls["input after a gap" if gap else "input without a gap"] += 1
         for _ in range(gap):
             await FallingEdge(self.clk)
-        width = layer.dac_bits * layer.inputs
-        ports["x__payload"].value = pack(patterns, layer.dac_bits) | int(first) << width | int(last) << width + 1
+        width = layer.input_bits * layer.inputs
+        ports["x__payload"].value = pack(patterns, layer.input_bits) | int(first) << width | int(last) << width + 1
         ports["x__valid"].value = 1
         self.stalls["input taken at once" if int(ports["x__ready"].value) else "input held back"] += 1
         while not int(ports["x__ready"].value):

@@ -98,7 +98,7 @@ class Device:
         """Send one sequence of the job."""
         self.facts["sequences"].append(sequence)
         length = int(self.job.lengths[sequence])
-        patterns = to_wire(self.job.codes[sequence, :length], self.job.network.design.layers[0].dac_bits)
+        patterns = to_wire(self.job.codes[sequence, :length], self.job.network.design.layers[0].input_bits)
         for t in range(length):
             await self.source.send(patterns[t], t == 0, t == length - 1)
 

@@ -110,12 +110,13 @@ class Coverage:
 
 def _layer(layer: Layer, seen: LayerRecord, first: np.ndarray, conversion: tuple[int, int]):
     """(item, its bins, what was seen of it) of one layer; ``first``: is a reading a sequence's first?"""
-    rows, fed_back = symmetric_codes(layer.dac_bits).tolist(), slice(layer.inputs, layer.inputs + layer.hidden)
+    inputs, hidden = (symmetric_codes(bits).tolist() for bits in (layer.input_bits, layer.dac_bits))
+    fed_back = slice(layer.inputs, layer.inputs + layer.hidden)
     low, high = signed_range(layer.adc_bits)
-    yield "input rows: DAC codes", rows, seen.drive[:, : layer.inputs].reshape(-1).tolist()
+    yield "input rows: DAC codes", inputs, seen.drive[:, : layer.inputs].reshape(-1).tolist()
     if layer.hidden:
         later = ~first[: len(seen.drive)]
-        yield "hidden rows: DAC codes", rows, seen.drive[later, fed_back].reshape(-1).tolist()
+        yield "hidden rows: DAC codes", hidden, seen.drive[later, fed_back].reshape(-1).tolist()
     yield "ADC codes", range(low, high + 1), seen.adc.reshape(-1).tolist()
     ends = {low: "low end", high: "high end"}
     yield "ADC saturations", ends.values(), [ends[v] for v in seen.adc.reshape(-1).tolist() if v in ends]

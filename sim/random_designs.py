@@ -72,7 +72,7 @@ def random_inputs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Legal DAC codes (batch, steps, m), int64, and lengths (batch,) of 1..steps."""
     first = design.layers[0]
-    codes = rng.choice(symmetric_codes(first.dac_bits), size=(batch, steps, first.inputs))
+    codes = rng.choice(symmetric_codes(first.input_bits), size=(batch, steps, first.inputs))
     return codes.astype(np.int64), rng.integers(1, steps + 1, size=batch)
 
 
@@ -104,6 +104,7 @@ def _lstm(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed)
         "hidden": hidden,
         "adcs": 4 * _divisor(rng, hidden),
         "dac_bits": bits,
+        **({} if "dac_bits" in fixed else _own_bits(rng.spawn(1)[0], bits, max_bits)),
         "activation_bits": int(rng.integers(2, 17)),
         "cell_bits": cell_bits,
         "cell_fraction": fraction,
@@ -113,6 +114,11 @@ def _lstm(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed)
         "input_drive": int(rng.integers(2, 17)) if rng.random() < 0.5 else 1,
     }
     return LstmLayer(**_override(LstmLayer, values, fixed))
+
+
+def _own_bits(rng, bits: int, max_bits: int) -> dict[str, int]:
+    """Hidden units of any width behind inputs of ``bits``, of a stream of its own: all else is as without."""
+    return {"dac_bits": int(rng.integers(1, max_bits + 1)), "input_dac_bits": bits} if rng.random() < 0.4 else {}
 
 
 def _dense(rng, inputs, bits, max_outputs, max_bits, max_conversion, last, fixed) -> DenseLayer:
@@ -143,8 +149,11 @@ def _data(rng: np.random.Generator, layer: Layer) -> LayerData:
 
 def _gain(rng: np.random.Generator, layer: Layer) -> tuple[int, int]:
     """mult, shift that bring the standard deviation of the column sum to a third to all of the ADC's half range."""
-    drive, weight = symmetric_codes(layer.dac_bits), symmetric_codes(layer.weight_bits)
-    deviation = np.sqrt((row_drive(layer) ** 2).sum() * np.mean(drive**2.0) * np.mean(weight**2.0))
+    power = {bits: np.mean(symmetric_codes(bits) ** 2.0) for bits in (layer.input_bits, layer.dac_bits)}
+    squares = row_drive(layer) ** 2
+    driven = squares[: layer.inputs].sum() * power[layer.input_bits]
+    driven += squares[layer.inputs :].sum() * power[layer.dac_bits]
+    deviation = np.sqrt(driven * np.mean(symmetric_codes(layer.weight_bits) ** 2.0))
     gain = rng.uniform(0.35, 1.0) * 2 ** (layer.adc_bits - 1) / deviation
     top = 2**MULT_BITS - 1
     shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))

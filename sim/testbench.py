@@ -38,7 +38,7 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     writes, inputs, results = _writes(load(network), RegisterTwin(network.design)), [], []
     for sequence, length in zip(codes, lengths):
         for step in range(length):
-            payload = pack(to_wire(sequence[step], layers[0].dac_bits), layers[0].dac_bits)
+            payload = pack(to_wire(sequence[step], layers[0].input_bits), layers[0].input_bits)
             inputs.append(_marked(payload, input_layout(layers[0]).size, step == 0, step == length - 1))
     result, head = run(network, codes, lengths).layers[-1].out, layers[-1]
     for sequence, step in np.argwhere(steps_read(head, lengths, codes.shape[1])):

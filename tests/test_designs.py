@@ -25,6 +25,10 @@ def test_every_format_and_choice_occurs():
     assert {x.cell_bits for x in lstm} == set(range(4, 33))
     assert {x.tanh_bits for x in lstm} == set(range(1, 13))
     assert {1, 2} < {x.conversions for x in lstm}
+    widths = {(x.own_input_bits, x.dac_bits) for x in lstm}
+    assert {(0, bits) for bits in range(1, 9)} < widths
+    for narrow, wide in ((1, 8), (8, 1), (2, 4), (4, 2)):
+        assert (narrow, wide) in widths
     assert {x.output for x in dense} == {"table", "codes", "argmax"}
     assert {x.emit for x in dense} == {"step", "end"}
 

@@ -105,7 +105,7 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None) -> torch.Tensor:
     codes = torch.from_numpy(np.asarray(codes)).to(model.layers[0].cells.device, torch.float64)
     lengths = None if lengths is None else torch.from_numpy(np.asarray(lengths))
     model.eval()
-    values = codes / full_scale(model.design.layers[0].dac_bits) * model.layers[0].full_scale
+    values = codes / full_scale(model.design.layers[0].input_bits) * model.layers[0].full_scale
     with torch.no_grad():
         return model(values, lengths)
 
@@ -145,6 +145,8 @@ def quant_config(
     if layer.kind == "dense" and not layer.has_table:
         shared["tables"] = "loaded"
     bits = {name: FLOAT if floating else getattr(layer, name) for name in ("weight_bits", "dac_bits", "adc_bits")}
+    if floating:
+        shared["input_dac_bits"] = 0
     return QuantConfig(**shared, **bits, **ranges)
 
 

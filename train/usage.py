@@ -69,10 +69,10 @@ def usage_of_sequences(
 class _Counter:
     def __init__(self, array: ArrayModule) -> None:
         self.array, config = array, array.config
-        self.top = full_scale(config.dac_bits)
+        self.top, self.input_top = full_scale(config.dac_bits), full_scale(array.input_bits)
         self.low, self.high = signed_range(config.adc_bits)
-        self.inputs = np.zeros(2 * self.top + 1, dtype=np.int64)
-        self.hidden = np.zeros_like(self.inputs)
+        self.inputs = np.zeros(2 * self.input_top + 1, dtype=np.int64)
+        self.hidden = np.zeros(2 * self.top + 1, dtype=np.int64)
         self.adc = np.zeros((array.groups, 2**config.adc_bits), dtype=np.int64)
         self.beyond = np.zeros(array.groups, dtype=np.int64)  # conversions that clip
         self.seen = np.zeros(2, dtype=np.int64)  # inputs that clip, inputs
@@ -82,7 +82,7 @@ class _Counter:
         self.seen += [int(beyond.sum()), beyond.numel()]
 
     def see(self, codes: torch.Tensor, trace: Trace) -> None:
-        self.inputs += _count(codes, -self.top, len(self.inputs))
+        self.inputs += _count(codes, -self.input_top, len(self.inputs))
         if self.array.groups > 1:
             self.hidden += _count(trace.hidden, -self.top, len(self.hidden))
         steps = trace.voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)

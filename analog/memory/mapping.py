@@ -16,7 +16,7 @@ import numpy as np
 
 from ...model.formats import DesignError, full_scale
 from ...model.layers import Layer
-from ...model.layout import row_drive
+from ...model.layout import largest_drive, row_drive
 from .cells import Cells
 
 
@@ -69,13 +69,13 @@ class Mapping:
 
     @property
     def unit_current(self) -> float:
-        """Current (A) that stands for 1 in the column sum: one DAC code of a hidden row over one weight code."""
+        """Current (A) that stands for 1 in the column sum: the finest step of a DAC over one weight code."""
         return self.code_voltage * self.unit
 
     @property
     def code_voltage(self) -> float:
-        """Volts of one DAC code on a hidden or bias row. The read voltage is the largest, at full scale of inputs."""
-        return self.cells.device.read_voltage / (full_scale(self.layer.dac_bits) * self.layer.input_drive)
+        """Volts of 1 in :func:`.row_drive`. The read voltage is the largest: full scale of the hardest driven row."""
+        return self.cells.device.read_voltage / largest_drive(self.layer)
 
     def volts(self, codes: np.ndarray) -> np.ndarray:
         """Voltages on the rows (..., rows) for DAC codes."""

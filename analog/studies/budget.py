@@ -109,6 +109,8 @@ def noise_budget(
 def random_drives(layer: Layer, count: int, rng: np.random.Generator) -> np.ndarray:
     """Random DAC codes (count, rows); bias rows at full scale, as ever."""
     drives = rng.choice(symmetric_codes(layer.dac_bits), (count, layer.rows))
+    if layer.own_input_bits:
+        drives[:, : layer.inputs] = rng.choice(symmetric_codes(layer.input_bits), (count, layer.inputs))
     drives[:, layer.rows - layer.bias_rows :] = full_scale(layer.dac_bits)
     return drives
 

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from ...model.design import Design
-from ...model.formats import DesignError, check_integer, full_scale, symmetric_codes
+from ...model.formats import DesignError, check_integer, symmetric_codes
 from ...model.layers import Layer
-from ...model.layout import row_drive
+from ...model.layout import row_drive, row_top
 from ...model.network import LayerData, Network
 from ..array import Array
 from ..circuit.tiles import tiled_ir_drop
@@ -100,19 +100,20 @@ class Datasheet:
 
     def drive(self, kind: str) -> np.ndarray:
         """DAC codes (rows,): "full" is full scale on every row, "random" drawn from the seed but for bias rows."""
-        top, rows = full_scale(self.layer.dac_bits), self.layer.rows
         if kind == "full":
-            return np.full(rows, top)
+            return row_top(self.layer)
         return random_drives(self.layer, 1, np.random.default_rng(self.seed))[0]
 
     def volts(self, codes: np.ndarray) -> np.ndarray:
         """Voltages (rows,) on the rows for DAC codes; raises :class:`DesignError` for codes that do not fit."""
-        top, rows = full_scale(self.layer.dac_bits), self.layer.rows
-        codes = np.asarray(codes)
+        rows, codes = self.layer.rows, np.asarray(codes)
         if codes.shape != (rows,):
             raise DesignError(f"an input must have {rows} DAC codes, one a row, not shape {codes.shape}")
-        if np.abs(codes).max() > top:
-            raise DesignError(f"DAC codes must be from {-top} to {top}, not {int(codes[np.abs(codes).argmax()])}")
+        beyond = np.abs(codes) - row_top(self.layer)
+        if beyond.max() > 0:
+            row = int(beyond.argmax())
+            top = int(row_top(self.layer)[row])
+            raise DesignError(f"DAC codes must be from {-top} to {top}, not {int(codes[row])}")
         return self.array.cell_array.mapping.volts(codes)
 
 
@@ -148,8 +149,14 @@ def fitting_shift(layer: Layer, power: float | None = None) -> int:
 
     ``power`` is the mean square of codes and of weights as a share of full scale's; None: all codes alike.
     """
-    spread = 3 * math.sqrt((row_drive(layer) ** 2).sum())
-    for bits in (layer.dac_bits, layer.weight_bits):
+
+    def mean_square(bits: int) -> float:
         codes = symmetric_codes(bits).astype(float)
-        spread *= math.sqrt((codes**2).mean() if power is None else power * codes.max() ** 2)
+        return (codes**2).mean() if power is None else power * codes.max() ** 2
+
+    squares = row_drive(layer) ** 2.0
+    squares[: layer.inputs] *= mean_square(layer.input_bits) / mean_square(layer.dac_bits)
+    spread = 3 * math.sqrt(squares.sum())
+    for bits in (layer.dac_bits, layer.weight_bits):
+        spread *= math.sqrt(mean_square(bits))
     return max(0, math.ceil(math.log2(spread / 2 ** (layer.adc_bits - 1))))

@@ -158,14 +158,18 @@ def test_noise_does_not_depend_on_the_order_of_summation():
     assert np.array_equal(drive @ weights, drive[:, order] @ weights[order])
 
 
+@pytest.mark.parametrize(
+    "input_bits, tops, steps", [(0, (7, 7), (16, 1)), (9, (255, 7), (16, 32)), (2, (1, 7), (64, 1))]
+)
 @pytest.mark.parametrize("dac", [None, DacErrors(offset_sigma=0.1, gain_sigma=0.05)])
-def test_the_largest_sums_are_exact_too(dac):
+def test_the_largest_sums_are_exact_too(dac, input_bits, tops, steps):
     """All rows at full scale, inputs driven 16 times as hard, weights and noise near their largest."""
-    layer = LstmLayer(inputs=40, hidden=6, adcs=8, input_drive=16)
+    layer = LstmLayer(inputs=40, hidden=6, adcs=8, input_drive=16, input_dac_bits=input_bits)
+    inputs = np.arange(layer.rows) < 40
     array = Array(layer, ArrayConfig(weight_noise=0.001, dac=dac), 1)
     array.program(np.full((layer.rows, layer.columns), 7))
-    drive = np.full((3, layer.rows), 7)
-    rows = (array.dacs.levels(drive) if dac else drive) * np.where(np.arange(layer.rows) < 40, 16.0, 1.0)
+    drive = np.where(inputs, *tops) * np.ones((3, 1), int)
+    rows = (array.dacs.levels(drive) if dac else drive) * np.where(inputs, *map(float, steps))
     weights = array.effective()
     sums = np.array(
         [[sum(Fraction(d) * Fraction(w) for d, w in zip(row, column)) for column in weights.T[:5]] for row in rows]

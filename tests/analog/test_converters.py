@@ -221,6 +221,29 @@ def test_errors_of_a_dac_grow_with_its_reference():
     assert np.array_equal(array.analog(drive), sums)
 
 
+@pytest.mark.parametrize("bits, input_bits, weights", [(3, 6, (2, 8)), (6, 2, (32, 1)), (1, 4, (2, 8))])
+def test_inputs_with_dacs_of_their_own_have_errors_in_their_own_steps(bits, input_bits, weights):
+    """Errors are in LSB of each row's converter; ends of its string stay where they are."""
+    design = LstmLayer(inputs=4, hidden=6, adcs=4, input_drive=2, dac_bits=bits, input_dac_bits=input_bits)
+    errors = DacErrors(gain_sigma=0.05, offset_sigma=0.1, bow_sigma=0.1, mismatch=0.02)
+    array = Array(design, ArrayConfig(dac=errors), 3)
+    rng = np.random.default_rng(0)
+    top = np.repeat([max(2 ** (b - 1) - 1, 1) for b in (input_bits, bits)], [4, 7])
+    levels, drive = rng.integers(-7, 8, (11, 24)), rng.integers(-top, top, (30, 11), endpoint=True)
+    array.program(levels)
+    sums = array.dacs.levels(drive) @ (levels * np.repeat(weights, [4, 7])[:, None])
+    assert np.array_equal(array.analog(drive), sums)
+    ends = array.dacs.gain * top + array.dacs.offset
+    assert array.dacs.levels(top[None])[0] == pytest.approx(ends, abs=2**-12)
+    strings = DacBank(design, DacErrors(mismatch=0.02), np.random.default_rng(1))
+    row = np.argmax(top)
+    codes = np.zeros((2 * top[row] + 1, 11), dtype=int)
+    codes[:, row] = np.arange(-top[row], top[row] + 1)
+    error = strings.levels(codes)[:, row] - codes[:, row]
+    assert error[[0, -1]] == pytest.approx([0, 0], abs=2**-12)
+    assert np.abs(error).max() > 0.005
+
+
 def test_an_array_reads_through_its_converters():
     dac = DacErrors(gain_sigma=0.05, offset_sigma=0.1, mismatch=0.02)
     config = ArrayConfig(adc=AdcErrors(kind="sar", offset_sigma=0.3, mismatch=0.02), dac=dac)

@@ -40,8 +40,11 @@ def test_codes_without_noise_are_the_arrays(seed):
     rng = np.random.default_rng(seed)
     network = random_network(random_design(rng, layers=1, max_bits=12), rng)
     made = inference.build_arrays(network)[0]
-    top = 2 ** (made.layer.dac_bits - 1) - 1 or 1
-    drive = rng.integers(-top, top, (300, made.layer.rows), endpoint=True)
+    layer = made.layer
+    bits = np.full(layer.rows, layer.dac_bits)
+    bits[: layer.inputs] = getattr(layer, "input_dac_bits", 0) or layer.dac_bits
+    top = np.maximum(2 ** (bits - 1) - 1, 1)
+    drive = rng.integers(-top, top, (300, layer.rows), endpoint=True)
     assert np.array_equal(FastReader(made).read(drive), made.convert_all(drive)[:, logical_order(made.layer)])
 
 
@@ -178,6 +181,17 @@ def test_noise_of_hidden_rows_is_there_beside_inputs_that_are_driven_harder(bits
     errors = (FastReader(made, "exact", 1).read(np.tile(codes, (200, 1))) + 0.5 - sums)[:, inside]
     expected = 0.2 * np.sqrt(np.count_nonzero(codes))
     assert np.sqrt(errors.var() - 1 / 12) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("bits, input_bits", [(4, 8), (8, 4), (3, 6)])
+def test_variances_of_rows_with_other_dacs_are_there(bits, input_bits):
+    """Those of the finer DACs, too, whose steps are small beside the others'."""
+    layer = LstmLayer(inputs=3, hidden=3, adcs=12, dac_bits=bits, input_dac_bits=input_bits)
+    made = array(ArrayConfig(weight_noise=0.1, redraw="per_step"), layer, np.ones((7, 12), int), ((1, 5),) * 4)
+    drive = np.eye(7, dtype=np.float32)
+    steps = np.repeat([2.0 ** max(bits - input_bits, 0), 2.0 ** max(input_bits - bits, 0)], [3, 4])
+    expected = (1.4 * steps / 32) ** 2 + made.config.conversion_sigma**2
+    assert FastReader(made)._spread(drive)[:, 0] ** 2 == pytest.approx(expected, rel=0.02)
 
 
 def test_variances_do_not_depend_on_the_order_of_summation():

@@ -96,6 +96,7 @@ class FakeDevice:
             return BY_NAME["FORMAT"].pack(
                 DAC_BITS=x.dac_bits, WEIGHT_BITS=x.weight_bits, ADC_BITS=x.adc_bits,
                 TABLE_BITS=self._table_bits(x), GATES=x.gates,
+                INPUT_DAC_BITS=0 if x.input_bits == x.dac_bits else x.input_bits,
             )  # fmt: skip
         values = {
             "ID": lambda: self.id,

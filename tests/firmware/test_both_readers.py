@@ -45,6 +45,7 @@ EXTREME_LAYERS = [
     *(LstmLayer(inputs=1, hidden=2, adcs=8, dac_bits=bits, weight_bits=bits, adc_bits=bits, activation_bits=width,
                 bias_rows=bias, tables="loaded")
       for bits, width, bias in ((1, 2, 0), (8, 16, 64), (8, 2, 0), (1, 16, 1))),
+    *(LstmLayer(inputs=2, hidden=2, adcs=4, dac_bits=bits, input_dac_bits=own) for bits, own in ((1, 8), (8, 1), (4, 4))),
     *(DenseLayer(inputs=1, outputs=3, adcs=adcs, dac_bits=bits, weight_bits=bits, adc_bits=bits, output_bits=width,
                  bias_rows=bias)
       for bits, width, bias, adcs in ((1, 1, 0, 1), (8, 8, 64, 3), (8, 1, 0, 3), (1, 8, 2, 1))),

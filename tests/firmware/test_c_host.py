@@ -60,6 +60,7 @@ def check_all_codes(library, network: Network) -> None:
 
 KINDS = [
     *(LstmLayer(inputs=2, hidden=3, adcs=4, dac_bits=bits) for bits in (1, 2, 3, 8)),
+    LstmLayer(inputs=2, hidden=3, adcs=4, dac_bits=3, input_dac_bits=6),
     *(LstmLayer(inputs=2, hidden=3, adcs=4, activation_bits=bits, output="value") for bits in (2, 8, 16)),
     *(DenseLayer(inputs=2, outputs=3, adcs=1, output_bits=bits) for bits in (1, 2, 8)),
     *(DenseLayer(inputs=2, outputs=3, adcs=1, adc_bits=bits, adc_range=2.7, output="codes") for bits in (1, 4, 8)),

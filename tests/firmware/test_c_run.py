@@ -111,6 +111,14 @@ def check(driver, network: Network, codes: np.ndarray, lengths: np.ndarray) -> N
 LAYERS = [
     (LstmLayer(inputs=9, hidden=5, adcs=4, output="value"),),
     (LstmLayer(inputs=33, hidden=4, adcs=8, dac_bits=1),),
+    (
+        LstmLayer(inputs=7, hidden=3, adcs=4, dac_bits=3, input_dac_bits=8),
+        LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=8, input_dac_bits=3),
+    ),
+    (  # the second layer's key is not the first's
+        DenseLayer(inputs=3, outputs=3, adcs=1, dac_bits=5, output_bits=3),
+        LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=1, input_dac_bits=3),
+    ),
     (LstmLayer(inputs=3, hidden=3, adcs=4, dac_bits=8, activation_bits=16, output="value"),),
     (DenseLayer(inputs=11, outputs=7, adcs=7, dac_bits=3, adc_bits=5, output="codes", emit="end"),),
     (LstmLayer(inputs=8, hidden=2, adcs=8), DenseLayer(inputs=2, outputs=5, adcs=1, output="argmax", emit="end")),

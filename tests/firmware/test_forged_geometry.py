@@ -13,7 +13,9 @@ GEOMETRY_RULES = [
     (1, "kind", (0, 2), "GEOMETRY"),
     (0, "gates", (0, 1, 3, 5), "GEOMETRY"),
     (1, "gates", (0, 2, 4), "GEOMETRY"),
-    (0, "dac_bits", (0, 9, 255), "GEOMETRY"),
+    (0, "dac_bits", (0, 9, 255, 0x94, 0x80), "GEOMETRY"),
+    (0, "dac_bits", (17 * geometry(DESIGN.layers[0])["dac_bits"],), "GEOMETRY"),
+    (1, "dac_bits", (0x10 | geometry(DESIGN.layers[1])["dac_bits"],), "GEOMETRY"),
     (0, "weight_bits", (0, 9, 255), "GEOMETRY"),
     (0, "adc_bits", (0, 9, 255), "GEOMETRY"),
     (0, "weight_bits", (2, 4), "SECTION"),
@@ -75,7 +77,7 @@ def test_fields_that_agree_but_for_one_rule(driver, rule):
     check_refused(driver, data, "GEOMETRY", f"section GEOM of layer {layer}: {words}")
 
 
-ONLY_META_TELLS = [(0, {"dac_bits": 5}), (0, {"table_bits": 16}), (1, {"inputs": 1, "bias_rows": 2}),
+ONLY_META_TELLS = [(0, {"dac_bits": 5}), (0, {"dac_bits": 0x80 | geometry(DESIGN.layers[0])["dac_bits"]}), (0, {"table_bits": 16}), (1, {"inputs": 1, "bias_rows": 2}),
                    (0, {"adcs": 8, "conversions": 1}), (1, {"adcs": 3, "conversions": 1})]  # fmt: skip
 
 

@@ -53,8 +53,8 @@ class Bench:
 
     def payload(self, b: int, t: int) -> int:
         """What the input stream carries for step ``t`` of sequence ``b``."""
-        values = pack(to_wire(self.codes[b, t], self.layer.dac_bits), self.layer.dac_bits)
-        width = self.layer.inputs * self.layer.dac_bits
+        values = pack(to_wire(self.codes[b, t], self.layer.input_bits), self.layer.input_bits)
+        width = self.layer.inputs * self.layer.input_bits
         return values | int(t == 0) << width | int(t == self.lengths[b] - 1) << width + 1
 
     def run(self) -> Seen:

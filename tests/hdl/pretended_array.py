@@ -34,7 +34,13 @@ class PretendedArray:
     def drives(self, row_codes: int, hidden_drive: int) -> np.ndarray:
         """Drive of each row for what the port shows."""
         layer = self.layer
-        codes = from_wire(unpack(row_codes, layer.dac_bits, layer.inputs + layer.hidden), layer.dac_bits)
+        bits = (
+            [layer.input_dac_bits or layer.dac_bits, layer.dac_bits] if layer.kind == "lstm" else [layer.dac_bits] * 2
+        )
+        counts = [layer.inputs, layer.hidden]
+        inputs = unpack(row_codes & ~(-1 << bits[0] * counts[0]), bits[0], counts[0])
+        hidden = unpack(row_codes >> bits[0] * counts[0], bits[1], counts[1])
+        codes = np.concatenate([from_wire(inputs, bits[0]), from_wire(hidden, bits[1])])
         codes[layer.inputs :] *= hidden_drive
         return np.concatenate([codes, np.full(layer.bias_rows, full_scale(layer.dac_bits))])
 

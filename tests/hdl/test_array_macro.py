@@ -13,12 +13,16 @@ LSTM = LstmLayer(inputs=3, hidden=4, adcs=8, dac_bits=5, weight_bits=3, adc_bits
                  cell_fraction=15, activation_bits=9)  # fmt: skip
 HEAD = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=5, weight_bits=1, adc_bits=7, output="codes",
                   conversion_cycles=4, bias_rows=0)  # fmt: skip
+OWN = LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=7, weight_bits=3)
 TINY = DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1, bias_rows=0)
 
 MACRO_PORTS = {  # name, width; inputs of the macro first
     "lstm": (LSTM, """
         clk 1, rst 1, row_codes 35, select 1, convert 1, hidden_drive 1, mult 32, shift 24, program_row 4,
         program_column 4, program_level 3, program_strobe 1, cancel 1; codes 48, done 1, program_done 1"""),
+    "own input bits": (OWN, """
+        clk 1, rst 1, row_codes 25, select 1, convert 1, hidden_drive 1, mult 32, shift 24, program_row 3,
+        program_column 3, program_level 3, program_strobe 1, cancel 1; codes 16, done 1, program_done 1"""),
     "fixed head": (HEAD, """
         clk 1, rst 1, row_codes 20, select 2, convert 1, mult 8, shift 6, program_row 2, program_column 3,
         program_level 1, program_strobe 1, cancel 1; codes 14, program_done 1"""),
@@ -54,3 +58,8 @@ def test_every_port_of_the_macro_is_on_the_wire_of_its_name(kind):
 def test_row_codes_are_inputs_and_hidden_units_in_order():
     [rows] = [port for port in macro_ports(LSTM) if port.name == "row_codes"]
     assert rows.fields == ({"name": "row_codes", "lsb": 0, "width": 35, "elements": 7, "element_width": 5},)
+    [rows] = [port for port in macro_ports(OWN) if port.name == "row_codes"]
+    assert rows.fields == (
+        {"name": "inputs", "lsb": 0, "width": 21, "elements": 3, "element_width": 7},
+        {"name": "hidden", "lsb": 21, "width": 4, "elements": 2, "element_width": 2},
+    )

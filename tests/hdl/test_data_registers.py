@@ -46,7 +46,7 @@ class Bench:
         self.dut, self.rng = DataRegisters(design), rng
         self.twin = self.dut.model()
         layer = design.layers[0]
-        self.input_bits, self.result_bits = layer.inputs * layer.dac_bits, layer.result_bits
+        self.input_bits, self.result_bits = layer.inputs * layer.input_bits, layer.result_bits
         self.taken = self.answered = 0
 
     async def anything(self, ctx) -> None:
@@ -152,7 +152,7 @@ class BusDevice(Device):
             for t in range(length):
                 while not (await self.read(ctx, "DATA_STATUS")) & 1:
                     await self.pull(ctx)
-                bits = pack(to_wire(self.codes[b, t], first.dac_bits), first.dac_bits)
+                bits = pack(to_wire(self.codes[b, t], first.input_bits), first.input_bits)
                 for k in range(self.input_words):
                     await self.access(ctx, BY_NAME["INPUT"], bits >> 32 * k & 0xFFFFFFFF)
                 await self.access(ctx, BY_NAME["INPUT_PUSH"], int(t == 0) | int(t == length - 1) << 1)

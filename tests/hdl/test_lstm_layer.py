@@ -72,6 +72,7 @@ LAYERS = {
     "values": LstmLayer(inputs=2, hidden=4, adcs=8, output="value", activation_bits=6, cell_bits=7, cell_fraction=5),
     "fixed time": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=2, cell_bits=6, cell_fraction=4,
                             tanh_fraction=3),
+    "own input bits": LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=6, cell_bits=7, cell_fraction=5),
     "driven inputs": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=5, conversion_cycles=5, cell_bits=7,
                                cell_fraction=5),
 }  # fmt: skip

@@ -19,6 +19,10 @@ from tests.designs import random_network
 LAYERS = {
     "lstm": LstmLayer(inputs=2, hidden=2, adcs=4),
     "driven lstm": LstmLayer(inputs=3, hidden=1, adcs=4, input_drive=5, dac_bits=3, weight_bits=2, adc_bits=5, bias_rows=2),
+    "wide inputs": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=3, input_dac_bits=8, dac_bits=3, bias_rows=2),
+    "wide hidden": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=3, input_dac_bits=2, dac_bits=5),
+    "signs of inputs": LstmLayer(inputs=3, hidden=1, adcs=4, input_dac_bits=1, dac_bits=4, bias_rows=0),
+    "signs of hidden units": LstmLayer(inputs=3, hidden=2, adcs=4, input_dac_bits=4, dac_bits=1),
     "fixed lstm": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=7, weight_bits=8, adc_bits=8, dac_bits=8, bias_rows=0),
     "dense": DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=3),
     "one bit": DenseLayer(inputs=2, outputs=4, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1),
@@ -107,8 +111,11 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
 
     def conversion_of(step: int):
         """Inputs of a random conversion, and its codes."""
-        drive = rng.choice(symmetric_codes(layer.dac_bits), size=layer.inputs + layer.hidden)
-        inputs = {"row_codes": pack(to_wire(drive, layer.dac_bits), layer.dac_bits), "select": step}
+        parts = (layer.inputs, layer.input_bits), (layer.hidden, layer.dac_bits)
+        codes = [rng.choice(symmetric_codes(bits), size=count) for count, bits in parts]
+        words = [pack(to_wire(part, bits), bits) for part, (_, bits) in zip(codes, parts)]
+        inputs = {"row_codes": words[0] | words[1] << layer.inputs * layer.input_bits, "select": step}
+        drive = np.concatenate(codes)
         if layer.hidden:
             inputs["hidden_drive"] = int(rng.integers(0, 2))
             drive[layer.inputs :] *= inputs["hidden_drive"]
@@ -175,6 +182,7 @@ NAMES = {
     "ohmgate_array_2p2b1x8_k4_d4w4n4g4": LAYERS["lstm"],
     "ohmgate_array_3v5p1b2x4_k4_d3w2n5g4": LAYERS["driven lstm"],
     "ohmgate_array_2v2p2b1x8_k4_d4w4n4g4": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=2),
+    "ohmgate_array_2v3p2b2x8_k4_d3i8w4n4g4": LAYERS["wide inputs"],
     "ohmgate_array_1p4b0x16_k8_d8w8n8g4_t7": LAYERS["fixed lstm"],
     "ohmgate_array_3b1x6_k2_d4w4n3g1": LAYERS["dense"],
     "ohmgate_array_1b0x1_k1_d1w3n2g1_t2": LAYERS["one cell"],

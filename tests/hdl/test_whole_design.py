@@ -116,8 +116,8 @@ class Device:
             for t in range(length):
                 while self.rng.random() < self.gaps:
                     await ctx.tick()
-                values = pack(to_wire(self.codes[b, t], first.dac_bits), first.dac_bits)
-                width = first.inputs * first.dac_bits
+                values = pack(to_wire(self.codes[b, t], first.input_bits), first.input_bits)
+                width = first.inputs * first.input_bits
                 word = values | int(t == 0) << width | int(t == length - 1) << width + 1
                 ctx.set(x.payload.as_value(), word)
                 ctx.set(x.valid, 1)

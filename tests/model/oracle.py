@@ -41,8 +41,11 @@ def lstm(layer, data, weights, steps):
     n, a, f_bits = layer.hidden, layer.activation_bits, layer.cell_fraction
     top = top_code(layer.dac_bits)
     hidden, cell, out = [0] * n, [0] * n, []
+    bits = layer.input_dac_bits or layer.dac_bits
+    finest = min(Fraction(1, 2**bits), Fraction(1, 2**layer.dac_bits))  # a code's step, as a share of the reference
+    step_in, step = int(Fraction(1, 2**bits) / finest), int(Fraction(1, 2**layer.dac_bits) / finest)
     for x in steps:
-        drive = [layer.input_drive * code for code in x] + hidden + [top] * layer.bias_rows
+        drive = [d * layer.input_drive * step_in for d in x] + [d * step for d in hidden + [top] * layer.bias_rows]
         new_hidden, new_values = [], []
         for unit in range(n):
             code = [

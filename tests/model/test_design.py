@@ -50,6 +50,7 @@ def test_what_changes_a_fingerprint():
         design(lstm(), dense(), name="other"),
         design(lstm(conversion_cycles=5), dense()),
         design(lstm(adc_range=2.0), dense(function="relu")),
+        design(lstm(input_dac_bits=4), dense()),
         dataclasses.replace(base, data_registers=True),
     ]
     assert {d.fingerprint for d in same} == {base.fingerprint}
@@ -58,7 +59,7 @@ def test_what_changes_a_fingerprint():
         for change in (
             {"adcs": 16}, {"weight_bits": 3}, {"adc_bits": 5}, {"bias_rows": 2}, {"activation_bits": 9}, {"inputs": 4},
             {"cell_bits": 31}, {"cell_fraction": 23}, {"tanh_bits": 7}, {"tanh_fraction": 4}, {"tables": "constant"},
-            {"input_drive": 2},
+            {"input_drive": 2}, {"input_dac_bits": 8}, {"input_dac_bits": 1},
         )
     ]  # fmt: skip
     constant = [design(lstm(tables="constant", adc_range=r), dense()) for r in (2, 2.0, 3.0)]
@@ -77,7 +78,7 @@ def one_field_changed(layer):
     }
     for field in dataclasses.fields(layer):
         held = getattr(layer, field.name)
-        larger = {"conversion_cycles": 7, "adcs": held and 2 * held}
+        larger = {"conversion_cycles": 7, "adcs": held and 2 * held, "input_dac_bits": 8}
         value = choices[field.name] if isinstance(held, str) else larger.get(field.name, held and held + 1)
         yield field.name, dataclasses.replace(layer, **{field.name: value})
 
@@ -117,6 +118,13 @@ def test_a_saved_design_keeps_every_digit(tmp_path, reach):
     assert Design.load(tmp_path / "d.toml").layers[0].adc_range == reach
 
 
+def test_input_dac_bits_are_written_only_where_they_are_set(tmp_path):
+    """Images hold the design as it is written: those of before stay byte for byte."""
+    design(lstm(), lstm(inputs=8, dac_bits=2, input_dac_bits=4), lstm(inputs=8, dac_bits=2)).save(tmp_path / "d.toml")
+    lines = [line for line in (tmp_path / "d.toml").read_text().splitlines() if line.startswith("input_dac_bits")]
+    assert lines == ["input_dac_bits = 4"]
+
+
 def test_a_saved_design_is_read_by_its_suffix(tmp_path):
     with pytest.raises(DesignError) as refused:
         Design.load("vowels").save(tmp_path / "d.tml")
@@ -137,11 +145,14 @@ def test_macro_names_differ_where_macros_differ():
     variants = [
         lstm(), lstm(dac_bits=3), lstm(weight_bits=3), lstm(adc_bits=3), lstm(adcs=16), lstm(bias_rows=0),
         lstm(inputs=4), lstm(conversion_cycles=9), lstm(input_drive=2), lstm(input_drive=12), lstm(inputs=7, hidden=4),
+        lstm(input_dac_bits=3), lstm(input_dac_bits=8), lstm(dac_bits=8, input_dac_bits=4),
         lstm(inputs=2, bias_rows=2), dense(inputs=11, outputs=32, adcs=8), dense(inputs=11, outputs=32, adcs=16),
     ]  # fmt: skip
     assert len({v.macro_name for v in variants}) == len(variants)
     assert lstm(input_drive=12, conversion_cycles=9).macro_name == "ohmgate_array_3v12p8b1x32_k8_d4w4n4g4_t9"
     assert lstm().macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4"
+    assert lstm(input_dac_bits=8, input_drive=2).macro_name == "ohmgate_array_3v2p8b1x32_k8_d4i8w4n4g4"
+    assert lstm(input_dac_bits=4).macro_name == lstm().macro_name, "of as many bits as the other rows"
     assert dense().macro_name == "ohmgate_array_8b1x6_k3_d4w4n4g1"
 
 
@@ -153,6 +164,9 @@ def test_what_layers_hand_on():
     )
     assert lstm(dac_bits=3).output_unit == 1 / 3
     assert lstm(output="value", activation_bits=9).output_unit == 2**-8
+    narrow = lstm(dac_bits=3, input_dac_bits=8)
+    assert (narrow.input_bits, narrow.output_bits, narrow.output_unit, narrow.output_range) == (8, 3, 1 / 3, (-3, 3))
+    assert (lstm(dac_bits=3).input_bits, dense(dac_bits=3).input_bits) == (3, 3)
     assert [lstm(adcs=adcs).lanes for adcs in (4, 8, 32)] == [1, 2, 8]
     assert [dense(adc_bits=3, adc_range=r).adc_step for r in (4, 0.5)] == [1.0, 0.125]
     assert [dense(output=output).has_table for output in ("table", "codes", "argmax")] == [True, False, False]
@@ -165,7 +179,8 @@ def test_the_ends_of_every_range_are_legal():
         lstm(bias_rows=0, cell_bits=4, cell_fraction=3, tanh_bits=1, tanh_fraction=3, activation_bits=2, adc_bits=1)
     )
     design(lstm(cell_bits=32, cell_fraction=31, tanh_bits=12, tanh_fraction=31, activation_bits=16, adc_bits=16))
-    design(lstm(cell_fraction=0, tanh_fraction=0, inputs=4096, adc_range=1e-9))
+    design(lstm(cell_fraction=0, tanh_fraction=0, inputs=4096, adc_range=1e-9, dac_bits=1, input_dac_bits=16))
+    design(lstm(dac_bits=16, input_dac_bits=1), dense(dac_bits=16))
     design(dense(outputs=16384, adcs=4096, output_bits=16))
     assert len(design(*[dense(inputs=6)] * 16).layers) == 16
 
@@ -214,6 +229,20 @@ SENTENCES = [
     (lambda: design(lstm(), name="ohmgate_bench"),
      "the design's name must not begin with ohmgate_, as modules do, but is 'ohmgate_bench'"),
     (lambda: design(lstm(input_drive=17)), "layer 0: input drive must be an integer from 1 to 16, not 17"),
+    (lambda: design(lstm(input_dac_bits=17)),
+     "layer 0: input DAC bits must be an integer from 1 to 16, not 17 (or 0 for those of the other rows)"),
+    (lambda: design(lstm(input_dac_bits=False)),
+     "layer 0: input DAC bits must be an integer from 1 to 16, not False (or 0 for those of the other rows)"),
+    (lambda: design(lstm(input_dac_bits=9)).check_hardware(),
+     "layer 0: input DAC bits of a design for RTL must be an integer from 1 to 8, not 9"),
+    (lambda: design(lstm(), lstm(inputs=8, input_dac_bits=8)),
+     "layer 1: input DAC bits must be the 4 output bits of layer 0, not 8"),
+    (lambda: design(lstm(dac_bits=3, input_dac_bits=4), dense()),
+     "layer 1: DAC bits must be the 3 output bits of layer 0, not 4"),
+    (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 1, "outputs": 1, "adcs": 1,
+                                                       "input_dac_bits": 8}]}, "f"),
+     "f: layer 0: unknown key 'input_dac_bits'; a dense layer has adc_bits, adc_range, adcs, bias_rows, "
+     "conversion_cycles, dac_bits, emit, function, inputs, output, output_bits, outputs, tables, weight_bits"),
     (lambda: design(lstm(output="value"), dense()),
      "layer 0: output must be codes unless the layer is the last, not 'value'"),
     (lambda: design(dense(outputs=0)), "layer 0: outputs must be an integer from 1 to 16384, not 0"),

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError, full_scale, symmetric_codes
+from ohmgate.model.layers import LstmLayer
+from ohmgate.model.layout import row_drive, row_top
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from ohmgate.model.reference import exact_codes, hidden_code, run
 from tests.designs import random_design, random_inputs, random_network, seeds
@@ -39,6 +41,18 @@ def test_the_widest_design_is_exact_in_float64():
     drive = np.full((1, 4097), top)
     total = sum(int(w) * top for w in weights[:, 0])
     assert exact_codes(network)(0, drive, np.array([True])).item() == (total * 255) >> 35
+
+
+def test_the_widest_dacs_beside_the_narrowest_are_exact_in_float64():
+    """Hidden codes of 16 bits, one-bit inputs that are driven 16 times as hard: no sum is beyond 2^53."""
+    layer = LstmLayer(
+        inputs=4096, hidden=4096, adcs=4, bias_rows=64, dac_bits=16, input_dac_bits=1, weight_bits=16, adc_bits=16,
+        input_drive=16,
+    )  # fmt: skip
+    rows = 4096 * 16 * 2**15 + 4160 * full_scale(16)
+    assert row_drive(layer) @ row_top(layer) == rows
+    assert rows * full_scale(16) < 2**53
+    assert rows * full_scale(16) * 255 < 2**63
 
 
 def vowels_network(rng):
@@ -122,6 +136,21 @@ def test_weights_and_inputs_of_one_bit_have_no_zero():
         run(network, np.array([[[0, 1]]]))
     with pytest.raises(DesignError, match=r"^layer 0: weights must be symmetric 1-bit codes, not 0 at \(1, 0\)$"):
         Network(design, (LayerData(np.array([[1], [0], [1]]), one, 0 * one, None),))
+
+
+def test_inputs_have_the_codes_of_their_own_dacs():
+    """8 bits before hidden codes of one: a code of the latter counts 128 times."""
+    layer = LstmLayer(inputs=1, hidden=1, adcs=4, dac_bits=1, input_dac_bits=8, weight_bits=1, adc_bits=8)
+    one = np.ones(4, dtype=int)
+    network = Network(
+        Design("own", (layer,)), (LayerData(np.array([one, -one, one]), one, 2 * one, np.zeros((4, 256), int)),)
+    )
+    assert network.encode([[1.0], [0.5], [-2.0]]).tolist() == [[127], [64], [-127]]
+    trace = run(network, np.array([[[127], [-127]]])).layers[0]
+    assert trace.drive.tolist() == [[[127, 0, 1], [-127, 1, 1]]], "tables of 0 make h 0, whose sign is +1"
+    assert trace.adc[0, :, 0].tolist() == [(127 + 128) // 4, (-127 - 128 + 128) // 4]
+    with pytest.raises(DesignError, match="^input codes must be symmetric 8-bit codes$"):
+        run(network, np.array([[[-128]]]))
 
 
 def test_the_product_zero_is_the_hidden_code_plus_one_for_one_bit():

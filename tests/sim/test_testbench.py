@@ -75,7 +75,7 @@ def unlike_macros(seed: int, **limits) -> Design:
 
 DRIVEN = Design("driven", (
     LstmLayer(inputs=2, hidden=3, adcs=4, input_drive=6, bias_rows=2),
-    LstmLayer(inputs=3, hidden=2, adcs=8, conversion_cycles=3, tables="constant"),
+    LstmLayer(inputs=3, hidden=2, adcs=8, conversion_cycles=3, tables="constant", dac_bits=1, input_dac_bits=4),
 ))  # fmt: skip
 TWINS = Design("twins", (DenseLayer(inputs=3, outputs=3, adcs=3), DenseLayer(inputs=3, outputs=3, adcs=3)))
 SMALL = Design("small_chip", (DenseLayer(inputs=2, outputs=2, adcs=1, dac_bits=2, adc_bits=2, output="argmax"),))
@@ -116,11 +116,12 @@ def test_the_vectors_are_the_network_and_the_references_integers(design):
             for adc, column in enumerate(columns):
                 assert np.array_equal(cells[:, adc * layer.conversions + conversion], data.weights[:, column])
     first, last, result = design.layers[0], design.layers[-1], run(network, codes, LENGTHS)
-    width = first.dac_bits * first.inputs
+    bits = first.input_bits
+    width = bits * first.inputs
     sent = [(sequence, step) for sequence, length in enumerate(LENGTHS) for step in range(length)]
     for (sequence, step), word in zip(sent, words[f"{design.name}_tb_inputs.hex"], strict=True):
-        values = [word >> k * first.dac_bits & 2**first.dac_bits - 1 for k in range(first.inputs)]
-        assert from_wire(np.array(values), first.dac_bits).tolist() == codes[sequence, step].tolist()
+        values = [word >> k * bits & 2**bits - 1 for k in range(first.inputs)]
+        assert from_wire(np.array(values), bits).tolist() == codes[sequence, step].tolist()
         assert word >> width == int(step == 0) + 2 * int(step == LENGTHS[sequence] - 1)
     ends = getattr(last, "emit", "step") == "end"
     expected = [(s, t) for s, t in sent if not ends or t == LENGTHS[s] - 1]

@@ -99,11 +99,17 @@ class Integers:
         return self.mult * 2.0**-self.shift
 
 
-def integers(cells, alpha, steps, dac_bits: int, weight_bits: int) -> Integers:
+def row_units(layer: LstmLayer) -> tuple[int, int]:
+    """What a code of 1 on an input row and on any other adds to a column's sum, over a weight of 1."""
+    more = layer.input_dac_bits - layer.dac_bits if layer.input_dac_bits else 0
+    return layer.input_drive << max(-more, 0), 1 << max(more, 0)
+
+
+def integers(layer: LstmLayer, cells, alpha, steps) -> Integers:
     """``alpha`` and nominal ADC ``steps`` (4,) by gate; the range that is left over by the gain goes to the step."""
     n = cells.shape[1] // 4
-    codes = symmetric(cells / np.repeat(alpha, n), weight_bits)
-    ideal = alpha / (top_code(dac_bits) * top_code(weight_bits) * steps)
+    codes = symmetric(cells / np.repeat(alpha, n), layer.weight_bits)
+    ideal = alpha / (row_units(layer)[1] * top_code(layer.dac_bits) * top_code(layer.weight_bits) * steps)
     mult, shift = np.array([nearest_gain(g) for g in ideal]).T
     return Integers(codes, mult, shift, steps * ideal / (mult * 2.0**-shift), alpha)
 
@@ -148,12 +154,16 @@ class Gradients:
 
 def forward(layer: LstmLayer, made: Integers, x: np.ndarray) -> reference.LayerTrace:
     """The reference's integers for real inputs (T, B, m)."""
-    return reference.run(network(layer, made), symmetric(x, layer.dac_bits).transpose(1, 0, 2)).layers[0]
+    return reference.run(
+        network(layer, made), symmetric(x, layer.input_dac_bits or layer.dac_bits).transpose(1, 0, 2)
+    ).layers[0]
 
 
 def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradients:
     """Straight-through gradients by backpropagation in time, as if no weight clipped."""
-    n, top, drive = layer.hidden, top_code(layer.dac_bits), layer.input_drive
+    n, input_bits = layer.hidden, layer.input_dac_bits or layer.dac_bits
+    top, input_top = top_code(layer.dac_bits), top_code(input_bits)
+    drive, unit = row_units(layer)
     trace = forward(layer, made, x)
     adc, gates, cell, hidden = (
         a.swapaxes(0, 1).astype(float) for a in (trace.adc, trace.gates, trace.cell, trace.hidden)
@@ -163,9 +173,10 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
     steps, batch = x.shape[:2]
     gain = np.repeat(made.gain, n)
     scaled = made.codes * gain
-    d = symmetric(x, layer.dac_bits).astype(float)
+    d = symmetric(x, input_bits).astype(float)
     rows = np.concatenate(
-        [drive * d, np.concatenate([np.zeros((1, batch, n)), hidden[:-1]]), np.full((steps, batch, layer.bias_rows), top)],
+        [drive * d, unit * np.concatenate([np.zeros((1, batch, n)), hidden[:-1]]),
+         np.full((steps, batch, layer.bias_rows), unit * top)],
         axis=2,
     )  # fmt: skip
     code = np.floor(rows @ scaled)
@@ -192,7 +203,7 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
     z = points(layer, made)
     for t in reversed(range(steps)):
         fed_back = dv[t + 1] @ scaled[layer.inputs : layer.inputs + n].T if t + 1 < steps else 0.0
-        dproduct = fed_back * top + by_output[t]  # outputs are codes / top, or the product itself
+        dproduct = fed_back * unit * top + by_output[t]  # outputs are codes / top, or the product itself
         dcell = (dcell + by_cell[t] + dproduct * o[t] * (1 - th[t] ** 2) * seen[t]) * held[t]
         dgate = np.stack([dcell * before[t], dcell * g[t], dproduct * th[t], dcell * i[t]], axis=1)
         codes = adc[t].reshape(batch, 4, n)
@@ -208,7 +219,7 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
         dv[t] = (dz * made.step[:, None]).reshape(batch, 4 * n) * inside[t]
         dcell = dcell * f[t]
     weights = np.einsum("tbr,tbc->rc", rows, dv)
-    dinputs = drive * dv @ scaled[: layer.inputs].T * top * (np.abs(x) <= 1)
+    dinputs = drive * dv @ scaled[: layer.inputs].T * input_top * (np.abs(x) <= 1)
     alpha = np.repeat(made.alpha, n)
     return Gradients(
         inputs=dinputs,

@@ -72,8 +72,9 @@ def test_the_range_of_each_gate_is_a_percentile_of_its_own_voltages(percentile, 
     cells = cells.astype(np.float32).astype(float)
     cells[:3] *= 2.5
     assert array.cells.detach().numpy() == pytest.approx(cells, rel=1e-6)
-    made = oracle.integers(cells, np.full(4, np.abs(cells).max()), np.full(4, 1 / 8), 5, 5)
-    trace = oracle.forward(LstmLayer(inputs=3, hidden=4, adcs=4, **bits), made, x * (1 / 2.5))  # as the host encodes
+    layer = LstmLayer(inputs=3, hidden=4, adcs=4, **bits)
+    made = oracle.integers(layer, cells, np.full(4, np.abs(cells).max()), np.full(4, 1 / 8))
+    trace = oracle.forward(layer, made, x * (1 / 2.5))  # as the host encodes
     sums = (trace.drive @ made.codes).reshape(-1, 4, 4) * (made.gain * made.step)[:, None]
     for gate, step in enumerate(array.steps().tolist()):
         ascending = np.sort(np.abs(sums[:, gate]).ravel())

@@ -9,6 +9,7 @@ from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, quantise_symmetric, signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layout import row_drive
 from ohmgate.train.data.datasets import Sequences
 from ohmgate.train.layers.modules import QuantLSTM
 from ohmgate.train.network import DesignNetwork
@@ -27,7 +28,14 @@ def test_counts_are_the_references(seed):
     torch.manual_seed(seed)
     bits = {name: int(rng.integers(1, 6)) for name in ("dac_bits", "weight_bits", "adc_bits")}
     layers = (
-        LstmLayer(inputs=3, hidden=4, adcs=4, adc_range=float(rng.choice([0.25, 1.0, 4.0])), **bits),
+        LstmLayer(
+            inputs=3,
+            hidden=4,
+            adcs=4,
+            adc_range=float(rng.choice([0.25, 1.0, 4.0])),
+            input_dac_bits=int(rng.integers(0, 6)),
+            **bits,
+        ),
         DenseLayer(inputs=4, outputs=2, adcs=2, output="codes", emit="end", adc_range=0.5, **bits),
     )
     model = DesignNetwork(Design("two", layers))
@@ -46,14 +54,15 @@ def test_counts_are_the_references(seed):
         top, (low, high) = full_scale(layer.dac_bits), signed_range(layer.adc_bits)
         drive, adc = trace.drive[live], trace.adc[live].reshape(live.sum(), len(usage.adc), -1)
         weights, data_of = network.layers[index].weights, network.layers[index]
-        assert usage.inputs.tolist() == counts(drive[:, : layer.inputs], -top, 2 * top + 1)
+        input_top = full_scale(layer.input_bits)
+        assert usage.inputs.tolist() == counts(drive[:, : layer.inputs], -input_top, 2 * input_top + 1)
         weight_top = full_scale(layer.weight_bits)
         assert usage.weights.tolist() == counts(weights, -weight_top, 2 * weight_top + 1)
         if index:
             assert usage.hidden is None
         else:
             assert usage.hidden.tolist() == counts(trace.hidden[live], -top, 2 * top + 1)
-        sums = (drive @ weights).reshape(adc.shape)
+        sums = (drive * row_drive(layer) @ weights).reshape(adc.shape)
         for group in range(len(usage.adc)):
             assert usage.adc[group].tolist() == counts(adc[:, group], low, 2**layer.adc_bits)
             steps = (sums[:, group] * int(data_of.mult[group])) >> int(data_of.shift[group])

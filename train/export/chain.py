@@ -124,9 +124,9 @@ def check_fit(
         if float(after.full_scale) != 1:
             scale = f"{float(after.full_scale):g}"
             raise DesignError(f"{name} must have inputs within -1 to 1 to follow {ahead}, not {scale}{found}")
-        if after.config.dac_bits != bits:
+        if after.input_bits != bits:
             raise DesignError(
-                f"{name} must have DACs of the {bits} bits that {ahead} hands on, not {after.config.dac_bits}{found}"
+                f"{name} must have DACs of the {bits} bits that {ahead} hands on, not {after.input_bits}{found}"
             )
 
 

@@ -71,7 +71,7 @@ class LanguageModel(nn.Module):
             inputs = self.embedding(tokens)
         else:
             inputs = functional.one_hot(tokens, self.tokens).float()
-            if self.config.quant.dac_bits == 1:
+            if self.config.quant.input_bits == 1:
                 inputs = 2 * inputs - 1
         hidden, state = self.lstm(inputs, state)
         return self.dropout(hidden.float()), state
@@ -116,7 +116,7 @@ class LanguageModel(nn.Module):
     @property
     def units(self) -> dict[str, Any]:
         """Of the host, which gives :meth:`inputs`, as :meth:`Network.in_units` takes them."""
-        signs = not self.config.embedding and self.config.quant.dac_bits == 1
+        signs = not self.config.embedding and self.config.quant.input_bits == 1
         return {"input_scale": 2.0, "input_offset": -1.0} if signs else {}
 
     def export(self) -> Network:

@@ -60,6 +60,8 @@ def design_protocol(
     first, quantiser = design.layers[0], chosen.pop("quantiser", "sawb")
     bits = (FLOAT, FLOAT) if floating else (first.weight_bits, first.dac_bits)
     usual = language_protocol(task, bits, seed, noise)
+    if first.own_input_bits == 1 and not floating:
+        usual = replace(usual, drop_rows=False)  # as with one bit everywhere
     ranges: dict[str, Any] = {"quantiser": quantiser, "range_noise": noise.weight if quantiser == "sawb" else 0.0}
     quant = quant_config(first, floating, learn_range=not floating, **ranges)
     return replace(

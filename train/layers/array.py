@@ -101,15 +101,20 @@ class ArrayModule(RangedWeights):
 
     # -- forward --------------------------------------------------------------------------------------------
 
-    def drive(self, values: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+    @property
+    def input_bits(self) -> int:
+        """Of the input rows' DACs."""
+        return self.config.dac_bits
+
+    def drive(self, values: torch.Tensor, bits: int, scale: float = 1.0) -> torch.Tensor:
         """DAC codes (as floats) of values within +-scale; values / scale themselves without DACs."""
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
             scaled = values if scale == 1 else values / scale
             check_finite("inputs of an array", scaled)
-            return scaled if self.config.dac_bits == FLOAT else symmetric_code(scaled, self.config.dac_bits)
+            return scaled if bits == FLOAT else symmetric_code(scaled, bits)
         scaled = values.detach().double() * (1 / scale)  # as the host does it, see Network.encode
-        codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), self.config.dac_bits))
+        codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), bits))
         return codes.float().to(values.device)
 
     @property
@@ -119,7 +124,8 @@ class ArrayModule(RangedWeights):
 
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
         """:meth:`drive` of a layer's inputs, within +-full_scale: in training some rows may be dropped."""
-        return functional.dropout(self.drive(values, float(self.full_scale)), self.input_dropout, self.training)
+        codes = self.drive(values, self.input_bits, float(self.full_scale))
+        return functional.dropout(codes, self.input_dropout, self.training)
 
     def prepare(self, batch: int) -> Prepared:
         """Weights scaled to ADC steps, with noise.
@@ -133,7 +139,7 @@ class ArrayModule(RangedWeights):
             return self._prepare_real(batch)
         integers = self.integers()
         codes = integers.weights(self.cells, self._sum_type())
-        gain = self.by_column(integers.gain(codes))
+        gain = self.by_column(integers.gain(codes)) * self.code_step
         weights, spread = self._with_noise(codes, gain, batch)
         return Prepared(weights * gain, gain, integers.step.to(codes.device), spread, integers)
 
@@ -210,19 +216,20 @@ class ArrayModule(RangedWeights):
         coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits, self.config.adc_bits)
         return coded and not drawn and self._float32_holds_sums()
 
-    def bytes_hold(self, factor: float = 1.0) -> bool:
-        """Are the weights of a pass whole codes, and DAC codes times ``factor`` too, all within eight bits?
+    def bytes_hold(self, bits: int, factor: float = 1.0) -> bool:
+        """Are the weights of a pass whole codes, and DAC codes of ``bits`` times ``factor`` too, within eight bits?
 
         And are their sums exact, as in :attr:`sums_are_exact`.
         """
-        largest = max(code_scale(self.config.dac_bits) * factor, code_scale(self.config.weight_bits))
+        largest = max(code_scale(bits) * factor, code_scale(self.config.weight_bits))
         whole = self.sums_are_exact and float(factor).is_integer()
         return whole and largest <= BYTE and self._float32_holds_sums(factor)
 
     def _float32_holds_sums(self, factor: float = 1.0) -> bool:
         """Is float32 exact for every sum times mult, of DAC codes times ``factor``?"""
-        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits) * factor
-        return scale * self.config.input_drive * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
+        hidden = code_scale(self.config.dac_bits) * self.code_step
+        largest = hidden * max(self.config.input_gain, 1) * code_scale(self.config.weight_bits) * factor
+        return largest * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
 
     def _sum_type(self) -> torch.dtype:
         """float32 where its products are exact, else float64: torch may be told to make them of shorter types."""

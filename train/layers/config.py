@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...model.formats import DesignError, check_boolean, check_choice, check_integer, full_scale
+from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_integer_or, full_scale
 from ...model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
 from .quantisers import QUANTISERS
 
@@ -15,6 +15,7 @@ LSTM_FIELDS = (
     "tanh_fraction",
     "output",
     "input_drive",
+    "input_dac_bits",
 )  #: of :class:`QuantConfig` and of a description's LSTM layer alike
 
 
@@ -63,6 +64,7 @@ class QuantConfig:
     tanh_fraction: int = 5
     output: str = "codes"  #: what an LSTM hands on: DAC "codes" of h, or its "value" for what follows on the host
     input_drive: int = 1  #: of an LSTM: how many times as hard as the hidden rows its inputs' rows are driven
+    input_dac_bits: int = 0  #: of an LSTM's inputs' rows; 0: as the other rows
 
     def __post_init__(self) -> None:
         check_bits("weight bits", self.weight_bits)
@@ -88,6 +90,9 @@ class QuantConfig:
         check_integer("tanh fraction bits", self.tanh_fraction, 0, self.cell_fraction)
         check_choice("LSTM output", self.output, LSTM_OUTPUTS)
         check_integer("input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
+        check_integer_or("input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
+        if self.input_dac_bits and self.dac_bits == FLOAT:
+            raise DesignError(f"input DAC bits must be 0 where the DACs are float, not {self.input_dac_bits}")
         if self.learn_range and self.tables == "constant":
             raise DesignError("an ADC range can be learned only where tables are loaded, not constant")
         for name, asked in (("learned", self.learn_tables), ("given a ceiling", self.forget_ceiling)):
@@ -105,3 +110,23 @@ class QuantConfig:
     def is_float(self) -> bool:
         """Is any part float? Such a layer has no integers: it computes the same in evaluation as in training."""
         return FLOAT in (self.weight_bits, self.dac_bits, self.adc_bits)
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of an LSTM's input rows."""
+        return self.input_dac_bits or self.dac_bits
+
+    @property
+    def input_step(self) -> float:
+        """Voltage of 1 in an LSTM's input code over that of 1 in a hidden code: an exact multiple of a power of 2."""
+        return self.input_drive * 2.0 ** (self.dac_bits - self.input_bits)
+
+    @property
+    def input_gain(self) -> float:
+        """Voltage of an LSTM's inputs at full scale over that of its hidden rows."""
+        return self.input_step * code_scale(self.input_bits) / code_scale(self.dac_bits)
+
+    @property
+    def hidden_step(self) -> int:
+        """What 1 in a hidden code of an LSTM counts in the column sums."""
+        return 2 ** max(self.input_bits - self.dac_bits, 0)

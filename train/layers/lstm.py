@@ -30,13 +30,13 @@ class LstmArray(ArrayModule):
         self.inputs, self.hidden = inputs, hidden
         if config.learn_tables:  # in units of the pre-activation
             self.table_shift = nn.Parameter(torch.zeros(4, 2**config.adc_bits))
-        # in state dicts, so that cells of another input drive are known when they are loaded
-        self.register_buffer("input_drive", torch.tensor(float(config.input_drive), dtype=torch.float64))
+        # in state dicts, so that cells of another input drive, or of other DACs, are known when they are loaded
+        self.register_buffer("input_drive", torch.tensor(config.input_gain, dtype=torch.float64))
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         """Cells of another input drive are scaled, and a learned range with them: the network stays what it is."""
-        own = float(self.config.input_drive)
+        own = self.config.input_gain
         given = float(state_dict.get(prefix + "input_drive", own))
         cells = state_dict.get(prefix + "cells")
         if cells is not None and given != own:
@@ -48,6 +48,14 @@ class LstmArray(ArrayModule):
         device = (self.cells if cells is None else cells).device
         state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    @property
+    def input_bits(self) -> int:
+        return self.config.input_bits
+
+    @property
+    def code_step(self) -> int:
+        return self.config.hidden_step
 
     @property
     def row_scale(self) -> torch.Tensor:
@@ -114,15 +122,17 @@ class LstmArray(ArrayModule):
             check_finite("the initial state", part)
         hidden, cell = state
         dtype = array.weights.dtype
-        return self.drive(hidden).to(dtype), cell.to(dtype) if array.integers is None else cell.detach().double()
+        codes = self.drive(hidden, self.config.dac_bits).to(dtype)
+        return codes, cell.to(dtype) if array.integers is None else cell.detach().double()
 
     def _input_voltages(self, codes: torch.Tensor, weights, bias, gain, built) -> torch.Tensor:
         """(T, B, 4n) of the input rows, whose cells are ``weights``, and of the bias rows' sum, in ADC steps."""
-        if self.config.input_drive > 1:
-            weights = weights * self.config.input_drive
+        step = self.config.input_step
+        if step != 1:
+            weights = weights * step
         bias, shape = bias * code_scale(self.config.dac_bits), codes.shape[:2]
-        if built is not None and self.bytes_hold(self.dropout_factor):
-            gain = gain * self.config.input_drive
+        if built is not None and self.bytes_hold(self.input_bits, self.dropout_factor):
+            gain = gain * step
             return CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, shape)
         if weights.dim() == 2:
             return torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, shape)
@@ -141,7 +151,7 @@ class LstmArray(ArrayModule):
             state=state,
             noise=self._step_noise(array.spread, codes, state is not None),
             exact=self.sums_are_exact,
-            gain=array.gain if self.bytes_hold() else None,
+            gain=array.gain if self.bytes_hold(self.config.dac_bits) else None,
         )
 
     def _outputs(self, hidden: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -167,7 +177,7 @@ class LstmArray(ArrayModule):
         ``driven``: are the hidden rows driven on the first step?
         """
         noise = self.drive_noise(*shape).to(weights.dtype)
-        noise[..., : self.inputs] *= self.config.input_drive
+        noise[..., : self.inputs] *= self.config.input_step
         if not driven:
             noise[0, :, self.inputs : self.inputs + self.hidden] = 0
         return column_sums(noise, weights)
@@ -179,7 +189,7 @@ class LstmArray(ArrayModule):
             fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
         if spread is not None:
             bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
-            boost = self.config.input_drive**2  # of the inputs' power over the other rows'
+            boost = self.config.input_step**2  # of the inputs' power over the other rows'
             noisy = boost * self.inputs + len(self.cells) - self.inputs
             squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy
             if not driven:

@@ -68,7 +68,7 @@ class QuantLSTM(Fixed, nn.Module):
             if index < (num_layers - 1) * self.directions:  # its outputs go to DACs
                 own = replace(own, output="codes")
             if index >= self.directions:  # its inputs are hidden codes as those that are fed back
-                own = replace(own, input_drive=1)
+                own = replace(own, input_drive=1, input_dac_bits=0)
             self.arrays.append(LstmArray(inputs, hidden_size, own, fast))
         self.dropout = dropout
         set_noise(self)  # none, from one stream for all
@@ -186,7 +186,7 @@ class QuantLSTM(Fixed, nn.Module):
                         f"not {tuple(weight.shape)}"
                     )
             order = torch.cat([torch.arange(self.hidden_size) + k * self.hidden_size for k in GATE_ORDER])
-            w_ih = w_ih * (float(array.full_scale) / array.config.input_drive)
+            w_ih = w_ih * (float(array.full_scale) / array.config.input_gain)
             rows = torch.cat([w_ih.T, w_hh.T, _bias_rows(array, bias)])[:, order]
             _complete(state_dict, f"{prefix}arrays.{index}.", array, rows)
 
@@ -268,7 +268,8 @@ def _config(config: QuantConfig | None, fields: dict, bias: bool) -> QuantConfig
 
 
 def _bits(config: QuantConfig) -> str:
-    return f"weights {config.weight_bits}, DACs {config.dac_bits}, ADCs {config.adc_bits} bits"
+    dacs = f"{config.input_bits} of inputs, {config.dac_bits}" if config.input_dac_bits else f"{config.dac_bits}"
+    return f"weights {config.weight_bits}, DACs {dacs}, ADCs {config.adc_bits} bits"
 
 
 def _bias_rows(array, bias: torch.Tensor) -> torch.Tensor:
@@ -291,7 +292,7 @@ def _raw(array: LstmArray, kind: str, rows: str) -> torch.Tensor:
     driven = array.inputs + array.hidden
     if kind == "weight":
         cells = array.cells[: array.inputs] if rows == "ih" else array.cells[array.inputs : driven]
-        values = cells.T * (array.config.input_drive / float(array.full_scale) if rows == "ih" else 1.0)
+        values = cells.T * (array.config.input_gain / float(array.full_scale) if rows == "ih" else 1.0)
     else:
         values = _bias(array, driven) if rows == "ih" else array.cells.new_zeros(4 * array.hidden)
     return torch.cat([values[GATE_ORDER.index(k) * array.hidden :][: array.hidden] for k in range(4)])

@@ -95,19 +95,25 @@ class RangedWeights(Fixed, nn.Module):
         return self.log_step.double().exp() if hasattr(self, "log_step") else self.nominal_step
 
     @property
+    def code_step(self) -> int:
+        """What a product of a DAC code, but an LSTM's input, and a weight code counts in the column sum."""
+        return 1
+
+    @property
     def row_scale(self) -> torch.Tensor:
         """What a row's largest code contributes to the pre-activation, for a cell of 1."""
         return self.full_scale
 
     def ideal_gain(self, alpha: torch.Tensor) -> torch.Tensor:
-        """ADC steps per unit of the column sum (groups,) float64: alpha * row_scale / (L_dac * L_weight * step)."""
+        """ADC steps per product of codes (groups,) float64: alpha * row_scale / (L_dac * L_weight * step)."""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
         return alpha.double() * self.row_scale / (scale * self.steps())
 
     def converter(self, alpha: torch.Tensor) -> Converter:
         """The hardware's gains for these alphas, and the steps that follow."""
         with torch.no_grad():
-            ideal, steps = self.ideal_gain(alpha).cpu().tolist(), self.steps().cpu().tolist()
+            ideal = (self.ideal_gain(alpha) / self.code_step).cpu().tolist()  # per unit of the column sum
+            steps = self.steps().cpu().tolist()
         if not np.isfinite(ideal).all():
             raise DesignError("weights and their ranges must be finite numbers, but some are not")
         gains = [nearest_gain(g) for g in ideal]
@@ -154,6 +160,7 @@ class RangedWeights(Fixed, nn.Module):
             return ideal.to(self.cells.dtype), self.cells.new_ones(self.groups)
         converter = self.converter(alpha)
         gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(ideal)
+        gain = gain * self.code_step
         if ideal.requires_grad:
             gain = ideal * (gain / ideal).detach()
         if hasattr(self, "log_step"):

@@ -201,6 +201,26 @@ def test_the_read_voltage_is_the_inputs():
     assert deviations[1] == pytest.approx(4 * deviations[0])
 
 
+@pytest.mark.parametrize(
+    "bits, input_bits, drive, volts",
+    [
+        (4, 8, 1, (1.0, 7 * 16 / 127)),
+        (4, 8, 4, (1.0, 7 * 16 / 127 / 4)),
+        (8, 4, 1, (7 * 16 / 127, 1.0)),
+        (2, 1, 1, (1.0, 1 / 2)),
+    ],
+)
+def test_dacs_of_other_bits_share_the_reference(bits, input_bits, drive, volts):
+    """A full-scale code of D bits is (2^(D-1) - 1) / 2^(D-1) of the reference, one of 1 bit all of it."""
+    layer = LstmLayer(
+        inputs=5, hidden=4, adcs=4, dac_bits=bits, input_dac_bits=input_bits, input_drive=drive, weight_bits=2
+    )
+    array = programmed(IDEAL, layer)
+    tops = [max(2 ** (b - 1) - 1, 1) for b in (input_bits, bits)]
+    codes = np.repeat(tops, [5, 5])
+    assert array.cell_array.mapping.volts(codes) == pytest.approx(IDEAL.read_voltage * np.repeat(volts, [5, 5]))
+
+
 @pytest.mark.parametrize("source", ["telegraph", "flicker"])
 def test_slow_noise_lasts_within_a_sequence(source):
     law = {

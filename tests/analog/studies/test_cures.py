@@ -212,6 +212,25 @@ def test_a_study_knows_which_rows_are_driven_harder():
     assert 8 / 6 < ideal.analog(drives).std() <= 8 / 3 * 1.1  # three deviations just fit
 
 
+def test_a_study_knows_the_codes_of_inputs_with_dacs_of_their_own():
+    layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2, input_dac_bits=8)
+    sheet = characterise(Design("one", (layer,)), None, 0, preset("paper_wires"), seed=2)
+    assert sheet.volts(sheet.drive("full")) == pytest.approx([1.0] * 30 + [112 / 127] * 34)
+    wires = next(share for share in sheet.budget.shares if share.source == "wires")
+    assert sheet.reading_error(sheet.cures[0]) == pytest.approx(wires.lsb, rel=0.2)
+    with pytest.raises(DesignError, match="^DAC codes must be from -7 to 7, not 8$"):
+        sheet.volts(np.full(64, 8))
+    rng, top = np.random.default_rng(0), np.repeat([127, 7], [30, 34])
+    ideal = Array(layer)
+    ideal.program(sheet.array.levels)
+    ideal.scale[:] = sheet.array.scale
+    assert 8 / 6 < ideal.analog(rng.integers(-top, top, (2000, 64), endpoint=True)).std() <= 8 / 3 * 1.1
+    drives = random_drives(layer, 500, rng)
+    assert np.abs(drives[:, :30]).max() == 127
+    assert np.abs(drives[:, 30:62]).max() == 7
+    assert (drives[:, 62:] == 7).all()
+
+
 def test_random_inputs_are_ones_that_a_chip_can_have():
     """Its bias rows are at full scale whatever the input."""
     layer = LstmLayer(inputs=30, hidden=32, adcs=16, bias_rows=2)

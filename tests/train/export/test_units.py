@@ -83,6 +83,7 @@ def random_forecaster(rng: np.random.Generator) -> tuple[Forecaster, torch.Tenso
         "adc_bits": int(rng.integers(1, 9)), "bias_rows": int(rng.integers(0, 3)),
         "quantiser": str(rng.choice(["absmax", "sawb", "lsq"])), "per_gate": bool(rng.integers(2)),
         "learn_range": bool(rng.integers(2)), "input_drive": int(rng.integers(1, 4)),
+        "input_dac_bits": int(rng.integers(0, 9)),
     }  # fmt: skip
     inputs, hidden, outputs = (int(v) for v in rng.integers(1, 6, 3))
     if rng.random() < 0.3:

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,8 @@ def random_pair(seed: int):
         learn_tables=adc_bits != 32 and bool(rng.integers(0, 2)),
         forget_ceiling=adc_bits != 32 and bool(rng.integers(0, 2)),
     )
+    if config.dac_bits != 32:
+        config = replace(config, input_dac_bits=int(rng.choice([0, 0, 1, 2, 4, 8])))
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
     torch.manual_seed(seed)
     redraw = str(rng.choice(REDRAWS))
@@ -119,15 +122,18 @@ def layer_of(weight_bits: int, dac_bits: int, dropout: float = 0.0, **fields) ->
 
 
 def test_bytes_serve_where_codes_and_sums_are_whole_and_fit():
-    assert layer_of(4, 4).bytes_hold()
-    assert [layer_of(2, 7).bytes_hold(factor) for factor in (1, 2, 1.25, 4)] == [True, True, False, False]
-    assert [layer_of(1, 8).bytes_hold(factor) for factor in (1, 2)] == [True, False]
-    assert [layer_of(1, bits).bytes_hold() for bits in (8, 9)] == [True, False]
-    assert [layer_of(bits, 1).bytes_hold() for bits in (8, 9)] == [True, False]
-    assert [layer_of(6, 6, input_drive=drive).bytes_hold() for drive in (1, 8)] == [True, False]  # sums
-    assert [layer_of(6, 6, bias_rows=4).bytes_hold(factor) for factor in (1, 4)] == [True, False]  # sums
+    assert layer_of(4, 4).bytes_hold(4)
+    assert [layer_of(2, 7).bytes_hold(7, factor) for factor in (1, 2, 1.25, 4)] == [True, True, False, False]
+    assert [layer_of(1, 8).bytes_hold(8, factor) for factor in (1, 2)] == [True, False]
+    assert [layer_of(1, bits).bytes_hold(bits) for bits in (8, 9)] == [True, False]
+    assert [layer_of(bits, 1).bytes_hold(1) for bits in (8, 9)] == [True, False]
+    assert [layer_of(6, 6, input_drive=drive).bytes_hold(6) for drive in (1, 8)] == [True, False]  # sums
+    assert [layer_of(6, 6, bias_rows=4).bytes_hold(6, factor) for factor in (1, 4)] == [True, False]  # sums
+    own = layer_of(2, 4, input_dac_bits=8)
+    assert [own.bytes_hold(bits, factor) for bits, factor in ((8, 1), (8, 2), (4, 1), (4, 19))] == [True, False] * 2
+    assert [layer_of(4, 2, input_dac_bits=bits).bytes_hold(2) for bits in (8, 10, 11)] == [True, True, False]  # sums
     for fields in ({"weight_bits": 32}, {"dac_bits": 32}, {"adc_bits": 32}):
-        assert not layer_of(**{"weight_bits": 4, "dac_bits": 4} | fields).bytes_hold()
+        assert not layer_of(**{"weight_bits": 4, "dac_bits": 4} | fields).bytes_hold(4)
     noisy = layer_of(4, 4)
     for noise, holds in (
         (Noise(weight=0.1), False),
@@ -135,7 +141,7 @@ def test_bytes_serve_where_codes_and_sums_are_whole_and_fit():
         (Noise(drop=0.1), False),
     ):
         noisy.train_noise = noise
-        assert noisy.bytes_hold() is holds
+        assert noisy.bytes_hold(4) is holds
 
 
 @needs_kernel

@@ -44,6 +44,11 @@ RULES = [
     ({"tanh_fraction": 25}, "tanh fraction bits must be an integer from 0 to 24, not 25"),
     ({"output": "x"}, "LSTM output must be one of codes, value, not 'x'"),
     ({"input_drive": 17}, "input drive must be an integer from 1 to 16, not 17"),
+    (
+        {"input_dac_bits": 32},
+        "input DAC bits must be an integer from 1 to 16, not 32 (or 0 for those of the other rows)",
+    ),
+    ({"input_dac_bits": 8, "dac_bits": 32}, "input DAC bits must be 0 where the DACs are float, not 8"),
 ]
 
 
@@ -57,7 +62,7 @@ def test_every_rule_has_its_sentence(fields, sentence):
 def test_the_outermost_legal_values():
     QuantConfig(
         weight_bits=1, dac_bits=16, adc_bits=FLOAT, bias_rows=64, adc_range=1024, activation_bits=16, cell_bits=4,
-        cell_fraction=3, tanh_bits=12, tanh_fraction=3, input_drive=16, quantiser="sawb", range_noise=1000,
+        cell_fraction=3, tanh_bits=12, tanh_fraction=3, input_drive=16, input_dac_bits=16, quantiser="sawb", range_noise=1000,
     )  # fmt: skip
     QuantConfig(weight_bits=FLOAT, bias_rows=0, activation_bits=2, cell_fraction=0, tanh_bits=1, tanh_fraction=0)
 

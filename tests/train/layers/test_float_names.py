@@ -25,7 +25,9 @@ def pair(full_scale: float = 1.0, **fields) -> tuple[nn.LSTM, QuantLSTM]:
     return one, other
 
 
-@pytest.mark.parametrize("fields", [{}, {"full_scale": 2.5}, {"input_drive": 4, "bias_rows": 3}], ids=str)
+@pytest.mark.parametrize(
+    "fields", [{}, {"full_scale": 2.5}, {"input_drive": 4, "bias_rows": 3}, {"input_dac_bits": 7}], ids=str
+)
 def test_weights_are_those_that_were_loaded(fields):
     one, other = pair(**fields)
     for name, value in one.named_parameters():

@@ -268,6 +268,35 @@ def test_an_input_drive_is_for_inputs_not_for_inner_layers():
     """Hidden codes of the layer before are as large as those that are fed back."""
     module = QuantLSTM(3, 4, 2, bidirectional=True, input_drive=8)
     assert [array.config.input_drive for array in module.arrays] == [8, 8, 1, 1]
+    module = QuantLSTM(3, 4, 2, bidirectional=True, input_dac_bits=8)
+    assert [array.input_bits for array in module.arrays] == [8, 8, 4, 4]
+    assert "num_layers=2, weights 4, DACs 8 of inputs, 4, ADCs 4 bits\n" in repr(module)
+
+
+@pytest.mark.parametrize("bits, gain", [(0, 2), (4, 2), (8, 2 * 127 / 112), (2, 2 * 4 / 7), (1, 2 * 8 / 7)])
+def test_a_state_dict_of_other_input_dacs_is_the_same_network(bits, gain):
+    """A full-scale code of D bits is 1 - 2^(1-D) of the reference; input weights make good for the difference."""
+    torch.manual_seed(0)
+    theirs = QuantLSTM(3, 4, **FLOAT)
+    ours = QuantLSTM(3, 4, input_drive=2, input_dac_bits=bits)
+    ours.load_state_dict(theirs.state_dict())
+    assert float(ours.arrays[0].input_drive) == pytest.approx(gain)
+    assert close(ours.arrays[0].cells[:3] * gain, theirs.arrays[0].cells[:3])
+    assert torch.equal(ours.arrays[0].cells[3:], theirs.arrays[0].cells[3:])
+    assert close(ours.weight_ih_l0, theirs.weight_ih_l0)
+
+
+@pytest.mark.parametrize("bits", [2, 12])
+def test_what_a_layer_computes_does_not_hang_on_the_input_dacs(bits):
+    """With 16 bits elsewhere, and inputs that the DACs have, it is the float layer."""
+    torch.manual_seed(0)
+    theirs = torch.nn.LSTM(3, 4)
+    fine = {"weight_bits": 16, "dac_bits": 16, "adc_bits": 16, "activation_bits": 16, "adc_range": 8.0}
+    ours = QuantLSTM(3, 4, input_dac_bits=bits, tanh_bits=12, tanh_fraction=9, **fine)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randint(-1, 2, (5, 2, 3)).float()
+    for module in (ours.train(), ours.eval()):
+        assert (module(x)[0] - theirs(x)[0]).abs().max() < 0.01
 
 
 @pytest.mark.parametrize("drives", [(1, 8), (8, 1), (8, 8)])

@@ -170,6 +170,21 @@ def test_dac_noise_adds_to_the_deviation_of_weights_drawn_per_step():
         assert noise.squares.tolist() == [[25 * inputs + bias + 0.25 * (inputs + 9)] * 3]
 
 
+@pytest.mark.parametrize("bits, step", [(8, 1 / 16), (2, 4)])
+def test_noise_of_inputs_with_dacs_of_their_own_is_in_their_steps(bits, step):
+    """Noise of rows and of weights, over a hidden code, of which all else is."""
+    module = LstmArray(4, 8, QuantConfig(bias_rows=1, dac_bits=4, input_dac_bits=bits))
+    module.train_noise = Noise(weight=0.1, dac=0.5, redraw="per_step")
+    noise = module._step_noise(torch.ones(32), torch.full((1, 3, 4), 5.0), True)
+    assert noise.squares.tolist() == [[25 * 4 * step**2 + 49 + 0.25 * (4 * step**2 + 9)] * 3]
+    weights = torch.ones(13, 32)
+    module.source.seed(1)
+    drawn = module._row_voltages((4, 1), weights, True)
+    module.source.seed(1)
+    expected = module.drive_noise(4, 1) * torch.tensor([step] * 4 + [1.0] * 9)
+    assert torch.allclose(drawn, expected.sum(2, keepdim=True).expand(4, 1, 32), atol=1e-5)
+
+
 def test_noise_of_an_inputs_dac_grows_with_its_reference():
     torch.manual_seed(4)
     deviations = {}

@@ -31,6 +31,9 @@ CASES = [
     {"quantiser": "absmax", "learn_tables": True},
     {"quantiser": "lsq", "learn_range": True, "learn_tables": True, "forget_ceiling": True, "adc_bits": 3},
     {"quantiser": "absmax", "forget_ceiling": True},
+    {"quantiser": "absmax", "dac_bits": 3, "input_dac_bits": 6, "bias_rows": 2},
+    {"quantiser": "absmax", "dac_bits": 5, "input_dac_bits": 2, "input_drive": 3, "learn_range": True},
+    {"quantiser": "pact", "dac_bits": 1, "input_dac_bits": 4, "learn_range": True},
 ]
 
 
@@ -56,12 +59,10 @@ class Case:
             if self.config.learn_tables:
                 shift = rng.normal(size=self.array.table_shift.shape) * 0.6
                 self.array.table_shift.copy_(torch.from_numpy(shift))
-        shared = ("dac_bits", "weight_bits", "adc_bits", "bias_rows", "output", "input_drive", *EXACT)
-        fields = {name: getattr(self.config, name) for name in shared}
+        shared = ("dac_bits", "weight_bits", "adc_bits", "bias_rows", "output", "input_drive", "input_dac_bits")
+        fields = {name: getattr(self.config, name) for name in (*shared, *EXACT)}
         self.layer = LstmLayer(inputs=m, hidden=n, adcs=4, **fields)
-        self.made = oracle.integers(
-            self.cells.astype(float), self.alpha(), self.steps(), self.config.dac_bits, self.config.weight_bits
-        )
+        self.made = oracle.integers(self.layer, self.cells.astype(float), self.alpha(), self.steps())
         if self.config.learn_tables:
             self.made.moved = self.array.table_shift.detach().double().numpy()
         self.made.ceiling = self.config.forget_ceiling
@@ -195,5 +196,5 @@ def test_a_weight_of_zero_is_the_code_plus_one_at_one_bit(fast, noise):
 def test_an_input_of_zero_is_the_code_plus_one_at_one_bit():
     array = LstmArray(3, 4, QuantConfig(dac_bits=1))
     for training in (True, False):
-        codes = array.train(training).drive(torch.tensor([0.0, -0.0, -1e-9]))
+        codes = array.train(training).drive(torch.tensor([0.0, -0.0, -1e-9]), 1)
         assert codes.tolist() == [1, 1, -1]

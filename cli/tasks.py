@@ -81,7 +81,7 @@ class SequenceTask:
         from ..train.recipe import usual_config
         from ..train.training import check_training
 
-        usual, chosen = usual_config(self.dataset), dict(protocol)
+        usual, chosen = usual_config(self.design, self.dataset), dict(protocol)
         drawn = replace(usual.train_noise, **noise)
         if chosen.get("quantiser") == "sawb":
             chosen["range_noise"] = drawn.weight

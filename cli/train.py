@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from ..model.design import Design, presets
+from ..model.formats import DesignError
+from .explain import explain
 from .training import train_run
 
 EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the preset *vowels*;
@@ -15,6 +17,8 @@ EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the pres
 `ohmgate train har --out runs/har` trains the preset *har* on the data set of its name; so do *names* and *ptb*;
 
 `ohmgate train my.toml --dataset my.npz --out runs/my` learns data of your own;
+
+`ohmgate train my.toml --dataset my.npz --explain` says how that would be trained, and why;
 
 `ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise;
 
@@ -27,7 +31,7 @@ The same command again goes on where it was stopped. Then: `ohmgate pack runs/vo
 
 def command(
     design: Annotated[str, typer.Argument(help=f"A preset ({', '.join(presets())}) or a .toml file.")],
-    out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder, made if it is not there.")] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -77,32 +81,35 @@ def command(
         str | None,
         typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
     ] = None,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Say which rule chose what and what clips, and train nothing.")
+    ] = False,
 ) -> None:
     """Train a design on a data set, quantised as in the hardware, with checkpoints that resume.
 
     What is not given follows the data set's protocol (docs/training.md).
     """
+    loaded = Design.load(design)
+    protocol = given(
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        quantiser=quantiser,
+        validation=validation,
+        patience=patience,
+        keep=keep,
+        class_weights=class_weights,
+        float_epochs=float_epochs,
+        noise_ramp=noise_ramp,
+    )
+    noise = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
+    if explained:
+        explain(loaded, dataset, data, protocol, noise)
+        return
+    if out is None:
+        raise DesignError("--out must name a run folder, but is not given")
     train_run(
-        Design.load(design),
-        out,
-        dataset,
-        data,
-        seeds=seeds,
-        float_too=float_too,
-        start=start,
-        protocol=given(
-            epochs=epochs,
-            batch=batch,
-            learning_rate=learning_rate,
-            quantiser=quantiser,
-            validation=validation,
-            patience=patience,
-            keep=keep,
-            class_weights=class_weights,
-            float_epochs=float_epochs,
-            noise_ramp=noise_ramp,
-        ),
-        noise=given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw),
+        loaded, out, dataset, data, seeds=seeds, float_too=float_too, start=start, protocol=protocol, noise=noise
     )
 
 

@@ -9,6 +9,7 @@ from .layers.quantisers import QUANTISERS
 
 LATER = (
     "range_noise",
+    "forget_bias",
     "learn_tables",
     "forget_ceiling",
     "float_epochs",
@@ -31,6 +32,7 @@ NUMBERS = (
     ("input_noise", 0, 100),
     ("clip_norm", 1e-6, 1e6),
     ("deviations", 0.1, 100),
+    ("forget_bias", -16, 16),
     ("range_noise", 0, 1000),
     ("float_epochs", 0, 0.99),
     ("noise_ramp", 0, 1),
@@ -50,7 +52,8 @@ class TrainConfig:
     label_smoothing: float = 0.1
     input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
     clip_norm: float = 1.0  #: of the gradient
-    deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
+    deviations: float | None = 2.5  #: of a channel that span half the DAC's range; None: what rounds with least error
+    forget_bias: float = 1.0  #: of a new network's forget gates
     fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
     quantiser: str = "absmax"  #: of weights
     range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
@@ -71,7 +74,8 @@ class TrainConfig:
         for name, low, high in INTEGERS:
             store(self, name, check_integer(name, getattr(self, name), low, high))
         for name, low, high in NUMBERS:
-            store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
+            if name != "deviations" or self.deviations is not None:
+                store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
         for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)

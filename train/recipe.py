@@ -1,5 +1,14 @@
-"""Which configuration a data set is trained with, where the user says nothing (docs/training.md)."""
+"""Which configuration a design is trained with on a data set, where the user says nothing (docs/training.md).
 
+Two presets have a protocol of their own, by which published figures were made. All else follows rules: each looks at
+the data or at the design, and none knows a data set by name.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..model.design import Design
 from .config import TrainConfig
 from .data.datasets import SequenceDataset
 from .layers.noise import PAPER_ADC, Noise
@@ -9,12 +18,56 @@ PROTOCOLS = {
         quantiser="lsq", input_noise=0.2, train_noise=Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
     ),
     "har": TrainConfig(epochs=20, batch=64, learning_rate=0.01, input_noise=0.2, learn_range=True, fast=True),
-}  #: chosen within the training sets, see docs/training.md
-FORECAST = TrainConfig(
-    batch=32, learning_rate=0.01, input_noise=0.0, deviations=3.0, quantiser="lsq", learn_range=True
-)  #: for values, which noise on the inputs would blur
+}  #: of the presets of these names on their data sets; chosen within the training sets, see docs/training.md
+UPDATES, EPOCHS = 3000, 10  #: of a training, at least
+BATCH = 16, 128  #: smallest and largest
+NOISE = 0.4  #: deviation of the noise on inputs, in a channel's own deviations
+SMALL = 5000  #: sequences: larger training sets need half of that noise
+REMEMBERED = 8  #: a new forget gate's memory is the longest sequence's steps over this
+LONGEST = 3.5  #: forget bias that nearly spans an ADC's usual range of 4
+NORMAL = {1: 0.8, 2: 1.2, 3: 2.0, 4: 2.5, 5: 2.9, 6: 3.3, 7: 3.7}  #: by DAC bits: range of least error, in deviations
+WIDEST = 4.1  #: the same from 8 bits on
 
 
-def usual_config(dataset: SequenceDataset) -> TrainConfig:
-    """The protocol of a data set: its own, else that of its kind."""
-    return PROTOCOLS.get(dataset.name, FORECAST if dataset.has_values else TrainConfig())
+@dataclass(frozen=True)
+class Rule:
+    """What a rule gives one field of a :class:`TrainConfig`, and why."""
+
+    field: str
+    value: Any
+    why: str
+
+
+def usual_config(design: Design, dataset: SequenceDataset) -> TrainConfig:
+    """The configuration of a design on a data set: a preset's protocol, else what :func:`rules` say."""
+    if has_protocol(design, dataset):
+        return PROTOCOLS[dataset.name]
+    return TrainConfig(**{rule.field: rule.value for rule in rules(design, dataset)})
+
+
+def has_protocol(design: Design, dataset: SequenceDataset) -> bool:
+    """Is this a preset on the data set of its name that has a protocol of its own?"""
+    return dataset.name in PROTOCOLS and design.layers == Design.load(dataset.name).layers
+
+
+def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
+    """What the rules say for a design and a data set, field by field."""
+    count, steps = len(dataset.train), int(dataset.train.lengths.max())
+    batch = min(max(count // 8, BATCH[0]), BATCH[1])
+    epochs = max(math.ceil(UPDATES / math.ceil(count / batch)), EPOCHS)
+    bias = round(min(max(math.log(steps / REMEMBERED), 1.0), LONGEST), 2)
+    found = [
+        Rule("batch", batch, f"an eighth of {count} sequences, from {BATCH[0]} to {BATCH[1]}"),
+        Rule("epochs", epochs, f"at least {UPDATES} updates and {EPOCHS} epochs"),
+        Rule("learning_rate", 0.01, "served all sets"),
+        Rule("forget_bias", bias, f"{steps} steps: memory starts at an eighth of them, within the ADC's range"),
+        Rule("deviations", None, f"inputs span what {design.layers[0].dac_bits}-bit DACs round with least error"),
+        Rule("quantiser", "lsq", "weight ranges are learned"),
+        Rule("learn_range", True, "so are ADC ranges"),
+        Rule("fast", True, "the C++ kernel gives the same codes"),
+    ]
+    if dataset.has_values:
+        return (*found, Rule("input_noise", 0.0, "it would blur values"))
+    share = NOISE if count < SMALL else NOISE / 2
+    noise = round(share / NORMAL.get(design.layers[0].dac_bits, WIDEST), 3)
+    return (*found, Rule("input_noise", noise, f"{share} of a channel's deviation, as there are {count} sequences"))

@@ -56,7 +56,7 @@ def train_seeds(
     ``folder`` takes checkpoints (``float_0.safetensors``, ``quantised_0.safetensors``, ...): a call that was
     killed goes on, and a finished run is not repeated. Raises :class:`DesignError` where another run has the folder.
     """
-    config, seeds = config or usual_config(dataset), tuple(seeds)
+    config, seeds = config or usual_config(design, dataset), tuple(seeds)
     if not seeds:
         raise DesignError("seeds must be at least one integer, but there is none")
     jobs = [replace(config, seed=seed, floating=floating) for seed in seeds for floating in (False, True)]

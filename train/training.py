@@ -19,7 +19,9 @@ from .course import Course
 from .data.datasets import CONTENTS, SequenceDataset
 from .epochs import Epoch, epochs_of, stopped_early
 from .evaluation import outputs_of, predictions_of, scores_of
+from .layers.lstm import LstmArray
 from .network import DesignNetwork
+from .recipe import usual_config
 from .warm import check_start, weights_hash
 
 Progress = Callable[[int, int, Epoch], None]  #: finished epochs, of all epochs, what the last one gave
@@ -60,7 +62,7 @@ class TrainResult:
 def train(
     design: Design,
     dataset: SequenceDataset,
-    config: TrainConfig,
+    config: TrainConfig | None = None,
     *,
     start: DesignNetwork | str | Path | None = None,
     checkpoint=None,
@@ -68,11 +70,13 @@ def train(
 ) -> TrainResult:
     """Train ``design`` on ``dataset``; the same seed gives the same weights to the bit.
 
+    ``config`` None is what :func:`.recipe.usual_config` chooses.
     ``start`` is a network of like layers, or a training's checkpoint, float or quantised, whose weights it takes.
     ``checkpoint`` is a file, written after every epoch; a run that finds its own goes on from there. Raises
     :class:`DesignError` where data and design do not fit or the checkpoint is another run's.
     """
     check_fit(design, dataset)
+    config = config or usual_config(design, dataset)
     with single_thread():
         model = initial(design, config)
         source = start if start is None or isinstance(start, DesignNetwork) else float_network(start)
@@ -93,7 +97,7 @@ def fit(
     with single_thread():
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
-        host = _host(split, config)
+        host = _host(model.design, split, config)
         run: dict[str, Any] = {
             "design": model.design.to_dict(),
             "dataset": dataset.content,
@@ -150,9 +154,9 @@ def _known(dataset: SequenceDataset) -> str | None:
     return dataset.name if CONTENTS.get(dataset.name) == dataset.content else None
 
 
-def _host(dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
+def _host(design: Design, dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
     """What lies between the user's numbers and the model's, as :meth:`DesignNetwork.export` takes it."""
-    scale, offset = dataset.input_range(config.deviations)
+    scale, offset = dataset.input_range(config.deviations, design.layers[0].dac_bits)
     host = {"input_scale": scale.tolist(), "input_offset": offset.tolist()}
     if not dataset.has_values:
         return host | {"labels": list(dataset.classes)}
@@ -236,7 +240,7 @@ def initial(design: Design, config: TrainConfig) -> DesignNetwork:
     """A new network of ``design`` as ``config`` has it, from its seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return DesignNetwork(
+        model = DesignNetwork(
             design,
             floating=config.floating,
             fast=config.fast,
@@ -247,3 +251,7 @@ def initial(design: Design, config: TrainConfig) -> DesignNetwork:
             learn_tables=config.learn_tables,
             forget_ceiling=config.forget_ceiling,
         )
+        for layer in model.layers:
+            if isinstance(layer, LstmArray):
+                layer.start_forgetting(config.forget_bias)
+    return model

@@ -13,12 +13,13 @@ from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.datasets import SequenceDataset, Sequences
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.recipe import FORECAST, PROTOCOLS, usual_config
 from ohmgate.train.seeds import train_seeds
 from ohmgate.train.training import check_fit, train, trained_network
 
 LENGTHS = np.array([5, 2, 4, 4, 1, 3, 5, 2])
 HEAD = DenseLayer(inputs=4, outputs=2, adcs=2, adc_bits=8, output="codes", emit="end")
+
+CONFIG = TrainConfig(batch=32, learning_rate=0.01, input_noise=0.0, quantiser="lsq", learn_range=True)
 
 
 def design(emit: str) -> Design:
@@ -76,7 +77,7 @@ def test_the_loss_is_of_standardised_values_and_the_scores_in_their_own_units(em
 @pytest.mark.parametrize("emit", ["end", "step"])
 def test_predictions_are_what_the_network_decodes(emit, tmp_path):
     data = dataset(emit)
-    config = replace(FORECAST, epochs=3, batch=4)
+    config = replace(CONFIG, epochs=3, batch=4)
     result = train(design(emit), data, config, checkpoint=tmp_path / "kept")
     network = result.network
     assert network.labels == ("sum in m", "height in m")
@@ -92,14 +93,14 @@ def test_predictions_are_what_the_network_decodes(emit, tmp_path):
 
 
 def test_values_are_learned_and_repeat_to_the_bit():
-    data, config = dataset("end"), replace(FORECAST, epochs=60, batch=4)
+    data, config = dataset("end"), replace(CONFIG, epochs=60, batch=4)
     result = train(design("end"), data, config)
     assert result.losses[-1] < 0.8 * result.losses[0]
     assert np.array_equal(train(design("end"), data, config).predictions, result.predictions)
 
 
 def test_a_checkpoint_belongs_to_the_content_of_the_data(tmp_path):
-    config = replace(FORECAST, epochs=1)
+    config = replace(CONFIG, epochs=1)
     train(design("end"), dataset("end"), config, checkpoint=tmp_path / "kept")
     moved = replace(dataset("end", checksum="aa"), name="moved.npz")
     assert train(design("end"), moved, config, checkpoint=tmp_path / "kept").losses == ()
@@ -133,7 +134,7 @@ def test_a_design_that_is_not_for_the_values_is_refused(kind, head, found):
 
 def test_seeds_are_told_by_their_errors():
     said = []
-    config = replace(FORECAST, epochs=1)
+    config = replace(CONFIG, epochs=1)
     found = train_seeds(
         design("end"), dataset("end"), config, seeds=[3], workers=1, progress=lambda *given: said.append(given)
     )
@@ -147,14 +148,6 @@ def test_seeds_are_told_by_their_errors():
     assert {text for _, _, text in said} == {
         f"seed 3 quantised: RMSE {alone[0]:.4g}", f"seed 3 float: RMSE {alone[1]:.4g}"
     }  # fmt: skip
-
-
-def test_values_have_a_protocol_of_their_own():
-    assert usual_config(dataset("end")) == FORECAST
-    assert (FORECAST.input_noise, FORECAST.quantiser, FORECAST.learn_range) == (0.0, "lsq", True)
-    data = Sequences(np.zeros((2, 1, 1), np.float32), np.ones(2, int), np.array([0, 1]))
-    for name, usual in (("vowels", PROTOCOLS["vowels"]), ("own.npz", TrainConfig())):
-        assert usual_config(SequenceDataset(name, data, data, ("a", "b"))) == usual
 
 
 def test_the_last_values_are_held_out_for_choosing():

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...model.formats import DesignError
+from ...model.formats import DesignError, quantise_symmetric
 from ...model.metrics import is_values, valid_steps
 from .check import check_classes, check_same_values, check_sequences, check_values
 from .content import content_hash
+from .input_range import code_range, constant_channels, spread_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +75,28 @@ class SequenceDataset:
         parts = [(data.features, data.lengths, data.labels, data.groups) for data in (self.train, self.test)]
         return content_hash([array for part in parts for array in part], (self.classes, self.outputs))
 
-    def input_range(self, deviations: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
+    def input_range(self, deviations: float | None = 2.5, bits: int = 4) -> tuple[np.ndarray, np.ndarray]:
         """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.
 
-        From the training set alone. Values beyond are clipped by the DAC.
+        None: the range of least error for DACs of ``bits`` (:mod:`.input_range`). From the training set alone. Values
+        beyond are clipped by the DAC. A channel that never changes gets code 0.
         """
+        frames = self._frames()
+        return code_range(frames, bits) if deviations is None else spread_range(frames, deviations)
+
+    def constant_channels(self) -> np.ndarray:
+        """Numbers of the channels that never change in the training set."""
+        return np.flatnonzero(constant_channels(self._frames()))
+
+    def input_codes(self, scale: np.ndarray, offset: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+        """Shares (m,) of the training set's numbers that DACs of ``bits`` clip, and whose code is 0."""
+        scaled = self._frames() * scale + offset
+        return (np.abs(scaled) > 1).mean(axis=0), (quantise_symmetric(scaled, bits) == 0).mean(axis=0)
+
+    def _frames(self) -> np.ndarray:
+        """(n, m) float64 of the training set, without what is past a sequence's end."""
         used = np.arange(self.train.features.shape[1]) < self.train.lengths[:, None]
-        frames = self.train.features[used].astype(np.float64)
-        mean, spread = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-12) * deviations
-        return 1 / spread, -mean / spread
+        return self.train.features[used].astype(np.float64)
 
     def output_range(self) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviation and mean (k,) of each value in the training set: the units of what is learned."""

@@ -66,11 +66,13 @@ class LstmArray(ArrayModule):
         """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""
         bound = 1 / math.sqrt(self.hidden)
         nn.init.uniform_(self.cells, -bound, bound)
+        self.start_forgetting(1.0)
+
+    def start_forgetting(self, bias: float) -> None:
+        """Give all forget gates this bias, as far as there are bias rows; a learned range starts from the weights."""
         if self.config.bias_rows:
             with torch.no_grad():
-                self.cells[-self.config.bias_rows :, : self.hidden] = 1 / self.config.bias_rows
-        if self.config.learn_tables:
-            nn.init.zeros_(self.table_shift)
+                self.cells[-self.config.bias_rows :, : self.hidden] = bias / self.config.bias_rows
         self.start_ranges()
 
     def tables_of(self, steps) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""Ranges of inputs, against a search by brute force that shares no code with them."""
+
+import numpy as np
+import pytest
+
+from ohmgate.train.data.input_range import code_range, constant_channels, spread_range
+from ohmgate.train.data.sequences import SequenceDataset, Sequences
+
+RNG = np.random.default_rng(0)
+NORMAL = RNG.normal(size=20000)
+
+
+def squared_error(values: np.ndarray, half: float, bits: int) -> float:
+    """Of codes of values around 0: every value takes the nearest of all levels."""
+    levels = np.array([-1.0, 1.0]) if bits == 1 else np.arange(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1))
+    levels = levels * half / levels.max()
+    edges = (levels[1:] + levels[:-1]) / 2
+    return float(np.square(levels[np.searchsorted(edges, values)] - values).mean())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
+@pytest.mark.parametrize("name", ["normal", "uniform", "laplace"])
+def test_a_code_range_has_nearly_the_least_squared_error(bits, name):
+    values = {"normal": NORMAL, "uniform": RNG.uniform(-1, 1, 20000), "laplace": RNG.laplace(size=20000)}[name]
+    scale, offset = code_range(values[:, None], bits)
+    centred = values + offset[0] / scale[0]
+    best = min(squared_error(centred, half, bits) for half in np.geomspace(0.1, np.abs(centred).max(), 400))
+    assert squared_error(centred, 1 / scale[0], bits) <= 1.05 * best
+
+
+def test_one_outlier_in_5000_hardly_moves_a_code_range():
+    values = NORMAL.copy()
+    values[::5000] = 1000
+    plain, moved = (code_range(one[:, None], 4) for one in (NORMAL, values))
+    assert moved[0] == pytest.approx(plain[0], rel=0.15)
+    assert moved[1] == pytest.approx(plain[1], abs=0.05)
+
+
+def test_a_channel_that_is_nearly_always_0_keeps_its_1():
+    rare = (np.arange(20000) % 1000 == 0).astype(float)
+    scale, offset = code_range(rare[:, None], 4)
+    codes = np.floor((np.array([0.0, 1.0]) * scale + offset).clip(-1, 1) * 7 + 0.5)
+    assert codes.tolist() == [0, 7]
+
+
+@pytest.mark.parametrize("find", [lambda frames: code_range(frames, 4), lambda frames: spread_range(frames, 2.5)])
+@pytest.mark.parametrize("value", [0.0, 9.81, -1e6])
+def test_a_channel_that_never_changes_gets_code_0(find, value):
+    frames = np.full((50, 2), value)
+    frames[:, 1] = NORMAL[:50]
+    scale, offset = find(frames)
+    assert scale[0] == 1
+    assert value * scale[0] + offset[0] == pytest.approx(0, abs=1e-6)
+    assert scale[1] > 0.1
+    assert constant_channels(frames).tolist() == [True, False]
+
+
+def test_a_data_set_tells_what_its_codes_are():
+    features = np.array([[[0.0, 5.0], [10.0, 5.0]], [[-10.0, 5.0], [99.0, 0.0]]], np.float32)
+    data = Sequences(features, np.array([2, 1]), np.array([0, 1]))
+    dataset = SequenceDataset("own.npz", data, data, ("a", "b"))
+    assert dataset.constant_channels().tolist() == [1]
+    clipped, zero = dataset.input_codes(np.array([0.125, 1.0]), np.array([0.0, -5.0]), 4)
+    assert clipped.tolist() == [2 / 3, 0]
+    assert zero.tolist() == [1 / 3, 1]
+    scale, offset = dataset.input_range(None, 2)
+    assert (scale, offset) == tuple(map(pytest.approx, code_range(features.reshape(-1, 2)[:3].astype(float), 2)))

@@ -23,7 +23,9 @@ def dataset(count: int, steps: int, values: bool = False) -> SequenceDataset:
 
 def at_bits(bits: int) -> Design:
     lstm, head = Design.load("vowels").layers
-    return Design("mine", (replace(lstm, dac_bits=bits, weight_bits=bits, adc_bits=bits), head))
+    return Design(
+        "mine", (replace(lstm, dac_bits=bits, weight_bits=bits, adc_bits=bits), replace(head, dac_bits=bits))
+    )
 
 
 def test_a_small_set_gets_updates_and_a_long_one_memory():

@@ -33,15 +33,16 @@ def explain(
         if name in ("seed", "floating", "train_noise", "eval_noise"):
             continue
         reason = "given" if name in protocol else why.get(name, own)
-        say(f"{name:<16} {'by error' if value is None else value!s:<10} {reason}")
-    _inputs(task, config.deviations)
+        say(f"{name:<16} {value!s:<10} {reason}")
+    _inputs(task, config.deviations, config.input_range)
 
 
-def _inputs(task: SequenceTask, deviations: float | None) -> None:
+def _inputs(task: SequenceTask, deviations: float, by: str) -> None:
     """What becomes of the training set's numbers in the first layer's DACs."""
-    bits = task.design.layers[0].dac_bits
+    bits = task.design.layers[0].input_bits
     still = task.dataset.constant_channels()
-    clipped, zero = task.dataset.input_codes(*task.dataset.input_range(deviations, bits), bits)
+    found = task.dataset.input_range(deviations, bits=bits if by == "error" else None)
+    clipped, zero = task.dataset.input_codes(*found, bits)
     say(f"\ninputs as {bits}-bit codes: {clipped.mean():.1%} clip, {zero.mean():.1%} are 0")
     if len(still):
         say(f"channels that never change: {_listed(still)}")

@@ -18,8 +18,9 @@ LATER = (
     "patience",
     "keep",
     "class_weights",
+    "input_range",
 )  #: fields of a configuration that runs of before do not have
-KEEPS, CLASS_WEIGHTS = ("last", "best"), ("none", "balanced")
+KEEPS, CLASS_WEIGHTS, INPUT_RANGES = ("last", "best"), ("none", "balanced"), ("deviations", "error")
 INTEGERS = (
     ("seed", 0, 2**31 - 1),
     ("epochs", 1, 100000),
@@ -32,7 +33,7 @@ NUMBERS = (
     ("input_noise", 0, 100),
     ("clip_norm", 1e-6, 1e6),
     ("deviations", 0.1, 100),
-    ("forget_bias", -16, 16),
+    ("forget_bias", 0, 16),
     ("range_noise", 0, 1000),
     ("float_epochs", 0, 0.99),
     ("noise_ramp", 0, 1),
@@ -52,7 +53,8 @@ class TrainConfig:
     label_smoothing: float = 0.1
     input_noise: float = 0.4  #: standard deviation added to inputs scaled to -1..1, in training
     clip_norm: float = 1.0  #: of the gradient
-    deviations: float | None = 2.5  #: of a channel that span half the DAC's range; None: what rounds with least error
+    deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
+    input_range: str = "deviations"  #: or "error": the range of each channel whose DAC codes have the least error
     forget_bias: float = 1.0  #: of a new network's forget gates
     fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
     quantiser: str = "absmax"  #: of weights
@@ -74,13 +76,13 @@ class TrainConfig:
         for name, low, high in INTEGERS:
             store(self, name, check_integer(name, getattr(self, name), low, high))
         for name, low, high in NUMBERS:
-            if name != "deviations" or self.deviations is not None:
-                store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
+            store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
         for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
         check_choice("keep", self.keep, KEEPS)
         check_choice("class weights", self.class_weights, CLASS_WEIGHTS)
+        check_choice("input range", self.input_range, INPUT_RANGES)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
         if self.keeps_best and not self.validation:

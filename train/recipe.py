@@ -52,6 +52,7 @@ def has_protocol(design: Design, dataset: SequenceDataset) -> bool:
 
 def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
     """What the rules say for a design and a data set, field by field."""
+    bits = design.layers[0].input_bits
     count, steps = len(dataset.train), int(dataset.train.lengths.max())
     batch = min(max(count // 8, BATCH[0]), BATCH[1])
     epochs = max(math.ceil(UPDATES / math.ceil(count / batch)), EPOCHS)
@@ -61,7 +62,7 @@ def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
         Rule("epochs", epochs, f"at least {UPDATES} updates and {EPOCHS} epochs"),
         Rule("learning_rate", 0.01, "served all sets"),
         Rule("forget_bias", bias, f"{steps} steps: memory starts at an eighth of them, within the ADC's range"),
-        Rule("deviations", None, f"inputs span what {design.layers[0].dac_bits}-bit DACs round with least error"),
+        Rule("input_range", "error", f"inputs span what {bits}-bit DACs round with least error"),
         Rule("quantiser", "lsq", "weight ranges are learned"),
         Rule("learn_range", True, "so are ADC ranges"),
         Rule("fast", True, "the C++ kernel gives the same codes"),
@@ -69,5 +70,5 @@ def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
     if dataset.has_values:
         return (*found, Rule("input_noise", 0.0, "it would blur values"))
     share = NOISE if count < SMALL else NOISE / 2
-    noise = round(share / NORMAL.get(design.layers[0].dac_bits, WIDEST), 3)
+    noise = round(share / NORMAL.get(bits, WIDEST), 3)
     return (*found, Rule("input_noise", noise, f"{share} of a channel's deviation, as there are {count} sequences"))

@@ -156,7 +156,8 @@ def _known(dataset: SequenceDataset) -> str | None:
 
 def _host(design: Design, dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
     """What lies between the user's numbers and the model's, as :meth:`DesignNetwork.export` takes it."""
-    scale, offset = dataset.input_range(config.deviations, design.layers[0].dac_bits)
+    bits = design.layers[0].input_bits if config.input_range == "error" else None
+    scale, offset = dataset.input_range(config.deviations, bits=bits)
     host = {"input_scale": scale.tolist(), "input_offset": offset.tolist()}
     if not dataset.has_values:
         return host | {"labels": list(dataset.classes)}

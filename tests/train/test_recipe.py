@@ -32,7 +32,7 @@ def test_a_small_set_gets_updates_and_a_long_one_memory():
     config = usual_config(at_bits(4), dataset(60, 275))
     assert (config.batch, config.epochs) == (16, 750)  # 4 batches an epoch, 3,000 updates
     assert config.forget_bias == 3.5  # ln(275 / 8) = 3.54, within the ADC's range
-    assert (config.quantiser, config.learn_range, config.fast, config.deviations) == ("lsq", True, True, None)
+    assert (config.quantiser, config.learn_range, config.fast, config.input_range) == ("lsq", True, True, "error")
     assert config.input_noise == 0.16  # 0.4 deviations, of which 2.5 are full scale
 
 
@@ -43,7 +43,7 @@ def test_a_large_set_gets_larger_batches_and_less_noise():
     assert usual_config(at_bits(4), dataset(60000, 2)).epochs == 10
 
 
-@pytest.mark.parametrize(("bits", "noise"), [(1, 0.5), (2, 0.328), (3, 0.2), (8, 0.098), (12, 0.098)])
+@pytest.mark.parametrize(("bits", "noise"), [(1, 0.5), (2, 0.333), (3, 0.2), (8, 0.098), (12, 0.098)])
 def test_noise_is_relative_to_the_range_of_inputs(bits, noise):
     assert usual_config(at_bits(bits), dataset(90, 20)).input_noise == noise
 
@@ -86,5 +86,5 @@ def test_train_without_a_configuration_uses_the_rules_and_its_forget_bias(monkey
 
 def test_a_forget_bias_at_its_default_is_not_in_a_runs_identity():
     assert "forget_bias" not in TrainConfig().to_dict()
-    changed = TrainConfig(forget_bias=0.0, deviations=None)
+    changed = TrainConfig(forget_bias=0.0, input_range="error")
     assert TrainConfig.from_dict(changed.to_dict()) == changed

@@ -75,14 +75,14 @@ class SequenceDataset:
         parts = [(data.features, data.lengths, data.labels, data.groups) for data in (self.train, self.test)]
         return content_hash([array for part in parts for array in part], (self.classes, self.outputs))
 
-    def input_range(self, deviations: float | None = 2.5, bits: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    def input_range(self, deviations: float = 2.5, *, bits: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Scale and offset (m,) that bring mean +- ``deviations`` standard deviations of each channel to -1..1.
 
-        None: the range of least error for DACs of ``bits`` (:mod:`.input_range`). From the training set alone. Values
-        beyond are clipped by the DAC. A channel that never changes gets code 0.
+        With ``bits`` it is the range of least error for such DACs instead (:mod:`.input_range`). It is found in the
+        training set alone. Values beyond are clipped by the DAC. A channel that never changes gets code 0.
         """
         frames = self._frames()
-        return code_range(frames, bits) if deviations is None else spread_range(frames, deviations)
+        return spread_range(frames, deviations) if bits is None else code_range(frames, bits)
 
     def constant_channels(self) -> np.ndarray:
         """Numbers of the channels that never change in the training set."""

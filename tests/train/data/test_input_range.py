@@ -63,5 +63,5 @@ def test_a_data_set_tells_what_its_codes_are():
     clipped, zero = dataset.input_codes(np.array([0.125, 1.0]), np.array([0.0, -5.0]), 4)
     assert clipped.tolist() == [2 / 3, 0]
     assert zero.tolist() == [1 / 3, 1]
-    scale, offset = dataset.input_range(None, 2)
+    scale, offset = dataset.input_range(bits=2)
     assert (scale, offset) == tuple(map(pytest.approx, code_range(features.reshape(-1, 2)[:3].astype(float), 2)))

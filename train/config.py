@@ -19,6 +19,7 @@ LATER = (
     "keep",
     "class_weights",
     "input_range",
+    "leak",
 )  #: fields of a configuration that runs of before do not have
 KEEPS, CLASS_WEIGHTS, INPUT_RANGES = ("last", "best"), ("none", "balanced"), ("deviations", "error")
 INTEGERS = (
@@ -38,6 +39,7 @@ NUMBERS = (
     ("float_epochs", 0, 0.99),
     ("noise_ramp", 0, 1),
     ("validation", 0, 0.9),
+    ("leak", 0, 1),
 )
 
 
@@ -56,6 +58,7 @@ class TrainConfig:
     deviations: float = 2.5  #: standard deviations of a channel that span half the DAC's range
     input_range: str = "deviations"  #: or "error": the range of each channel whose DAC codes have the least error
     forget_bias: float = 1.0  #: of a new network's forget gates
+    leak: float = 0.0  #: share of its gradient that a clipped conversion passes, where that leads back into the range
     fast: bool = False  #: train with the C++ kernel; same codes, gradients equal to rounding
     quantiser: str = "absmax"  #: of weights
     range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with

@@ -42,6 +42,7 @@ class DesignNetwork(nn.Module):
         learn_range: bool = False,
         learn_tables: bool = False,
         forget_ceiling: bool = False,
+        leak: float = 0.0,
     ) -> None:
         super().__init__()
         self.design, self.floating = design, floating
@@ -53,6 +54,7 @@ class DesignNetwork(nn.Module):
             "learn_range": learn_range,
             "learn_tables": learn_tables,
             "forget_ceiling": forget_ceiling,
+            "leak": leak,
         }
         self.layers = nn.ModuleList(_module(layer, floating, fast, ranges) for layer in design.layers)
         set_noise(self)  # none, from one stream for all

@@ -25,6 +25,7 @@ KEPT = (
     "learn_range",
     "learn_tables",
     "forget_ceiling",
+    "leak",
 )  #: fields that decide what the network is
 
 

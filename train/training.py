@@ -251,6 +251,7 @@ def initial(design: Design, config: TrainConfig) -> DesignNetwork:
             learn_range=config.learn_range and not config.floating,
             learn_tables=config.learn_tables,
             forget_ceiling=config.forget_ceiling,
+            leak=config.leak,
         )
         for layer in model.layers:
             if isinstance(layer, LstmArray):

@@ -211,23 +211,24 @@ void backward_step(const float* v, const float* __restrict before, const float* 
         dstep[3] += g[j] * gates.read(vg[j]);
       }
     float* __restrict out = dv + at;
-    for (int j = 0; j < count; ++j) out[j] = f[j] * s0 * gates.inside(vf[j]);
-    for (int j = 0; j < count; ++j) out[n + j] = i[j] * s1 * gates.inside(vi[j]);
-    for (int j = 0; j < count; ++j) out[2 * n + j] = o[j] * s2 * gates.inside(vo[j]);
-    for (int j = 0; j < count; ++j) out[3 * n + j] = g[j] * s3 * gates.inside(vg[j]);
+    for (int j = 0; j < count; ++j) out[j] = gates.passed(f[j] * s0, vf[j]);
+    for (int j = 0; j < count; ++j) out[n + j] = gates.passed(i[j] * s1, vi[j]);
+    for (int j = 0; j < count; ++j) out[2 * n + j] = gates.passed(o[j] * s2, vo[j]);
+    for (int j = 0; j < count; ++j) out[3 * n + j] = gates.passed(g[j] * s3, vg[j]);
   });
 }
 
 template <bool TABLES, bool STEPS, bool SLOPES>
 std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const MaybeTensor& slopes,
                                  const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
-                                 const MaybeTensor& grad_values, bool learned) {
+                                 const MaybeTensor& grad_values, bool learned, float leak) {
   const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   Product product(loop.recurrent.transpose(-1, -2), true);
-  auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step);
+  auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step,
+                               leak);
   auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float top = loop.form.dac_bits == FLOAT ? 1.0f : full_scale(loop.form.dac_bits);
   double dstep[4] = {0, 0, 0, 0};
@@ -327,7 +328,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, Tensor recurrent, Te
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables, MaybeTensor slopes,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
                              Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
-                             bool steps, bool learned) {
+                             bool steps, bool learned, double leak) {
   at::AutoDispatchBelowADInplaceOrView guard;
   if (slopes) checked(*slopes);
   TORCH_CHECK(slopes || !learned, "slopes for learned tables");
@@ -335,7 +336,7 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
              : slopes         ? (steps ? run_backward<true, true, true> : run_backward<true, false, true>)
                               : (steps ? run_backward<true, true, false> : run_backward<true, false, false>);
   return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0), slopes, cells, grad_hidden,
-             grad_cells, grad_values, learned);
+             grad_cells, grad_values, learned, float(leak));
 }
 
 }  // namespace
@@ -355,6 +356,6 @@ TORCH_LIBRARY(ohmgate, m) {
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? slopes, "
       "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, Tensor cells, Tensor? grad_hidden, "
-      "Tensor? grad_cells, Tensor? grad_values, bool steps, bool learned) -> Tensor[]",
+      "Tensor? grad_cells, Tensor? grad_values, bool steps, bool learned, float leak) -> Tensor[]",
       &backward);
 }

@@ -88,6 +88,7 @@ struct Gates {
   const float* step;
   float low, high;
   int64_t entries;
+  float leak;
 
   void entries_of(const float* table, const float* __restrict v, float* __restrict out, int count) const {
     if (entries == 16) look_up_16(v, out, table, count, low, high);
@@ -108,7 +109,11 @@ struct Gates {
   inline int64_t entry(int gate, float v) const {
     return gate * entries + static_cast<int64_t>(least(most(std::floor(v), low), high) - low);
   }
-  inline float inside(float v) const { return TABLES ? let_through(std::floor(v), low, high) : 1.0f; }
+  inline float passed(float grad, float v) const {  // of a voltage that clips: the leak, if descent leads back
+    if constexpr (!TABLES) return grad;
+    const float code = std::floor(v), side = code > high ? 1.0f : code < low ? -1.0f : 0.0f;
+    return grad * (side == 0.0f ? 1.0f : grad * side > 0.0f ? leak : 0.0f);
+  }
   inline float read(float v) const {  // what the step multiplies
     return TABLES ? least(most(std::floor(v), low), high) + 0.5f : v;
   }
@@ -134,10 +139,11 @@ struct Cell {
 };
 
 template <bool TABLES>
-Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const float* slopes, const Tensor& step) {
+Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const float* slopes, const Tensor& step,
+                        float leak = 0.0f) {
   float top = std::ldexp(1.0f, int(form.adc_bits) - 1);
   return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top, top - 1,
-          int64_t(1) << form.adc_bits};
+          int64_t(1) << form.adc_bits, leak};
 }
 
 template <bool TABLES>

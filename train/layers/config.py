@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_integer_or, full_scale
+from ...model.formats import (
+    DesignError,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_integer_or,
+    check_number,
+    full_scale,
+)
 from ...model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
 from .quantisers import QUANTISERS
 
@@ -57,6 +65,7 @@ class QuantConfig:
     learn_range: bool = False  #: train the ADC's range too, one for each gate
     learn_tables: bool = False  #: of an LSTM: train the entries of its gates' tables, too
     forget_ceiling: bool = False  #: of an LSTM: the forget gate's last entry is the largest there is
+    leak: float = 0.0  #: share of its gradient that a clipped conversion passes, where that leads back into the range
     activation_bits: int = 8
     cell_bits: int = 32
     cell_fraction: int = 24
@@ -83,6 +92,7 @@ class QuantConfig:
         check_boolean("learning of ADC ranges", self.learn_range)
         check_boolean("learning of gate tables", self.learn_tables)
         check_boolean("the forget gate's ceiling", self.forget_ceiling)
+        check_number("leak", self.leak, 0, 1)
         check_integer("activation bits", self.activation_bits, 2, 16)
         check_integer("cell bits", self.cell_bits, 4, 32)
         check_integer("cell fraction bits", self.cell_fraction, 0, self.cell_bits - 1)

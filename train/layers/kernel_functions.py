@@ -78,7 +78,7 @@ class Recurrence(EagerFunction):
         )
         periphery = (tables, loop.slopes, loop.cell_table)
         ctx.save_for_backward(voltages, recurrent, step, *periphery, hidden, cell, hiddens, cells)
-        ctx.built, ctx.formats = built, formats
+        ctx.built, ctx.formats, ctx.leak = built, formats, loop.config.leak
         ctx.set_materialize_grads(False)
         return hiddens, cells, values
 
@@ -102,6 +102,7 @@ class Recurrence(EagerFunction):
             *grads,
             needs["step"],
             needs["tables"],
+            ctx.leak,
         )
         return (
             None,

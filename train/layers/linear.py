@@ -76,7 +76,7 @@ class LinearArray(ArrayModule):
 
     def _activate(self, v: torch.Tensor, array: Prepared) -> tuple[torch.Tensor, Trace]:
         """(T, B, outputs) of column voltages in ADC steps, and all stages."""
-        adc = None if self.config.adc_bits == FLOAT else adc_code(v, self.config.adc_bits)
+        adc = None if self.config.adc_bits == FLOAT else adc_code(v, self.config.adc_bits, self.config.leak)
         z = (v if adc is None else adc + 0.5) * array.step
         if self.function is None:
             return z, Trace(v, adc)

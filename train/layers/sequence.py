@@ -119,7 +119,7 @@ def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         product = torch.sigmoid(o) * torch.tanh(cell)
     else:
-        gates = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes)
+        gates = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes, config.leak)
         f, i, o, g = gates.unbind(-2)
         cell = cell_state(f, cell, i, g, config.cell_bits, config.cell_fraction)
         product = o * cell_tanh(cell, loop.cell_table, config.tanh_bits, config.tanh_fraction)

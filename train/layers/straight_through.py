@@ -1,7 +1,8 @@
 """Rounding with straight-through gradients: what the forward pass rounds, the backward pass lets through.
 
 Gradients are passed where the value lies inside the range of its format and are 0 where it clips, but for weights
-whose range is measured (:meth:`.ranges.RangedWeights.weight_codes` says why). Every function works on whatever
+whose range is measured (:meth:`.ranges.RangedWeights.weight_codes` says why), and for a ``leak`` of ADCs: that share
+of a gradient whose descent leads a clipped voltage back into the range. Every function works on whatever
 floating type it gets; integers are held in it exactly.
 """
 
@@ -52,42 +53,55 @@ def rounded(values: torch.Tensor) -> torch.Tensor:
     return _Rounded.apply(values)
 
 
+def _side(code: torch.Tensor, low: int, high: int) -> torch.Tensor:
+    """-1 below the range, 0 in it, 1 above it."""
+    return (code > high).to(torch.int8) - (code < low).to(torch.int8)
+
+
+def _let_through(grad: torch.Tensor, side: torch.Tensor, leak: float) -> torch.Tensor:
+    """``grad`` in the range; beyond it ``leak`` of that whose descent leads back."""
+    inside = grad * (side == 0)
+    return inside + leak * grad * (grad * side > 0) if leak else inside
+
+
 class _Adc(EagerFunction):
     @staticmethod
-    def forward(ctx, v, bits):
+    def forward(ctx, v, bits, leak):
         low, high = signed_range(bits)
         code = v.floor()
-        ctx.save_for_backward((code >= low) & (code <= high))
+        ctx.leak = leak
+        ctx.save_for_backward(_side(code, low, high))
         return code.clamp_(low, high)
 
     @staticmethod
     def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0], None
+        return _let_through(grad, ctx.saved_tensors[0], ctx.leak), None, None
 
 
-def adc_code(v: torch.Tensor, bits: int) -> torch.Tensor:
+def adc_code(v: torch.Tensor, bits: int, leak: float = 0.0) -> torch.Tensor:
     """Codes of a mid-rise converter of voltages in steps: ``clip(floor(v))``."""
-    return _Adc.apply(v, bits)
+    return _Adc.apply(v, bits, leak)
 
 
 class _Gates(EagerFunction):
     @staticmethod
-    def forward(ctx, v, step, tables, slopes, bits):
+    def forward(ctx, v, step, tables, slopes, bits, leak):
         low, high = signed_range(bits)
         code = v.floor()
-        inside = (code >= low) & (code <= high)
+        side = _side(code, low, high)
+        ctx.leak = leak
         code.clamp_(low, high)
         per_gate = code.unflatten(-1, (4, -1))
         place = per_gate.long() + (torch.arange(4, device=v.device)[:, None] * 2**bits - low)
         gates = tables.view(-1)[place]
         ctx.bits = bits
         learned = slopes is not None or ctx.needs_input_grad[2]
-        ctx.save_for_backward(gates, inside, per_gate, step, slopes, place if learned else None)
+        ctx.save_for_backward(gates, side, per_gate, step, slopes, place if learned else None)
         return gates
 
     @staticmethod
     def backward(ctx, grad):
-        gates, inside, code, step, slopes, place = ctx.saved_tensors
+        gates, side, code, step, slopes, place = ctx.saved_tensors
         if slopes is None:
             slope = torch.cat([gates[..., :3, :] - gates[..., :3, :] ** 2, 1 - gates[..., 3:, :] ** 2], dim=-2)
         else:
@@ -99,20 +113,26 @@ class _Gates(EagerFunction):
         if ctx.needs_input_grad[2]:
             entries = grad.new_zeros(4 * 2**ctx.bits)
             grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(4, -1)
-        return (grad_z * step[:, None]).flatten(-2) * inside, grad_step, grad_tables, None, None
+        grad_v = _let_through((grad_z * step[:, None]).flatten(-2), side, ctx.leak)
+        return grad_v, grad_step, grad_tables, None, None, None
 
 
 def gate_values(
-    v: torch.Tensor, step: torch.Tensor, tables: torch.Tensor, bits: int, slopes: torch.Tensor | None = None
+    v: torch.Tensor,
+    step: torch.Tensor,
+    tables: torch.Tensor,
+    bits: int,
+    slopes: torch.Tensor | None = None,
+    leak: float = 0.0,
 ) -> torch.Tensor:
     """Gate activations of converter voltages.
 
     ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g; ``step`` (4,) the ADC steps in units of the
     pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. ``slopes`` are the
     gates' by code, without which they are those of sigmoid or tanh at the table's value. A code at either end passes
-    a gradient, a clipped voltage does not. An entry's gradient is the sum over where its code occurs.
+    a gradient, a clipped voltage ``leak`` of one. An entry's gradient is the sum over where its code occurs.
     """
-    return _Gates.apply(v, step, tables, slopes, bits)
+    return _Gates.apply(v, step, tables, slopes, bits, leak)
 
 
 class _Cell(EagerFunction):

@@ -48,6 +48,7 @@ def random_pair(seed: int):
         quantiser=str(rng.choice(["absmax", "lsq", "pact"])),
         learn_tables=adc_bits != 32 and bool(rng.integers(0, 2)),
         forget_ceiling=adc_bits != 32 and bool(rng.integers(0, 2)),
+        leak=float(rng.choice([0.0, 0.1, 1.0])),
     )
     if config.dac_bits != 32:
         config = replace(config, input_dac_bits=int(rng.choice([0, 0, 1, 2, 4, 8])))

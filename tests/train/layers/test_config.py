@@ -37,6 +37,7 @@ RULES = [
         {"forget_ceiling": True, "adc_bits": 32},
         "gate tables can be given a ceiling only where ADCs have codes, not where they are float",
     ),
+    ({"leak": 1.5}, "leak must be a number from 0 to 1, not 1.5"),
     ({"activation_bits": 17}, "activation bits must be an integer from 2 to 16, not 17"),
     ({"cell_bits": 33}, "cell bits must be an integer from 4 to 32, not 33"),
     ({"cell_fraction": 32}, "cell fraction bits must be an integer from 0 to 31, not 32"),

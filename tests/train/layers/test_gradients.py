@@ -1,12 +1,16 @@
 """Straight-through gradients: the masks, and agreement with plain autograd where quantisation is off or fine."""
 
+import math
+
 import pytest
 import torch
 
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.tables import gate_tables
+from ohmgate.train.kernel.build import kernel
 from ohmgate.train.layers.config import QuantConfig
+from ohmgate.train.layers.linear import LinearArray
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.straight_through import adc_code, cell_state, cell_tanh, gate_values, symmetric_code
 from ohmgate.train.network import DesignNetwork
@@ -23,6 +27,57 @@ def test_converter_passes_gradients_inside_its_range():
     assert adc_code(v, 4).tolist() == [-8, -8, 0, 7, 7]
     adc_code(v, 4).sum().backward()
     assert v.grad.tolist() == [0, 1, 1, 1, 0]
+
+
+def test_a_leak_lets_a_clipped_voltage_come_back_and_go_no_further():
+    """Descent lowers a voltage whose gradient is above 0."""
+    v = torch.tensor([-9.0, -9.0, -8.0, 7.99, 8.0, 8.0], requires_grad=True)
+    grads = torch.tensor([2.0, -2.0, 2.0, -2.0, 2.0, -2.0])
+    for leak, expected in ((0.0, [0, 0, 2, -2, 0, 0]), (0.25, [0, -0.5, 2, -2, 0.5, 0])):
+        v.grad = None
+        adc_code(v, 4, leak).backward(grads)
+        assert v.grad.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "fast", [False, pytest.param(True, marks=pytest.mark.skipif(kernel() is None, reason="no compiler"))]
+)
+def test_a_leak_of_gates_is_that_share_of_the_gradient_inside(fast):
+    """One unit that clips in every gate: with the table's value as it is, a gate's gradient is known by hand."""
+    grads = {}
+    for leak in (0.0, 0.5):
+        for sign in (-1.0, 1.0):
+            lstm = LstmArray(1, 1, QuantConfig(adc_bits=3, adc_range=0.5, dac_bits=8, leak=leak), fast).train()
+            with torch.no_grad():
+                lstm.cells.copy_(torch.tensor([[0.0] * 4, [0.0] * 4, [1.0] * 4]))
+            (sign * lstm(torch.zeros(1, 1, 1))[2]).sum().backward()
+            grads[leak, sign] = lstm.cells.grad[2].tolist()
+    assert grads[0.0, 1.0] == grads[0.0, -1.0] == [0] * 4
+    assert grads[0.5, -1.0] == [0] * 4, "descent would raise c, whose gates are at their tops"
+    sigmoid, tanh = 1 / (1 + math.exp(-0.4375)), math.tanh(0.4375)  # the top code, 3.5 steps of 1/8
+    by_i, by_g = tanh * sigmoid * (1 - sigmoid), sigmoid * (1 - tanh**2)
+    assert grads[0.5, 1.0] == pytest.approx([0, by_i / 2, 0, by_g / 2], rel=0.02)
+
+
+@pytest.mark.parametrize("dead, leak", [(True, 0.0), (True, 0.1), (False, 0.0), (False, 0.1)])
+def test_a_dead_head_learns_with_a_leak_alone(dead, leak):
+    """All logits beyond the top code: the gradient is exactly 0. Four classes of points near four centres."""
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 4, (200,), generator=draw)
+    inputs = torch.rand(4, 16, generator=draw)[labels] + 0.15 * torch.randn(200, 16, generator=draw)
+    torch.manual_seed(0)
+    head = LinearArray(16, 4, QuantConfig(adc_range=0.25 if dead else 4.0, leak=leak))
+    with torch.no_grad():
+        head.cells += 0.2 + head.cells.abs() if dead else 0
+    before = head.cells.detach().clone()
+    optimiser = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(60):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(head(inputs.clamp(0, 1)), labels).backward()
+        optimiser.step()
+    right = float((head.eval()(inputs.clamp(0, 1)).argmax(1) == labels).float().mean())
+    assert torch.equal(head.cells, before) == (dead and not leak)
+    assert right < 0.4 if dead and not leak else right > 0.9
 
 
 def test_gates_have_the_slope_of_their_function_at_the_tables_value():

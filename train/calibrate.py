@@ -29,6 +29,8 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     arrays, calls = arrays_of(model), []
     if not arrays:
         raise DesignError("a model to calibrate must have at least one quantised layer, but it has none")
+    if any(array.holds_integers for array in arrays):
+        raise DesignError("a model to calibrate must have real weights, not the integers of a loaded network")
     new = {array for array in arrays if float(array.full_scale) == 1}
     for _ in range(passes):
         with evaluating(model):

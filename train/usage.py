@@ -1,7 +1,7 @@
-"""How often each code of an array occurs in an evaluation, and how much clips: what histograms show."""
+"""How often each code of an array occurs in an evaluation, how much clips, and what is dead."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,6 +29,62 @@ class CodeUsage:
     adc: np.ndarray  #: (groups, 2^bits)
     inputs_clipped: float  #: share of inputs beyond full scale
     adc_clipped: np.ndarray  #: (groups,) share of conversions beyond the lowest or highest code
+    dead: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    #: (columns,) did all conversions of a column clip, or all give the same code?
+
+
+@dataclass(frozen=True)
+class UsageSummary:
+    """One array's :class:`CodeUsage` in numbers; of its kinds ``weights``, ``inputs``, ``hidden`` and ``adc``."""
+
+    name: str
+    columns: int
+    dead: int  #: columns all of whose conversions clipped or gave the same code
+    inputs_clipped: float  #: share (0..1)
+    adc_clipped: float  #: share (0..1) of the conversions of all groups
+    inputs_zero: float  #: share (0..1) of inputs with code 0
+    used: dict[str, float]  #: share (0..1) of the codes that occur
+    entropy: dict[str, float]  #: in bits, at most the width of the codes
+
+
+def summary(usages: Sequence[CodeUsage]) -> list[UsageSummary]:
+    """What of each array is dead, clipped or unused."""
+    found = []
+    for usage in usages:
+        kinds = {"weights": usage.weights, "inputs": usage.inputs, "hidden": usage.hidden, "adc": usage.adc.sum(0)}
+        counts = {kind: _possible(values) for kind, values in kinds.items() if values is not None}
+        conversions = np.maximum(usage.adc.sum(1), 1)
+        found.append(
+            UsageSummary(
+                name=usage.name,
+                columns=len(usage.dead),
+                dead=int(usage.dead.sum()),
+                inputs_clipped=usage.inputs_clipped,
+                adc_clipped=float(np.average(usage.adc_clipped, weights=conversions)),
+                inputs_zero=float(usage.inputs[len(usage.inputs) // 2] / max(usage.inputs.sum(), 1)),
+                used={kind: float((values > 0).mean()) for kind, values in counts.items()},
+                entropy={kind: _entropy(values) for kind, values in counts.items()},
+            )
+        )
+    return found
+
+
+def summary_of_sequences(
+    model: DesignNetwork, data: Sequences, scale: Sequence[float], offset: Sequence[float], most: int = 512
+) -> list[UsageSummary]:
+    """:func:`summary` of at most ``most`` sequences, evenly spaced, in an evaluation: cheap after every epoch."""
+    index = np.linspace(0, len(data) - 1, min(len(data), most)).round().astype(int)
+    return summary(usage_of_sequences(model, data.take(index), scale, offset, batch=most))
+
+
+def _possible(counts: np.ndarray) -> np.ndarray:
+    """Without the code 0 that one-bit DACs and weights do not have: of -1, 0, 1 it never occurs."""
+    return counts[::2] if len(counts) == 3 and counts[0] + counts[2] == counts.sum() > 0 else counts
+
+
+def _entropy(counts: np.ndarray) -> float:
+    share = counts[counts > 0] / max(counts.sum(), 1)
+    return float(-(share * np.log2(share)).sum()) + 0.0
 
 
 def code_usage(model: nn.Module, run: Callable[[], object]) -> list[CodeUsage]:
@@ -76,6 +132,9 @@ class _Counter:
         self.adc = np.zeros((array.groups, 2**config.adc_bits), dtype=np.int64)
         self.beyond = np.zeros(array.groups, dtype=np.int64)  # conversions that clip
         self.seen = np.zeros(2, dtype=np.int64)  # inputs that clip, inputs
+        columns = array.cells.shape[1]
+        self.lowest, self.highest = np.full(columns, np.inf), np.full(columns, -np.inf)  # codes of each column
+        self.alive = np.zeros(columns, dtype=bool)  # has a conversion been inside?
 
     def see_inputs(self, values: torch.Tensor) -> None:
         beyond = values.detach().abs() > float(self.array.full_scale)
@@ -85,8 +144,15 @@ class _Counter:
         self.inputs += _count(codes, -self.input_top, len(self.inputs))
         if self.array.groups > 1:
             self.hidden += _count(trace.hidden, -self.top, len(self.hidden))
-        steps = trace.voltage.floor().unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1)
+        steps = trace.voltage.floor().flatten(0, -2)
         clipped = steps.clamp(self.low, self.high)
+        if len(steps):
+            self.lowest = np.minimum(self.lowest, clipped.amin(0).cpu().numpy())
+            self.highest = np.maximum(self.highest, clipped.amax(0).cpu().numpy())
+            self.alive |= (clipped == steps).any(0).cpu().numpy()
+        steps, clipped = (
+            values.unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1) for values in (steps, clipped)
+        )
         self.beyond += (clipped != steps).sum(1).cpu().numpy()
         for group, values in enumerate(clipped):
             self.adc[group] += _count(values, self.low, self.adc.shape[1])
@@ -102,6 +168,7 @@ class _Counter:
             adc=self.adc,
             inputs_clipped=float(self.seen[0] / max(self.seen[1], 1)),
             adc_clipped=self.beyond / np.maximum(self.adc.sum(1), 1),
+            dead=~self.alive | (self.lowest == self.highest),
         )
 
 

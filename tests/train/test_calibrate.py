@@ -16,6 +16,7 @@ from ohmgate.train.export import export
 from ohmgate.train.export.verify import verify_modules
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
+from ohmgate.train.network import DesignNetwork
 from tests.models import TOKENS, Shared, model
 from tests.train import oracle
 
@@ -262,6 +263,14 @@ def test_sentences():
     sentence = r"^a model to calibrate must have at least one quantised layer, but it has none$"
     with pytest.raises(DesignError, match=sentence):
         calibrate(nn.Linear(2, 2), lambda: None)
+
+
+def test_loaded_integers_are_not_calibrated():
+    network = export(QuantLinear(2, 2))
+    loaded = DesignNetwork.from_network(network)
+    sentence = r"^a model to calibrate must have real weights, not the integers of a loaded network$"
+    with pytest.raises(DesignError, match=sentence):
+        calibrate(loaded, lambda: loaded(torch.ones(1, 1, 2)))
 
 
 @pytest.mark.parametrize("largest", [1.5, 2.0, 3.0])

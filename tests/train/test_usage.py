@@ -11,9 +11,9 @@ from ohmgate.model.formats import full_scale, quantise_symmetric, signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import row_drive
 from ohmgate.train.data.datasets import Sequences
-from ohmgate.train.layers.modules import QuantLSTM
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.usage import code_usage, usage_of_sequences
+from ohmgate.train.usage import code_usage, summary, summary_of_sequences, usage_of_sequences
 from tests.designs import seeds
 
 
@@ -98,3 +98,45 @@ def test_a_run_that_fails_leaves_the_model_as_it_was():
         code_usage(model, lambda: 1 // 0)
     assert model.training
     assert all(array.recorder is None and not array._forward_pre_hooks for array in model.layers)
+
+
+def test_what_is_dead_clipped_and_unused_in_numbers():
+    """A head of 4 columns: one always above its range, one that never changes its code, one at 0 and 1, one at all."""
+    head = QuantLinear(1, 4, dac_bits=3, weight_bits=3, adc_bits=2, adc_range=1.0, bias_rows=1)
+    with torch.no_grad():
+        head.cells.copy_(torch.tensor([[0.0, 0.0, 0.1, 1.0], [1.0, 1 / 3, 0.0, 0.0]]))
+        head.nominal_step.fill_(0.4)
+    x = torch.tensor([[-1.0], [-1 / 3], [0.0], [0.0], [1 / 3], [1.0], [2.0], [2.0]])
+    (usage,) = code_usage(head, lambda: head(x))
+    (found,) = summary([usage])
+    assert usage.dead.tolist() == [True, True, True, False], "weight code 0 in the third: a tenth of the range"
+    assert (found.name, found.columns, found.dead) == ("", 4, 3)
+    assert found.inputs_clipped == 2 / 8
+    assert found.inputs_zero == 2 / 8
+    assert found.used["inputs"] == 5 / 7
+    shares = np.array([1, 1, 2, 1, 3]) / 8
+    assert found.entropy["inputs"] == pytest.approx(-(shares * np.log2(shares)).sum())
+    assert found.used["weights"] == 3 / 7, "0 five times, 1 once, 3 twice"
+    assert found.entropy["weights"] == pytest.approx(5 / 8 * np.log2(8 / 5) + 3 / 8 + 4 / 8)
+    assert set(found.used) == {"weights", "inputs", "adc"}
+    assert found.adc_clipped == pytest.approx(float(usage.adc_clipped[0]))
+
+
+def test_one_bit_codes_have_no_zero_to_leave_unused():
+    torch.manual_seed(0)
+    lstm = QuantLSTM(2, 3, dac_bits=1, weight_bits=1, adc_bits=4)
+    (found,) = summary(code_usage(lstm, lambda: lstm(torch.randn(20, 4, 2))))
+    assert [found.used[kind] for kind in ("weights", "inputs", "hidden")] == [1, 1, 1]
+    assert found.entropy["inputs"] <= 1
+    assert found.inputs_zero == 0
+
+
+def test_a_summary_of_sequences_takes_no_more_than_it_is_told():
+    model = DesignNetwork(Design.load("vowels"))
+    features = np.random.default_rng(0).normal(size=(40, 5, 12)).astype(np.float32)
+    data = Sequences(features, np.full(40, 5), np.zeros(40, dtype=np.int64))
+    ones, zeros = np.ones(12), np.zeros(12)
+    few = summary_of_sequences(model, data, ones, zeros, most=4)
+    expected = summary(usage_of_sequences(model, data.take(np.array([0, 13, 26, 39])), ones, zeros))
+    assert few == expected
+    assert few != summary_of_sequences(model, data, ones, zeros)

@@ -91,6 +91,11 @@ class ArrayModule(RangedWeights):
         """Evaluate with these integers from now on, whatever the real weights; training is then refused."""
         self._loaded = Integers.loaded(data)
 
+    @property
+    def holds_integers(self) -> bool:
+        """Are integers loaded, whatever the real weights are?"""
+        return self._loaded is not None
+
     def real_steps(self) -> torch.Tensor:
         """As :meth:`RangedWeights.real_steps`; 1 where integers are loaded."""
         return super().real_steps() if self._loaded is None else self._loaded.step

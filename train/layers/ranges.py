@@ -42,7 +42,8 @@ class RangedWeights(Fixed, nn.Module):
         super().__init__()
         self.config, self.groups = config, groups
         self.cells = nn.Parameter(torch.zeros(rows + config.bias_rows, columns))
-        steps = torch.full((groups,), 2 * config.adc_range / 2**config.adc_bits, dtype=torch.float64)
+        step = 2 * config.adc_range / 2**config.adc_bits if config.adc_bits != FLOAT else 0.0  # 0: there is no ADC
+        steps = torch.full((groups,), step, dtype=torch.float64)
         if config.learn_range and config.adc_bits != FLOAT:
             self.log_step = nn.Parameter(steps.log().float())
         else:
@@ -61,6 +62,24 @@ class RangedWeights(Fixed, nn.Module):
                 value = torch.empty_like(value, device=self.cells.device)
             self._buffers[name] = value.to(self.cells.device)
         return self
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        """A float array has no ADC steps to give and none to take: the own ones stay, as does all else it lacks.
+
+        A learned range that it lacks starts from its weights.
+        """
+        name = prefix + "nominal_step"
+        if name in state_dict and self.config.adc_bits == FLOAT:
+            state_dict[name] = self.nominal_step.clone()
+        elif name in state_dict and not state_dict[name].any():
+            del state_dict[name]
+            own = {key: value.clone() for key, value in self.state_dict().items()}
+            cells = state_dict.get(prefix + "cells", self.cells)
+            if "log_alpha" in own and cells.shape == self.cells.shape:
+                own["log_alpha"] = self._measured_alpha(cells).log()
+            for key, value in own.items():
+                state_dict.setdefault(prefix + key, value)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def start_ranges(self) -> None:
         """Set a learned weight range from the weights as they are."""

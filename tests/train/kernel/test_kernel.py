@@ -180,7 +180,7 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
         with pytest.raises(RuntimeError, match=what):
             kernel().lstm_backward(
                 steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None,
-                cells, None, cells, None, False, learned,
+                cells, None, cells, None, False, learned, 0.0,
             )  # fmt: skip
 
 

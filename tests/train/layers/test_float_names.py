@@ -8,9 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.train.convert import convert
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.quantisers import weight_range
+from ohmgate.train.network import DesignNetwork
 
 LSTM = {"input_size": 3, "hidden_size": 4, "num_layers": 2, "bidirectional": True}
 LOST = "is computed from an array's cells: it can be read, not changed; load a state dict instead"
@@ -191,3 +194,29 @@ def test_layers_whose_owner_reads_their_weights_stay_float():
     assert report.converted == (("head", "Linear"),)
     assert type(converted["encoder"].linear2) is nn.Linear
     assert ("encoder.linear2", "TransformerEncoderLayer reads its weights itself") in report.float_layers
+
+
+@pytest.mark.parametrize("learn_range", [False, True])
+@pytest.mark.parametrize("quantiser", ["absmax", "lsq"])
+def test_a_float_networks_weights_go_into_a_quantised_one(quantiser, learn_range):
+    """Its ADC steps stay those of the design, a learned weight range is that of the weights that came."""
+    design = Design.load("vowels")
+    real = DesignNetwork(design, floating=True)
+    for parameter in real.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    ours = DesignNetwork(design, quantiser=quantiser, learn_range=learn_range)
+    steps = [array.steps().clone() for array in ours.layers]
+    ours.load_state_dict(real.state_dict())
+    for array, theirs, step in zip(ours.layers, real.layers, steps):
+        assert torch.equal(array.cells, theirs.cells)
+        assert torch.equal(array.steps(), step)
+        found = weight_range(theirs.cells.detach().flatten()[None], quantiser, array.config.weight_bits)
+        assert array.alpha().detach() == pytest.approx(float(found), rel=1e-6)
+    again = DesignNetwork(design, floating=True)
+    again.load_state_dict(real.state_dict())
+    x = torch.rand(2, 5, 12)
+    assert torch.equal(again(x), real(x))
+    if quantiser == "absmax" and not learn_range:
+        real.load_state_dict(ours.state_dict())
+        ours.load_state_dict(real.state_dict())
+        assert all(torch.equal(array.steps(), step) for array, step in zip(ours.layers, steps))

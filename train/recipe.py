@@ -21,8 +21,9 @@ PROTOCOLS = {
 }  #: of the presets of these names on their data sets; chosen within the training sets, see docs/training.md
 UPDATES, EPOCHS = 3000, 10  #: of a training, at least
 BATCH = 16, 128  #: smallest and largest
-NOISE = 0.4  #: deviation of the noise on inputs, in a channel's own deviations
-SMALL = 5000  #: sequences: larger training sets need half of that noise
+SHORT = 100  #: steps: up to this mean length the learning rate is :data:`RATES`' first, else its second
+RATES = 0.02, 0.01
+NOISE = (5000, 0.4), (10000, 0.2)  #: sequences below which inputs get noise, and its size in a channel's deviations
 REMEMBERED = 8  #: a new forget gate's memory is the longest sequence's steps over this
 LONGEST = 3.5  #: forget bias that nearly spans an ADC's usual range of 4
 NORMAL = {1: 0.8, 2: 1.2, 3: 2.0, 4: 2.5, 5: 2.9, 6: 3.3, 7: 3.7}  #: by DAC bits: range of least error, in deviations
@@ -53,14 +54,14 @@ def has_protocol(design: Design, dataset: SequenceDataset) -> bool:
 def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
     """What the rules say for a design and a data set, field by field."""
     bits = design.layers[0].input_bits
-    count, steps = len(dataset.train), int(dataset.train.lengths.max())
+    count, steps, mean = len(dataset.train), int(dataset.train.lengths.max()), float(dataset.train.lengths.mean())
     batch = min(max(count // 8, BATCH[0]), BATCH[1])
     epochs = max(math.ceil(UPDATES / math.ceil(count / batch)), EPOCHS)
     bias = round(min(max(math.log(steps / REMEMBERED), 1.0), LONGEST), 2)
     found = [
         Rule("batch", batch, f"an eighth of {count} sequences, from {BATCH[0]} to {BATCH[1]}"),
         Rule("epochs", epochs, f"at least {UPDATES} updates and {EPOCHS} epochs"),
-        Rule("learning_rate", 0.01, "served all sets"),
+        Rule("learning_rate", RATES[mean > SHORT], f"{mean:.0f} steps on average, up to {SHORT} or more"),
         Rule("forget_bias", bias, f"{steps} steps: memory starts at an eighth of them, within the ADC's range"),
         Rule("input_range", "error", f"inputs span what {bits}-bit DACs round with least error"),
         Rule("quantiser", "lsq", "weight ranges are learned"),
@@ -69,6 +70,6 @@ def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
     ]
     if dataset.has_values:
         return (*found, Rule("input_noise", 0.0, "it would blur values"))
-    share = NOISE if count < SMALL else NOISE / 2
+    share = next((share for below, share in NOISE if count < below), 0.0)
     noise = round(share / NORMAL.get(bits, WIDEST), 3)
     return (*found, Rule("input_noise", noise, f"{share} of a channel's deviation, as there are {count} sequences"))

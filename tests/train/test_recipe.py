@@ -40,7 +40,12 @@ def test_a_large_set_gets_larger_batches_and_less_noise():
     config = usual_config(at_bits(4), dataset(6000, 20))
     assert (config.batch, config.epochs) == (128, 64)  # 47 batches an epoch
     assert (config.forget_bias, config.input_noise) == (1.0, 0.08)
-    assert usual_config(at_bits(4), dataset(60000, 2)).epochs == 10
+    config = usual_config(at_bits(4), dataset(60000, 2))
+    assert (config.epochs, config.input_noise) == (10, 0.0)
+
+
+def test_the_learning_rate_follows_the_mean_length():
+    assert [usual_config(at_bits(4), dataset(20, steps)).learning_rate for steps in (100, 101)] == [0.02, 0.01]
 
 
 @pytest.mark.parametrize(("bits", "noise"), [(1, 0.5), (2, 0.333), (3, 0.2), (8, 0.098), (12, 0.098)])

@@ -212,7 +212,7 @@ def cbf() -> SequenceDataset:
 def _two_patterns(seed: int, count: int = 4000) -> Sequences:
     rng = np.random.default_rng(seed)
 
-    def step(up: bool, length: int) -> np.ndarray:
+    def step(up, length) -> np.ndarray:
         half = length // 2
         return np.concatenate([np.full(half, -5.0 if up else 5.0), np.full(length - half, 5.0 if up else -5.0)])
 

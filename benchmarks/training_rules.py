@@ -43,12 +43,10 @@ LARGE = 20000  #: sequences of a training set on which nn.LSTM has two candidate
 
 
 def design_for(dataset: SequenceDataset, bits: int) -> Design:
-    widths = {"dac_bits": bits, "weight_bits": bits}
     channels, classes = dataset.train.features.shape[2], len(dataset.classes)
-    lstm = LstmLayer(inputs=channels, hidden=HIDDEN, adcs=16, adc_bits=bits, **widths)
-    head = DenseLayer(
-        inputs=HIDDEN, outputs=classes, adcs=classes, adc_bits=max(8, bits), output="argmax", emit="end", **widths
-    )
+    lstm = LstmLayer(inputs=channels, hidden=HIDDEN, adcs=16, dac_bits=bits, weight_bits=bits, adc_bits=bits)
+    head = DenseLayer(inputs=HIDDEN, outputs=classes, adcs=classes, output="argmax", emit="end")
+    head = replace(head, dac_bits=bits, weight_bits=bits, adc_bits=max(8, bits))
     return Design(dataset.name.removesuffix(".npz"), (lstm, head))
 
 

@@ -107,7 +107,7 @@ def test_a_request_that_stays_is_answered_in_every_second_cycle():
 
 
 def test_identification_and_geometry():
-    formats = [(4, 4, 3, 5, 4), (4, 2, 2, 3, 1), (3, 2, 4, 0, 1)]  # D, W, N, table bits, gates
+    formats = [(4, 4, 3, 5, 4, 0), (4, 2, 2, 3, 1, 0), (3, 2, 4, 0, 1, 0)]  # D, W, N, table bits, gates, Dx
     sizes = [(5, 8), (3, 4), (5, 3)]
 
     async def body(bus):

@@ -14,7 +14,6 @@ from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.sequences import SequenceDataset, Sequences
 from ohmgate.train.epochs import Epoch, best_of, class_weights, loss_of, schedule, stopped_early
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.recipe import FORECAST
 from ohmgate.train.training import float_network, train, trained_network
 
 DESIGN = Design(
@@ -62,7 +61,7 @@ def test_every_epoch_is_told_and_the_sequences_held_back_are_not_trained():
 
 
 def test_values_are_judged_by_their_error_in_their_own_units():
-    settings = replace(FORECAST, epochs=2, batch=4, validation=0.25)
+    settings = TrainConfig(epochs=2, batch=4, validation=0.25, input_noise=0.0, quantiser="lsq", learn_range=True)
     found = train(DESIGN, values(), settings)
     alone = train(DESIGN, values().validation(0.25), replace(settings, validation=0.0))
     assert found.epochs[-1].validation_score == alone.scores["rmse"]
@@ -168,7 +167,7 @@ def test_what_cannot_be_trained_is_refused():
         train(DESIGN, dataset([1] * 12), config())
     assert str(raised.value) == ("the training set must have sequences of at least 2 classes, but all 12 are of 'b'")
     with pytest.raises(DesignError, match="^class weights must be 'none' for values to forecast, not 'balanced'$"):
-        train(DESIGN, values(), replace(FORECAST, class_weights="balanced"))
+        train(DESIGN, values(), TrainConfig(class_weights="balanced"))
     sentence = "^validation must be above 0 where a run stops early or keeps its best epoch, not 0.0$"
     for fields in ({"patience": 1}, {"keep": "best"}):
         with pytest.raises(DesignError, match=sentence):

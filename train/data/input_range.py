@@ -4,32 +4,35 @@ import numpy as np
 
 from ...model.formats import full_scale
 
-CANDIDATES = 60  #: ranges that are tried for a channel, each 12 % wider than the one before
-SAMPLES = 20000  #: frames that they are tried on, at most, evenly spaced
-FAR = 4.0
+CANDIDATES = 60  #: ranges that are tried for a channel
+SAMPLES = 20000  #: frames that they are tried on, at most, drawn from all; steps of a sequence are not alike
+FAR = 4.0  #: times the range of least absolute error: numbers beyond count as if they lay there
+OUTLIER = 64.0  #: times a number's usual distance from the median: so do numbers beyond, before anything else
 STILL = 1e-6  #: a deviation is none below this share of the largest number: float32's own rounding
 
 
 def spread_range(frames: np.ndarray, deviations: float) -> tuple[np.ndarray, np.ndarray]:
     """Scale and offset (m,) that take mean +- ``deviations`` standard deviations of ``frames`` (n, m) to -1..1."""
     mean, spread = frames.mean(axis=0), frames.std(axis=0) * deviations
-    return _taken(frames, mean, spread)
+    return _taken(constant_channels(frames), mean, spread)
 
 
 def code_range(frames: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Scale and offset (m,) with the least mean squared error of DAC codes of ``bits`` for ``frames`` (n, m).
 
     Normal numbers get 1.2 deviations at 2 bits and 2.6 at 4. A few far outliers would outweigh all others, so numbers
-    beyond :data:`FAR` times the range of least absolute error count as if they lay there. The middle is the mean of
-    what the range holds.
+    beyond :data:`OUTLIER` and :data:`FAR` count as if they lay there. The middle is the mean of what the range holds.
     """
-    frames = frames[:: max(1, len(frames) // SAMPLES)]
+    constant = constant_channels(frames)
+    if len(frames) > SAMPLES:
+        frames = frames[np.random.default_rng(0).choice(len(frames), SAMPLES, replace=False)]
+    frames = _without_outliers(frames)
     middle, half = frames.mean(axis=0), np.ones(frames.shape[1])
     for _ in range(2):
         for channel, values in enumerate(frames.T):
             half[channel] = _least_error(np.abs(values - middle[channel]), bits)
         middle = np.clip(frames, middle - half, middle + half).mean(axis=0)
-    return _taken(frames, middle, half)
+    return _taken(constant, middle, half)
 
 
 def constant_channels(frames: np.ndarray) -> np.ndarray:
@@ -37,8 +40,15 @@ def constant_channels(frames: np.ndarray) -> np.ndarray:
     return frames.std(axis=0) <= STILL * np.abs(frames).max(axis=0, initial=0)
 
 
-def _taken(frames: np.ndarray, middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    half = np.where(constant_channels(frames), 1.0, half)  # code 0 now, and a unit away full scale
+def _without_outliers(frames: np.ndarray) -> np.ndarray:
+    median = np.median(frames, axis=0)
+    distances = np.abs(frames - median)
+    usual = [np.median(sizes[sizes > 0]) if sizes.any() else 0.0 for sizes in distances.T]
+    return np.clip(frames, median - OUTLIER * np.array(usual), median + OUTLIER * np.array(usual))
+
+
+def _taken(constant: np.ndarray, middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    half = np.where(constant, 1.0, half)  # code 0 now, and a unit away full scale
     return 1 / half, -middle / half
 
 

@@ -66,6 +66,8 @@ class LstmArray(ArrayModule):
         """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""
         bound = 1 / math.sqrt(self.hidden)
         nn.init.uniform_(self.cells, -bound, bound)
+        if self.config.learn_tables:
+            nn.init.zeros_(self.table_shift)
         self.start_forgetting(1.0)
 
     def start_forgetting(self, bias: float) -> None:

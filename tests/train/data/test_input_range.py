@@ -28,12 +28,28 @@ def test_a_code_range_has_nearly_the_least_squared_error(bits, name):
     assert squared_error(centred, 1 / scale[0], bits) <= 1.05 * best
 
 
-def test_one_outlier_in_5000_hardly_moves_a_code_range():
+@pytest.mark.parametrize("size", [10, 1000, 1e6, 1e9])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_one_outlier_in_1000_hardly_moves_a_code_range(size, bits):
     values = NORMAL.copy()
-    values[::5000] = 1000
-    plain, moved = (code_range(one[:, None], 4) for one in (NORMAL, values))
-    assert moved[0] == pytest.approx(plain[0], rel=0.15)
+    values[::1000] = size
+    plain, moved = (code_range(one[:, None], bits) for one in (NORMAL, values))
+    assert moved[0] == pytest.approx(plain[0], rel=0.35)
     assert moved[1] == pytest.approx(plain[1], abs=0.05)
+
+
+def test_a_sample_sees_every_step_of_sequences():
+    ramp = np.tile(np.arange(10.0), 20000)[:, None]  # a stride of 10 would see one step alone
+    scale, offset = code_range(ramp, 4)
+    assert np.abs(ramp * scale + offset).max() == pytest.approx(1, abs=0.12)
+    assert offset[0] / scale[0] == pytest.approx(-4.5, abs=0.1)
+
+
+def test_a_channel_that_moves_once_is_not_constant():
+    frames = np.zeros((100000, 1))
+    frames[77777] = 1
+    assert not constant_channels(frames).any()
+    assert code_range(frames, 4)[0] == pytest.approx(1, rel=1e-3)
 
 
 def test_a_channel_that_is_nearly_always_0_keeps_its_1():

@@ -11,7 +11,7 @@ from torch import nn
 from ohmgate.model.formats import DesignError
 from ohmgate.train.export.verify import verify_modules
 from ohmgate.train.kernel.build import kernel
-from ohmgate.train.layers import lstm
+from ohmgate.train.layers import gate_tables
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from ohmgate.train.layers.quantisers import QUANTISERS
 
@@ -53,7 +53,7 @@ def test_a_frozen_range_of_weights_still_blocks_gradients():
 
 
 def test_training_after_an_inference():
-    lstm._cell_values.cache_clear()  # as in a new process
+    gate_tables.cell_values.cache_clear()  # as in a new process
     module, x = QuantLSTM(5, 6, weight_bits=32), inputs(4, 3, 5)
     with torch.inference_mode():
         module.eval()(x)

@@ -1,5 +1,6 @@
 """``ohmgate train --explain``: which rule chose what, and what a data set's numbers become as codes."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,6 @@ from ..model.design import Design
 from ..model.formats import DesignError
 from .console import say
 from .tasks import SequenceTask, dataset_of, task_of
-
-SHOWN = 5  #: channels that are named, at most
 
 
 def explain(
@@ -29,28 +28,20 @@ def explain(
     fixed = has_protocol(design, task.dataset)
     why = {} if fixed else {rule.field: rule.why for rule in rules(design, task.dataset)}
     own = f"protocol of {task.name}" if fixed else "default"
-    for name, value in config.to_dict().items():
-        if name in ("seed", "floating", "train_noise", "eval_noise"):
+    unused = "seed", "floating", "eval_noise", "deviations" if config.input_range == "error" else "input_range"
+    for name, value in asdict(config).items():
+        if name in unused:
             continue
-        reason = "given" if name in protocol else why.get(name, own)
-        say(f"{name:<16} {value!s:<10} {reason}")
-    _inputs(task, config.deviations, config.input_range)
-
-
-def _inputs(task: SequenceTask, deviations: float, by: str) -> None:
-    """What becomes of the training set's numbers in the first layer's DACs."""
+        reason = "given" if name in protocol or (name == "train_noise" and noise) else why.get(name, own)
+        shown = noise_text(value) if name == "train_noise" else str(value)
+        say(f"{name:<16} {shown:<10} {reason}")
+    clipped, zero = task.input_codes(config)
     bits = task.design.layers[0].input_bits
-    still = task.dataset.constant_channels()
-    found = task.dataset.input_range(deviations, bits=bits if by == "error" else None)
-    clipped, zero = task.dataset.input_codes(*found, bits)
     say(f"\ninputs as {bits}-bit codes: {clipped.mean():.1%} clip, {zero.mean():.1%} are 0")
-    if len(still):
-        say(f"channels that never change: {_listed(still)}")
-    silent = [channel for channel in range(len(zero)) if zero[channel] > 0.99 and channel not in still]
-    if silent:
-        say(f"channels that are nearly always 0: {_listed(silent)}")
+    for line in task.remarks(config):
+        say(line)
 
 
-def _listed(channels) -> str:
-    more = f" and {len(channels) - SHOWN} more" if len(channels) > SHOWN else ""
-    return ", ".join(map(str, channels[:SHOWN])) + more
+def noise_text(noise: dict[str, Any]) -> str:
+    """The kinds of noise that there are."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in noise.items() if name != "redraw" and value) or "none"

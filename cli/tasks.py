@@ -15,6 +15,8 @@ from ..report.results import TRAINING_UNITS, UNITS
 if TYPE_CHECKING:
     from ..train.usage import CodeUsage
 
+SILENT = 0.995  #: share of a channel's codes that are 0: it tells next to nothing
+SHOWN = 5  #: channels that are named, at most
 HISTOGRAM = 512  #: sequences that histograms of codes are of, at most
 SEEDED = ("seed", "floating")  #: fields of a configuration in which the trainings of a run folder differ
 Progress = Callable[[int, int, str], None]  #: parts done, of all, what the last one gave
@@ -95,6 +97,20 @@ class SequenceTask:
         from ..train.warm import check_start
 
         check_start(initial(self.design, config), float_network(source))
+
+    def input_codes(self, config) -> tuple[np.ndarray, np.ndarray]:
+        """Shares of each channel's numbers in the training set that the first DACs clip, and whose code is 0."""
+        bits = self.design.layers[0].input_bits
+        by_error = config.input_range == "error"
+        scale, offset = self.dataset.input_range(config.deviations, bits=bits if by_error else None)
+        return self.dataset.input_codes(scale, offset, bits)
+
+    def remarks(self, config) -> list[str]:
+        """Lines on channels that tell the network next to nothing; none where there are none."""
+        still, (_, zero) = self.dataset.constant_channels(), self.input_codes(config)
+        silent = [channel for channel in np.flatnonzero(zero > SILENT) if channel not in still]
+        lines = {"never change": still, "are nearly always code 0": silent}
+        return [f"channels that {what}: {_listed(found)}" for what, found in lines.items() if len(found)]
 
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""
@@ -182,6 +198,10 @@ class TextTask:
         """Raise :class:`DesignError`."""
         raise DesignError(f"--start must be left out for the text {self.name}, which has no use for it")
 
+    def remarks(self, config) -> list[str]:
+        """None: every token is one of the text's."""
+        return []
+
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""
         return {name: value for name, value in asdict(config).items() if name not in SEEDED}
@@ -204,3 +224,8 @@ class TextTask:
         """A training's scores in words."""
         accuracy = f", accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
         return f"perplexity {scores['perplexity']:.3f}{accuracy}"
+
+
+def _listed(channels) -> str:
+    more = f" and {len(channels) - SHOWN} more" if len(channels) > SHOWN else ""
+    return ", ".join(str(channel) for channel in channels[:SHOWN]) + more

@@ -75,6 +75,8 @@ def train_run(
             write_json(out / RESULTS, results)
     for name, text in told.items():
         say(f"{name:<14} {text}")
+    for line in task.remarks(configs["quantised_0"]):
+        say(line)
     say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
 
 

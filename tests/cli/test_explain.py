@@ -1,0 +1,69 @@
+"""``ohmgate train --explain``: the rules in words, and what a data set's numbers become."""
+
+import numpy as np
+import pytest
+
+from ohmgate.model.design import Design
+
+
+def said_by(ohmgate, *arguments):
+    result = ohmgate(*arguments)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A design and a file of 60 sequences: one channel is normal, one never changes, one is 0 but once."""
+    x = np.random.default_rng(0).normal(size=(60, 20, 3))
+    x[..., 1] = 5
+    x[..., 2] = 0
+    x[3, 2, 2] = 1
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(60) % 9)
+    content = Design.load("vowels").to_dict() | {"name": "own"}
+    content["layer"][0]["inputs"] = 3
+    Design.from_dict(content).save(tmp_path / "own.toml")
+    return [str(tmp_path / "own.toml"), "--dataset", str(tmp_path / "own.npz")]
+
+
+def test_every_rule_is_told_with_its_reason(ohmgate, own):
+    code, out, _ = said_by(ohmgate, "train", *own, "--explain", "--epochs", "7", "--weight-noise", "0.1")
+    assert code == 0
+    said = {line.split()[0]: line.split(None, 1)[1] for line in out.split("\n\n")[0].splitlines()}
+    assert said["epochs"] == "7          given"
+    assert said["train_noise"] == "weight 0.1 given"
+    assert said["forget_bias"].startswith("1.0        20 steps")
+    assert said["quantiser"] == "lsq        weight ranges are learned"
+    assert said["clip_norm"] == "1.0        default"
+    assert "deviations" not in said
+    assert "inputs as 4-bit codes: " in out
+    assert "channels that never change: 1\n" in out
+    assert "channels that are nearly always code 0: 2\n" in out
+
+
+def test_a_preset_tells_its_protocol(ohmgate):
+    code, out, _ = said_by(ohmgate, "train", "vowels", "--explain")
+    assert code == 0
+    assert "learning_rate    0.02       protocol of vowels\n" in out
+    assert "train_noise      adc 0.289, weight 0.1 protocol of vowels\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("names", "--explain"),
+            "--explain must be of sequences; names has a protocol of its own, see docs/sweeps.md",
+        ),
+        (("vowels",), "--out must name a run folder, but is not given"),
+    ],
+)
+def test_what_is_refused(ohmgate, arguments, sentence):
+    code, out, error = said_by(ohmgate, "train", *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in error
+
+
+def test_a_training_tells_of_silent_channels(ohmgate, own, tmp_path):
+    code, out, _ = said_by(ohmgate, "train", *own, "--epochs", "1", "--out", str(tmp_path / "run"))
+    assert code == 0
+    assert "channels that never change: 1\n" in out

@@ -18,11 +18,11 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import public_sets
 import torch
-from public_sets import SETS
+from public_sets import GENERATED, SETS  # pyright: ignore[reportImplicitRelativeImport]
 from torch import nn
 from torch.nn import functional
 
@@ -37,6 +37,7 @@ from ohmgate.train.layers.noise import Noise
 from ohmgate.train.recipe import usual_config
 from ohmgate.train.training import train
 
+SETS_OF = "The default training on public sets, beside a float nn.LSTM."
 HIDDEN = 32
 CHIPS = 5
 LARGE = 20000  #: sequences of a training set on which nn.LSTM has two candidates, not four
@@ -56,8 +57,8 @@ def data_of(name: str, fold: int | None) -> SequenceDataset:
     dataset = SETS[name]()
     if fold is None:
         return dataset
-    if name in public_sets.GENERATED:
-        return replace(dataset, test=public_sets.GENERATED[name](1000 + fold))
+    if name in GENERATED:
+        return replace(dataset, test=GENERATED[name](1000 + fold))
     train, parts = dataset.train, 4 if len(dataset.train) < LARGE else 8
     held = np.zeros(len(train), dtype=bool)
     if train.groups is not None:
@@ -81,9 +82,10 @@ def lstm_accuracy(dataset: SequenceDataset, seed: int, rate: float, forget: floa
     (x, lengths, labels), test = parts
     torch.manual_seed(seed)
     lstm, head = nn.LSTM(x.shape[2], HIDDEN, batch_first=True), nn.Linear(HIDDEN, len(dataset.classes))
+    biases = dict(lstm.named_parameters())
     with torch.no_grad():
-        lstm.bias_ih_l0[HIDDEN : 2 * HIDDEN] = forget
-        lstm.bias_hh_l0[HIDDEN : 2 * HIDDEN] = 0
+        biases["bias_ih_l0"][HIDDEN : 2 * HIDDEN] = forget
+        biases["bias_hh_l0"][HIDDEN : 2 * HIDDEN] = 0
     parameters = [*lstm.parameters(), *head.parameters()]
     optimiser = torch.optim.Adam(parameters)
     noise = 0.4 if len(labels) < 5000 else 0.2
@@ -107,14 +109,14 @@ def lstm_accuracy(dataset: SequenceDataset, seed: int, rate: float, forget: floa
         return float(np.mean([*np.concatenate([(logits(x, n).argmax(1) == y).numpy() for x, n, y in parts])]))
 
 
-def run(name: str, column: str, seed: int, fold: int | None) -> dict:
+def run(name: str, column: str, seed: int, fold: int | None) -> dict[str, Any]:
     """One result: ``accuracy`` and what else there is to know."""
     torch.set_num_threads(1)
     began = time.monotonic()
     dataset = data_of(name, fold)
     bits = 4 if column in ("lstm", "float", "noise") else int(column)
     config = usual_config(design_for(dataset, bits), dataset)
-    found: dict = {}
+    found: dict[str, Any] = {}
     if column == "lstm":
         rates = ((0.01, config.forget_bias), (0.003, config.forget_bias), (0.03, config.forget_bias), (0.01, 1.0))
         rates = rates[: 2 if len(dataset.train) > LARGE else 4]
@@ -127,6 +129,7 @@ def run(name: str, column: str, seed: int, fold: int | None) -> dict:
         result = train(design_for(dataset, bits), dataset, config)
         found["accuracy"] = result.accuracy
         if column == "noise":
+            assert result.network is not None
             host = {"input_scale": result.network.input_scale, "input_offset": result.network.input_offset}
             result.model.set_noise(evaluate=Noise(weight=0.1, redraw="per_programming"))
             chips = []
@@ -145,7 +148,7 @@ def prepare(tuned: dict[str, tuple[float, float]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=SETS_OF)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--columns", nargs="+", default=["lstm", "4", "2", "1"])
     parser.add_argument("--seeds", type=int, default=3)
@@ -153,7 +156,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--results", type=Path, required=True)
     arguments = parser.parse_args()
-    content = json.loads(arguments.results.read_text()) if arguments.results.exists() else {"runs": {}}
+    content: dict[str, Any] = {"runs": {}}
+    if arguments.results.exists():
+        content = json.loads(arguments.results.read_text())
     runs = content["runs"]
     for seed in range(arguments.seeds):
         jobs = [(s, c, seed, arguments.fold) for s in arguments.sets for c in arguments.columns]
@@ -170,7 +175,7 @@ def main() -> None:
     table(content["runs"], arguments)
 
 
-def table(runs: dict, arguments) -> None:
+def table(runs: dict[str, dict[str, Any]], arguments) -> None:
     print("| set | " + " | ".join(arguments.columns) + " |")
     for name in arguments.sets:
         cells = []

@@ -87,7 +87,7 @@ def command(
 ) -> None:
     """Train a design on a data set, quantised as in the hardware, with checkpoints that resume.
 
-    What is not given follows the data set's protocol (docs/training.md).
+    What is not given follows a preset's protocol, else rules (docs/own-data.md).
     """
     loaded = Design.load(design)
     protocol = given(

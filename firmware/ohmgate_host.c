@@ -103,14 +103,17 @@ static double code_unit(unsigned bits)
 static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
 {
     unsigned count, bits;
+    const char *key = ",\"input_dac_bits\":";
     text own = layer;
 
     if (!skip_to(&own, "}")) /* the layers behind have keys, too */
         return OHMGATE_ERROR_META;
     layer.end = own.at;
+    own = layer;
+    if (!skip_to(&own, key))
+        key = ",\"dac_bits\":";
     if (!whole(layer, ",\"inputs\":", 4096, &count) ||
-        (!whole(layer, ",\"input_dac_bits\":", OHMGATE_IMAGE_MAX_BITS, &bits) &&
-         !whole(layer, ",\"dac_bits\":", OHMGATE_IMAGE_MAX_BITS, &bits)))
+        !whole(layer, key, OHMGATE_IMAGE_MAX_BITS, &bits))
         return OHMGATE_ERROR_META;
     codes->count = count;
     codes->bits = bits;

@@ -88,6 +88,10 @@ class TrainConfig:
         check_choice("input range", self.input_range, INPUT_RANGES)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
+        if self.noise_ramp and self.float_epochs + self.noise_ramp > 1 + 1e-9:
+            raise DesignError(
+                f"float epochs and noise ramp must be at most 1 together, not {self.float_epochs + self.noise_ramp:g}"
+            )
         if self.keeps_best and not self.validation:
             raise DesignError("validation must be above 0 where a run stops early or keeps its best epoch, not 0.0")
 

@@ -60,9 +60,11 @@ def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:
     bias = round(min(max(math.log(steps / REMEMBERED), 1.0), LONGEST), 2)
     found = [
         Rule("batch", batch, f"an eighth of {count} sequences, from {BATCH[0]} to {BATCH[1]}"),
-        Rule("epochs", epochs, f"at least {UPDATES} updates and {EPOCHS} epochs"),
+        Rule("epochs", epochs, f"at least {UPDATES} updates of the whole set and {EPOCHS} epochs"),
         Rule("learning_rate", RATES[mean > SHORT], f"{mean:.0f} steps on average, up to {SHORT} or more"),
-        Rule("forget_bias", bias, f"{steps} steps: memory starts at an eighth of them, within the ADC's range"),
+        Rule(
+            "forget_bias", bias, f"{steps} steps: memory starts at an eighth of them, if that is from 1 to {LONGEST}"
+        ),
         Rule("input_range", "error", f"inputs span what {bits}-bit DACs round with least error"),
         Rule("quantiser", "lsq", "weight ranges are learned"),
         Rule("learn_range", True, "so are ADC ranges"),

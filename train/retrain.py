@@ -26,6 +26,8 @@ KEPT = (
     "learn_tables",
     "forget_ceiling",
     "leak",
+    "input_range",
+    "deviations",
 )  #: fields that decide what the network is
 
 

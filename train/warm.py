@@ -94,8 +94,8 @@ def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
     with torch.no_grad():
         for array, other in zip(arrays_of(model), arrays_of(source)):
             cells = _real_cells(other)
-            if isinstance(array, LstmArray) and array.config.input_drive != other.config.input_drive:
-                cells[: array.inputs] *= other.config.input_drive / array.config.input_drive
+            if isinstance(array, LstmArray) and array.config.input_gain != other.config.input_gain:
+                cells[: array.inputs] *= other.config.input_gain / array.config.input_gain
             array.cells.copy_(cells)
 
 

@@ -74,7 +74,7 @@ def test_every_field_that_differs_from_a_plain_configuration_has_its_reason():
     found = {rule.field: rule for rule in rules(at_bits(4), data)}
     assert {name for name in vars(plain) if getattr(config, name) != getattr(plain, name)} <= set(found)
     assert all(rule.why and getattr(config, rule.field) == rule.value for rule in found.values())
-    assert found["epochs"].why == "at least 3000 updates and 10 epochs"
+    assert found["epochs"].why == "at least 3000 updates of the whole set and 10 epochs"
 
 
 def test_train_without_a_configuration_uses_the_rules_and_its_forget_bias(monkeypatch):

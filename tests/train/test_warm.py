@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.train.calibrate import calibrate
 from ohmgate.train.config import TrainConfig
@@ -165,3 +166,27 @@ def test_the_share_of_float_epochs_leaves_one_to_quantise():
     assert [TrainConfig(epochs=100, float_epochs=share).floats for share in (0.0, 0.29, 0.57)] == [0, 29, 57]
     assert TrainConfig(epochs=100, float_epochs=0.5, floating=True).floats == 0
     assert not {"float_epochs", "noise_ramp"} & set(TrainConfig().to_dict())
+
+
+@pytest.mark.parametrize(("dac_bits", "input_dac_bits"), [(4, 8), (2, 8), (8, 2), (4, 0)])
+def test_inputs_of_another_dac_width_keep_their_real_weights(dac_bits, input_dac_bits):
+    lstm, head = DESIGN.layers
+    lstm = replace(lstm, dac_bits=dac_bits, input_dac_bits=input_dac_bits, input_drive=2)
+    design = Design("mine", (lstm, replace(head, dac_bits=dac_bits)))
+    model = of_seed(design)
+    twin = float_twin(model)
+    back = of_seed(design, seed=1)
+    quantise(back, twin, *typical(torch.zeros(4, 3, 12), torch.full((4,), 3)))
+    top, hidden_top = (max(2 ** (bits - 1) - 1, 1) for bits in (input_dac_bits or dac_bits, dac_bits))
+    step = 2.0 ** (max(input_dac_bits, dac_bits) - (input_dac_bits or dac_bits))  # docs/numerics.md: a and b
+    hidden_step = 2.0 ** (max(input_dac_bits, dac_bits) - dac_bits)
+    real = model.layers[0].cells[:12] * 2 * (top * step) / (hidden_top * hidden_step)
+    assert torch.allclose(twin.layers[0].cells[:12] * 2, real, rtol=1e-6)
+    assert torch.allclose(back.layers[0].cells, model.layers[0].cells, rtol=1e-6)
+
+
+def test_noise_that_could_not_reach_its_size_is_refused():
+    assert TrainConfig(float_epochs=0.7, noise_ramp=0.3).noise_ramp == 0.3
+    with pytest.raises(DesignError) as error:
+        TrainConfig(float_epochs=0.75, noise_ramp=0.5)
+    assert str(error.value) == "float epochs and noise ramp must be at most 1 together, not 1.25"

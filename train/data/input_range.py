@@ -8,7 +8,7 @@ CANDIDATES = 60  #: ranges that are tried for a channel
 SAMPLES = 20000  #: frames that they are tried on, at most, drawn from all; steps of a sequence are not alike
 FAR = 4.0  #: times the range of least absolute error: numbers beyond count as if they lay there
 OUTLIER = 64.0  #: times a number's usual distance from the median: so do numbers beyond, before anything else
-STILL = 1e-6  #: a deviation is none below this share of the largest number: float32's own rounding
+STILL = 2e-7  #: a deviation is none below this share of the largest number: float32's own rounding
 
 
 def spread_range(frames: np.ndarray, deviations: float) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,8 @@ class LstmArray(ArrayModule):
             state_dict[prefix + "cells"] = cells
             if hasattr(self, "log_alpha") and prefix + "log_alpha" in state_dict:
                 state_dict[prefix + "log_alpha"] = state_dict[prefix + "log_alpha"] + self.widening(before, cells)
+        if cells is not None and self.config.learn_tables:  # weights of before have tables that learned nothing
+            state_dict.setdefault(prefix + "table_shift", torch.zeros_like(self.table_shift))
         device = (self.cells if cells is None else cells).device
         state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
         super()._load_from_state_dict(state_dict, prefix, *arguments)

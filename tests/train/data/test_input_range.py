@@ -71,6 +71,12 @@ def test_a_channel_that_never_changes_gets_code_0(find, value):
     assert constant_channels(frames).tolist() == [True, False]
 
 
+def test_small_changes_on_a_large_offset_are_no_constant():
+    pressure = (101325 + 0.05 * NORMAL[:, None]).astype(np.float32).astype(np.float64)
+    assert not constant_channels(pressure).any()
+    assert 5 < code_range(pressure, 4)[0] < 12
+
+
 def test_a_data_set_tells_what_its_codes_are():
     features = np.array([[[0.0, 5.0], [10.0, 5.0]], [[-10.0, 5.0], [99.0, 0.0]]], np.float32)
     data = Sequences(features, np.array([2, 1]), np.array([0, 1]))

@@ -52,6 +52,15 @@ def test_a_table_is_sigmoid_until_it_has_learned():
     assert not array.table_shift.any()
 
 
+def test_weights_without_learned_tables_load_with_tables_that_learned_nothing():
+    plain, learning = LstmArray(2, 3, QuantConfig()), LstmArray(2, 3, QuantConfig(learn_tables=True))
+    with torch.no_grad():
+        learning.table_shift.fill_(0.5)
+    learning.load_state_dict(plain.state_dict())
+    assert not learning.table_shift.any()
+    assert np.array_equal(tables_of(learning), tables_of(plain))
+
+
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("bits", [2, 8, 16])
 def test_the_ceiling_is_the_last_entry_of_the_forget_gate_alone(bits, learned):

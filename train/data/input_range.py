@@ -30,9 +30,25 @@ def code_range(frames: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     middle, half = frames.mean(axis=0), np.ones(frames.shape[1])
     for _ in range(2):
         for channel, values in enumerate(frames.T):
-            half[channel] = _least_error(np.abs(values - middle[channel]), bits)
+            half[channel] = least_error_range(np.abs(values - middle[channel]), bits)
         middle = np.clip(frames, middle - half, middle + half).mean(axis=0)
     return _taken(constant, middle, half)
+
+
+def least_error_range(sizes: np.ndarray, bits: int) -> float:
+    """Full scale of DAC codes of ``bits`` with the least mean squared error for numbers of these ``sizes`` (n,).
+
+    A size is a number's distance from the middle of the range. Those beyond :data:`FAR` times the range of least
+    absolute error count as if they lay there; without any but 0 it is 1.
+    """
+    if not sizes.any():
+        return 1.0
+    low, high, top = np.median(sizes[sizes > 0]) / 8, sizes.max(), full_scale(bits)
+    widths = np.exp(np.linspace(np.log(low), np.log(high), CANDIDATES))
+    codes = np.floor(sizes / widths[:, None] * top + 0.5).clip(bits == 1, top)
+    values = codes * widths[:, None] / top
+    near = widths[np.abs(values - sizes).mean(1).argmin()]
+    return float(widths[np.square(values - np.minimum(sizes, FAR * near)).mean(1).argmin()])
 
 
 def constant_channels(frames: np.ndarray) -> np.ndarray:
@@ -50,15 +66,3 @@ def _without_outliers(frames: np.ndarray) -> np.ndarray:
 def _taken(constant: np.ndarray, middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     half = np.where(constant, 1.0, half)  # code 0 now, and a unit away full scale
     return 1 / half, -middle / half
-
-
-def _least_error(sizes: np.ndarray, bits: int) -> float:
-    """Half of the range for numbers of these ``sizes`` (n,) around its middle."""
-    if not sizes.any():
-        return 1.0
-    low, high, top = np.median(sizes[sizes > 0]) / 8, sizes.max(), full_scale(bits)
-    widths = np.exp(np.linspace(np.log(low), np.log(high), CANDIDATES))
-    codes = np.floor(sizes / widths[:, None] * top + 0.5).clip(bits == 1, top)
-    values = codes * widths[:, None] / top
-    near = widths[np.abs(values - sizes).mean(1).argmin()]
-    return float(widths[np.square(values - np.minimum(sizes, FAR * near)).mean(1).argmin()])

@@ -66,12 +66,13 @@ class RangedWeights(Fixed, nn.Module):
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         """A float array has no ADC steps to give and none to take: the own ones stay, as does all else it lacks.
 
-        A learned range that it lacks starts from its weights.
+        A learned range that it lacks starts from its weights. No ADC has steps of its range over 2^32:
+        float networks of earlier versions do.
         """
-        name = prefix + "nominal_step"
+        name, none = prefix + "nominal_step", 2 * self.config.adc_range / 2**FLOAT
         if name in state_dict and self.config.adc_bits == FLOAT:
             state_dict[name] = self.nominal_step.clone()
-        elif name in state_dict and not state_dict[name].any():
+        elif name in state_dict and (state_dict[name] <= none).all():
             del state_dict[name]
             own = {key: value.clone() for key, value in self.state_dict().items()}
             cells = state_dict.get(prefix + "cells", self.cells)

@@ -130,7 +130,8 @@ def test_a_design_keeps_its_heads_step_and_its_full_scale(output, learn_range):
     x = torch.randn(8, 6, 2) * 3
     calibrate(model, lambda: model(x))
     network = image.unpack(image.pack(model.export()))
-    assert network.input_scale == (1 / float(x.abs().max()),) * 2
+    assert network.input_scale == (1 / float(model.layers[0].full_scale),) * 2
+    assert network.input_scale[0] < 1
     step = float(model.layers[1].real_steps()[0])
     assert network.output_scale == ((step,) * 3 if output == "codes" else ())
     assert step != head.adc_step
@@ -191,6 +192,19 @@ def test_units_of_the_host_lie_between_its_numbers_and_the_models(outputs):
     assert values == pytest.approx(model(normal).detach().numpy() * 5 + 20)
     found = evaluate_codes(DesignNetwork.from_network(image.unpack(image.pack(network))), codes)
     assert found.numpy() == pytest.approx(values)
+
+
+def test_a_scale_of_the_host_keeps_the_calibrated_full_scale():
+    """A full scale of 3.7 deviations: raw numbers become codes of raw / deviation / 3.7."""
+    torch.manual_seed(0)
+    model = Forecaster(2, 4, 3, dac_bits=6).eval()
+    deviation = np.array([5.0, 30.0])
+    normal = np.full((4, 5, 2), 3.7)
+    calibrate(model, lambda: model(torch.from_numpy(normal).float()))
+    assert float(model.lstm.arrays[0].full_scale) == pytest.approx(3.7)
+    raw = np.random.default_rng(0).normal(size=(40, 5, 2)) * 2 * deviation
+    expected = np.clip(np.floor(raw / deviation / 3.7 * 31 + 0.5), -31, 31)
+    assert np.array_equal(export(model, torch.randn(4, 5, 2), input_scale=1 / deviation).encode(raw), expected)
 
 
 def test_a_loaded_layer_alone_gives_adc_steps():

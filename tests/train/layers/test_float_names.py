@@ -220,3 +220,22 @@ def test_a_float_networks_weights_go_into_a_quantised_one(quantiser, learn_range
         real.load_state_dict(ours.state_dict())
         ours.load_state_dict(real.state_dict())
         assert all(torch.equal(array.steps(), step) for array, step in zip(ours.layers, steps))
+
+
+@pytest.mark.parametrize("quantiser", ["absmax", "lsq"])
+def test_a_float_state_dict_of_an_earlier_version_leaves_the_adc_steps(quantiser):
+    """It has steps of 8 / 2^32; the lowest that a calibration makes of an 8-bit ADC, 2^-7 millionths, are its own."""
+    design = Design.load("vowels")
+    saved = DesignNetwork(design, floating=True).state_dict()
+    for name, value in saved.items():
+        if name.endswith("nominal_step"):
+            value.fill_(8 / 2**32)
+    ours = DesignNetwork(design, quantiser=quantiser)
+    steps = [array.steps().clone() for array in ours.layers]
+    ours.load_state_dict(saved)
+    assert all(torch.equal(array.steps(), step) for array, step in zip(ours.layers, steps))
+    own = QuantLinear(2, 2, adc_bits=8)
+    own.nominal_step.fill_(1e-6 / 2**7)
+    again = QuantLinear(2, 2, adc_bits=8)
+    again.load_state_dict(own.state_dict())
+    assert again.steps().tolist() == [1e-6 / 2**7]

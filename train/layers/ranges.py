@@ -37,6 +37,7 @@ class RangedWeights(Fixed, nn.Module):
     """
 
     FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "function", "output_bits"})
+    full_scale: torch.Tensor  #: a buffer
 
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
         super().__init__()

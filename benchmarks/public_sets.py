@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ohmgate.train.data.corpora import CHARACTERS, NATIONS, names
+from ohmgate.train.data.corpora import names
 from ohmgate.train.data.datasets import data_file, load_dataset
 from ohmgate.train.data.sequences import SequenceDataset, Sequences
 
@@ -166,30 +166,17 @@ def permuted() -> SequenceDataset:
 def nations() -> SequenceDataset:
     """Surnames letter by letter, one-hot; 18 nations, nearly half of the names Russian. Every fifth name to test."""
     found = names()
-    nation = np.concatenate([np.full(count, k) for k, count in enumerate(_counts())])
     used = np.unique(found.windows)
     lengths = np.asarray(found.lengths, dtype=np.int64)
     steps = int(lengths.max())
     features = (found.windows[:, :steps, None] == used).astype(np.float32)
     features[np.arange(steps) >= lengths[:, None]] = 0
-    test = np.arange(len(nation)) % 5 == 4
+    test = np.arange(len(lengths)) % 5 == 4
     return dataset(
         "nations",
-        sequences(features[~test], nation[~test], lengths[~test]),
-        sequences(features[test], nation[test], lengths[test]),
+        sequences(features[~test], found.nations[~test], lengths[~test]),
+        sequences(features[test], found.nations[test], lengths[test]),
     )
-
-
-def _counts() -> list[int]:
-    """Names of each nation that are kept."""
-    import unicodedata
-
-    found = []
-    for nation in NATIONS:
-        lines = data_file(f"names/{nation}.txt", None).read_text("utf-8").splitlines()
-        plain = ["".join(c for c in unicodedata.normalize("NFKD", line.strip()) if c in CHARACTERS) for line in lines]
-        found.append(sum(bool(name) for name in plain))
-    return found
 
 
 def _cbf(seed: int, count: int = 900) -> Sequences:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..firmware import c_header, image
 from ..model.design import Design
@@ -15,6 +15,9 @@ from ..report.results import RESULTS, clipped
 from . import runs
 from .console import Steps, say
 from .tasks import dataset_of, task_of
+
+if TYPE_CHECKING:
+    from ..train.usage import CodeUsage
 
 
 def train_run(
@@ -56,7 +59,7 @@ def train_run(
     begun = {} if start is None else {"start": runs.relative(start, out)}
     started = {"design": design.to_dict(), **identity, **begun, "train": common}
     results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}
-    told = {}
+    told, dead = {}, []
     with sole_use(out), Steps() as steps:
         runs.start(out, started)
         for name, config in configs.items():
@@ -68,6 +71,7 @@ def train_run(
                 results[key][name] = value
             if trained.usage is not None:
                 results["clipped"][name] = clipped(trained.usage)
+                dead += [f"{name:<14} {text}" for text in dead_columns(trained.usage)]
                 save(code_histograms(trained.usage), out / "plots" / f"codes_{name}.png")
             if trained.more.get("epochs"):
                 curves = training_curves(trained.more["epochs"], task.scores[0])
@@ -75,9 +79,20 @@ def train_run(
             write_json(out / RESULTS, results)
     for name, text in told.items():
         say(f"{name:<14} {text}")
-    for line in task.remarks(configs["quantised_0"]):
+    for line in (*dead, *task.remarks(configs["quantised_0"])):
         say(line)
     say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
+
+
+def dead_columns(usages: "list[CodeUsage]") -> list[str]:
+    """A sentence on each array with columns that always give the same code or always clip."""
+    from ..train.usage import summary
+
+    return [
+        f"{found.name} has {found.dead} of {found.columns} columns that always clip or give one code"
+        for found in summary(usages)
+        if found.dead
+    ]
 
 
 def pack_run(source: Path, out: Path | None = None, seed: int = 0) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..model.formats import DesignError, check_integer, full_scale, quantise_symmetric
-from .data.input_range import least_error_range
+from .data.input_range import least_error_range, without_outliers
 from .layers.array import ArrayModule
 from .layers.config import FLOAT
 from .layers.lstm import LstmArray
@@ -46,7 +46,7 @@ class _Inputs:
         """1 for inputs within [-1, 1], else the range of least error of their codes, but at least 1."""
         if self.largest <= 1:
             return 1.0
-        found = least_error_range(self.sizes, bits)
+        found = least_error_range(without_outliers(self.sizes), bits)
         return self.largest if math.isclose(found, self.largest) else max(1.0, found)
 
     def shares(self, scale: float, bits: int) -> tuple[float, float]:
@@ -64,10 +64,9 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     A layer's full-scale input becomes the range of least error of its inputs' codes, but at least 1; it stays 1 for
     inputs within [-1, 1]. A warning tells where over 5 % clip, or over 80 % of those other than 0 get code 0. In an
     LSTM the input weights in the cells grow by the full scale, as hidden rows keep their scale; an ``input_drive``
-    near it leaves them as they are. A
-    learned range of weights starts anew in the first calibration, and later only widens with its weights. An ADC's
-    range, one for each gate, becomes the ``percentile`` of its voltages' absolute values. A range feeds back on what
-    follows, so it is measured ``passes`` times.
+    near it leaves them as they are. A learned range of weights starts anew in the first calibration, and later only
+    widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute
+    values. A range feeds back on what follows, so it is measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")

@@ -69,14 +69,6 @@ def summary(usages: Sequence[CodeUsage]) -> list[UsageSummary]:
     return found
 
 
-def summary_of_sequences(
-    model: DesignNetwork, data: Sequences, scale: Sequence[float], offset: Sequence[float], most: int = 512
-) -> list[UsageSummary]:
-    """:func:`summary` of at most ``most`` sequences, evenly spaced, in an evaluation: cheap after every epoch."""
-    index = np.linspace(0, len(data) - 1, min(len(data), most)).round().astype(int)
-    return summary(usage_of_sequences(model, data.take(index), scale, offset, batch=most))
-
-
 def _possible(counts: np.ndarray) -> np.ndarray:
     """Without the code 0 that one-bit DACs and weights do not have: of -1, 0, 1 it never occurs."""
     return counts[::2] if len(counts) == 3 and counts[0] + counts[2] == counts.sum() > 0 else counts

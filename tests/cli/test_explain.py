@@ -1,9 +1,13 @@
 """``ohmgate train --explain``: the rules in words, and what a data set's numbers become."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ohmgate.cli.training import dead_columns
 from ohmgate.model.design import Design
+from ohmgate.train.usage import CodeUsage
 
 
 def said_by(ohmgate, *arguments):
@@ -67,3 +71,18 @@ def test_a_training_tells_of_silent_channels(ohmgate, own, tmp_path):
     code, out, _ = said_by(ohmgate, "train", *own, "--epochs", "1", "--out", str(tmp_path / "run"))
     assert code == 0
     assert "channels that never change: 1\n" in out
+
+
+def test_dead_columns_are_told_of():
+    usage = CodeUsage(
+        "layers.1",
+        weights=np.ones(15, int),
+        inputs=np.ones(15, int),
+        hidden=None,
+        adc=np.ones((1, 16), int),
+        inputs_clipped=0.0,
+        adc_clipped=np.zeros(1),
+        dead=np.array([True, False, True]),
+    )
+    alive = replace(usage, dead=np.zeros(3, bool))
+    assert dead_columns([usage, alive]) == ["layers.1 has 2 of 3 columns that always clip or give one code"]

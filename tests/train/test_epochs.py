@@ -194,7 +194,7 @@ def some_names() -> Names:
     windows = np.full((7, WINDOW + 1), END, dtype=np.uint8)
     for row, window in enumerate(windows):
         window[: row + 2] = row + np.arange(row + 2)
-    return Names(windows, np.arange(7) + 2, "none")
+    return Names(windows, np.arange(7) + 2, "none", np.zeros(7, int))
 
 
 def test_names_are_drawn_at_random_and_each_character_foretells_the_next(read, steps):
@@ -243,7 +243,7 @@ def test_perplexity_of_training_is_over_all_words_alike():
     with torch.no_grad():
         loss = model.losses(model(streams[:-1])[0], streams[1:]).mean()
     assert result.epochs[0]["train_perplexity"] == pytest.approx(math.exp(float(loss)), rel=1e-5)
-    one = Names(np.repeat(some_names().windows[-1:], 3, axis=0), np.full(3, 8), "none")
+    one = Names(np.repeat(some_names().windows[-1:], 3, axis=0), np.full(3, 8), "none", np.zeros(3, int))
     result = train_names(one, language(learning_rate=0, epochs=1))
     window = torch.from_numpy(one.windows[0].astype(np.int64))[:, None]
     with torch.no_grad():

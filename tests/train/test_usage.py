@@ -13,7 +13,7 @@ from ohmgate.model.layout import row_drive
 from ohmgate.train.data.datasets import Sequences
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from ohmgate.train.network import DesignNetwork
-from ohmgate.train.usage import code_usage, summary, summary_of_sequences, usage_of_sequences
+from ohmgate.train.usage import code_usage, summary, usage_of_sequences
 from tests.designs import seeds
 
 
@@ -129,14 +129,3 @@ def test_one_bit_codes_have_no_zero_to_leave_unused():
     assert [found.used[kind] for kind in ("weights", "inputs", "hidden")] == [1, 1, 1]
     assert found.entropy["inputs"] <= 1
     assert found.inputs_zero == 0
-
-
-def test_a_summary_of_sequences_takes_no_more_than_it_is_told():
-    model = DesignNetwork(Design.load("vowels"))
-    features = np.random.default_rng(0).normal(size=(40, 5, 12)).astype(np.float32)
-    data = Sequences(features, np.full(40, 5), np.zeros(40, dtype=np.int64))
-    ones, zeros = np.ones(12), np.zeros(12)
-    few = summary_of_sequences(model, data, ones, zeros, most=4)
-    expected = summary(usage_of_sequences(model, data.take(np.array([0, 13, 26, 39])), ones, zeros))
-    assert few == expected
-    assert few != summary_of_sequences(model, data, ones, zeros)

@@ -44,6 +44,7 @@ class Names:
     windows: np.ndarray
     lengths: np.ndarray
     checksum: str  #: SHA-256 of the files, in order
+    nations: np.ndarray  #: (B,) int64, places in :data:`NATIONS`
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +64,23 @@ def names(folder: str | Path | None = None) -> Names:
     """
     contents = [data_file(f"names/{nation}.txt", folder).read_bytes() for nation in NATIONS]
     try:
-        lines = [line.strip() for content in contents for line in content.decode("utf-8").splitlines()]
+        lines = [(nation, line) for nation, text in enumerate(contents) for line in text.decode("utf-8").splitlines()]
     except UnicodeDecodeError:
         raise DesignError("files of names must be UTF-8 text, but one is not") from None
-    plain = ["".join(c for c in unicodedata.normalize("NFKD", line) if c in CHARACTERS) for line in lines]
-    plain = [name for name in plain if name]
+    cleaned = [(nation, _plain(line.strip())) for nation, line in lines]
+    plain = [name for _, name in cleaned if name]
     longest = max(map(len, plain), default=0)
     if not 0 < longest < WINDOW:
         raise DesignError(f"the longest name must have 1 to {WINDOW - 1} characters, not {longest}")
     windows = np.full((len(plain), WINDOW + 1), END, dtype=np.uint8)
     for row, name in zip(windows, plain):
         row[: len(name)] = [CHARACTERS.index(c) for c in name]
-    return Names(windows, np.array([len(name) for name in plain]), checksum(contents))
+    nations = np.array([nation for nation, name in cleaned if name])
+    return Names(windows, np.array([len(name) for name in plain]), checksum(contents), nations)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if c in CHARACTERS)
 
 
 def penn_treebank(folder: str | Path | None = None) -> Words:

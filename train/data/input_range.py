@@ -7,7 +7,7 @@ from ...model.formats import full_scale
 CANDIDATES = 60  #: ranges that are tried for a channel
 SAMPLES = 20000  #: frames that they are tried on, at most, drawn from all; steps of a sequence are not alike
 FAR = 4.0  #: times the range of least absolute error: numbers beyond count as if they lay there
-OUTLIER = 64.0  #: times a number's usual distance from the median: so do numbers beyond, before anything else
+OUTLIER = 64.0  #: times the usual distance from the middle: so do numbers beyond, before anything else
 STILL = 2e-7  #: a deviation is none below this share of the largest number: float32's own rounding
 
 
@@ -26,7 +26,9 @@ def code_range(frames: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     constant = constant_channels(frames)
     if len(frames) > SAMPLES:
         frames = frames[np.random.default_rng(0).choice(len(frames), SAMPLES, replace=False)]
-    frames = _without_outliers(frames)
+    median = np.median(frames, axis=0)
+    distances = [without_outliers(sizes) for sizes in np.abs(frames - median).T]
+    frames = median + np.copysign(np.stack(distances, axis=1), frames - median)
     middle, half = frames.mean(axis=0), np.ones(frames.shape[1])
     for _ in range(2):
         for channel, values in enumerate(frames.T):
@@ -56,11 +58,9 @@ def constant_channels(frames: np.ndarray) -> np.ndarray:
     return frames.std(axis=0) <= STILL * np.abs(frames).max(axis=0, initial=0)
 
 
-def _without_outliers(frames: np.ndarray) -> np.ndarray:
-    median = np.median(frames, axis=0)
-    distances = np.abs(frames - median)
-    usual = [np.median(sizes[sizes > 0]) if sizes.any() else 0.0 for sizes in distances.T]
-    return np.clip(frames, median - OUTLIER * np.array(usual), median + OUTLIER * np.array(usual))
+def without_outliers(sizes: np.ndarray) -> np.ndarray:
+    """``sizes`` (n,), those beyond :data:`OUTLIER` times the usual one that is not 0 as if they lay there."""
+    return np.minimum(sizes, OUTLIER * np.median(sizes[sizes > 0])) if sizes.any() else sizes
 
 
 def _taken(constant: np.ndarray, middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

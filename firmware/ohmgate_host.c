@@ -112,8 +112,7 @@ static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
     own = layer;
     if (!skip_to(&own, key))
         key = ",\"dac_bits\":";
-    if (!whole(layer, ",\"inputs\":", 4096, &count) ||
-        !whole(layer, key, OHMGATE_IMAGE_MAX_BITS, &bits))
+    if (!whole(layer, ",\"inputs\":", 4096, &count) || !whole(layer, key, OHMGATE_IMAGE_MAX_BITS, &bits))
         return OHMGATE_ERROR_META;
     codes->count = count;
     codes->bits = bits;
@@ -147,6 +146,7 @@ static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_outp
             while (outputs > 1u << bits)
                 bits++;
             outputs = 1;
+            codes->symmetric = 0;
             codes->label = 1;
             output->scale = 1;
         } else if (has(layer, ",\"output\":", "\"codes\"")) {

@@ -123,6 +123,8 @@ LAYERS = [
     (DenseLayer(inputs=11, outputs=7, adcs=7, dac_bits=3, adc_bits=5, output="codes", emit="end"),),
     (LstmLayer(inputs=8, hidden=2, adcs=8), DenseLayer(inputs=2, outputs=5, adcs=1, output="argmax", emit="end")),
     (DenseLayer(inputs=2, outputs=300, adcs=100, weight_bits=2, output="argmax"),),
+    (DenseLayer(inputs=5, outputs=2, adcs=2, output="argmax"),),  # labels of one bit are no signs
+    (DenseLayer(inputs=5, outputs=1, adcs=1, output="argmax"),),
 ]
 
 

@@ -18,8 +18,9 @@ ALLOWED = {
     "hdl": {"model"},
     "firmware": {"model"},
     "sim": {"model", "train", "analog", "hdl", "firmware"},
-    "report": {"model", "train", "analog", "hdl", "firmware", "sim"},
-    "cli": {"model", "train", "analog", "hdl", "firmware", "sim", "report"},
+    "boards": {"model", "hdl", "firmware"},
+    "report": {"model", "train", "analog", "hdl", "firmware", "sim", "boards"},
+    "cli": {"model", "train", "analog", "hdl", "firmware", "sim", "boards", "report"},
 }
 #: Rooms of a package, and what of it they may import; "" are the files that are in no room.
 ROOMS = {
@@ -39,7 +40,7 @@ ROOMS = {
         "": {"memory", "circuit"},
         "studies": {"memory", "circuit", ""},
     },
-    "hdl": {"": set(), "flow": {""}},
+    "hdl": {"": set(), "flow": {""}, "board": {""}},
 }
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]
 
@@ -133,8 +134,10 @@ def test_commands_do_not_borrow_from_commands():
 
 
 def components() -> list[type]:
-    """Every component of hdl/: a ``wiring.Component`` in one of its files, not in its rooms."""
-    modules = [import_module(f"ohmgate.hdl.{path.stem}") for path in sorted((ROOT / "hdl").glob("[a-z]*.py"))]
+    """Every component of hdl/: a ``wiring.Component`` in one of its files, or in those of its room for boards."""
+    files = [*sorted((ROOT / "hdl").glob("[a-z]*.py")), *sorted((ROOT / "hdl" / "board").glob("[a-z]*.py"))]
+    names = [".".join(("ohmgate", *path.relative_to(ROOT).with_suffix("").parts)) for path in files]
+    modules = [import_module(name) for name in names]
     classes = [(module, kind) for module in modules for kind in vars(module).values() if isinstance(kind, type)]
     return [c for module, c in classes if issubclass(c, wiring.Component) and c.__module__ == module.__name__]
 
@@ -223,7 +226,8 @@ def test_a_component_that_only_wires_needs_no_twin(tmp_path):
 
 @pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
 def test_components_keep_to_one_protocol(component):
-    check_component(component, ROOT / "tests" / "hdl")
+    room = ("hdl", "board") if component.__module__.startswith("ohmgate.hdl.board.") else ("hdl",)
+    check_component(component, ROOT.joinpath("tests", *room))
 
 
 def test_every_folder_of_the_readme_is_there():

@@ -1,0 +1,39 @@
+"""What a board's gateware is made for, beside the design."""
+
+from dataclasses import dataclass
+
+from ...model.design import Design
+from ...model.formats import DesignError, check_integer
+
+
+@dataclass(frozen=True)
+class BoardConfig:
+    """Clock, serial line, memories, and how many rows each array's twin adds in a cycle.
+
+    Raises :class:`~ohmgate.model.formats.DesignError` with one sentence for the first rule that is broken.
+    """
+
+    name: str  #: the board's, at most 16 letters
+    clock_hz: int
+    rows: tuple[int, ...]  #: rows a cycle of each layer's twin
+    baud: int = 1_000_000
+    window: int = 2  #: frames that may be on their way, a power of two
+    queue_bytes: int = 512  #: of results that wait to be fetched
+    buffer_bytes: int = 2048  #: of the sequence buffer
+
+    def __post_init__(self) -> None:
+        check_integer("clock in Hz", self.clock_hz, 1_000_000, 400_000_000)
+        check_integer("baud", self.baud, 9600, 4_000_000)
+        if self.clock_hz < 8 * self.baud:
+            raise DesignError(f"baud must be at most an eighth of the clock of {self.clock_hz} Hz, not {self.baud}")
+        if self.window not in (2, 4, 8):
+            raise DesignError(f"the window must be 2, 4 or 8 frames, not {self.window!r}")
+        check_integer("bytes of the result queue", self.queue_bytes, 16, 32768)
+        check_integer("bytes of the sequence buffer", self.buffer_bytes, 16, 65535)
+
+    def check(self, design: Design) -> None:
+        """Raise :class:`DesignError` unless this suits the layers of ``design``."""
+        if len(self.rows) != len(design.layers):
+            raise DesignError(f"rows a cycle must be given for {len(design.layers)} layers, not {len(self.rows)}")
+        for index, (rows, layer) in enumerate(zip(self.rows, design.layers)):
+            check_integer(f"layer {index}: rows a cycle", rows, 1, layer.rows)

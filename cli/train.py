@@ -102,6 +102,8 @@ def command(
         float_epochs=float_epochs,
         noise_ramp=noise_ramp,
     )
+    if keep == "last" and patience:
+        raise DesignError(f"keep must be best where a run stops early (--patience {patience}), not 'last'")
     noise = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
     if explained:
         explain(loaded, dataset, data, protocol, noise)

@@ -81,7 +81,9 @@ def train_run(
         say(f"{name:<14} {text}")
     for line in (*dead, *task.remarks(configs["quantised_0"])):
         say(line)
-    say(f"histograms of codes and what clips: {out / 'plots'}; next: ohmgate pack {out}")
+    wide = design.too_wide()
+    after = f"next: ohmgate pack {out}" if wide is None else f"no hardware takes its {wide[2]} {wide[1]} bits"
+    say(f"histograms of codes and what clips: {out / 'plots'}; {after}")
 
 
 def dead_columns(usages: "list[CodeUsage]") -> list[str]:

@@ -51,6 +51,10 @@ def refused(result) -> str:
             ("train", "vowels", "--patience", 3),
             "validation must be above 0 where a run stops early or keeps its best epoch",
         ),
+        (
+            ("train", "vowels", "--validation", 0.2, "--patience", 3, "--keep", "last"),
+            "keep must be best where a run stops early (--patience 3), not 'last'",
+        ),
         (("train", "vowels", "--validation", 2), "validation must be a number from 0 to 0.9, not 2.0"),
         (("train", "vowels", "--keep", "first"), "keep must be one of last, best, not 'first'"),
         (("train", "vowels", "--class-weights", "x"), "class weights must be one of none, balanced, not 'x'"),

@@ -150,3 +150,14 @@ def test_every_result_of_a_chip_is_written_in_units(tmp_path, capsys, emit):
     assert len((tmp_path / "values.csv").read_text().splitlines()) == 3
     record.out.clear()
     assert chip_codes(one, record)[1].shape == (0, 2)
+
+
+def test_what_no_hardware_takes_is_not_sent_to_pack(ohmgate, own, tmp_path):
+    wide = DESIGN.replace("adcs = 8\n", "adcs = 8\ndac_bits = 9\n").replace("adcs = 3\n", "adcs = 3\ndac_bits = 9\n")
+    (tmp_path / "own.toml").write_text(wide)
+    made = ohmgate(
+        "train", tmp_path / "own.toml", "--dataset", own / "own.npz", "--epochs", 1, "--out", tmp_path / "run"
+    )
+    assert made.exit_code == 0, made.stderr
+    assert made.stdout.endswith("; no hardware takes its 9 DAC bits\n")
+    assert "image holds at most 8 DAC bits, not 9" in refused(ohmgate("pack", tmp_path / "run"))

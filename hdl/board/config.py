@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ...model.design import Design
 from ...model.formats import DesignError, check_integer
+from ...model.link import INFO, MAGIC, PROTOCOL, Info, result_bytes, step_bytes
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class BoardConfig:
     buffer_bytes: int = 2048  #: of the sequence buffer
 
     def __post_init__(self) -> None:
+        if not (self.name.isascii() and 1 <= len(self.name) <= 16):
+            raise DesignError(f"the board's name must be 1 to 16 ASCII letters, not {self.name!r}")
         check_integer("clock in Hz", self.clock_hz, 1_000_000, 400_000_000)
         check_integer("baud", self.baud, 9600, 4_000_000)
         if self.clock_hz < 8 * self.baud:
@@ -37,3 +40,19 @@ class BoardConfig:
             raise DesignError(f"rows a cycle must be given for {len(design.layers)} layers, not {len(self.rows)}")
         for index, (rows, layer) in enumerate(zip(self.rows, design.layers)):
             check_integer(f"layer {index}: rows a cycle", rows, 1, layer.rows)
+
+    def info(self, design: Design) -> bytes:
+        """What HELLO answers."""
+        info = Info(
+            MAGIC,
+            PROTOCOL,
+            self.window,
+            step_bytes(design),
+            result_bytes(design),
+            self.queue_bytes,
+            self.buffer_bytes,
+            self.clock_hz,
+            self.baud,
+            self.name.encode("ascii"),
+        )
+        return INFO.pack(*info)

@@ -1,0 +1,75 @@
+"""A board in numbers: what its host loads over the line is what it computes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from ohmgate.firmware.loader import load, run
+from ohmgate.hdl.board.board_twin import BoardTwin
+from ohmgate.hdl.board.config import BoardConfig
+from ohmgate.model import reference
+from ohmgate.model.formats import to_wire
+from ohmgate.sim.bit_fields import pack
+from ohmgate.sim.compare import output_numbers
+from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.hdl.board.frames import Client
+
+
+def config_of(design) -> BoardConfig:
+    return BoardConfig("desk", 8_000_000, (1,) * len(design.layers), queue_bytes=4096)
+
+
+def payloads(design, codes, lengths) -> list[tuple[int, int, bytes]]:
+    """Every time step as STREAM takes it, behind its sequence and its place there."""
+    first, steps = design.layers[0], []
+    bits = first.inputs * first.input_bits
+    for b, length in enumerate(lengths):
+        for t in range(length):
+            value = pack(to_wire(codes[b, t], first.input_bits), first.input_bits)
+            value |= int(t == 0) << bits | int(t == length - 1) << bits + 1
+            steps.append((b, t, value.to_bytes(-(-(bits + 2) // 8), "little")))
+    return steps
+
+
+@settings(max_examples=10)
+@given(seeds)
+def test_a_loaded_board_gives_the_reference(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_design(rng, max_outputs=4, max_bits=4), rng)
+    design, last = network.design, network.design.layers[-1]
+    codes, lengths = random_inputs(design, rng, batch=2, steps=3)
+    board = BoardTwin(design, config_of(design))
+    client = Client(board.receive)
+    client.do(1, 1)
+    run(load(network), client)
+    out = reference.run(network, codes, lengths).out
+    for b, t, step in payloads(design, codes, lengths):
+        got = client.do(7, 240, step)
+        ends = t == lengths[b] - 1
+        if last.at_end and not ends:
+            assert got == b""
+        else:
+            values = out[b] if last.at_end else out[b, t]
+            assert output_numbers(last, int.from_bytes(got, "little")).tolist() == [
+                *values.tolist(),
+                int(t == 0),
+                int(ends),
+            ]
+
+
+def test_nothing_is_taken_while_the_board_is_not_enabled():
+    design = random_design(np.random.default_rng(1), layers=1)
+    board = BoardTwin(design, config_of(design))
+    client = Client(board.receive)
+    size = client.do(1, 1)[6]
+    assert client.do(7, 0, bytes(size)) == b""
+    assert client.ask(7, 0, b"x") == (4, b"\0\0")
+
+
+@pytest.mark.parametrize("address", [0x80, 0x3FC, 0x400, 0xFFFC])
+def test_addresses_beyond_the_registers_are_refused(address):
+    design = random_design(np.random.default_rng(1), layers=1)
+    client = Client(BoardTwin(design, config_of(design)).receive)
+    client.do(1, 1)
+    assert client.ask(2, address, b"\1") == (1, b"\0\0")
+    assert client.read(0x18) == 0, "STATUS has no ERROR: the registers saw no access"

@@ -11,11 +11,11 @@ from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 from ..analog.array import Array
 from ..analog.step_reader import StepReader
 from ..firmware.loader import Read, Transactions
+from ..model.bit_fields import pack, signed, unpack
 from ..model.compare import STAGES
 from ..model.formats import from_wire, full_scale
 from ..model.layers import Layer, LstmLayer
 from .agent_view import RULES
-from .bit_fields import pack, signed, unpack
 from .rules import Rules, clock_cycle
 
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..analog.config import PRESETS
-from ..hdl.streams import output_layout
 from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
-from ..model.formats import from_wire, to_wire
-from ..model.layers import INNER_OUTPUTS, Layer
+from ..model.layers import Layer
 from ..model.layout import logical_columns
+from ..model.payloads import output_numbers
 from ..model.reference import Result, run, steps_read
-from .bit_fields import pack, signed, unpack
 from .job import DeviceJob, DeviceRecord, LayerRecord
 
 
@@ -114,24 +112,3 @@ def _output(layer: Layer, record: DeviceRecord, result: Result, lengths: np.ndar
     got = [output_numbers(layer, payload) for payload in record.out]
     got = np.array(got, np.int64).reshape(-1, expected.shape[1])
     return expected, got
-
-
-def output_numbers(layer: Layer, payload: int) -> np.ndarray:
-    """Values of an output payload, then its ``first`` and ``last``: (values + 2,) int64."""
-    width = output_layout(layer).size - 2
-    marks = [payload >> width & 1, payload >> width + 1 & 1]
-    value = payload & ((1 << width) - 1)
-    if layer.output == "argmax":
-        return np.array([value, *marks], dtype=np.int64)
-    bits = width // layer.outputs
-    patterns = unpack(value, bits, layer.outputs)
-    decode = from_wire if layer.output == INNER_OUTPUTS[layer.kind] else signed
-    return np.concatenate([decode(patterns, bits), marks])
-
-
-def output_patterns(layer: Layer, values: np.ndarray) -> int:
-    """What :func:`output_numbers` reads ``values`` from: an output payload without its marks."""
-    if layer.output == "argmax":
-        return int(values[0])
-    bits = (output_layout(layer).size - 2) // layer.outputs
-    return pack(to_wire(values, bits) if layer.output == INNER_OUTPUTS[layer.kind] else values, bits)

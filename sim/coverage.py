@@ -9,8 +9,8 @@ import numpy as np
 
 from ..model.formats import saturate, signed_range, symmetric_codes
 from ..model.layers import GATES, Layer, LstmLayer
+from ..model.payloads import output_numbers
 from ..model.reference import steps_read
-from .compare import output_numbers
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord
 
 MARKS = {(1, 0): "first", (0, 0): "neither", (0, 1): "last", (1, 1): "first and last"}

@@ -12,8 +12,8 @@ from ..model import reference
 from ..model.compare import Comparison, check_layers, compare
 from ..model.metrics import ACCURACY, Metric, is_values, metric_of
 from ..model.network import Network
+from ..model.payloads import output_numbers
 from ..model.reference import Result
-from .compare import output_numbers
 from .cosim import DeviceResult
 from .job import DeviceJob, DeviceRecord
 

@@ -11,15 +11,14 @@ import numpy as np
 from ..firmware.loader import Transactions, Write, load
 from ..hdl.chip import chip_ports
 from ..hdl.register_twin import RegisterTwin
-from ..hdl.streams import input_layout, output_layout
+from ..hdl.streams import output_layout
 from ..model.design import Design
 from ..model.formats import to_wire
 from ..model.layout import physical_order
 from ..model.network import Network
+from ..model.payloads import result_payload, step_payload
 from ..model.reference import check_inputs, run, steps_read
 from ..model.registers import BY_NAME
-from .bit_fields import pack
-from .compare import output_patterns
 
 PATIENCE = 100_000  #: cycles in which an access, an input or a result must come
 PLACE_BITS = 32  #: of a result's sequence, and of its time step
@@ -38,12 +37,10 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     writes, inputs, results = _writes(load(network), RegisterTwin(network.design)), [], []
     for sequence, length in zip(codes, lengths):
         for step in range(length):
-            payload = pack(to_wire(sequence[step], layers[0].input_bits), layers[0].input_bits)
-            inputs.append(_marked(payload, input_layout(layers[0]).size, step == 0, step == length - 1))
+            inputs.append(step_payload(layers[0], sequence[step], step == 0, step == length - 1))
     result, head = run(network, codes, lengths).layers[-1].out, layers[-1]
     for sequence, step in np.argwhere(steps_read(head, lengths, codes.shape[1])):
-        payload = output_patterns(head, result[sequence, step])
-        payload = _marked(payload, output_layout(head).size, step == 0, step == lengths[sequence] - 1)
+        payload = result_payload(head, result[sequence, step], step == 0, step == lengths[sequence] - 1)
         place = int(sequence) << PLACE_BITS | int(step)
         results.append(place << output_layout(head).size | payload)
     files = {
@@ -68,11 +65,6 @@ def own_macros(design: Design) -> list[str]:
 def _hex(words) -> str:
     """A file for ``$readmemh``."""
     return "".join(f"{int(word):x}\n" for word in words)
-
-
-def _marked(payload: int, size: int, first: bool, last: bool) -> int:
-    """A stream's payload of ``size`` bits, its marks included."""
-    return payload | int(first) << size - 2 | int(last) << size - 1
 
 
 def _writes(transactions: Transactions, device: RegisterTwin) -> list[tuple[int, int]]:

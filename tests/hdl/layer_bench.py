@@ -7,12 +7,12 @@ import numpy as np
 from amaranth.hdl import Module, ResetInserter, Signal
 
 from ohmgate.hdl.accelerator import layer_core
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.formats import signed_range, to_wire
 from ohmgate.model.layers import Layer
 from ohmgate.model.network import LayerData
+from ohmgate.model.payloads import output_numbers
 from ohmgate.model.reference import LayerTrace
-from ohmgate.sim.bit_fields import pack
-from ohmgate.sim.compare import output_numbers
 from tests.hdl.pretended_array import PretendedArray, write_tables
 from tests.hdl.simulate import simulate
 

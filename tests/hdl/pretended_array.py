@@ -3,12 +3,12 @@
 import numpy as np
 from amaranth.hdl import Value
 
+from ohmgate.model.bit_fields import pack, unpack
 from ohmgate.model.formats import from_wire, full_scale
 from ohmgate.model.layers import Layer
 from ohmgate.model.layout import logical_columns, row_drive
 from ohmgate.model.network import LayerData, table_patterns
 from ohmgate.model.reference import adc_codes
-from ohmgate.sim.bit_fields import pack, unpack
 
 
 class PretendedArray:

@@ -8,12 +8,12 @@ from amaranth.hdl import Cat
 from hypothesis import Phase, given, settings
 
 from ohmgate.hdl.data_registers import DataRegisters
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import to_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.payloads import output_numbers
 from ohmgate.model.registers import BY_NAME, DATA_BASE, DATA_REGISTERS, data_words
-from ohmgate.sim.bit_fields import pack
-from ohmgate.sim.compare import output_numbers
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.simulate import simulate
 from tests.hdl.test_whole_design import STACK, Device, check

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from ohmgate.hdl.lstm_layer import LstmLayerCore
+from ohmgate.model.bit_fields import signed, unpack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import from_wire, signed_range
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.layout import logical_columns
-from ohmgate.sim.bit_fields import signed, unpack
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.layer_bench import Bench, check, check_resets
 

@@ -8,12 +8,12 @@ import pytest
 
 from ohmgate.hdl.array_macro import macro_ports
 from ohmgate.hdl.macro_views import behavioural, unique_layers
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, symmetric_codes, to_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import physical_order, row_drive
 from ohmgate.model.reference import adc_codes
-from ohmgate.sim.bit_fields import pack
 from tests.designs import random_network
 
 LAYERS = {

@@ -8,15 +8,15 @@ from hypothesis import Phase, given, settings
 
 from ohmgate.firmware.loader import Read, load
 from ohmgate.hdl.accelerator import Accelerator
+from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import signed_range, to_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import physical_order
 from ohmgate.model.network import Network
+from ohmgate.model.payloads import output_numbers
 from ohmgate.model.reference import run
 from ohmgate.model.registers import BY_NAME
-from ohmgate.sim.bit_fields import pack, signed, unpack
-from ohmgate.sim.compare import output_numbers
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.pretended_array import PretendedArray
 from tests.hdl.simulate import simulate

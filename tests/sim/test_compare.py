@@ -7,12 +7,12 @@ import pytest
 
 from ohmgate.analog.config import PRESETS
 from ohmgate.hdl.streams import output_layout
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import to_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_columns
 from ohmgate.model.reference import run, steps_read
-from ohmgate.sim.bit_fields import pack
 from ohmgate.sim.compare import compare
 from ohmgate.sim.job import DeviceJob, DeviceRecord, LayerRecord
 from tests.designs import random_inputs, random_network

@@ -6,8 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig
@@ -20,7 +18,6 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
 from ohmgate.sim import simulators
-from ohmgate.sim.bit_fields import pack, signed, unpack
 from ohmgate.sim.cosim import Build, build, simulate
 from ohmgate.sim.job import (
     DeviceJob,
@@ -34,16 +31,6 @@ from ohmgate.sim.job import (
     write_task,
 )
 from tests.designs import random_design, random_inputs, random_network
-
-
-@given(st.integers(1, 32).flatmap(lambda b: st.tuples(st.just(b), st.lists(st.integers(0, 2**b - 1), min_size=1))))
-def test_bit_fields_round_trip(case):
-    bits, values = case
-    number = sum(v << bits * k for k, v in enumerate(values))
-    assert unpack(number, bits, len(values)).tolist() == values
-    assert pack(np.array(values), bits) == number
-    low = 2 ** (bits - 1)
-    assert signed(np.array(values), bits).tolist() == [v - 2**bits if v >= low else v for v in values]
 
 
 def make_job(case=0, **changes) -> DeviceJob:

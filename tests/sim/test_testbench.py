@@ -17,8 +17,8 @@ from ohmgate.model.files import write_together
 from ohmgate.model.formats import from_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_columns
+from ohmgate.model.payloads import output_numbers
 from ohmgate.model.reference import run
-from ohmgate.sim.compare import output_numbers
 from ohmgate.sim.simulators import missing_tools
 from ohmgate.sim.testbench import bench_files
 from tests import commands

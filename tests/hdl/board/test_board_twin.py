@@ -8,8 +8,8 @@ from ohmgate.firmware.loader import load, run
 from ohmgate.hdl.board.board_twin import BoardTwin
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model import reference
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.formats import to_wire
-from ohmgate.sim.bit_fields import pack
 from ohmgate.sim.compare import output_numbers
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.board.frames import Client

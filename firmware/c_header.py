@@ -1,15 +1,18 @@
 """The C side: generates ``ohmgate.h`` from the register tables and the image format.
 
-It serves the driver ``ohmgate.c``, a host's numbers in ``ohmgate_host.c`` and sequences over the bus in
-``ohmgate_run.c``.
+It serves the driver ``ohmgate.c``, a host's numbers in ``ohmgate_host.c``, sequences over the bus in
+``ohmgate_run.c``, and the bus over a board's serial line in ``ohmgate_link.c``.
 
 The header is not kept in the source tree, so it cannot disagree with the tables it comes from.
 """
 
 import os
+import re
+import struct
 from importlib import resources
 from pathlib import Path
 
+from ..model import link
 from ..model.files import write_together
 from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
@@ -42,9 +45,11 @@ ERRORS = (
     ("INPUT", "an input is not a number, or no DAC code"),
     ("NO_DATA", "the device has no data registers"),
     ("READ", "the source of the image failed"),
+    ("LINK", "no answer comes over the serial line"),
+    ("PROTOCOL", "what answers over the serial line speaks another protocol"),
 )
 
-C_FILES = ("ohmgate.c", "ohmgate_host.c", "ohmgate_run.c")
+C_FILES = ("ohmgate.c", "ohmgate_host.c", "ohmgate_link.c", "ohmgate_run.c")
 
 _DECLARATIONS = """\
 /* Callbacks of the bus: 0 for success. Addresses are in bytes. */
@@ -140,6 +145,45 @@ ohmgate_error ohmgate_begin(const ohmgate_bus *bus, const uint8_t *image, size_t
 ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, size_t steps, int32_t *results,
                           size_t room, size_t *count);
 
+/* A serial line to a board. `send` gives all bytes away, `receive` waits for one until the time is over; 0 for
+ * success. */
+typedef struct {
+    void *context;
+    int (*send)(void *context, const uint8_t *bytes, uint32_t count);
+    int (*receive)(void *context, uint8_t *byte, uint32_t milliseconds);
+} ohmgate_line;
+
+/* How long an answer's next byte may take, and how often a request is sent before OHMGATE_ERROR_LINK. */
+#ifndef OHMGATE_LINK_MILLISECONDS
+#define OHMGATE_LINK_MILLISECONDS 100u
+#endif
+#ifndef OHMGATE_LINK_TRIES
+#define OHMGATE_LINK_TRIES 50u
+#endif
+
+/* A session over a line. `error` tells why an access failed: OHMGATE_ERROR_BUS is the board's word, all others last
+ * until the next session. */
+typedef struct {
+    ohmgate_line line;
+    ohmgate_error error;
+    uint32_t session, number;
+    uint32_t op, address, held, room; /* writes that wait in the frame */
+    uint8_t frame[OHMGATE_LINK_BODY_BYTES + 3];
+} ohmgate_link;
+
+/* Begins a session. Its number must be another one than the last time. In ohmgate_link.c. */
+ohmgate_error ohmgate_link_begin(ohmgate_link *link, const ohmgate_line *line, uint32_t session);
+
+/* The board's registers. Writes to LEVEL and TABLE_DATA wait for more of them until another access, which fails where
+ * one of them is refused. In ohmgate_link.c. */
+ohmgate_bus ohmgate_link_bus(ohmgate_link *link);
+
+/* Sends the writes that wait. In ohmgate_link.c. */
+ohmgate_error ohmgate_link_flush(ohmgate_link *link);
+
+/* zlib's CRC-32 of bytes behind those of CRC-32 `crc`, 0 for none. */
+uint32_t ohmgate_crc32(uint32_t crc, const uint8_t *bytes, size_t length);
+
 /* "OK", "CRC", ...; never null. */
 const char *ohmgate_error_name(ohmgate_error error);
 """
@@ -154,6 +198,7 @@ def header() -> str:
         '#ifdef __cplusplus\nextern "C" {\n#endif\n',
         _registers(),
         _image(),
+        _link(),
         _errors(),
         _DECLARATIONS,
         "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
@@ -212,6 +257,27 @@ def _image() -> str:
         lines.append(_define(f"IMAGE_{record.name}_BYTES", record.size))
         for name, offset, size, doc in record.layout():
             lines.append(_define(f"IMAGE_{record.name}_{name.upper()}", offset, f"{8 * size} bits: {doc}"))
+    return "\n".join(lines) + "\n"
+
+
+def _link() -> str:
+    lines = [
+        "/* Serial link of a board. */",
+        f"#define OHMGATE_LINK_MAGIC {_c_string(link.MAGIC)}",
+        _define("LINK_PROTOCOL", link.PROTOCOL),
+        _define("LINK_PAYLOAD_BYTES", link.PAYLOAD_BYTES, "at most"),
+        _define("LINK_BODY_BYTES", link.BODY_BYTES, "at most"),
+        _define("LINK_CRC_BYTES", link.CRC_BYTES),
+        _define("LINK_ANSWER", link.ANSWER, "more than the op, in an answer", "a"),
+    ]
+    lines += [_define(f"LINK_{op.name}", op, style="a") for op in link.Op]
+    lines += [_define(f"LINK_STATUS_{status.name}", status) for status in link.Status]
+    for name, record, fields in (("HEADER", link.HEADER, link.FIELDS), ("INFO", link.INFO, link.Info._fields)):
+        lines.append(_define(f"LINK_{name}_BYTES", record.size))
+        formats = re.findall(r"\d*[a-zA-Z]", record.format)
+        for index, field in enumerate(fields):
+            offset = struct.calcsize("<" + "".join(formats[:index]))
+            lines.append(_define(f"LINK_{name}_{field.upper()}", offset))
     return "\n".join(lines) + "\n"
 
 

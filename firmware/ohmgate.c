@@ -55,25 +55,33 @@ static const uint8_t *fetch(reader *image, size_t at, size_t count)
             return OHMGATE_ERROR_READ; \
     } while (0)
 
+uint32_t ohmgate_crc32(uint32_t crc, const uint8_t *bytes, size_t length)
+{
+    size_t i;
+    int bit;
+
+    for (crc = ~crc, i = 0; i < length; i++) {
+        crc ^= bytes[i];
+        for (bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ ((crc & 1u) ? 0xEDB88320u : 0u);
+    }
+    return ~crc;
+}
+
 /* Is the CRC-32 of `length` bytes at `at` what stands behind them? */
 static ohmgate_error check_crc(reader *image, size_t at, size_t length)
 {
-    uint32_t crc = 0xFFFFFFFFu;
+    uint32_t crc = 0;
     const uint8_t *bytes;
-    size_t i, count;
-    int bit;
+    size_t count;
 
     for (; length > 0; at += count, length -= count) {
         count = length < OHMGATE_PIECE ? length : OHMGATE_PIECE;
         FETCH(image, at, count, bytes);
-        for (i = 0; i < count; i++) {
-            crc ^= bytes[i];
-            for (bit = 0; bit < 8; bit++)
-                crc = (crc >> 1) ^ ((crc & 1u) ? 0xEDB88320u : 0u);
-        }
+        crc = ohmgate_crc32(crc, bytes, count);
     }
     FETCH(image, at, OHMGATE_IMAGE_CRC_BYTES, bytes);
-    return ~crc == word32(bytes) ? OHMGATE_OK : OHMGATE_ERROR_CRC;
+    return crc == word32(bytes) ? OHMGATE_OK : OHMGATE_ERROR_CRC;
 }
 
 /* SHA-256, FIPS 180-4. */
@@ -509,7 +517,7 @@ static ohmgate_error finish(const ohmgate_bus *bus)
 
 static ohmgate_error load(const ohmgate_bus *bus, reader *image, unsigned flags)
 {
-    size_t end, first, at;
+    size_t end, first = 0, at;
     uint32_t layers, index, fingerprint[2];
     const uint8_t *header;
     layer_image layer;

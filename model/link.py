@@ -12,7 +12,8 @@ from typing import NamedTuple
 from .design import Design
 
 PROTOCOL = 1  #: argument of HELLO
-HEADER = struct.Struct("<HHBH")  #: session, number, op, argument
+HEADER = struct.Struct("<HHBH")  #: of a body: :data:`FIELDS`
+FIELDS = ("session", "number", "op", "argument")
 CRC_BYTES = 4
 PAYLOAD_BYTES = 240  #: of a frame at most
 BODY_BYTES = HEADER.size + PAYLOAD_BYTES + CRC_BYTES

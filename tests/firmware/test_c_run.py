@@ -20,6 +20,8 @@ from ohmgate.model.reference import run
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.firmware.c_driver import COMPILER, NAMES, STRICT, Bus, Driver, bus_of
+from tests.firmware.c_link import CLink
+from tests.firmware.faulty_line import FaultyLine, link_device
 from tests.firmware.rtl_device import SynchronousBus
 from tests.hdl.pretended_array import PretendedArray
 
@@ -141,6 +143,20 @@ def test_sequences_of_random_designs(driver, seed):
     rng = np.random.default_rng(seed)
     network = random_network(random_design(rng, max_inputs=12, max_outputs=4, max_bits=8), rng)
     check(driver, network, *random_inputs(network.design, rng, batch=2, steps=3))
+
+
+def test_sequences_over_a_bad_serial_line(driver):
+    network = random_network(Design("one", LAYERS[0]), np.random.default_rng(1))
+    codes, _ = random_inputs(network.design, np.random.default_rng(2), batch=1, steps=5)
+    data = image.pack(network)
+    line = FaultyLine(link_device(network.design, Chip(network)).receive, rate=0.002, frames=0.1)
+    link = CLink(driver, line)
+    assert link.begin(1) == link.load(data) == "OK"
+    error, device = begin(driver, link.bus, data)
+    assert error == "OK"
+    error, results = sequence(driver, device, codes[0])
+    assert (error, results.tolist()) == ("OK", run(network, codes).layers[-1].out[0].tolist())
+    assert line.waits > 5
 
 
 def test_what_does_not_fit_has_its_error(driver):

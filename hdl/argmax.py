@@ -1,10 +1,10 @@
 """The head's decision: index of the largest ADC code."""
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, ceil_log2
 
 from ..model.layers import DenseLayer
 from .component import Component
@@ -13,9 +13,10 @@ from .component import Component
 class Argmax(Component):
     """Largest code of a time step, whose codes come K at a time; the lowest index wins a tie.
 
-    Cycle 0, that of ``take``: the codes go to registers. Cycle 1: a tree of comparisons finds the best of them.
-    Cycle 2: it is compared with the best of the conversions before; after the last conversion ``label`` takes the
-    winner and keeps it until the next time step's last conversion.
+    Cycle 0, that of ``take``: the codes go to registers. Cycle 1: the first half of a tree of comparisons. Cycle 2:
+    the other half, and the comparison with the best of the conversions before; after the last conversion ``label``
+    takes the winner and keeps it until the next time step's last conversion. Codes are compared in offset binary,
+    which needs a carry alone.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -50,13 +51,24 @@ class Argmax(Component):
         for k in (1, 2):
             m.d.sync += [taken[k].eq(taken[k - 1]), step[k].eq(step[k - 1])]
 
-        best, where = self._tree(m)
-        largest = Signal(signed(layer.adc_bits), reset_less=True)
-        winner = Signal(range(max(layer.adcs, 2)), reset_less=True)
-        m.d.sync += [largest.eq(best), winner.eq(where)]
+        position = range(max(layer.adcs, 2))
+        contenders = []
+        for adc in range(layer.adcs):
+            code = Signal(layer.adc_bits, name=f"code_{adc}", reset_less=True)
+            m.d.sync += code.eq(Cat(self.codes[adc][:-1], ~self.codes[adc][-1]))
+            contenders.append((code, Const(adc, position)))
+        rounds = ceil_log2(layer.adcs)
+        first_half = min((rounds + (layer.conversions > 1) + 1) // 2, rounds)
+        left = []
+        for number, (code, adc) in enumerate(self._rounds(m, first_half, contenders)):
+            half = Signal(layer.adc_bits, name=f"half_{number}", reset_less=True)
+            half_adc = Signal(position, name=f"half_adc_{number}", reset_less=True)
+            m.d.sync += [half.eq(code), half_adc.eq(adc)]
+            left.append((half, half_adc))
+        [(largest, winner)] = self._rounds(m, rounds - first_half, left)
 
         leading, leader, now_leads, index = (
-            Signal(signed(layer.adc_bits), reset_less=True),
+            Signal(layer.adc_bits, reset_less=True),
             Signal.like(self.label, reset_less=True),
             Signal(),
             Signal.like(self.label),
@@ -71,22 +83,16 @@ class Argmax(Component):
                 m.d.sync += self.label.eq(index)
         return m
 
-    def _tree(self, m):
-        """The largest of the registered codes and its ADC, by a balanced tree of comparisons."""
-        layer = self.layer
-        bits = signed(layer.adc_bits)
-        contenders = []
-        for adc in range(layer.adcs):
-            code = Signal(bits, name=f"code_{adc}", reset_less=True)
-            m.d.sync += code.eq(self.codes[adc])
-            contenders.append((code, adc))
-        while len(contenders) > 1:
+    @staticmethod
+    def _rounds(m: Module, count: int, contenders: list[tuple[Value, Value]]) -> list[tuple[Value, Value]]:
+        """The larger code of each two, with its ADC, ``count`` times; an odd one out goes on as it is."""
+        for _ in range(count):
             winners = []
             for number, ((code, adc), (rival, other)) in enumerate(zip(contenders[::2], contenders[1::2])):
-                best = Signal(bits, name=f"best_{len(contenders)}_{number}")
-                where = Signal(range(max(layer.adcs, 2)), name=f"where_{len(contenders)}_{number}")
+                best = Signal.like(code, name=f"best_{len(contenders)}_{number}")
+                where = Signal.like(adc, name=f"where_{len(contenders)}_{number}")
                 loses = rival > code
                 m.d.comb += [best.eq(Mux(loses, rival, code)), where.eq(Mux(loses, other, adc))]
                 winners.append((best, where))
             contenders = winners + ([contenders[-1]] if len(contenders) % 2 else [])
-        return contenders[0]
+        return contenders

@@ -32,9 +32,9 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
     """Ma et al., equations 1 to 6, around one array.
 
     Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
-    3 they look up tanh (and the cell memory is written), in 4 the hidden codes go to the bank (and values, where
-    these are the output, to one of their own). The bank shows them in cycle 5, in which the next time step's first
-    conversion can start. With ``trace`` the intermediate results are ports.
+    3 they look up tanh (and the cell memory is written), in 4 they multiply again, in 5 the hidden codes go to the
+    bank (and values, where these are the output, to one of their own). The bank shows them in cycle 6, in which the
+    next time step's first conversion can start. With ``trace`` the intermediate results are ports.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -113,7 +113,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         with m.If(sequencer.take_last):
             m.d.sync += flags.eq(Cat(held.first, held.last))
 
-        # Cycle 1: the lanes take their operands; on the first step of a sequence c is 0.
+        # Cycle 1: the lanes take their operands.
         gate_entries = [[tables.entries[gate * lanes + lane] for gate in range(4)] for lane in range(lanes)]
         saturated = []
         for number, (f, i, o, g) in enumerate(gate_entries):
@@ -123,7 +123,8 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
                 lane.i.eq(i),
                 lane.o.eq(o),
                 lane.g.eq(g),
-                lane.c.eq(Mux(first, 0, read.data[number])),
+                lane.c.eq(read.data[number]),
+                lane.first.eq(first),
                 write.data[number].eq(lane.cell),
                 hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
             ]
@@ -131,7 +132,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
                 m.d.comb += banks[-1].word.word_select(number, layer.output_bits).eq(lane.value)
             saturated.append(lane.saturated)
 
-        # Cycle 3: the cell memory; cycle 4: the hidden state.
+        # Cycle 3: the cell memory; cycle 5: the hidden state.
         cell_stage = ActivationTables.latency + ElementWiseLane.cell_latency
         m.d.comb += [
             write.en.eq(taken[cell_stage]),

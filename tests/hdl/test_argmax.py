@@ -8,7 +8,9 @@ from ohmgate.model.layers import DenseLayer
 from tests.hdl.simulate import simulate
 
 
-@pytest.mark.parametrize("outputs, adcs, bits", [(1, 1, 1), (9, 9, 8), (9, 3, 2), (8, 1, 3), (10, 5, 1), (6, 6, 2)])
+@pytest.mark.parametrize(
+    "outputs, adcs, bits", [(1, 1, 1), (9, 9, 8), (9, 3, 2), (8, 1, 3), (10, 5, 1), (6, 6, 2), (4, 2, 1), (34, 17, 2)]
+)
 def test_the_lowest_index_of_the_largest_code_wins(outputs, adcs, bits):
     layer = DenseLayer(inputs=2, outputs=outputs, adcs=adcs, adc_bits=bits, output="argmax")
     rng = np.random.default_rng(outputs)

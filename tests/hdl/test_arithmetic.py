@@ -44,8 +44,13 @@ def test_saturate(bits):
     assert got == [int(formats.saturate(v, bits)) for v in numbers(8)]
 
 
-@pytest.mark.parametrize("top", [1, 3, 7, 127])
-def test_clip(top):
-    shape = signed(top.bit_length() + 1)
-    got = over_all(8, lambda value: arithmetic.clip(value, -top, top, shape))
-    assert got == [min(max(v, -top), top) for v in numbers(8)]
+@pytest.mark.parametrize("bits", range(1, 10))
+def test_fits(bits):
+    got = over_all(8, lambda value: arithmetic.fits(value, bits))
+    assert got == [-(2 ** (bits - 1)) <= v < 2 ** (bits - 1) for v in numbers(8)]
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_times_full_scale(bits):
+    got = over_all(8, lambda value: arithmetic.times_full_scale(value, bits))
+    assert got == [v * (2 ** (bits - 1) - 1) for v in numbers(8)]

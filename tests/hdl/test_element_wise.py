@@ -12,7 +12,7 @@ from tests.hdl.simulate import simulate
 
 
 def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
-    """One set of operands (n, 5: f, i, o, g, c) a cycle; returns the cell states, all compared with the model."""
+    """One set of operands (n, 6: f, i, o, g, c, first) a cycle; returns the cells, all compared with the model."""
     dut = ElementWiseLane(layer)
     cells, hidden, out, saturated = (np.asarray(v) for v in dut.model(*operands.T))
     got = {"cell": [], "hidden": [], "value": [], "saturated": []}
@@ -20,7 +20,7 @@ def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
     async def testbench(ctx):
         for cycle in range(len(operands) + dut.latency):
             if cycle < len(operands):
-                for port, value in zip("fiogc", operands[cycle]):
+                for port, value in zip((*"fiogc", "first"), operands[cycle]):
                     ctx.set(getattr(dut, port), int(value))
             if cycle >= dut.cell_latency:
                 got["cell"].append(ctx.get(dut.cell))
@@ -42,7 +42,7 @@ def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
 
 def random_operands(layer: LstmLayer, rng: np.random.Generator, count: int) -> np.ndarray:
     a, c = layer.activation_bits, layer.cell_bits
-    ranges = [(0, 2**a - 1)] * 3 + [signed_range(a), signed_range(c)]
+    ranges = [(0, 2**a - 1)] * 3 + [signed_range(a), signed_range(c), (0, 1)]
     columns = []
     for low, high in ranges:
         column = rng.integers(low, high, size=count, endpoint=True)
@@ -66,7 +66,7 @@ def test_every_tanh_index_is_reached_and_right():
     step = 2 ** (layer.cell_fraction - layer.tanh_fraction)
     low, high = signed_range(layer.tanh_bits)
     cells = np.array([index * step + offset for index in range(low - 2, high + 3) for offset in (0, step - 1)])
-    operands = np.zeros((len(cells), 5), dtype=np.int64)
+    operands = np.zeros((len(cells), 6), dtype=np.int64)
     operands[:, 0], operands[:, 2] = 2**layer.activation_bits - 1, 2**layer.activation_bits - 1
     operands[:, 4] = np.ceil(cells * 256 / 255).astype(np.int64)  # f is a little less than 1
     reached = check_lane(layer, operands) // step
@@ -77,5 +77,5 @@ def test_every_tanh_index_is_reached_and_right():
 def test_the_cell_saturates(sign):
     layer = LstmLayer(inputs=1, hidden=1, adcs=4, cell_bits=12, cell_fraction=8)
     top = signed_range(12)[1 if sign > 0 else 0]
-    operands = np.array([[255, 255, 255, 127 if sign > 0 else -128, top]])
+    operands = np.array([[255, 255, 255, 127 if sign > 0 else -128, top, 0]])
     assert check_lane(layer, operands).tolist() == [top]

@@ -59,11 +59,11 @@ INVENTORY = {
         kept   entry_0 6, entry_1 6, entry_2 6, entry_3 6, entry_4 6, entry_5 6, entry_6 6, entry_7 6
         wires  80"""),
     "lane": (ElementWiseLane(FIXED), """
-        in     f 6, i 6, o 6, g 6s, c 10s
+        in     f 6, i 6, o 6, g 6s, c 10s, first 1
         out    cell 10s, saturated 1, hidden 3, value 6s
         reset  cell 10s, saturated 1
-        kept   kept 16s, added 12s, o1 6, o2 6, o3 6, tanh 6s
-        wires  38"""),
+        kept   kept 16s, added 12s, o1 6, o2 6, o3 6, tanh 6s, product 12s
+        wires  26"""),
     "bank": (ResultBank(words=3, word_bits=5), """
         in     write 1, index 2, word 5
         out    whole 15
@@ -73,7 +73,7 @@ INVENTORY = {
         in     codes 2x4s, take 1, step 2
         out    label 3
         reset  label 3, taken_1 1, taken_2 1
-        kept   step_1 2, step_2 2, code_0 4s, code_1 4s, largest 4s, winner 1, unnamed 4s, unnamed 3
+        kept   step_1 2, step_2 2, code_0 4, code_1 4, half_0 4, half_adc_0 1, unnamed 4, unnamed 3
         wires  17"""),
     "lstm layer": (LstmLayerCore(LSTM, trace=True), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4, array__done 1,
@@ -82,20 +82,20 @@ INVENTORY = {
                array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2,
                trace__gates_valid 1, trace__gates 8x6, trace__cell_valid 1, trace__cell 2x10s, trace__hidden_valid 1,
                trace__hidden 2x3
-        reset  full 1, trace__gates_valid 1, taken_2 1, trace__cell_valid 1, trace__hidden_valid 1, y__valid 1, unnamed 2,
-               adc_saturations 4, cell_saturations 2
-        kept   held 11, step_1 1, step_2 1, write__addr 1, index 1, first 1, flags 2
+        reset  full 1, trace__gates_valid 1, taken_2 1, trace__cell_valid 1, taken_4 1, trace__hidden_valid 1, y__valid 1,
+               unnamed 2, adc_saturations 4, cell_saturations 2
+        kept   held 11, step_1 1, step_2 1, write__addr 1, step_4 1, index 1, first 1, flags 2
         memory cells 2x20
-        wires  577"""),
+        wires  579"""),
     "lstm layer of values": (LstmLayerCore(FIXED), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4
         out    x__ready 1, y__payload (values 4x6s, first 1, last 1), y__valid 1, array__row_codes 7x3, array__select 1,
                array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2
-        reset  full 1, taken_1 1, taken_2 1, write__en 1, write 1, y__valid 1, unnamed 2, adc_saturations 4,
+        reset  full 1, taken_1 1, taken_2 1, write__en 1, taken_4 1, write 1, y__valid 1, unnamed 2, adc_saturations 4,
                cell_saturations 2
-        kept   held 11, step_1 1, step_2 1, write__addr 1, index 1, first 1, flags 2
+        kept   held 11, step_1 1, step_2 1, write__addr 1, step_4 1, index 1, first 1, flags 2
         memory cells 2x20
-        wires  560"""),
+        wires  562"""),
     "dense layer with a table": (DenseLayerCore(TABLE), """
         in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1,
                table__en 1, table__gate 1, table__entry 4, table__data 5
@@ -183,12 +183,12 @@ BITS = {
     "top": (0, 0, 0),
     "top.accelerator": (0, 0, 0),
     "top.accelerator.registers": (427, 0, 0),
-    "top.accelerator.layer_0": (0, 14, 18),
+    "top.accelerator.layer_0": (0, 15, 19),
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),
     "top.accelerator.layer_0.hidden": (0, 12, 6),
-    "top.accelerator.layer_0.lane_0": (0, 11, 52),
-    "top.accelerator.layer_0.lane_1": (0, 11, 52),
+    "top.accelerator.layer_0.lane_0": (0, 11, 64),
+    "top.accelerator.layer_0.lane_1": (0, 11, 64),
     "top.accelerator.layer_1": (0, 10, 20),
     "top.accelerator.layer_1.sequencer": (0, 6, 0),
     "top.accelerator.layer_1.argmax": (0, 5, 24),

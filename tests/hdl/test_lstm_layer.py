@@ -96,10 +96,10 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
     one = bench(LAYERS[kind], conversion=(conversion, conversion))
     seen = one.run()
     cycles = one.layer.conversion_cycles or conversion
-    assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + 4}
+    assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + 5}
     core = LstmLayerCore(one.layer)
-    assert core.cycles(cycles) == one.layer.conversions * cycles + 4
-    assert core.latency == seen.first_valid - seen.first_taken - one.layer.conversions * cycles == 5
+    assert core.cycles(cycles) == one.layer.conversions * cycles + 5
+    assert core.latency == seen.first_valid - seen.first_taken - one.layer.conversions * cycles == 6
 
 
 @pytest.mark.parametrize("kind", ["one lane", "all lanes", "values", "fixed time"])

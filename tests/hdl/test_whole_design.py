@@ -221,7 +221,7 @@ LAST = DenseLayer(inputs=2, outputs=4, adcs=2, output="argmax", conversion_cycle
 
 
 @pytest.mark.parametrize("layers, latency, cycles", [
-    ((FAST,), 2, 2 + 1), ((FAST, SLOW), 2 + 5, 2 * 3 + 4), ((FAST, SLOW, LAST), 2 + 5 + 3, 2 * 3 + 4),
+    ((FAST,), 2, 2 + 1), ((FAST, SLOW), 2 + 6, 2 * 3 + 5), ((FAST, SLOW, LAST), 2 + 6 + 3, 2 * 3 + 5),
     ((replace(LAST, inputs=1),), 3, 2 * 2 + 2),
 ])  # fmt: skip
 @pytest.mark.parametrize("steps", [1, 4])

@@ -105,8 +105,8 @@ def test_side_car_gives_each_layers_parameters_and_cycles():
     ))  # fmt: skip
     lstm, dense = json.loads(generated(design)["timed.json"])["layers"]
     assert lstm["parameters"] == design.to_dict()["layer"][0]
-    assert (lstm["rows"], lstm["columns"], lstm["conversions"], lstm["tail_cycles"]) == (8, 16, 2, 4)
-    assert (lstm["conversion_cycles"], lstm["time_step_cycles"]) == (5, 2 * 5 + 4)
+    assert (lstm["rows"], lstm["columns"], lstm["conversions"], lstm["tail_cycles"]) == (8, 16, 2, 5)
+    assert (lstm["conversion_cycles"], lstm["time_step_cycles"]) == (5, 2 * 5 + 5)
     assert (dense["conversions"], dense["tail_cycles"]) == (3, 1)
     assert lstm["cycles_per_time_step"] == "conversions * conversion_cycles + tail_cycles"
     assert not {"conversion_cycles", "time_step_cycles"} & set(dense)

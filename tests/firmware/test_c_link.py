@@ -78,6 +78,12 @@ def test_vowels_load_in_few_bytes(driver):
     assert line.sent + line.received < 6_000  # 179 kB, had each write a frame of its own
 
 
+@pytest.mark.full
+def test_names_loads_in_three_seconds_of_a_line_of_1_mbaud(driver):
+    line = check_load(driver, random_network(Design.load("names"), np.random.default_rng(0), labels=True))
+    assert 10 * (line.sent + line.received) < 3_000_000  # 2.43 s
+
+
 @pytest.mark.parametrize("rate, frames", [(0, 0.3), (0.001, 0.02), (0.003, 0.02), (0.01, 0)])
 def test_a_bad_line_changes_nothing(driver, rate, frames):
     line = check_load(driver, vowels(), rate=rate, frames=frames, seed=1)

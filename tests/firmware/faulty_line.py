@@ -39,8 +39,11 @@ class FaultyLine:
 
     def send(self, data: bytes) -> None:
         self.sent += len(data)
-        if not self.cut:
-            self._queue += self._damaged(self.device(self._damaged(data)))
+        self._queue += self.exchange(data)
+
+    def exchange(self, data: bytes) -> bytes:
+        """What comes back for these bytes."""
+        return b"" if self.cut else self._damaged(self.device(self._damaged(data)))
 
     def receive(self) -> int | None:
         if not self._queue:

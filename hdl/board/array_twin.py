@@ -1,0 +1,157 @@
+"""A digital twin of an array, for boards on which there is none."""
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib.wiring import In
+
+from ...model.layers import Layer
+from ...model.layout import logical_columns
+from ...model.network import LayerData
+from ..array_port import ArraySignature
+from ..component import Component
+from .adc_bank import AdcBank
+from .column_sums import ColumnSums
+from .twin_plan import TwinPlan
+
+
+class ArrayTwin(Component):
+    """Answers the array port in place of the macro, with the integers of the noiseless array.
+
+    ``rows`` rows (P) are added in a cycle. The first conversion of a time step takes
+    ``conversion`` cycles, those of ``convert`` and ``done`` included. The columns behind it are computed ahead, and a
+    conversion that asks for the next of them ends ``slots`` cycles after the one before. A time step takes
+    ``conversion + (M - 1) * slots`` cycles and the tail of its layer. ``slots`` is the number of groups of P rows times
+    the bits of a code; :class:`~.twin_plan.TwinPlan` has both.
+
+    - Columns are computed ahead of column s as long as s + 1, s + 2, ... are asked for in order, with the same rows.
+      Any other ``select``, column 0 too, starts anew.
+    - ``cancel`` and programming a cell forget what was computed ahead. The codes of a conversion in which a cell is
+      programmed are not defined.
+    - A cell keeps its level over a reset. ``program_done`` comes some cycles after the strobe, where the number of its
+      row or column has to be divided.
+
+    Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
+    fixed conversions are too short.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `array` | in | :class:`~..array_port.ArraySignature` | all of the macro's ports but clock and reset |
+    """
+
+    def __init__(self, layer: Layer, rows: int):
+        self.layer, self.plan = layer, TwinPlan(layer, rows)
+        super().__init__({"array": In(ArraySignature(layer))})
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a time step's first ``convert`` to its ``done``."""
+        return self.plan.conversion - 1
+
+    def model(self, network_data: LayerData, drive: np.ndarray) -> np.ndarray:
+        """Codes (M, K) of each conversion for a time step's ``drive`` (rows,), 0 where a row is not driven."""
+        sums = ColumnSums(self.plan)
+        bank = AdcBank(self.plan, sums.sum_bits)
+        columns = sums.model(network_data.weights, drive)[logical_columns(self.layer)]
+        return np.stack([bank.model(column, network_data.mult, network_data.shift) for column in columns])
+
+    def elaborate(self, platform):
+        m = Module()
+        layer, array = self.layer, self.array
+        read, setup = array.read, array.setup
+        m.submodules.sums = sums = ColumnSums(self.plan)
+        m.submodules.bank = bank = AdcBank(self.plan, sums.sum_bits)
+
+        asked, ready, ahead = Signal(), Signal(), Signal()
+        following = Signal(range(max(layer.conversions, 2)))  # column, computed ahead
+        start, handed, run = Signal(), Signal(), Signal()
+        m.d.comb += [
+            start.eq(read.convert & ~(ahead & (read.select == following))),
+            # The next column's codes wait in front of those that nobody has asked for.
+            run.eq(~(ready & ~handed & bank.enters)),
+            sums.row_codes.eq(read.row_codes),
+            sums.hidden_drive.eq(read.hidden_drive if layer.hidden else 0),
+            sums.column.eq(read.select),
+            sums.start.eq(start & ~setup.cancel),
+            sums.stop.eq(setup.cancel),
+            sums.run.eq(run),
+            bank.sums.eq(sums.sums),
+            bank.take.eq(sums.valid),
+            bank.mult.eq(setup.mult),
+            bank.shift.eq(setup.shift),
+            bank.run.eq(run),
+            bank.clear.eq(start | setup.cancel),
+            read.codes.eq(bank.codes),
+        ]
+        self._answer(m, asked & ready, handed)
+        with m.If(handed):
+            m.d.sync += [asked.eq(0), ready.eq(0)]
+        with m.If(run & bank.complete):
+            m.d.sync += ready.eq(1)
+        with m.If(read.convert):
+            m.d.sync += [
+                asked.eq(1),
+                ahead.eq(read.select != layer.conversions - 1),
+                following.eq(read.select + 1),
+            ]
+        with m.If(start | setup.cancel):
+            m.d.sync += ready.eq(0)
+        with m.If(setup.cancel):
+            m.d.sync += asked.eq(0)
+        programming = self._program(m, sums)
+        with m.If(setup.cancel | setup.program_strobe | programming):
+            m.d.sync += ahead.eq(0)
+        return m
+
+    def _answer(self, m: Module, there: Value, handed: Signal) -> None:
+        """``handed``: the periphery takes the codes in this cycle, at once or at the fixed time."""
+        read, cycles = self.array.read, self.layer.conversion_cycles
+        if not cycles:
+            m.d.comb += [handed.eq(there), read.done.eq(there)]
+            return
+        elapsed = Signal(range(cycles))
+        m.d.sync += elapsed.eq(Mux(read.convert, 1, elapsed + 1))
+        m.d.comb += handed.eq(there & (elapsed == cycles - 1))
+
+    def _program(self, m: Module, sums: ColumnSums) -> Value:
+        """Write cells; the result is high from the cycle after the strobe to that of ``program_done``."""
+        setup, plan, layer = self.array.setup, self.plan, self.layer
+        row = Signal(range(max(plan.groups * plan.rows, 2)))
+        first = plan.segments[0]
+        m.d.comb += row.eq(setup.program_row)
+        if plan.padding:
+            with m.If(setup.program_row >= first.rows):
+                m.d.comb += row.eq(setup.program_row + plan.padding)
+        word = _Quotient(m, row, plan.word_rows, setup.program_strobe, "word")
+        adc = _Quotient(m, setup.program_column, layer.conversions, setup.program_strobe, "adc")
+        programming = Signal()
+        m.d.comb += [
+            sums.write.eq(programming & word.found & adc.found),
+            sums.write_adc.eq(adc.quotient),
+            sums.write_column.eq(adc.rest),
+            sums.write_word.eq(word.quotient),
+            sums.write_position.eq(word.rest),
+            sums.write_level.eq(setup.program_level),
+        ]
+        m.d.sync += setup.program_done.eq(sums.write)
+        with m.If(setup.program_strobe):
+            m.d.sync += programming.eq(1)
+        with m.If(sums.write):
+            m.d.sync += programming.eq(0)
+        return programming
+
+
+class _Quotient:
+    """A number divided by a constant: by wiring, or a subtraction a cycle from the strobe on until it is ``found``."""
+
+    def __init__(self, m: Module, number: Value, divisor: int, strobe: Value, name: str):
+        bits = divisor.bit_length() - 1
+        if divisor == 1 << bits:
+            self.quotient, self.rest, self.found = number[bits:], number[:bits], 1
+            return
+        self.quotient = Signal(len(number), name=f"{name}_quotient", reset_less=True)
+        self.rest = Signal(len(number), name=f"{name}_rest", reset_less=True)
+        self.found = self.rest < divisor
+        with m.If(strobe):
+            m.d.sync += [self.quotient.eq(0), self.rest.eq(number)]
+        with m.Elif(~self.found):
+            m.d.sync += [self.quotient.eq(self.quotient + 1), self.rest.eq(self.rest - divisor)]

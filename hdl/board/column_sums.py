@@ -1,0 +1,279 @@
+"""The cells of an array's twin, and the sums of its columns."""
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, memory
+from amaranth.lib.wiring import In, Out
+
+from ...model.formats import full_scale, to_wire
+from ...model.layout import row_drive
+from ..array_port import row_layout
+from ..component import Component
+from .twin_plan import TwinPlan
+
+
+class ColumnSums(Component):
+    """Column sums of all ADCs, one column of each after the other, bit by bit of the rows' codes.
+
+    Each ADC has a memory with a word for every column and group of P rows. In a cycle one bit of each row's code, the
+    sign first, lets its cell through or not; a tree adds what is left. A group's sums gather with a shift, its sign
+    plane negative, and groups with their drive. A one-bit code, -1 or +1, is the two-bit code of that number.
+
+    1. ``start`` drops what is under way. In the next cycle the work on ``column`` begins.
+    2. ``slots`` cycles later the next column follows, up to the last one.
+    3. ``valid`` is high in the cycle in which ``sums`` are a column's. Nothing moves while ``run`` is low.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `row_codes` | in | :func:`~..array_port.row_layout` | stable until the last column's sums are valid |
+    | `hidden_drive` | in | 1 bit | 0: hidden rows count nothing; stable likewise |
+    | `start` | in | 1 bit | begins with ``column`` |
+    | `column` | in | 0..M-1 | of each ADC |
+    | `stop` | in | 1 bit | drops what is under way |
+    | `run` | in | 1 bit | enables all registers but the cells |
+    | `sums` | out | K x signed | a column's sums |
+    | `valid` | out | 1 bit | they are valid in this cycle |
+    | `write` | in | 1 bit | sets a cell |
+    | `write_adc` | in | 0..K-1 | its ADC |
+    | `write_column` | in | 0..M-1 | its column of that ADC |
+    | `write_word`, `write_position` | in | see :meth:`.twin_plan.TwinPlan.place` | its row |
+    | `write_level` | in | W bits | its level |
+    """
+
+    def __init__(self, plan: TwinPlan):
+        self.plan = plan
+        layer = plan.layer
+        column = range(max(layer.conversions, 2))
+        super().__init__(
+            {
+                "row_codes": In(row_layout(layer)),
+                "hidden_drive": In(1),
+                "start": In(1),
+                "column": In(column),
+                "stop": In(1),
+                "run": In(1),
+                "sums": Out(data.ArrayLayout(signed(self.sum_bits), layer.adcs)),
+                "valid": Out(1),
+                "write": In(1),
+                "write_adc": In(range(max(layer.adcs, 2))),
+                "write_column": In(column),
+                "write_word": In(range(max(plan.groups * plan.gather, 2))),
+                "write_position": In(range(max(plan.word_rows, 2))),
+                "write_level": In(layer.weight_bits),
+            }
+        )
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a sum of any patterns on the wires, those that are no symmetric codes included."""
+        return _bits(sum(s.rows * self._largest(s) * s.drive for s in self.plan.segments))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``start`` to the first column's ``valid``."""
+        return self.plan.lead + self.plan.slots + self.plan.tree_stages + self.plan.scaled + 3
+
+    def model(self, weights: np.ndarray, drive: np.ndarray) -> np.ndarray:
+        """Sums (columns,) of ``weights`` (rows, columns) for the codes ``drive`` (rows,), 0 where not driven."""
+        return (drive * row_drive(self.plan.layer)) @ weights
+
+    def _largest(self, segment) -> int:
+        """What one cell can add: the lowest code times the lowest level."""
+        return 2 ** (segment.planes + max(self.plan.layer.weight_bits, 2) - 2)
+
+    def elaborate(self, platform):
+        m = Module()
+        plan, steps = self.plan, self.plan.layer.conversions
+        clear = Signal()
+        m.d.comb += clear.eq(self.start | self.stop)
+
+        active, step = Signal(), Signal(range(max(steps, 2)))
+        reading = _Counters(m, plan, active & self.run, clear, "read")
+        with m.If(reading.column_ends):
+            m.d.sync += [active.eq(step != steps - 1), step.eq(step + 1)]
+        with m.If(clear):
+            m.d.sync += [active.eq(self.start & ~self.stop), step.eq(self.column)]
+        counters = reading
+        if plan.lead:
+            late = self._delayed(m, active, plan.lead, clear)
+            counters = _Counters(m, plan, late & self.run, clear, "row")
+
+        bits = self._row_bits(m, counters)
+        words = self._words(m, reading, step)
+        partial = []
+        for adc, word in enumerate(words):
+            products = []
+            for lane, bit in enumerate(bits):
+                product = Signal(signed(len(word[lane])), name=f"product_{adc}_{lane}", reset_less=True)
+                with m.If(self.run):
+                    m.d.sync += product.eq(Mux(bit, word[lane], 0))
+                products.append(product)
+            partial.append(self._tree(m, products, f"{adc}"))
+        self._accumulate(m, counters, partial, clear)
+        return m
+
+    def _delayed(self, m: Module, flag, cycles: int, clear) -> Value:
+        """A flag ``cycles`` later, low once what is under way is dropped."""
+        for _ in range(cycles):
+            later = Signal()
+            with m.If(self.run):
+                m.d.sync += later.eq(flag)
+            with m.If(clear):
+                m.d.sync += later.eq(0)
+            flag = later
+        return flag
+
+    def _row_bits(self, m: Module, counters: "_Counters") -> list[Signal]:
+        """The bit of each of the P rows that counts in a cycle, in the cycle after."""
+        layer, plan = self.plan.layer, self.plan
+        planes: list[list[Value]] = [[] for _ in range(plan.rows)]
+        hidden: list[list[int]] = [[] for _ in range(plan.rows)]  # groups in which a lane has a hidden row
+        first_group = 0
+        for segment in plan.segments:
+            for group in range(segment.groups):
+                for lane in range(plan.rows):
+                    row = group * plan.rows + lane
+                    code = self._code(segment.first + row) if row < segment.rows else Const(0, segment.planes)
+                    planes[lane] += reversed([code[k] for k in range(segment.planes)])
+                    if row < segment.rows and 0 <= segment.first + row - layer.inputs < layer.hidden:
+                        hidden[lane].append(first_group + group)
+            first_group += segment.groups
+        bits, dark = [], {}
+        for lane in range(plan.rows):
+            bit = Signal(name=f"row_bit_{lane}", reset_less=True)
+            shown = Cat(planes[lane]).bit_select(counters.slot, 1)
+            if hidden[lane]:
+                span = hidden[lane][0], hidden[lane][-1]
+                if span not in dark:
+                    dark[span] = Signal(name=f"dark_{len(dark)}")
+                    within = (counters.group >= span[0]) & (counters.group <= span[1])
+                    m.d.comb += dark[span].eq(within & ~self.hidden_drive)
+                shown = shown & ~dark[span]
+            with m.If(self.run):
+                m.d.sync += bit.eq(shown)
+            bits.append(bit)
+        return bits
+
+    def _code(self, row: int) -> Value:
+        """A row's code as it counts: in two's complement, two bits for one."""
+        layer = self.plan.layer
+        if row >= layer.inputs + layer.hidden:
+            code = Const(int(to_wire(full_scale(layer.dac_bits), layer.dac_bits)), layer.dac_bits)
+        elif layer.own_input_bits and row >= layer.inputs:
+            code = self.row_codes.hidden[row - layer.inputs]
+        else:
+            code = self.row_codes.inputs[row] if layer.own_input_bits else self.row_codes[row]
+        return _two_bits(code)
+
+    def _words(self, m: Module, reading: "_Counters", step) -> list[list[Value]]:
+        """Each ADC's cells of the group whose bits are worked on, as numbers."""
+        plan, layer = self.plan, self.plan.layer
+        gather = plan.gather.bit_length() - 1
+        address = Cat(step[: plan.step_bits], reading.plane[:gather], reading.group)
+        gathered = Signal()
+        with m.If(self.run):
+            m.d.sync += gathered.eq(reading.plane == plan.gather - 1)
+        words = []
+        for adc in range(layer.adcs):
+            cells = memory.Memory(
+                shape=data.ArrayLayout(layer.weight_bits, plan.word_rows), depth=max(plan.depth, 2), init=[]
+            )
+            m.submodules[f"cells_{adc}"] = cells
+            read, write = cells.read_port(), cells.write_port(granularity=1)
+            chosen = self.write & (self.write_adc == adc)
+            m.d.comb += [
+                read.addr.eq(address),
+                read.en.eq(self.run),
+                write.addr.eq(Cat(self.write_column[: plan.step_bits], self.write_word)),
+                write.en.eq(Mux(chosen, 1 << self.write_position, 0)),
+            ]
+            m.d.comb += [write.data[k].eq(self.write_level) for k in range(plan.word_rows)]
+            parts = [read.data.as_value()]
+            for part in range(plan.gather - 1):
+                part = Signal(plan.word_rows * layer.weight_bits, name=f"gathered_{adc}_{part}", reset_less=True)
+                with m.If(self.run):
+                    m.d.sync += part.eq(parts[0])
+                parts.insert(0, part)
+            word = Cat(parts)
+            if plan.lead:
+                held = Signal.like(word, name=f"held_{adc}", reset_less=True)
+                with m.If(self.run & gathered):
+                    m.d.sync += held.eq(word)
+                word = held
+            levels = [word.word_select(lane, layer.weight_bits) for lane in range(plan.rows)]
+            words.append([_two_bits(level).as_signed() for level in levels])
+        return words
+
+    def _tree(self, m: Module, terms: list[Signal], name: str) -> Value:
+        """The terms' sum, with a register behind every two adders."""
+        for stage in range(self.plan.tree_stages):
+            total = [sum(terms[k : k + 4][1:], terms[k]) for k in range(0, len(terms), 4)]
+            terms = [
+                Signal.like(value, name=f"tree_{name}_{stage}_{k}", reset_less=True) for k, value in enumerate(total)
+            ]
+            with m.If(self.run):
+                m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
+        return terms[0]
+
+    def _accumulate(self, m: Module, counters: "_Counters", partial: list[Value], clear) -> None:
+        """Sums of groups from those of bits, and of columns from those of groups.
+
+        The sign plane is taken as its complement, which is 1 less than its negative; a column's sum begins with what
+        that makes of all its groups.
+        """
+        plan, delay = self.plan, self.plan.tree_stages + 2
+        missing = sum(s.groups * s.drive << (s.planes - 1) for s in plan.segments)
+        sign = self._delayed(m, counters.sign, delay, clear)
+        group_ends = self._delayed(m, counters.group_ends, delay + 1 + plan.scaled, clear)
+        column_ends = self._delayed(m, counters.column_ends, delay + 1 + plan.scaled, clear)
+        second = self._delayed(m, counters.second, delay + 1, clear)
+        group_bits = _bits(plan.rows * max(self._largest(s) for s in plan.segments) + 2**8)
+        m.d.comb += self.valid.eq(column_ends & self.run)
+        for adc, value in enumerate(partial):
+            group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
+            with m.If(self.run):
+                m.d.sync += group.eq(Mux(sign, ~value, (group << 1) + value))
+            scaled = group
+            if plan.scaled:
+                factors = [segment.drive for segment in plan.segments]
+                product = Mux(second, group * factors[-1], group * factors[0])
+                scaled = Signal.like(product, name=f"scaled_{adc}", reset_less=True)
+                with m.If(self.run):
+                    m.d.sync += scaled.eq(product)
+            total = Signal(signed(self.sum_bits), name=f"total_{adc}", init=missing)
+            m.d.comb += self.sums[adc].eq(total + scaled)
+            with m.If(self.run & group_ends):
+                m.d.sync += total.eq(self.sums[adc])
+            with m.If(clear | self.valid):
+                m.d.sync += total.eq(missing)
+
+
+class _Counters:
+    """Where the work on a column is: plane and group of rows, and the cycle itself; they move while ``moves``."""
+
+    def __init__(self, m: Module, plan: TwinPlan, moves: Value, clear: Value, name: str):
+        first = plan.segments[0]
+        self.slot = Signal(range(max(plan.slots, 2)), name=f"{name}_slot")
+        self.plane = Signal(range(max(s.planes for s in plan.segments)), name=f"{name}_plane")
+        self.group = Signal(range(max(plan.groups, 2)), name=f"{name}_group")
+        self.second = self.group >= first.groups  # segment
+        last_plane = Mux(self.second, plan.segments[-1].planes - 1, first.planes - 1)
+        self.sign = moves & (self.plane == 0)
+        self.group_ends = moves & (self.plane == last_plane)
+        self.column_ends = self.group_ends & (self.group == plan.groups - 1)
+        with m.If(moves):
+            m.d.sync += [self.slot.eq(self.slot + 1), self.plane.eq(self.plane + 1)]
+        with m.If(self.group_ends):
+            m.d.sync += [self.plane.eq(0), self.group.eq(self.group + 1)]
+        with m.If(clear | self.column_ends):
+            m.d.sync += [self.slot.eq(0), self.plane.eq(0), self.group.eq(0)]
+
+
+def _bits(magnitude: int) -> int:
+    """Bits of two's complement numbers from -``magnitude`` to ``magnitude``."""
+    return magnitude.bit_length() + 1
+
+
+def _two_bits(code: Value) -> Value:
+    """A code of at least two bits: one that is a sign, 0 for +1 and 1 for -1, becomes that number."""
+    return Cat(Const(1, 1), code) if len(code) == 1 else code

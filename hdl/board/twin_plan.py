@@ -1,0 +1,158 @@
+"""How an array's twin cuts its work into clock cycles: rows into groups, codes into planes of bits, sums into codes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ...model.formats import DesignError, check_integer
+from ...model.layers import Layer
+from ...model.layout import row_drive
+from ...model.network import MULT_BITS
+
+BLOCK_WORDS = 512  #: of a block RAM at its widest
+BLOCK_BITS = 36  #: of such a word
+DIGITS = (1, 2, 4, 8)  #: bits of a gain that are multiplied in a cycle
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows with one kind of DAC."""
+
+    first: int  #: row
+    rows: int
+    bits: int  #: of a code on the wires
+    drive: int  #: what a code of 1 counts in the column sums
+    groups: int  #: of rows that are added in one cycle
+
+    @property
+    def planes(self) -> int:
+        """Bits of a code in two's complement: a one-bit code, -1 or +1, takes two."""
+        return max(self.bits, 2)
+
+
+@dataclass(frozen=True)
+class TwinPlan:
+    """A twin of ``layer`` that adds ``rows`` rows (P) in a cycle.
+
+    A column's sum takes ``slots`` cycles: one for each group of P rows and each bit of their codes. Raises
+    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and where a fixed time of
+    conversion is too short.
+    """
+
+    layer: Layer
+    rows: int
+
+    def __post_init__(self) -> None:
+        check_integer("rows a cycle", self.rows, 1, self.layer.rows)
+        fixed = self.layer.conversion_cycles
+        if fixed and fixed < self.conversion:
+            raise DesignError(
+                f"conversion cycles of {self.layer.macro_name} must be at least {self.conversion} for a twin that "
+                f"adds {self.rows} rows a cycle, not {fixed}"
+            )
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """Of inputs and of other rows; one where their DACs are alike."""
+        layer, drive = self.layer, row_drive(self.layer).tolist()
+        others = layer.rows - layer.inputs
+        kinds = [(0, layer.inputs, layer.input_bits, drive[0]), (layer.inputs, others, layer.dac_bits, drive[-1])]
+        if not others or kinds[0][2:] == kinds[1][2:]:
+            kinds = [(0, layer.rows, *kinds[0][2:])]
+        return tuple(Segment(*kind, groups=-(-kind[1] // self.rows)) for kind in kinds)
+
+    @cached_property
+    def groups(self) -> int:
+        return sum(segment.groups for segment in self.segments)
+
+    @cached_property
+    def slots(self) -> int:
+        """Cycles from one column to the next."""
+        return sum(segment.groups * segment.planes for segment in self.segments)
+
+    @cached_property
+    def gather(self) -> int:
+        """Words of the memory that make a group of rows: more than one where fewer block RAMs hold the cells so.
+
+        A power of two. The words of a group are read while the bits of the group before are worked on.
+        """
+        words, planes = 1, min(segment.planes for segment in self.segments)
+        while (
+            2 * words <= planes
+            and self.rows % (2 * words) == 0
+            and self.rows // words * self.layer.weight_bits > BLOCK_BITS
+            and self.groups * 2 * words << self.step_bits <= BLOCK_WORDS
+        ):
+            words *= 2
+        return words
+
+    @property
+    def word_rows(self) -> int:
+        """Rows in a word of the memory."""
+        return self.rows // self.gather
+
+    @property
+    def step_bits(self) -> int:
+        """Address bits of the columns that share an ADC."""
+        return (self.layer.conversions - 1).bit_length()
+
+    @property
+    def depth(self) -> int:
+        """Words of each ADC's memory."""
+        return self.groups * self.gather << self.step_bits
+
+    @cached_property
+    def units(self) -> int:
+        """Gain units: as few as keep up with the sums, a divisor of the ADCs."""
+        adcs = self.layer.adcs
+        return next(units for units in range(1, adcs + 1) if adcs % units == 0 and adcs // units <= self.slots)
+
+    @property
+    def block(self) -> int:
+        """ADCs that share a gain unit."""
+        return self.layer.adcs // self.units
+
+    @cached_property
+    def digit_bits(self) -> int:
+        """Bits of a gain that a unit multiplies in a cycle: as few as keep up with the sums."""
+        return next(bits for bits in DIGITS if self.block * MULT_BITS // bits <= self.slots)
+
+    @property
+    def digits(self) -> int:
+        """Cycles in which a unit makes one code."""
+        return MULT_BITS // self.digit_bits
+
+    @property
+    def scaled(self) -> bool:
+        """Are the rows' codes worth more than 1, so that a group's sum is multiplied?"""
+        return any(segment.drive > 1 for segment in self.segments)
+
+    @property
+    def lead(self) -> int:
+        """Cycles from the first read of a group to the first bit of its codes."""
+        return self.gather if self.gather > 1 else 0
+
+    @property
+    def tree_stages(self) -> int:
+        """Registers in the adder tree: one behind every two adders."""
+        return ((self.rows - 1).bit_length() + 1) // 2
+
+    @property
+    def conversion(self) -> int:
+        """Cycles of a time step's first conversion, those of ``convert`` and of ``done`` included."""
+        pipeline = 7 + self.lead + self.tree_stages + self.scaled
+        return pipeline + self.slots + self.block * self.digits
+
+    def step_cycles(self, tail: int) -> int:
+        """Cycles from a time step's first ``convert`` to the next one's, when nothing waits."""
+        return self.conversion + (self.layer.conversions - 1) * self.slots + tail
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Word of a column, and position in it, of a row's cell."""
+        segment = next(s for s in self.segments if row < s.first + s.rows)
+        return divmod(row + self.padding * (segment is not self.segments[0]), self.word_rows)
+
+    @property
+    def padding(self) -> int:
+        """Places without a cell behind the first segment's rows: every segment begins with a group."""
+        first = self.segments[0]
+        return first.groups * self.rows - first.rows

@@ -1,0 +1,36 @@
+"""How a twin cuts its work: numbers by hand."""
+
+import pytest
+
+from ohmgate.hdl.board.twin_plan import TwinPlan
+from ohmgate.model.layers import DenseLayer, LstmLayer
+
+VOWELS = LstmLayer(inputs=12, hidden=32, adcs=4)
+WIDE = LstmLayer(inputs=12, hidden=32, adcs=16)
+NAMES = LstmLayer(inputs=100, hidden=256, adcs=64)
+OWN = LstmLayer(inputs=5, hidden=2, adcs=4, dac_bits=1, input_dac_bits=3, input_drive=3, bias_rows=1)
+PLANS = {  # groups, slots, gather, depth, units, digits, tree stages, conversion
+    "vowels, an iCE40": (VOWELS, 4, (12, 48, 1, 12 * 32, 1, 8, 1, 7 + 1 + 48 + 4 * 8)),
+    "vowels, an ECP5": (WIDE, 23, (2, 8, 1, 2 * 8, 2, 1, 3, 7 + 3 + 8 + 8)),
+    "names, gathered": (NAMES, 60, (6, 24, 4, 6 * 4 * 16, 4, 1, 3, 7 + 4 + 3 + 24 + 16)),
+    "own input bits": (OWN, 3, (3, 2 * 3 + 2, 1, 3 * 2, 1, 2, 1, 7 + 1 + 1 + 8 + 4 * 2)),
+    "one code": (DenseLayer(inputs=1, outputs=1, adcs=1, bias_rows=0), 1, (1, 4, 1, 1, 1, 4, 0, 7 + 4 + 4)),
+}
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_plans(kind):
+    layer, rows, numbers = PLANS[kind]
+    plan = TwinPlan(layer, rows)
+    found = (plan.groups, plan.slots, plan.gather, plan.depth, plan.units, plan.digits, plan.tree_stages)
+    assert (*found, plan.conversion) == numbers
+    assert plan.units * plan.block == layer.adcs
+    assert plan.step_cycles(5) == plan.conversion + (layer.conversions - 1) * plan.slots + 5
+
+
+def test_every_row_has_a_place_of_its_own_and_the_hidden_rows_begin_with_a_group():
+    plan = TwinPlan(OWN, 3)
+    places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
+    assert [plan.place(row) for row in range(OWN.rows)] == places
+    names = TwinPlan(NAMES, 60)
+    assert [names.place(row) for row in (0, 14, 15, 100, 356)] == [(0, 0), (0, 14), (1, 0), (6, 10), (23, 11)]

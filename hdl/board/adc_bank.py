@@ -1,5 +1,7 @@
 """The converters of an array's twin: column sums to codes."""
 
+from itertools import pairwise
+
 import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
@@ -94,7 +96,7 @@ class AdcBank(Component):
         with m.If(run & self.take):
             m.d.sync += [value.eq(self.sums[adc]) for adc, value in zip(adcs, waiting)]
         with m.Elif(run & leaves):
-            m.d.sync += [value.eq(following) for value, following in zip(waiting, waiting[1:])]
+            m.d.sync += [value.eq(following) for value, following in pairwise(waiting)]
 
         gates = [adc // (layer.adcs // layer.gates) for adc in adcs]
         gate = Array(gates)[position] if gates[0] != gates[-1] else gates[0]

@@ -17,18 +17,17 @@ from .twin_plan import TwinPlan
 class ArrayTwin(Component):
     """Answers the array port in place of the macro, with the integers of the noiseless array.
 
-    ``rows`` rows (P) are added in a cycle. The first conversion of a time step takes
-    ``conversion`` cycles, those of ``convert`` and ``done`` included. The columns behind it are computed ahead, and a
-    conversion that asks for the next of them ends ``slots`` cycles after the one before. A time step takes
-    ``conversion + (M - 1) * slots`` cycles and the tail of its layer. ``slots`` is the number of groups of P rows times
-    the bits of a code; :class:`~.twin_plan.TwinPlan` has both.
+    ``rows`` rows (P) are added in a cycle. A column takes ``slots`` cycles: the groups of P rows times the bits of a
+    code. The first conversion of a time step takes ``conversion`` cycles, those of ``convert`` and ``done`` included.
+    The columns behind it are computed ahead, each ``slots`` cycles after the one before. So a time step takes
+    ``conversion + (M - 1) * slots`` cycles and the tail of its layer; :class:`~.twin_plan.TwinPlan` has the numbers.
 
     - Columns are computed ahead of column s as long as s + 1, s + 2, ... are asked for in order, with the same rows.
       Any other ``select``, column 0 too, starts anew.
     - ``cancel`` and programming a cell forget what was computed ahead. The codes of a conversion in which a cell is
       programmed are not defined.
-    - A cell keeps its level over a reset. ``program_done`` comes some cycles after the strobe, where the number of its
-      row or column has to be divided.
+    - A cell keeps its level over a reset. ``program_done`` comes some cycles after the strobe, where the number of
+      its row or column has to be divided.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
     fixed conversions are too short.
@@ -141,7 +140,7 @@ class ArrayTwin(Component):
 
 
 class _Quotient:
-    """A number divided by a constant: by wiring, or a subtraction a cycle from the strobe on until it is ``found``."""
+    """A number divided by a constant: by wiring, or by a subtraction a cycle after the strobe until ``found``."""
 
     def __init__(self, m: Module, number: Value, divisor: int, strobe: Value, name: str):
         bits = divisor.bit_length() - 1

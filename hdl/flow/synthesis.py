@@ -14,6 +14,7 @@ from ...model.programs import not_whole, work_folder, written
 from ..accelerator import Accelerator
 from ..chip import Chip
 from ..macro_views import black_box, unique_layers
+from . import mapping
 from .emit import emit
 from .place import nextpnr, place_and_route
 from .synthesis_report import CriticalPath, SynthesisReport
@@ -130,15 +131,10 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
         "tee -q -o rtl_check.txt check",  # before any optimisation that could hide an undriven net
     ]
     if target == "ecp5":
-        # With abc9, the default, Yosys 0.70 stops on an assertion where a carry chain feeds logic, so LUTs are
-        # mapped by abc. The other steps are synth_ecp5's own. Memories go to LUT RAM: for tables with many read
-        # ports the search for block RAM takes all the machine's memory.
         commands += [
-            f"synth_ecp5 -top {top} -nobram -run begin:map_luts",
+            *mapping.gates("ecp5", top, block_ram=False),
             "tee -q -o gates.json stat -json",
-            "abc -dress -lut 4:7",
-            "clean",
-            f"synth_ecp5 -top {top} -run map_cells:",
+            *mapping.luts("ecp5", top),
             "write_json netlist.json",
         ]
     else:

@@ -1,0 +1,132 @@
+"""The boards that ohmgate builds for. A new one is an entry of :data:`BOARDS`."""
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from ..model.formats import DesignError
+
+
+@dataclass(frozen=True)
+class Board:
+    """What is on a board, what its tools are told, and what fits on it."""
+
+    key: str  #: its name in commands, at most 16 letters
+    title: str
+    family: str  #: of :data:`~ohmgate.hdl.flow.mapping.FAMILIES`
+    platform: str  #: module and class of amaranth-boards
+    part: tuple[str, ...]  #: nextpnr's arguments
+    pll: str  #: primitive that makes its clock
+    oscillator_hz: int
+    usb: tuple[int, int]  #: vendor and product of its serial port
+    loader: str  #: openFPGALoader's name for it
+    luts: int
+    memories: int  #: blocks of memory
+    multipliers: int  #: of 16 or 18 bits
+    clock_hz: int  #: that the preset vowels reaches on it
+    adcs: int  #: of a layer, at most
+    rows: int  #: that a layer's twin adds in a cycle, at most
+    baud: int = 1_000_000
+
+    def make_platform(self) -> Any:
+        """A platform object of amaranth-boards. It serves for one build."""
+        module, name = self.platform.split(":")
+        return getattr(import_module(f"amaranth_boards.{module}"), name)()
+
+
+_FT2232 = (0x0403, 0x6010)  # its second channel is the serial port
+_ULX3S_25F = Board(
+    key="ulx3s-25f",
+    title="Radiona ULX3S, ECP5 25F",
+    family="ecp5",
+    platform="ulx3s:ULX3S_25F_Platform",
+    part=("--25k", "--package", "CABGA381", "--speed", "6"),
+    pll="EHXPLLL",
+    oscillator_hz=25_000_000,
+    usb=(0x0403, 0x6015),  # FT231X
+    loader="ulx3s",
+    luts=24_288,
+    memories=56,
+    multipliers=28,
+    clock_hz=75_000_000,
+    adcs=16,
+    rows=23,
+)
+_ULX3S_85F = replace(
+    _ULX3S_25F,
+    key="ulx3s-85f",
+    title="Radiona ULX3S, ECP5 85F",
+    platform="ulx3s:ULX3S_85F_Platform",
+    part=("--85k", *_ULX3S_25F.part[1:]),
+    luts=83_640,
+    memories=208,
+    multipliers=156,
+    clock_hz=50_000_000,
+    adcs=64,
+)
+
+BOARDS = {
+    board.key: board
+    for board in (
+        _ULX3S_25F,
+        _ULX3S_85F,
+        Board(
+            key="icebreaker",
+            title="1BitSquared iCEBreaker, iCE40 UP5K",
+            family="ice40",
+            platform="icebreaker:ICEBreakerPlatform",
+            part=("--up5k", "--package", "sg48"),
+            pll="SB_PLL40_PAD",  # its oscillator is on the PLL's own pin
+            oscillator_hz=12_000_000,
+            usb=_FT2232,
+            loader="ice40_generic",
+            luts=5280,
+            memories=30,
+            multipliers=8,
+            clock_hz=24_000_000,
+            adcs=4,
+            rows=4,
+        ),
+        Board(
+            key="hx8k-b-evn",
+            title="Lattice iCE40-HX8K breakout board",
+            family="ice40",
+            platform="ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+            part=("--hx8k", "--package", "ct256"),
+            pll="SB_PLL40_CORE",
+            oscillator_hz=12_000_000,
+            usb=_FT2232,
+            loader="ice40_generic",
+            luts=7680,
+            memories=32,
+            multipliers=0,
+            clock_hz=48_000_000,
+            adcs=4,
+            rows=4,
+        ),
+        Board(
+            key="tangnano9k",
+            title="Sipeed Tang Nano 9K, GW1NR-9",
+            family="gowin",
+            platform="tang_nano_9k:TangNano9kPlatform",
+            part=("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"),
+            pll="rPLL",
+            oscillator_hz=27_000_000,
+            usb=_FT2232,  # its BL702 passes for one
+            loader="tangnano9k",
+            luts=8640,
+            memories=26,
+            multipliers=20,
+            clock_hz=45_000_000,
+            adcs=4,
+            rows=4,
+        ),
+    )
+}
+
+
+def find_board(key: str) -> Board:
+    """The board of that name. Raises :class:`DesignError` that lists them where there is none."""
+    if key not in BOARDS:
+        raise DesignError(f"board must be one of {', '.join(BOARDS)}, not {key!r}")
+    return BOARDS[key]

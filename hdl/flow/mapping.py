@@ -1,0 +1,55 @@
+"""Mapping to the primitives of an FPGA: the steps of Yosys's ``synth_*``, with ``abc`` in place of ``abc9``.
+
+With abc9, their default, Yosys 0.70 stops on an assertion where a carry chain feeds logic.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of FPGAs as Yosys knows it."""
+
+    command: str  #: ``synth_*``
+    multipliers: tuple[str, str]  #: its options for logic in place of multipliers, and for multipliers
+    lut_costs: str  #: sizes of LUTs for ``abc``
+    after_luts: tuple[str, ...] = ()  #: steps of the family between LUTs and cells
+
+
+FAMILIES = {
+    "ecp5": Family("synth_ecp5", ("-nodsp", ""), "4:7"),
+    # carry chains are wrapped with the LUT beside them until here
+    "ice40": Family(
+        "synth_ice40",
+        ("", "-dsp"),
+        "4",
+        ("ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean", "opt_lut -tech ice40"),
+    ),
+    "gowin": Family("synth_gowin -family gw1n", ("-nodsp", ""), "4:8"),
+}
+#: A memory with more read ports goes to LUT RAM or flip-flops: the search for block RAM takes a machine's memory.
+BLOCK_RAM_READ_PORTS = 8
+
+
+def gates(family: str, top: str, block_ram: bool = True, multipliers: bool = True) -> list[str]:
+    """Yosys commands from RTL to gates, carry chains and flip-flops, with block RAM and multipliers where allowed."""
+    known = FAMILIES[family]
+    command = f"{known.command} -top {top} {known.multipliers[multipliers]}".rstrip()
+    if not block_ram:
+        return [f"{command} -nobram -run begin:map_luts"]
+    return [
+        f"{command} -run begin:map_ram",
+        f'setattr -set ram_style "distributed" t:$mem_v2 r:RD_PORTS>{BLOCK_RAM_READ_PORTS} %i',
+        f"{command} -run map_ram:map_luts",
+    ]
+
+
+def luts(family: str, top: str) -> list[str]:
+    """Yosys commands from gates to the family's primitives."""
+    known = FAMILIES[family]
+    return [
+        f"abc -dress -lut {known.lut_costs}",
+        "clean",
+        *known.after_luts,
+        f"{known.command} -top {top} -run map_cells:",
+    ]

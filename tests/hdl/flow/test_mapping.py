@@ -1,0 +1,69 @@
+"""Mapping to FPGAs: the families' steps, and which memories become block RAM."""
+
+import json
+
+import pytest
+
+from ohmgate.hdl.flow.mapping import FAMILIES, gates, luts
+from ohmgate.hdl.flow.yosys import run_yosys
+
+BLOCK = {"ecp5": "DP16KD", "ice40": "SB_RAM40_4K", "gowin": "SPX9"}
+LUT = {"ecp5": "LUT4", "ice40": "SB_LUT4", "gowin": "LUT4"}
+
+
+def memory(ports: int) -> str:
+    """A memory of 512 bytes with so many read ports, and an adder whose carries feed logic."""
+    reads = "".join(f"reg [7:0] q{k}; always @(posedge clk) q{k} <= cells[a ^ {k}];\n" for k in range(ports))
+    total = " ^ ".join(f"q{k}" for k in range(ports))
+    return f"""
+module top(input clk, input we, input [8:0] a, input [7:0] d, output reg [7:0] y);
+reg [7:0] cells [0:511];
+always @(posedge clk) if (we) cells[a] <= d;
+{reads}
+always @(posedge clk) y <= ({total}) + (a[7:0] > y ? d : 8'd3);
+endmodule
+"""
+
+
+def cells(folder, family: str, text: str, **allowed: bool) -> dict[str, int]:
+    (folder / "top.v").write_text(text)
+    commands = [
+        "read_verilog top.v",
+        *gates(family, "top", **allowed),
+        *luts(family, "top"),
+        "tee -o cells.json stat -json",
+    ]
+    run_yosys(commands, folder)
+    text = (folder / "cells.json").read_text()
+    return json.loads(text[text.index("{") : text.rindex("}") + 1])["design"]["num_cells_by_type"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_large_memory_becomes_block_ram_and_logic_becomes_luts(tmp_path, family):
+    found = cells(tmp_path, family, memory(1))
+    assert found[BLOCK[family]] == 1
+    assert found[LUT[family]] >= 8
+    assert not [name for name in found if name.startswith("$") and name != "$scopeinfo"]
+
+
+def test_a_memory_with_many_read_ports_does_not(tmp_path):
+    assert cells(tmp_path, "ecp5", memory(8))["DP16KD"] == 7  # one port shares the block of the write port
+    many = cells(tmp_path, "ecp5", memory(9))
+    assert "DP16KD" not in many
+    assert many["TRELLIS_DPR16X4"] == 9 * 2 * 512 // 16
+
+
+def test_block_ram_can_be_left_alone(tmp_path):
+    found = cells(tmp_path, "ecp5", memory(1), block_ram=False)
+    assert "DP16KD" not in found
+    assert found["TRELLIS_DPR16X4"] == 2 * 512 // 16
+
+
+MULTIPLIER = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16", "gowin": "MULT18X18"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_multipliers_are_used_where_there_are_some(tmp_path, family):
+    text = "module top(input [11:0] a, input [11:0] b, output [23:0] y); assign y = a * b; endmodule"
+    counts = [cells(tmp_path, family, text, multipliers=there).get(MULTIPLIER[family], 0) for there in (True, False)]
+    assert counts == [1, 0]

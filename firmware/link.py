@@ -16,17 +16,19 @@ from ..model.link import ANSWER, HEADER, INFO, MAGIC, PROTOCOL, Info, Op, Status
 from .line import Line, LinkError
 from .link_frames import Frames
 from .link_requests import Asked, Request
-from .link_window import SLACK, TRIES, Window
+from .link_window import SLACK, Window
 from .loader import BusError
 
+HELLOS = 60  #: without an answer, after which there is no board
 DIGESTED = (Op.WRITE, Op.WRITE_NEXT, Op.LEVELS)  #: of which the board keeps a digest
 
 
 class Link:
     """A session with the board on ``line``; ``seed`` fixes the session's number, which is random without.
 
-    It is a :class:`~ohmgate.firmware.loader.Bus`. ``info`` is what the board says of itself. Everything raises
-    :class:`LinkError` where the board does not answer, or answers what no board should.
+    It is a :class:`~ohmgate.firmware.loader.Bus`. ``info`` is what the board says of itself. ``frames`` counts the
+    requests that were answered, ``lost`` those that had to be asked about, as they or their answers were lost.
+    Everything raises :class:`LinkError` where the board does not answer, or answers what no board should.
     """
 
     def __init__(self, line: Line, seed: int | None = None):
@@ -101,6 +103,14 @@ class Link:
                 yield open_requests.popleft()
 
     @property
+    def frames(self) -> int:
+        return self._window.frames
+
+    @property
+    def lost(self) -> int:
+        return self._window.lost
+
+    @property
     def limit(self) -> int:
         """Bytes of payload that a frame has now, at most."""
         return self._window.limit
@@ -122,7 +132,7 @@ class Link:
         """Begin a session: what the board says, and its pace. Raises :class:`LinkError` where no board answers."""
         name, frames, begun = self.line.name, self._frames, self.line.time()
         nominal = frames.seconds(0) + frames.seconds(INFO.size)
-        for _ in range(TRIES):
+        for _ in range(HELLOS):
             frames.send(session, 0, Op.HELLO, PROTOCOL)
             until = self.line.time() + SLACK + nominal
             while (frame := frames.receive(until)) is not None:

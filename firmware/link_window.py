@@ -42,6 +42,7 @@ class Window:
 
     def __init__(self, frames: Frames, session: int, size: int, pace: float):
         self.limit = FIRST  #: bytes of payload of a frame, either way
+        self.frames = self.lost = 0  #: pieces that were answered, and that had to be asked about
         self._frames, self._session, self._size, self._pace = frames, session, size, pace
         self._next = 1
         self._sent: deque[Sent] = deque()
@@ -88,6 +89,7 @@ class Window:
             self._next = head.number + 1 & 0xFFFF
             self._sent.clear()
             return pieces, None
+        self.frames += 1
         self._past.append(self._sent.popleft())
         return [head.piece], head.answer
 
@@ -121,6 +123,7 @@ class Window:
     def _ask_about(self, sent: Sent) -> None:
         """Find out whether the board executed what was ``sent``."""
         if not sent.asked:
+            self.lost += 1
             sent.before = self.limit, self._clean
             self._clean, self.limit = False, max(SHORTEST, self.limit // 2)
         sent.asked += 1

@@ -12,28 +12,8 @@ from ohmgate.firmware.link_requests import Request
 from ohmgate.firmware.loader import BusError
 from ohmgate.model.link import Op
 from tests.firmware.link_device import FILL, HELLO, LEVELS, READ, READ_NEXT, WRITE, WRITE_NEXT, LinkDevice
+from tests.firmware.link_trials import NONE, Memory
 from tests.firmware.virtual_line import NO_FAULTS, Faults, VirtualLine
-
-NONE = 0x100  #: the first address that the memory does not have
-
-
-class Memory:
-    """A bus of 64 words, and the order of all accesses."""
-
-    def __init__(self):
-        self.words, self.log = {}, []
-
-    def read(self, address: int) -> int:
-        self.log.append((address, None))
-        if address >= NONE:
-            raise BusError("refused")
-        return self.words.get(address, 0)
-
-    def write(self, address: int, value: int) -> None:
-        self.log.append((address, value))
-        if address >= NONE:
-            raise BusError("refused")
-        self.words[address] = value
 
 
 class Desk:

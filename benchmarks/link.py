@@ -2,8 +2,8 @@
 
 A line with a clock of its own (``tests/firmware/virtual_line.py``) between the host's end and two devices: one that
 was written for the tests from docs/link.md, and the gateware's twin. Random reads and writes while bytes are dropped,
-flipped and repeated; loads that are cut at random moments, and loaded again; the share of the line's rate that payloads
-have; and a whole load of names.
+flipped and repeated; loads that are cut at random moments, and loaded again; the share of the line's rate that
+payloads have; and a whole load of names.
 """
 
 import argparse

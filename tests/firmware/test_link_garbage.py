@@ -1,4 +1,4 @@
-"""Bytes that nobody meant: a megabyte of them makes no answer for a host, no request for a device, and no crash."""
+"""Bytes that nobody meant: a megabyte of them makes no answer for a host, in C or Python, no request for a device, and no crash."""
 
 import struct
 import subprocess
@@ -9,10 +9,13 @@ import pytest
 from cobs import cobs
 
 from ohmgate.firmware import c_header
+from ohmgate.firmware.line import LinkError
+from ohmgate.firmware.link import Link
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from tests.firmware.c_driver import COMPILER
 from tests.firmware.faulty_line import link_device
+from tests.firmware.link_device import LinkDevice
 
 SESSION = 0x0101
 MAIN = """
@@ -155,3 +158,63 @@ def test_garbage_is_no_request_to_a_device():
     assert (sent, accessed, device.expected) == (b"", [], 1)
     assert device.receive(b"\0" + frame(struct.pack("<HHBH", SESSION, 1, 2, 0) + b"\1"))
     assert accessed == [0]
+
+
+class NoisyLine:
+    """Brings 512 bytes of ``noise`` at a time, and what ``device(bytes)`` answers behind each such piece."""
+
+    name, baud = "desk", 1_000_000
+
+    def __init__(self, noise: bytes, device=lambda data: b""):
+        self.left, self.device = noise, device
+        self.answer, self.now = b"", 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def write(self, data: bytes) -> None:
+        self.answer += self.device(data)
+
+    def read(self, timeout: float) -> bytes:
+        found, self.left = self.left[:512] + self.answer, self.left[512:]
+        self.answer = b""
+        self.now += 10 * len(found) / self.baud if found else timeout
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+def test_garbage_is_no_board_to_the_host():
+    rng = np.random.default_rng(4)
+    line = NoisyLine(noise(rng, 600_000) + damaged(rng, answer, 400_000))
+    session = 0
+    while line.left:
+        with pytest.raises(LinkError, match="what answers on 'desk' at 1000000 baud is no board of Ohmgate's"):
+            Link(line, seed=session)
+        session += 1
+    assert session
+
+
+def test_garbage_between_answers_changes_nothing_for_the_host():
+    class Scratch:
+        word, log = 0, []
+
+        def read(self, address):
+            self.log.append((address, None))
+            return self.word
+
+        def write(self, address, value):
+            self.log.append((address, value))
+            self.word = value
+
+    rng, bus = np.random.default_rng(5), Scratch()
+    line = NoisyLine(noise(rng, 600_000) + damaged(rng, answer, 400_000), LinkDevice(bus).receive)
+    link, expected = Link(line, seed=1), []
+    while line.left:
+        word = int(rng.integers(2**32))
+        link.write(0x2C, word)
+        assert link.read(0x2C) == word
+        expected += [(0x2C, word), (0x2C, None)]
+    assert bus.log == expected
+    assert len(expected) > 500

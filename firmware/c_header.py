@@ -36,7 +36,7 @@ ERRORS = (
     ("VERSION", "the device's register table has another major version"),
     ("FINGERPRINT", "the device was built for another design"),
     ("MISMATCH", "the device's layers, geometry or formats differ from the image's"),
-    ("REFUSED", "the device is not unlocked"),
+    ("REFUSED", "the device is not unlocked, or not enabled after a load"),
     ("TIMEOUT", "the device does not finish programming"),
     ("STATUS", "the device reports a bus error during the load"),
     ("META", "META is not what a packer writes"),
@@ -47,6 +47,7 @@ ERRORS = (
     ("READ", "the source of the image failed"),
     ("LINK", "no answer comes over the serial line"),
     ("PROTOCOL", "what answers over the serial line speaks another protocol"),
+    ("SEAL", "the device's cells were not loaded to the end; load it with its weights"),
 )
 
 C_FILES = ("ohmgate.c", "ohmgate_host.c", "ohmgate_link.c", "ohmgate_run.c")

@@ -9,9 +9,13 @@ Order of the transactions:
 1. Read ID, VERSION, FINGERPRINT and LAYERS and compare them. Nothing has been written so far.
 2. For each layer, select it and compare GEOMETRY and FORMAT.
 3. Stop the device: CONTROL with RESET and CLEAR, without ENABLE.
-4. Write the fingerprint to UNLOCK; STATUS must have UNLOCKED.
-5. For each layer, write gains, tables and cells; then wait until STATUS has no PROGRAMMING.
-6. STATUS must have no ERROR; then ENABLE.
+4. Write the fingerprint to UNLOCK; STATUS must have UNLOCKED, and SEALED where cells are kept.
+5. For each layer, write gains, tables and cells; then wait until STATUS has no PROGRAMMING. It must have no ERROR.
+6. Where cells were written, give each layer its seal, and wait again.
+7. ENABLE.
+
+The device takes a layer's seal away before it programs a cell of it, and refuses ENABLE without all seals. So a load
+that was cut among its cells leaves a device that does not run, also after its power was gone.
 """
 
 from collections.abc import Callable, Generator
@@ -119,6 +123,8 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
     status = yield from _fields("STATUS")
     if status["REFUSED"] or not status["UNLOCKED"]:
         raise LoadError(f"the device refused the fingerprint {network.design.fingerprint}")
+    if not weights and not status["SEALED"]:
+        raise LoadError("the device's cells were not loaded to the end; load it with its weights")
     total, done = sum(_words(layer, weights) for layer in network.design.layers), 0
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         yield Write(BY_NAME["LAYER"], index)
@@ -126,15 +132,24 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
             yield from group
             done += sum(w.register.name in ("GAIN", "TABLE_DATA", "LEVEL") for w in group)
             progress(done, total)
+    status = yield from _programmed(polls)
+    if status["ERROR"]:
+        raise LoadError("STATUS has ERROR: the device answered an access with a bus error while it was loaded")
+    if weights:
+        for index in range(len(network.layers)):
+            yield Write(BY_NAME["LAYER"], index)
+            yield Write(BY_NAME["SEAL"], 1)
+        yield from _programmed(polls)
+    yield _write("CONTROL", ENABLE=1)
+
+
+def _programmed(polls: int) -> Generator[Transaction, int | None, dict[str, int]]:
+    """STATUS, once nothing is being programmed."""
     for _ in range(polls):
         status = yield from _fields("STATUS")
         if not status["PROGRAMMING"]:
-            break
-    else:
-        raise LoadError(f"the device is still programming cells after {polls} reads of STATUS")
-    if status["ERROR"]:
-        raise LoadError("STATUS has ERROR: the device answered an access with a bus error while it was loaded")
-    yield _write("CONTROL", ENABLE=1)
+            return status
+    raise LoadError(f"the device is still programming cells after {polls} reads of STATUS")
 
 
 def _compare_device(network: Network, fingerprint: int) -> Transactions:

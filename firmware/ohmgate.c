@@ -452,7 +452,7 @@ static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const
     return OHMGATE_OK;
 }
 
-static ohmgate_error unlock(const ohmgate_bus *bus, const uint32_t fingerprint[2])
+static ohmgate_error unlock(const ohmgate_bus *bus, const uint32_t fingerprint[2], unsigned flags)
 {
     uint32_t status;
 
@@ -462,6 +462,8 @@ static ohmgate_error unlock(const ohmgate_bus *bus, const uint32_t fingerprint[2
     READ(bus, OHMGATE_REG_STATUS, &status);
     if ((status & (OHMGATE_STATUS_UNLOCKED_MASK | OHMGATE_STATUS_REFUSED_MASK)) != OHMGATE_STATUS_UNLOCKED_MASK)
         return OHMGATE_ERROR_REFUSED;
+    if ((flags & OHMGATE_KEEP_WEIGHTS) && !(status & OHMGATE_STATUS_SEALED_MASK))
+        return OHMGATE_ERROR_SEAL;
     return OHMGATE_OK;
 }
 
@@ -500,17 +502,33 @@ static ohmgate_error load_layer(const ohmgate_bus *bus, reader *image, uint32_t 
     return OHMGATE_OK;
 }
 
-static ohmgate_error finish(const ohmgate_bus *bus)
+/* STATUS, once nothing is being programmed. */
+static ohmgate_error programmed(const ohmgate_bus *bus, uint32_t *status)
 {
     unsigned long polls;
-    uint32_t status = OHMGATE_STATUS_PROGRAMMING_MASK;
 
-    for (polls = 0; polls < OHMGATE_POLLS && (status & OHMGATE_STATUS_PROGRAMMING_MASK); polls++)
-        READ(bus, OHMGATE_REG_STATUS, &status);
-    if (status & OHMGATE_STATUS_PROGRAMMING_MASK)
-        return OHMGATE_ERROR_TIMEOUT;
-    if (status & OHMGATE_STATUS_ERROR_MASK)
-        return OHMGATE_ERROR_STATUS;
+    *status = OHMGATE_STATUS_PROGRAMMING_MASK;
+    for (polls = 0; polls < OHMGATE_POLLS && (*status & OHMGATE_STATUS_PROGRAMMING_MASK); polls++)
+        READ(bus, OHMGATE_REG_STATUS, status);
+    return *status & OHMGATE_STATUS_PROGRAMMING_MASK ? OHMGATE_ERROR_TIMEOUT : OHMGATE_OK;
+}
+
+static ohmgate_error finish(const ohmgate_bus *bus, uint32_t layers, unsigned flags)
+{
+    uint32_t status, index;
+    ohmgate_error error = programmed(bus, &status);
+
+    if (error == OHMGATE_OK && (status & OHMGATE_STATUS_ERROR_MASK))
+        error = OHMGATE_ERROR_STATUS;
+    if (error == OHMGATE_OK && !(flags & OHMGATE_KEEP_WEIGHTS)) {
+        for (index = 0; index < layers; index++) {
+            WRITE(bus, OHMGATE_REG_LAYER, index);
+            WRITE(bus, OHMGATE_REG_SEAL, 1);
+        }
+        error = programmed(bus, &status);
+    }
+    if (error != OHMGATE_OK)
+        return error;
     WRITE(bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_ENABLE_MASK);
     return OHMGATE_OK;
 }
@@ -540,13 +558,13 @@ static ohmgate_error load(const ohmgate_bus *bus, reader *image, unsigned flags)
             error = compare_layer(bus, index, &layer.g);
     }
     if (error == OHMGATE_OK)
-        error = unlock(bus, fingerprint);
+        error = unlock(bus, fingerprint, flags);
     for (index = 0, at = first; error == OHMGATE_OK && index < layers; index++) {
         error = next_layer(image, end, &at, index, 0, &layer);
         if (error == OHMGATE_OK)
             error = load_layer(bus, image, index, &layer, flags);
     }
-    return error == OHMGATE_OK ? finish(bus) : error;
+    return error == OHMGATE_OK ? finish(bus, layers, flags) : error;
 }
 
 ohmgate_error ohmgate_load(const ohmgate_bus *bus, const uint8_t *image, size_t length, unsigned flags)

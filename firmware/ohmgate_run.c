@@ -91,10 +91,10 @@ static ohmgate_error pull(const ohmgate_device *device, int32_t *results)
     return put(device->bus, OHMGATE_REG_RESULT_TAKE, 0);
 }
 
-/* Are all codes legal, and is the device loaded? Then what an interrupted sequence has left in it is abandoned. */
+/* Are all codes legal, and has a load enabled the device? Then what an interrupted sequence has left in it is abandoned. */
 static ohmgate_error prepare(const ohmgate_device *device, const int32_t *codes, size_t steps)
 {
-    uint32_t bits, status = 0;
+    uint32_t bits, status = 0, control = 0;
     ohmgate_error error;
     size_t k;
 
@@ -104,6 +104,12 @@ static ohmgate_error prepare(const ohmgate_device *device, const int32_t *codes,
     if ((error = get(device->bus, OHMGATE_REG_STATUS, &status)) != OHMGATE_OK)
         return error;
     if (!(status & OHMGATE_STATUS_UNLOCKED_MASK))
+        return OHMGATE_ERROR_REFUSED;
+    if (!(status & OHMGATE_STATUS_SEALED_MASK))
+        return OHMGATE_ERROR_SEAL;
+    if ((error = get(device->bus, OHMGATE_REG_CONTROL, &control)) != OHMGATE_OK)
+        return error;
+    if (!(control & OHMGATE_CONTROL_ENABLE_MASK)) /* a load ended before its end */
         return OHMGATE_ERROR_REFUSED;
     return put(device->bus, OHMGATE_REG_CONTROL, OHMGATE_CONTROL_ENABLE_MASK | OHMGATE_CONTROL_RESET_MASK);
 }

@@ -64,6 +64,10 @@ class SetupSignature(_LayerSignature):
 
     ``program_strobe`` is high for one cycle; row, physical column and level (wire pattern) are held until the
     macro answers ``program_done`` for one cycle, at the earliest in the cycle after the strobe.
+
+    The seal is one bit beside the cells. Like them it keeps without power and through ``rst``. It says that they were
+    loaded to the end. ``seal`` and ``unseal`` are strobes as ``program_strobe`` is, with the same answer; only one of
+    the three is high. In the cycle after ``program_done``, at the latest, ``sealed`` shows what was written.
     """
 
     @staticmethod
@@ -77,6 +81,9 @@ class SetupSignature(_LayerSignature):
             "program_level": Out(layer.weight_bits),
             "program_strobe": Out(1),
             "program_done": In(1),
+            "seal": Out(1),
+            "unseal": Out(1),
+            "sealed": In(1),
             #: cancels a conversion in flight; cells and programming go on
             "cancel": Out(1),
         }

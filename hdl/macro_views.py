@@ -80,7 +80,7 @@ def behavioural(layer: Layer) -> str:
     """A noiseless model of the macro with the integers of docs/numerics.md.
 
     Cells can be preset from a file of hexadecimal wire patterns, one a line, rows first, physical columns in
-    order: run the simulation with ``+MACRO_NAME=FILE``.
+    order: run the simulation with ``+MACRO_NAME=FILE``. Then they are sealed, too.
     """
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
@@ -98,6 +98,7 @@ def behavioural(layer: Layer) -> str:
     reg [8*1024-1:0] file;
     reg converting;
     reg programmed;
+    reg has_seal;  // which a reset does not touch
     reg [15:0] elapsed;
     reg [ADCS*N-1:0] result;
     integer row, adc, column, gate, index, drive, weight;
@@ -105,7 +106,11 @@ def behavioural(layer: Layer) -> str:
 
     initial begin
         for (index = 0; index < ROWS*COLUMNS; index = index + 1) level[index] = 0;
-        if ($value$plusargs("{layer.macro_name}=%s", file)) $readmemh(file, level);
+        has_seal = 0;
+        if ($value$plusargs("{layer.macro_name}=%s", file)) begin
+            $readmemh(file, level);
+            has_seal = 1;
+        end
         converting = 0;
         programmed = 0;
         elapsed = 0;
@@ -114,13 +119,12 @@ def behavioural(layer: Layer) -> str:
 
     assign codes = result;
     assign program_done = programmed;
+    assign sealed = has_seal;
 {handshake}
     always @(posedge clk) begin
-        programmed <= 0;
-        if (program_strobe) begin
-            level[program_row * COLUMNS + program_column] <= program_level;
-            programmed <= 1;
-        end
+        if (program_strobe) level[program_row * COLUMNS + program_column] <= program_level;
+        if (seal || unseal) has_seal <= seal;
+        programmed <= program_strobe || seal || unseal;
         elapsed <= elapsed + 1;
         if (converting && elapsed == CONVERSION - 1) converting <= 0;
         if (convert) begin

@@ -15,10 +15,10 @@ from .wishbone import WishboneSignature
 class RegisterBus(Component):
     """Serves ``model.registers`` on Wishbone, and drives every array's setup side.
 
-    An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL waits while the cell before
-    is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses without a
-    register, writes of part of a word, loading while locked or enabled, and whatever a register's own description
-    refuses.
+    An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL or SEAL waits while what was
+    written before is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses
+    without a register, writes of part of a word, loading while locked or enabled, and whatever a register's own
+    description refuses.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -59,6 +59,7 @@ class RegisterBus(Component):
     def elaborate(self, platform):
         m = Module()
         state = _State(len(self.design.layers))
+        m.d.comb += state.sealed.eq(Cat(getattr(self, f"setup_{k}").sealed for k in range(len(self.design.layers))))
         self._selected_layer(m, state)
         writes, refused = self._accesses(m, state)
         self._control(m, state, writes, refused)
@@ -105,7 +106,8 @@ class RegisterBus(Component):
                         m.d.comb += refuse.eq(bus.we & self._refused(register.name, state))
             with m.Default():
                 m.d.comb += refuse.eq(1)
-        m.d.comb += respond.eq(~(state.programming & bus.we & (address == BY_NAME["LEVEL"].address) & ~refuse))
+        programs = (address == BY_NAME["LEVEL"].address) | (address == BY_NAME["SEAL"].address)
+        m.d.comb += respond.eq(~(state.programming & bus.we & programs & ~refuse))
         writes = {r.name: accepted & (address == r.address) for r in REGISTERS if r.access != "ro"}
         return writes, access & respond & refuse
 
@@ -119,7 +121,9 @@ class RegisterBus(Component):
             "FINGERPRINT_HIGH": fingerprint >> 32,
             "LAYERS": len(self.design.layers),
             "CONTROL": self.enable,
-            "STATUS": Cat(state.unlocked, state.refused, self.busy, state.programming, state.error),
+            "STATUS": Cat(
+                state.unlocked, state.refused, self.busy, state.programming, state.error, state.sealed.all()
+            ),
             "LAYER": state.layer_select,
             "GEOMETRY": state.geometry,
             "FORMAT": state.formats,
@@ -135,7 +139,7 @@ class RegisterBus(Component):
         if name in LOAD_REGISTERS:
             return ~state.unlocked | self.enable | part | self._outside(name, state)
         if name == "CONTROL":
-            return part | (data[0] & ~state.unlocked)
+            return part | (data[0] & ~(state.unlocked & state.sealed.all() & ~state.programming))
         if name == "LAYER":
             return part | (data >= len(self.design.layers))
         return part
@@ -209,11 +213,23 @@ class RegisterBus(Component):
                     m.d.sync += [setup.mult[number].eq(data[0:8]), setup.shift[number].eq(data[8:14])]
 
     def _programming(self, m: Module, state: "_State", writes: dict[str, Value]) -> None:
-        """Cells: their address, which advances, and the ports that program them."""
+        """Cells: their address, which advances, and the ports that program them. Seals."""
         data, row, column, programming = self.bus.dat_w, state.row, state.column, state.programming
         at_row, at_column, level, strobe = Signal(16), Signal(16), Signal(8), Signal()
         at_layer = Signal.like(state.layer_select)
-        m.d.sync += strobe.eq(writes["LEVEL"])
+        sealing, unsealing = (
+            Signal(),
+            Signal(),
+        )  # what is programmed is the seal; a cell waits for the end of `unsealing`
+        starts = writes["LEVEL"] | writes["SEAL"]
+        m.d.sync += strobe.eq(starts)
+        with m.If(starts):
+            m.d.sync += [
+                at_layer.eq(state.layer_select),
+                programming.eq(1),
+                sealing.eq(writes["SEAL"]),
+                unsealing.eq(writes["LEVEL"] & state.sealed.bit_select(state.layer_select, 1)),
+            ]
         with m.If(writes["ROW"]):
             m.d.sync += row.eq(data)
         with m.If(writes["COLUMN"]):
@@ -223,8 +239,6 @@ class RegisterBus(Component):
                 at_row.eq(row),
                 at_column.eq(column),
                 level.eq(data),
-                at_layer.eq(state.layer_select),
-                programming.eq(1),
             ]
             with m.If(column == state.selected["columns"] - 1):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
@@ -232,15 +246,18 @@ class RegisterBus(Component):
                 m.d.sync += column.eq(column + 1)
         for index in range(len(self.design.layers)):
             setup = getattr(self, f"setup_{index}")
+            here = strobe & (at_layer == index)
             m.d.comb += [
                 setup.program_row.eq(at_row),
                 setup.program_column.eq(at_column),
                 setup.program_level.eq(level),
-                setup.program_strobe.eq(strobe & (at_layer == index)),
+                setup.program_strobe.eq(here & ~sealing & ~unsealing),
+                setup.seal.eq(here & sealing),
+                setup.unseal.eq(here & unsealing),
                 setup.cancel.eq(self.restart),
             ]
             with m.If(setup.program_done & programming & (at_layer == index)):
-                m.d.sync += programming.eq(0)
+                m.d.sync += [programming.eq(unsealing), strobe.eq(unsealing), unsealing.eq(0)]
 
 
 class _State:
@@ -253,6 +270,7 @@ class _State:
         self.entry, self.gate = Signal(16), Signal(2, name="gate")
         self.row, self.column = Signal(16), Signal(16, name="column")
         self.unlocked, self.refused, self.error, self.programming = Signal(), Signal(), Signal(), Signal()
+        self.sealed = Signal(layers)  # each layer's
         self.geometry, self.formats = Signal(32), Signal(32, name="formats")
         names = ("rows", "columns", "entries", "gates")
         self.selected = {name: Signal(16, name=f"selected_{name}") for name in names}

@@ -11,10 +11,10 @@ COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
 
 
 class RegisterTwin:
-    """A device's registers, one access at a time, from the register table's own words. Cells take no time.
+    """A device's registers, one access at a time, from the register table's own words. Cells and seals take no time.
 
     ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns) are the
-    bit patterns that each layer was given.
+    bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
     """
 
     def __init__(self, design: Design):
@@ -25,6 +25,7 @@ class RegisterTwin:
         self.enable = self.entry = self.gate = 0
         self.gains = [np.zeros((layer.gates, 2), dtype=int) for layer in design.layers]
         self.tables = [np.zeros((layer.gates, layer.loaded_entries), dtype=int) for layer in design.layers]
+        self.seals = [0] * len(design.layers)
         self.levels = [np.zeros((layer.rows, layer.columns), dtype=int) for layer in design.layers]
 
     @property
@@ -57,7 +58,7 @@ class RegisterTwin:
             return False
         match name:
             case "CONTROL":
-                return bool(unlocked or not BY_NAME[name].unpack(value)["ENABLE"])
+                return bool((unlocked and all(self.seals)) or not BY_NAME[name].unpack(value)["ENABLE"])
             case "LAYER":
                 return value < len(self.design.layers)
             case "GAIN":
@@ -90,7 +91,10 @@ class RegisterTwin:
                 self.tables[index][self.gate, self.entry] = value & 2**layer.table_bits - 1
                 over, self.entry = divmod(self.entry + 1, layer.loaded_entries)
                 self.gate = (self.gate + over) % 4
+            case "SEAL":
+                self.seals[index] = 1
             case "LEVEL":
+                self.seals[index] = 0
                 self.levels[index][words["ROW"], words["COLUMN"]] = value & 2**layer.weight_bits - 1
                 over, words["COLUMN"] = divmod(words["COLUMN"] + 1, layer.columns)
                 words["ROW"] += over
@@ -103,7 +107,7 @@ class RegisterTwin:
         fingerprint = int(self.design.fingerprint, 16)
         fields = layer_fields(self.layer) | {
             "CONTROL": {"ENABLE": self.enable},
-            "STATUS": self.status,
+            "STATUS": self.status | {"SEALED": int(all(self.seals))},
             "TABLE_ADDRESS": {"ENTRY": self.entry, "GATE": self.gate},
         }
         if name in fields:

@@ -12,7 +12,7 @@ from .design import Design
 from .layers import Layer
 
 ID_VALUE = 0x4F484D47  #: "OHMG"
-VERSION_VALUE = (1 << 24) | (0 << 16) | 0  #: major, minor, patch of this table
+VERSION_VALUE = (2 << 24) | (0 << 16) | 0  #: major, minor, patch of this table
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ REGISTERS = (
         "rw",
         "Run control; RESET and CLEAR read as 0.",
         (
-            _flag("ENABLE", 0, "Accept inputs. Refused (bus error) while locked."),
+            _flag(
+                "ENABLE", 0, "Accept inputs. Refused (bus error) while locked, without SEALED, and with PROGRAMMING."
+            ),
             _flag("RESET", 1, "Write 1: abandon sequences in flight and results not yet taken; data stay loaded."),
             _flag("CLEAR", 2, "Write 1: set the counters and STATUS.ERROR to 0."),
         ),
@@ -98,8 +100,9 @@ REGISTERS = (
             _flag("UNLOCKED", 0, "The right fingerprint was written to UNLOCK."),
             _flag("REFUSED", 1, "A wrong fingerprint was written to UNLOCK."),
             _flag("BUSY", 2, "A time step is being computed or a result waits."),
-            _flag("PROGRAMMING", 3, "A cell is being programmed."),
+            _flag("PROGRAMMING", 3, "A cell or a seal is being programmed."),
             _flag("ERROR", 4, "An access was answered with a bus error since the last CLEAR."),
+            _flag("SEALED", 5, "Every layer has its seal: its cells were loaded to the end. It keeps without power."),
         ),
     ),
     Register("CYCLES", 0x1C, "ro", "Clock cycles with BUSY set; stops at 0xFFFFFFFF."),
@@ -165,7 +168,15 @@ REGISTERS = (
         0x60,
         "wo",
         "Programs the cell pair at ROW, COLUMN with a weight's bit pattern (W bits), then advances to the next "
-        "column, after the last one to the next row. The bus waits while the cell before is being programmed.",
+        "column, after the last one to the next row. The bus waits while the cell before is being programmed. A "
+        "layer that has its seal loses it first.",
+    ),
+    Register(
+        "SEAL",
+        0x64,
+        "wo",
+        "Writing any word gives the selected layer its seal: after its last cell. The bus waits while that is being "
+        "programmed.",
     ),
 )
 
@@ -226,7 +237,7 @@ DATA_REGISTERS = (
 BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
-LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
+LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
 """Registers whose writes are refused (bus error) while locked or enabled."""
 
 

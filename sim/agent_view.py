@@ -10,6 +10,7 @@ RULES = (
     "rows, select or hidden_drive changed during a conversion",
     "a conversion began before the one under way had ended",
     "a cell was programmed before the one under way was done",
+    "a cell was programmed while the cells were sealed",
 )
 
 
@@ -17,7 +18,8 @@ def agent_view(layer: Layer) -> str:
     """A macro whose codes a test bench writes while a conversion runs.
 
     ``agent_request`` toggles when a conversion begins, ``agent_program`` when a cell is written. The test bench
-    answers by writing ``agent_codes`` and, where the macro says when it is done, ``agent_cycles``. ``codes`` is
+    answers by writing ``agent_codes`` and, where the macro says when it is done, ``agent_cycles``. The seal needs no
+    answer; it takes as long as a cell and changes at the end, and a reset before that leaves it. ``codes`` is
     unknown (X) in every cycle in which the periphery must not take it; Verilator has no X and gets every bit wrong.
     A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
     """
@@ -35,9 +37,12 @@ def agent_view(layer: Layer) -> str:
     reg [15:0] program_elapsed;
     reg converting;
     reg programming;
-    reg [2:0] agent_broken{PUBLIC};
+    reg has_seal;
+    reg next_seal;
+    reg [3:0] agent_broken{PUBLIC};
     reg [{held - 1}:0] held;
     wire [{held - 1}:0] inputs = {{{inputs}}};
+    wire strobe = program_strobe || seal || unseal;
     wire finished = converting && elapsed == agent_cycles - 16'd1;
 
     initial begin
@@ -50,6 +55,8 @@ def agent_view(layer: Layer) -> str:
         program_elapsed = 0;
         converting = 0;
         programming = 0;
+        has_seal = 0;
+        next_seal = 0;
         agent_broken = 0;
     end
 
@@ -59,15 +66,20 @@ def agent_view(layer: Layer) -> str:
     assign codes = finished ? agent_codes : {width["codes"]}'bx;
 `endif
     assign program_done = programming && program_elapsed == agent_program_cycles - 16'd1;
+    assign sealed = has_seal;
 {done}
     always @(posedge clk) begin
         elapsed <= elapsed + 16'd1;
         program_elapsed <= program_elapsed + 16'd1;
         if (converting && inputs !== held) agent_broken[0] <= 1;
         if (convert && converting) agent_broken[1] <= 1;
-        if (program_strobe && programming && !program_done) agent_broken[2] <= 1;
+        if (strobe && programming && !program_done) agent_broken[2] <= 1;
+        if (program_strobe && has_seal) agent_broken[3] <= 1;
         if (finished) converting <= 0;
-        if (program_done) programming <= 0;
+        if (program_done) begin
+            programming <= 0;
+            has_seal <= next_seal;
+        end
         if (rst || cancel) converting <= 0;
         else if (convert) begin
             converting <= 1;
@@ -75,11 +87,12 @@ def agent_view(layer: Layer) -> str:
             held <= inputs;
             agent_request <= ~agent_request;
         end
-        if (program_strobe) begin
+        if (strobe) begin
             programming <= 1;
             program_elapsed <= 1;
-            agent_program <= ~agent_program;
+            next_seal <= seal || (has_seal && !unseal);
         end
+        if (program_strobe) agent_program <= ~agent_program;
         if (rst) programming <= 0;
     end
 endmodule

@@ -23,7 +23,8 @@ from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths, read_
 from .progress import PROGRESS_SECONDS, write_progress
 from .rules import PERIOD, Rules
 
-LOCKED = {"CONTROL": 1, "GAIN": 1, "TABLE_ADDRESS": 0, "TABLE_DATA": 0, "ROW": 0, "LEVEL": 1}  #: refused while locked
+#: Writes that are refused while locked.
+LOCKED = {"CONTROL": 1, "GAIN": 1, "TABLE_ADDRESS": 0, "TABLE_DATA": 0, "ROW": 0, "LEVEL": 1, "SEAL": 1}
 PATIENCE = 500  #: cycles in which something must move, besides the waits that the job itself makes
 
 
@@ -223,8 +224,45 @@ async def reset_sweep(device: Device) -> None:
     device.facts |= {"cycles": cycles, "resets": len(delays)}
 
 
+async def cut(device: Device) -> None:
+    """Give all layers their seals, program one cell as a load that is cut does, and try to run without the others."""
+    facts, broke, fingerprint = device.facts, device.rules.broke, int(device.job.network.design.fingerprint, 16)
+
+    async def write(**values: int) -> None:
+        for name, value in values.items():
+            await device.bus.access(BY_NAME[name].address, value)
+
+    async def sealed() -> int:
+        while (status := BY_NAME["STATUS"].unpack(await device.read("STATUS")))["PROGRAMMING"]:
+            pass
+        return status["SEALED"]
+
+    await write(UNLOCK_LOW=fingerprint & 0xFFFFFFFF, UNLOCK_HIGH=fingerprint >> 32)
+    for layer in range(len(device.agents)):
+        await write(LAYER=layer, SEAL=1)
+    facts["sealed"] = [await sealed()]
+    await write(LAYER=0, ROW=0, COLUMN=0, LEVEL=0)
+    facts["sealed"].append(await sealed())
+    if facts["sealed"] != [1, 0]:
+        broke("register bus: STATUS.SEALED is not set by SEAL and cleared by LEVEL")
+    try:
+        await write(CONTROL=1)
+        broke("register bus: the chip is enabled without a seal")
+        await write(CONTROL=0)
+    except BusRefusal:
+        facts["refused"].append("CONTROL without a seal")
+    try:
+        await device.load(weights=False)
+        broke("register bus: cells that were not loaded to the end are taken for whole")
+    except LoadError as error:
+        facts["kept_cells"] = str(error)
+
+
 async def refusal(device: Device) -> None:
-    """An image with a wrong fingerprint is refused by the chip; so are loading and inputs while locked."""
+    """An image with a wrong fingerprint is refused by the chip; so are loading and inputs while locked.
+
+    Then cells without a seal are not run: see :func:`cut`.
+    """
     wrong = int(device.job.network.design.fingerprint, 16) ^ 1
     facts, broke = device.facts, device.rules.broke
     await device.bus.access(BY_NAME["UNLOCK_LOW"].address, wrong & 0xFFFFFFFF)
@@ -251,6 +289,7 @@ async def refusal(device: Device) -> None:
     if facts["cells_written"]:
         broke("array port: a cell is programmed while the chip is locked")
     try:
+        await cut(device)
         await device.load()
         facts["right_image"] = "loaded"
     except (LoadError, BusRefusal) as error:
@@ -284,10 +323,16 @@ async def bench(dut):
     Thread(target=_accompany, args=(int(os.environ["OHMGATE_PARENT"]), devices, folder), daemon=True).start()
     Clock(dut.clk, PERIOD, "step").start(start_high=False)
 
+    async def run(device: Device) -> None:
+        try:
+            await RUNS[device.job.scenario](device)
+        except (LoadError, BusRefusal) as error:
+            device.rules.broke(f"register bus: the load came to an end: {error}")
+
     async def one(number: int, device: Device) -> None:
         await device.reset()
         device.start()
-        scenario = cocotb.start_soon(RUNS[device.job.scenario](device))
+        scenario = cocotb.start_soon(run(device))
         watch = cocotb.start_soon(device.watch_progress())
         await First(scenario, watch)
         for task in (scenario, watch):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyslang
 
+from ..hdl.array_macro import macro_ports
 from ..hdl.chip import chip_ports
 from ..model.design import Design
 from ..model.formats import DesignError
@@ -30,7 +31,7 @@ def read_verilog(files: Sequence[Path], design: Design) -> UserVerilog:
     """Somebody's Verilog for ``design``; its top is a module of the design's name.
 
     Raises :class:`DesignError` where a file cannot be read or parsed, where the top's ports are not those of the
-    generated chip (with or without trace ports), or where the macros cannot be told apart.
+    generated chip (with or without trace ports), where the macros cannot be told apart, or where one lacks a port.
     """
     top = _elaborate(files, design)
     for port in top.body.portList:
@@ -97,11 +98,14 @@ def _words(port: tuple[str, int]) -> str:
 def _macros(top: Any, design: Design) -> MacroPaths:
     """Each layer's macro, by the module's name; where layers share it, by ``array_K`` in the instance's path."""
     instances: dict[str, MacroPaths] = {}
+    connected: dict[tuple[str, ...], list[str]] = {}
 
     def visit(symbol: Any) -> None:
         if symbol.kind == ast.SymbolKind.UninstantiatedDef:
             names = re.findall(r"\\(\S+)|([^.\s\\]+)", symbol.hierarchicalPath)
-            instances.setdefault(symbol.definitionName, []).append(tuple(a or b for a, b in names)[1:])
+            path = tuple(a or b for a, b in names)[1:]
+            instances.setdefault(symbol.definitionName, []).append(path)
+            connected[path] = list(symbol.portNames)
 
     top.visit(visit)
     found: MacroPaths = []
@@ -116,6 +120,12 @@ def _macros(top: Any, design: Design) -> MacroPaths:
         if len(paths) != 1:
             raise DesignError(
                 f"layer {index} must have one instance of {layer.macro_name}{where}, but there are {len(paths)}"
+            )
+        lacking = [port.name for port in macro_ports(layer) if port.name not in connected[paths[0]]]
+        if lacking:
+            raise DesignError(
+                f"layer {index}: the instance of {layer.macro_name} must name all ports of the generated macro, "
+                f"but lacks {', '.join(lacking)}"
             )
         found.append(paths[0])
     return found

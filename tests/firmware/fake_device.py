@@ -13,18 +13,24 @@ from ohmgate.model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS
 class FakeDevice:
     """Registers, tables, gains and cells of a device that was built for ``design``.
 
-    A cell takes ``programming`` reads of STATUS; a write to LEVEL while one is being programmed waits, that is,
-    it succeeds. ``accesses`` counts everything, refused accesses too.
+    A cell or a seal takes ``programming`` reads of STATUS; a write to LEVEL or SEAL while one is being programmed waits,
+    that is, it succeeds. ``power_cycle`` leaves cells and seals alone. ``accesses`` counts everything, refused accesses
+    too.
     """
 
     def __init__(self, design: Design, programming: int = 0):
         self.design, self.programming = design, programming
+        self.seals = [False] * len(design.layers)
+        self.levels = [np.full((x.rows, x.columns), -1) for x in design.layers]
+        self.power_cycle()
+
+    def power_cycle(self) -> None:
+        design = self.design
         self.words = dict.fromkeys(("SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "ROW", "COLUMN"), 0)
         self.enabled = self.unlocked = self.refused = self.error = False
         self.pending = self.accesses = self.written = self.resets = 0
         self.entry = self.gate = 0
         self.id, self.version = ID_VALUE, VERSION_VALUE
-        self.levels = [np.full((x.rows, x.columns), -1) for x in design.layers]
         self.gains = [np.zeros((x.gates, 2), dtype=int) for x in design.layers]
         self.tables = [np.full((x.gates, self._entries(x)), -1) for x in design.layers]
 
@@ -89,7 +95,11 @@ class FakeDevice:
         if name == "STATUS":
             busy, self.pending = self.pending > 0, max(0, self.pending - 1)
             return BY_NAME["STATUS"].pack(
-                UNLOCKED=int(self.unlocked), REFUSED=int(self.refused), PROGRAMMING=int(busy), ERROR=int(self.error)
+                UNLOCKED=int(self.unlocked),
+                REFUSED=int(self.refused),
+                PROGRAMMING=int(busy),
+                ERROR=int(self.error),
+                SEALED=int(all(self.seals)),
             )
         if name == "FORMAT":
             x = self.layer
@@ -115,7 +125,7 @@ class FakeDevice:
 
     def _write_control(self, value: int) -> None:
         fields = BY_NAME["CONTROL"].unpack(value)
-        if fields["ENABLE"] and not self.unlocked:
+        if fields["ENABLE"] and (not self.unlocked or not all(self.seals) or self.pending):
             self._refuse()
         self.enabled = bool(fields["ENABLE"])
         self.resets += fields["RESET"]
@@ -155,8 +165,13 @@ class FakeDevice:
         row, column = self.words["ROW"], self.words["COLUMN"]
         if row >= self.layer.rows or column >= self.layer.columns or value >> self.layer.weight_bits:
             self._refuse()
+        self.seals[self.words["LAYER"]] = False
         self.levels[self.words["LAYER"]][row, column] = value
         self.pending = self.programming
         self.words["COLUMN"] += 1
         if self.words["COLUMN"] == self.layer.columns:
             self.words["ROW"], self.words["COLUMN"] = row + 1, 0
+
+    def _write_seal(self, value: int) -> None:
+        self.seals[self.words["LAYER"]] = True
+        self.pending = self.programming

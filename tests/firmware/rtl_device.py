@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+from amaranth.hdl import Cat, ResetInserter, Signal
 from amaranth.sim import Simulator
 
 from ohmgate.firmware.loader import BusError
@@ -16,10 +17,10 @@ EVENTS = 10_000  #: of the simulation, more than any access takes
 class SynchronousBus:
     """Reads and writes of ``dut.bus``, each of which advances the simulation until the bus answers."""
 
-    def __init__(self, dut, *background):
-        self.dut = dut
+    def __init__(self, dut, *background, simulated=None):
+        self.dut = dut  #: ``simulated``, if that is more than the device
         self._request, self._answer = None, None
-        self._simulator = Simulator(dut)
+        self._simulator = Simulator(simulated or dut)
         self._simulator.add_clock(1e-6)
         for one in (*background, self._serve):
             self._simulator.add_testbench(one, background=True)
@@ -66,9 +67,10 @@ class SynchronousBus:
 class RtlDevice(SynchronousBus):
     """A register bus alone; what leaves its ports is noted.
 
-    A cell takes ``programming`` cycles. ``seen`` holds levels, tables and gains as :class:`FakeDevice` does,
-    ``cells`` and ``entries`` say how many arrived, ``resets`` how many cycles ``restart`` was high. It is an error to
-    program two cells at once, or to enable the device before a cell is done.
+    A cell or a seal takes ``programming`` cycles. ``seen`` holds levels, seals, tables and gains as :class:`FakeDevice`
+    does, ``cells`` and ``entries`` say how many arrived, ``resets`` how many cycles ``restart`` was high. It is an error
+    to program two cells at once, to program one that is sealed, or to enable the device before a cell is done or with a
+    seal missing. ``rst`` resets the registers.
     """
 
     def __init__(self, design: Design, programming: int = 3):
@@ -82,7 +84,9 @@ class RtlDevice(SynchronousBus):
         notes = [partial(self._program, index=k) for k in indices] + [
             partial(self._note_tables, index=k) for k in tables
         ]
-        super().__init__(RegisterBus(design), *notes, self._watch)
+        self._rst = Signal()
+        dut = RegisterBus(design)
+        super().__init__(dut, *notes, self._watch, simulated=ResetInserter(self._rst)(dut))
 
     def layer_data(self, index: int):
         """What was loaded, in logical order."""
@@ -92,6 +96,17 @@ class RtlDevice(SynchronousBus):
     def count(self, **inputs: int) -> None:
         """Hold inputs of the register bus, such as ``cell_saturations``, for three cycles."""
         self._do(partial(self._hold, inputs=inputs))
+
+    def reset(self) -> None:
+        """Hold the reset for two cycles; whatever is being programmed ends first."""
+        self._do(self._reset)
+
+    async def _reset(self, ctx):
+        while self._busy:
+            await ctx.tick()
+        ctx.set(self._rst, 1)
+        await ctx.tick().repeat(2)
+        ctx.set(self._rst, 0)
 
     async def _hold(self, ctx, inputs):
         for name, level in inputs.items():
@@ -106,18 +121,25 @@ class RtlDevice(SynchronousBus):
 
     async def _program(self, ctx, index):
         setup = getattr(self.dut, f"setup_{index}")
-        ports = (setup.program_strobe, setup.program_row, setup.program_column, setup.program_level)
+        strobes = Cat(setup.program_strobe, setup.seal, setup.unseal)
+        ports = (strobes, setup.program_row, setup.program_column, setup.program_level)
         while True:
             _, _, strobe, row, column, level = await ctx.tick().sample(*ports)
             if not strobe:
                 continue
             assert not self._busy, "a cell is programmed while another one is"
+            assert strobe in (1, 2, 4), "a cell or a seal"
             self._busy.add(index)
-            self.seen.levels[index][row, column] = level
-            self.cells += 1
+            if strobe == 1:
+                assert not self.seen.seals[index], "a cell is programmed that is sealed"
+                self.seen.levels[index][row, column] = level
+                self.cells += 1
             for _ in range(self.programming):
                 _, _, again, *held = await ctx.tick().sample(*ports)
                 assert (again, held) == (0, [row, column, level]), "the cell changed while it was programmed"
+            if strobe > 1:
+                self.seen.seals[index] = strobe == 2
+                ctx.set(setup.sealed, strobe == 2)
             ctx.set(setup.program_done, 1)
             await ctx.tick()
             ctx.set(setup.program_done, 0)
@@ -136,6 +158,7 @@ class RtlDevice(SynchronousBus):
         while True:
             _, _, enable, restart, *cancel = await ctx.tick().sample(self.dut.enable, self.dut.restart, *cancels)
             assert not (enable and self._busy), "the device runs while a cell is being programmed"
+            assert not enable or all(self.seen.seals), "the device runs without its seals"
             assert cancel == [restart] * len(cancel), "a reset cancels conversions in every array"
             self.enabled = bool(enable)
             self.resets += restart

@@ -119,7 +119,7 @@ def test_table_entries_are_as_wide_as_a_device_takes(driver, layer, most):
     "register, value, error",
     [
         ("ID", 1, "DEVICE"),
-        ("VERSION", 2 << 24, "VERSION"),
+        ("VERSION", 1 << 24, "VERSION"),
         ("FINGERPRINT_LOW", 1, "FINGERPRINT"),
         ("FINGERPRINT_HIGH", 1, "FINGERPRINT"),
         ("LAYERS", 3, "MISMATCH"),

@@ -19,7 +19,7 @@ from ohmgate.model.network import Network
 from ohmgate.model.reference import run
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_inputs, random_network, seeds
-from tests.firmware.c_driver import COMPILER, NAMES, STRICT, Bus, Driver, bus_of
+from tests.firmware.c_driver import COMPILER, KEEP_WEIGHTS, NAMES, STRICT, Bus, Driver, bus_of
 from tests.firmware.c_link import CLink
 from tests.firmware.faulty_line import FaultyLine, link_device
 from tests.firmware.rtl_device import SynchronousBus
@@ -76,8 +76,11 @@ class Chip(SynchronousBus):
 
 async def program(ctx, port):
     while True:
-        _, _, strobe = await ctx.tick().sample(port.setup.program_strobe)
-        ctx.set(port.setup.program_done, strobe)
+        setup = port.setup
+        _, _, strobe, seal, unseal = await ctx.tick().sample(setup.program_strobe, setup.seal, setup.unseal)
+        ctx.set(setup.program_done, strobe | seal | unseal)
+        if seal | unseal:
+            ctx.set(setup.sealed, seal)
 
 
 def begin(driver, bus: Bus, data: bytes) -> tuple[str, CDevice]:
@@ -166,7 +169,12 @@ def test_what_does_not_fit_has_its_error(driver):
     bus = bus_of(chip, [])
     _, device = begin(driver, bus, data)
     assert sequence(driver, device, codes[0])[0] == "REFUSED", "it is not loaded"
+    assert driver.load(chip, data, KEEP_WEIGHTS) == "SEAL"
+    assert sequence(driver, device, codes[0])[0] == "SEAL", "it is unlocked, and has no cells"
     assert driver.load(chip, data) == "OK"
+    chip.write(BY_NAME["CONTROL"].address, 0)
+    assert sequence(driver, device, codes[0])[0] == "REFUSED", "a load that was cut has taken ENABLE away"
+    assert driver.load(chip, data, KEEP_WEIGHTS) == "OK"
     error, results = sequence(driver, device, codes[0], room=2)
     assert (error, len(results)) == ("ROOM", 2)
     right = run(network, codes).layers[-1].out[0].tolist()

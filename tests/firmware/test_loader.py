@@ -111,7 +111,7 @@ def test_forced_with_the_right_fingerprint_loads():
     "register, value, sentence",
     [
         ("ID", 0x12345678, "the device's ID must be 0x4F484D47, not 0x12345678"),
-        ("VERSION", 2 << 24, "the device's register table must have version 1, not 2"),
+        ("VERSION", 1 << 24, "the device's register table must have version 2, not 1"),
         ("LAYERS", 7, "the device has 7 layers, but the image has 2"),
         ("GEOMETRY", 0, "layer 0: the device's GEOMETRY.ROWS is 0, but the image has {rows}"),
         ("FORMAT", 0xFFF, "layer 0: the device's FORMAT.DAC_BITS is 15, but the image has {bits}"),
@@ -191,7 +191,7 @@ def test_transactions_are_data():
     assert str(Write(BY_NAME["ROW"], 3)) == "write of 0x00000003 to ROW"
 
 
-@pytest.mark.parametrize("name", ["GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL"])
+@pytest.mark.parametrize("name", ["GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL"])
 def test_the_fake_device_refuses_loading_while_locked_and_while_enabled(name):
     network = case(3)
     device = FakeDevice(network.design)

@@ -70,7 +70,7 @@ def test_the_rtl_hands_on_exactly_the_network(loads, design):
     assert device.entries == sum(t.size for t in tables), "each entry once"
     assert device.resets == 1
     assert BY_NAME["STATUS"].unpack(device.read(BY_NAME["STATUS"].address)) == {
-        "UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0,
+        "UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0, "SEALED": 1,
     }  # fmt: skip
 
 
@@ -179,8 +179,12 @@ def test_a_device_that_does_not_finish_is_asked_so_often_and_no_more(driver):
     assert driver.load(bus, pack(network)) == "TIMEOUT"
     assert bus.accesses.count(status) == 1 + POLLS
     bus = Failing(FakeDevice(SMALLEST, programming=POLLS - 1))
-    assert driver.load(bus, pack(network)) == "OK", "done at the last read"
-    assert bus.accesses.count(status) == 1 + POLLS
+    assert driver.load(bus, pack(network)) == "OK", "done at the last read, the last cell and its seal"
+    assert bus.accesses.count(status) == 1 + 2 * POLLS
+    for programming, reads in ((0, 3), (5, 13)):
+        bus = Failing(FakeDevice(SMALLEST, programming=programming))
+        run(load(network, polls=6), bus)
+        assert bus.accesses.count(status) == reads
 
 
 ADDRESSES = {BY_NAME[name].address for name in ("TABLE_ADDRESS", "ROW", "COLUMN")}
@@ -205,6 +209,8 @@ class Recorder:
 def test_both_drivers_do_the_same_but_for_addresses(driver, flags):
     network = random_network(STACK, np.random.default_rng(3))
     buses = [Recorder(FakeDevice(STACK)) for _ in range(2)]
+    for bus in buses:
+        run(load(network), bus.device)
     run(load(network, weights=not flags & KEEP_WEIGHTS, force=bool(flags & FORCE)), buses[0])
     assert driver.load(buses[1], pack(network), flags) == "OK"
     python, c = ([access for access in bus.accesses if access[0] not in ADDRESSES] for bus in buses)

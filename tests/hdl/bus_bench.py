@@ -1,5 +1,7 @@
 """The register bus alone in the Amaranth simulator, and single accesses to it."""
 
+from amaranth.hdl import Cat
+
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -54,10 +56,52 @@ class BusBench:
     async def unlock(self) -> None:
         await self.write(UNLOCK_LOW=FINGERPRINT & 0xFFFFFFFF, UNLOCK_HIGH=FINGERPRINT >> 32)
 
+    def seal(self, *seals: int) -> None:
+        """Show these seals of the layers' macros; without an argument all have theirs."""
+        for index, level in enumerate(seals or [1] * len(self.dut.design.layers)):
+            self.ctx.set(getattr(self.dut, f"setup_{index}").sealed, level)
+
     def hold(self, **inputs: int) -> None:
         """Drive inputs such as ``busy``."""
         for name, level in inputs.items():
             self.ctx.set(getattr(self.dut, name), level)
+
+
+class Cells:
+    """Background test benches that program cells and seals, ``cycles`` each.
+
+    ``seen`` has (layer, row, column, level) of every cell, ``seals`` (layer, 1 or 0, cells before it) of every seal.
+    """
+
+    def __init__(self, cycles: int = 1):
+        self.cycles, self.seen, self.seals = cycles, [], []
+
+    def of(self, layer: int):
+        async def serve(dut, ctx):
+            setup = getattr(dut, f"setup_{layer}")
+            strobes = Cat(setup.program_strobe, setup.seal, setup.unseal)
+            ports = (setup.program_row, setup.program_column, setup.program_level)
+            while True:
+                _, _, strobe, *cell = await ctx.tick().sample(strobes, *ports)
+                if not strobe:
+                    continue
+                if strobe == 1:
+                    self.seen.append((layer, *cell))
+                else:
+                    self.seals.append((layer, {2: 1, 4: 0}[strobe], len(self.seen)))
+                for _ in range(self.cycles - 1):
+                    _, _, again, *held = await ctx.tick().sample(strobes, *ports)
+                    assert (again, held) == (0, cell), "not held while it is programmed"
+                if strobe > 1:
+                    ctx.set(setup.sealed, strobe == 2)
+                ctx.set(setup.program_done, 1)
+                await ctx.tick()
+                ctx.set(setup.program_done, 0)
+
+        return serve
+
+    def benches(self):
+        return [self.of(layer) for layer in range(len(DESIGN.layers))]
 
 
 def with_bus(body, *background, design: Design = DESIGN) -> None:

@@ -37,6 +37,8 @@ def test_no_result_from_before_a_reset_is_handed_out_after_it(kind, cycles):
         ctx.set(dut.bus.stb, 0)
 
     async def testbench(ctx):
+        for index in range(len(design.layers)):
+            ctx.set(getattr(dut, f"array_{index}").setup.sealed, 1)
         await write(ctx, "UNLOCK_LOW", fingerprint & 0xFFFFFFFF)
         await ctx.tick()
         await write(ctx, "UNLOCK_HIGH", fingerprint >> 32)

@@ -19,16 +19,16 @@ TINY = DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=1, adc_bi
 MACRO_PORTS = {  # name, width; inputs of the macro first
     "lstm": (LSTM, """
         clk 1, rst 1, row_codes 35, select 1, convert 1, hidden_drive 1, mult 32, shift 24, program_row 4,
-        program_column 4, program_level 3, program_strobe 1, cancel 1; codes 48, done 1, program_done 1"""),
+        program_column 4, program_level 3, program_strobe 1, cancel 1, seal 1, unseal 1; codes 48, done 1, program_done 1, sealed 1"""),
     "own input bits": (OWN, """
         clk 1, rst 1, row_codes 25, select 1, convert 1, hidden_drive 1, mult 32, shift 24, program_row 3,
-        program_column 3, program_level 3, program_strobe 1, cancel 1; codes 16, done 1, program_done 1"""),
+        program_column 3, program_level 3, program_strobe 1, cancel 1, seal 1, unseal 1; codes 16, done 1, program_done 1, sealed 1"""),
     "fixed head": (HEAD, """
         clk 1, rst 1, row_codes 20, select 2, convert 1, mult 8, shift 6, program_row 2, program_column 3,
-        program_level 1, program_strobe 1, cancel 1; codes 14, program_done 1"""),
+        program_level 1, program_strobe 1, cancel 1, seal 1, unseal 1; codes 14, program_done 1, sealed 1"""),
     "one cell": (TINY, """
         clk 1, rst 1, row_codes 1, select 1, convert 1, mult 8, shift 6, program_row 1, program_column 1,
-        program_level 1, program_strobe 1, cancel 1; codes 1, done 1, program_done 1"""),
+        program_level 1, program_strobe 1, cancel 1, seal 1, unseal 1; codes 1, done 1, program_done 1, sealed 1"""),
 }  # fmt: skip
 
 

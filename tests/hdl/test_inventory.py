@@ -120,19 +120,22 @@ INVENTORY = {
         wires  110"""),
     "register bus": (RegisterBus(DESIGN), """
         in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
-               cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_1__program_done 1
+               cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_0__sealed 1,
+               setup_1__program_done 1, setup_1__sealed 1
         out    bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
                setup_0__mult 4x8, setup_0__shift 4x6, setup_0__program_row 3, setup_0__program_column 4,
-               setup_0__program_level 2, setup_0__program_strobe 1, setup_0__cancel 1,
+               setup_0__program_level 2, setup_0__program_strobe 1, setup_0__cancel 1, setup_0__seal 1,
+               setup_0__unseal 1,
                setup_1__mult 1x8, setup_1__shift 1x6, setup_1__program_row 3, setup_1__program_column 3,
-               setup_1__program_level 5, setup_1__program_strobe 1, setup_1__cancel 1,
+               setup_1__program_level 5, setup_1__program_strobe 1, setup_1__cancel 1, setup_1__seal 1,
+               setup_1__unseal 1,
                table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
         reset  bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
                scratch 32, cycles 32, steps 32, cell_saturations 32, adc_saturations 32, unlock_low 32, unlock_high 32,
                setup_0__mult 32, setup_0__shift 24, setup_1__mult 8, setup_1__shift 6,
                layer_select 1, unnamed 16, table_0__gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
-               unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, at_layer 1
-        wires  343"""),
+               unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1
+        wires  345"""),
     "data registers": (DataRegisters(DESIGN), """
         in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
                y__payload (values 3, first 1, last 1), y__valid 1
@@ -145,44 +148,49 @@ INVENTORY = {
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1,
                array_0__read__codes 8x4, array_0__read__done 1, array_0__setup__program_done 1,
-               array_1__read__codes 2x4, array_1__read__done 1, array_1__setup__program_done 1
+               array_0__setup__sealed 1,
+               array_1__read__codes 2x4, array_1__read__done 1, array_1__setup__program_done 1,
+               array_1__setup__sealed 1
         out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1,
                array_0__read__row_codes 7x3, array_0__read__select 1, array_0__read__convert 1,
                array_0__read__hidden_drive 1, array_0__setup__mult 4x8, array_0__setup__shift 4x6,
                array_0__setup__program_row 3, array_0__setup__program_column 4, array_0__setup__program_level 2,
-               array_0__setup__program_strobe 1, array_0__setup__cancel 1,
+               array_0__setup__program_strobe 1, array_0__setup__cancel 1, array_0__setup__seal 1,
+               array_0__setup__unseal 1,
                array_1__read__row_codes 4x3, array_1__read__select 2, array_1__read__convert 1,
                array_1__setup__mult 1x8, array_1__setup__shift 1x6, array_1__setup__program_row 3,
                array_1__setup__program_column 3, array_1__setup__program_level 5,
-               array_1__setup__program_strobe 1, array_1__setup__cancel 1,
+               array_1__setup__program_strobe 1, array_1__setup__cancel 1, array_1__setup__seal 1,
+               array_1__setup__unseal 1,
                trace_0__gates_valid 1, trace_0__gates 8x6, trace_0__cell_valid 1, trace_0__cell 2x10s,
                trace_0__hidden_valid 1, trace_0__hidden 2x3
-        wires  992"""),
+        wires  998"""),
     "macro": (ArrayMacro(TABLE), """
         in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1, array__setup__mult 1x8,
                array__setup__shift 1x6, array__setup__program_row 3, array__setup__program_column 3,
-               array__setup__program_level 5, array__setup__program_strobe 1, array__setup__cancel 1
-        out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1
+               array__setup__program_level 5, array__setup__program_strobe 1, array__setup__cancel 1, array__setup__seal 1,
+               array__setup__unseal 1
+        out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1, array__setup__sealed 1
         wires  34"""),
     "chip": (Chip(DESIGN), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1
         out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1
-        wires  788"""),
+        wires  800"""),
     "chip with trace": (Chip(DESIGN, trace=True), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 5, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1
         out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1,
                trace_0__gates_valid 1, trace_0__gates 8x6, trace_0__cell_valid 1, trace_0__cell 2x10s,
                trace_0__hidden_valid 1, trace_0__hidden 2x3
-        wires  1013"""),
+        wires  1025"""),
 }  # fmt: skip
 
 #: Bits of the chip's registers in each module: reset by the pin alone, by the pin and CONTROL.RESET, by nothing.
 BITS = {
     "top": (0, 0, 0),
     "top.accelerator": (0, 0, 0),
-    "top.accelerator.registers": (427, 0, 0),
+    "top.accelerator.registers": (429, 0, 0),
     "top.accelerator.layer_0": (0, 15, 19),
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),

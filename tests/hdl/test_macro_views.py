@@ -34,14 +34,14 @@ module bench;
     reg clk = 0;
     reg [{top}:0] inputs, vectors [0:{last}];
     wire [{codes}:0] codes;
-    wire done, program_done;
+    wire done, program_done, sealed;
     integer t;
     {macro} dut (.clk(clk), {connections});
     initial begin
         $readmemh("vectors.hex", vectors);
         for (t = 0; t <= {last}; t = t + 1) begin
             inputs = vectors[t];
-            #5 $display("%h %b %b", codes, done, program_done);
+            #5 $display("%h %b %b %b", codes, done, program_done, sealed);
             clk = 1;
             #5 clk = 0;
         end
@@ -57,16 +57,24 @@ class Macro:
         self.layer = layer
         self.ports = [p for p in macro_ports(layer) if p.direction == "input" and p.name != "clk"]
         self.held = {port.name: 0 for port in self.ports}
-        self.cycles, self.expected = [], []
+        self.cycles, self.expected, self.sealed = [], [], 0
 
     def cycle(self, *, done: bool = False, codes=None, program_done: bool = False, **inputs: int) -> None:
-        """One cycle with ``inputs``, what it shows before its edge, and the codes if these are valid in it."""
-        self.cycles.append(self.held | inputs)
-        self.expected.append((done, None if codes is None else pack(codes, self.layer.adc_bits), program_done))
+        """One cycle with ``inputs``, what it shows before its edge, and the codes if these are valid in it.
 
-    def run(self, folder) -> None:
+        ``sealed`` is what it should show from now on.
+        """
+        self.cycles.append(self.held | inputs)
+        shown = None if codes is None else pack(codes, self.layer.adc_bits)
+        self.expected.append((done, shown, program_done, self.sealed))
+
+    def run(self, folder, *arguments: str) -> None:
         """Simulate all cycles and compare."""
-        at, connections, vectors = 0, [".codes(codes)", ".program_done(program_done)"], [0] * len(self.cycles)
+        at, connections, vectors = (
+            0,
+            [".codes(codes)", ".program_done(program_done)", ".sealed(sealed)"],
+            [0] * len(self.cycles),
+        )
         handshake = self.layer.conversion_cycles == 0
         if handshake:
             connections.append(".done(done)")
@@ -81,12 +89,16 @@ class Macro:
         )  # fmt: skip
         (folder / "bench.v").write_text(bench + behavioural(self.layer))
         subprocess.run(["iverilog", "-g2005", "-o", "bench", "bench.v"], cwd=folder, check=True)
-        done = subprocess.run(["vvp", "-n", "bench"], cwd=folder, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["vvp", "-n", "bench", *arguments], cwd=folder, check=True, capture_output=True, text=True
+        )
         lines = [line.split() for line in done.stdout.splitlines()]
         assert len(lines) == len(self.expected)
-        for t, ((shown, ready, programmed), (done, codes, program_done)) in enumerate(zip(lines, self.expected)):
+        for t, ((shown, ready, programmed, sealed), expected) in enumerate(zip(lines, self.expected)):
+            done, codes, program_done, seal = expected
             assert not handshake or ready == str(int(done)), f"done in cycle {t}"
             assert programmed == str(int(program_done)), f"program_done in cycle {t}"
+            assert sealed == str(seal), f"sealed in cycle {t}"
             assert codes is None or int(shown, 16) == codes, f"codes in cycle {t}"
 
 
@@ -165,6 +177,27 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     macro.cycle(program_strobe=1, rst=1, program_level=int(to_wire(data.weights[0, order[0]], layer.weight_bits)))
     macro.cycle()  # no program_done out of a reset
     macro.run(tmp_path)
+
+
+@pytest.mark.parametrize("preset", [False, True])
+def test_a_seal_is_programmed_as_a_cell_is_and_keeps_through_resets(preset, tmp_path):
+    """Cells that are preset from a file are sealed."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    layer = LAYERS["one cell"]
+    macro = Macro(layer)
+    macro.sealed = int(preset)
+    for sealed in (1, 0, 0, 1, 1, 0):
+        macro.cycle(**{"seal" if sealed else "unseal": 1})
+        macro.sealed = sealed
+        macro.cycle(program_done=True)
+        macro.cycle(cancel=1)
+        macro.cycle(rst=1)
+        macro.cycle(program_strobe=1)
+        macro.cycle(program_done=True)
+        macro.cycle()
+    (tmp_path / "cells.hex").write_text("1\n")
+    macro.run(tmp_path, *([f"+{layer.macro_name}=cells.hex"] if preset else []))
 
 
 def test_a_conversion_is_done_once(tmp_path):

@@ -7,17 +7,18 @@ from amaranth.hdl import Module, Signal
 
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.registers import BY_NAME, REGISTERS
-from tests.hdl.bus_bench import DESIGN, FINGERPRINT, with_bus
+from tests.hdl.bus_bench import DESIGN, FINGERPRINT, Cells, with_bus
 from tests.hdl.simulate import simulate
 
 CHANGING = {"CONTROL", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER"}  # have tests of their own
 WRITABLE = ("CONTROL", "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW",
-            "COLUMN", "LEVEL")  # fmt: skip
+            "COLUMN", "LEVEL", "SEAL")  # fmt: skip
 READ_ONLY = ("ID", "VERSION", "FINGERPRINT_LOW", "FINGERPRINT_HIGH", "LAYERS", "STATUS", "CYCLES", "STEPS",
              "CELL_SATURATIONS", "ADC_SATURATIONS", "GEOMETRY", "FORMAT")  # fmt: skip
-LOADING = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
+LOADING = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
+NOTHING = {"UNLOCKED": 0, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0, "SEALED": 0}  # in STATUS
 COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
-AFTER_RESET = {"ID": 0x4F484D47, "VERSION": 0x01000000, "FINGERPRINT_LOW": FINGERPRINT & 0xFFFFFFFF,
+AFTER_RESET = {"ID": 0x4F484D47, "VERSION": 0x02000000, "FINGERPRINT_LOW": FINGERPRINT & 0xFFFFFFFF,
                "FINGERPRINT_HIGH": FINGERPRINT >> 32, "LAYERS": 3, "GEOMETRY": 8 << 16 | 5,
                "FORMAT": 4 << 17 | 5 << 12 | 3 << 8 | 4 << 4 | 4}  # fmt: skip
 
@@ -71,7 +72,7 @@ def test_a_write_of_part_of_a_word_is_refused_and_does_nothing(name):
             assert await bus.access(name, 1, sel=sel) is None, f"select {sel:04b}"
             assert (await bus.read("STATUS"))["ERROR"] == 1
             await bus.write(CONTROL=BY_NAME["CONTROL"].pack(CLEAR=1))
-        assert await bus.read("STATUS") == {"UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}
+        assert await bus.read("STATUS") == NOTHING | {"UNLOCKED": 1}
         assert [await bus.access(one) for one in WRITABLE + READ_ONLY if one != "STATUS"] == before
         for sel in range(16):
             assert await bus.access("ID", sel=sel) == 0x4F484D47
@@ -125,7 +126,7 @@ def test_identification_and_geometry():
 
 def test_addresses_without_a_register_are_refused():
     async def body(bus):
-        known = {*range(0, 0x38, 4), *range(0x40, 0x64, 4)}
+        known = {*range(0, 0x38, 4), *range(0x40, 0x68, 4)}
         for address in range(0, 128, 4):
             assert (await bus.access(address) is not None) == (address in known), hex(address)
             assert (await bus.read("STATUS"))["ERROR"] == (address not in known)
@@ -141,6 +142,7 @@ def test_loading_is_refused_while_locked_and_while_enabled():
         assert await bus.access("CONTROL", 1) is None
         assert await bus.access("CONTROL") == 0
         await bus.unlock()
+        bus.seal()
         await bus.write(CONTROL=1)
         assert await bus.access("CONTROL") == bus.ctx.get(bus.dut.enable) == 1
         for name in LOADING:
@@ -150,6 +152,24 @@ def test_loading_is_refused_while_locked_and_while_enabled():
         for name in LOADING:
             assert await bus.access(name, 1) is not None
 
+    with_bus(body, *Cells().benches())
+
+
+@pytest.mark.parametrize("seals", list(itertools.product((0, 1), repeat=3)))
+def test_enable_is_refused_without_all_seals(seals):
+    """And does nothing then; without ENABLE a write to CONTROL is taken."""
+
+    async def body(bus):
+        bus.seal(*seals)
+        assert await bus.read("STATUS") == NOTHING | {"SEALED": int(all(seals))}
+        assert await bus.access("CONTROL", 0b001) is None, "locked"
+        await bus.unlock()
+        await bus.write(CONTROL=0b110)
+        for word in (0b001, 0b111):
+            taken = await bus.access("CONTROL", word) is not None
+            assert taken == bool(await bus.access("CONTROL")) == bus.ctx.get(bus.dut.enable) == all(seals)
+            assert (await bus.read("STATUS"))["ERROR"] == (not taken)
+
     with_bus(body)
 
 
@@ -158,7 +178,8 @@ def test_only_the_whole_fingerprint_unlocks():
     wrong = [(low ^ 1 << bit, high) for bit in range(32)] + [(low, high ^ 1 << bit) for bit in range(32)]
 
     async def body(bus):
-        status = {"UNLOCKED": 0, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}
+        bus.seal()
+        status = NOTHING | {"SEALED": 1}
         await bus.write(UNLOCK_LOW=low)
         assert await bus.read("STATUS") == status, "nothing is compared before UNLOCK_HIGH"
         for a, b in wrong:
@@ -186,6 +207,7 @@ def test_control(enable, reset, clear):
 
     async def body(bus):
         await bus.unlock()
+        bus.seal()
         bus.hold(busy=1, step_taken=1, cell_saturations=2, adc_saturations=3)
         await bus.access("ID", 0)
         bus.hold(busy=0, step_taken=0, cell_saturations=0, adc_saturations=0)
@@ -195,13 +217,7 @@ def test_control(enable, reset, clear):
         await bus.write(SCRATCH=9, CONTROL=BY_NAME["CONTROL"].pack(ENABLE=enable, RESET=reset, CLEAR=clear))
         assert await bus.access("CONTROL") == bus.ctx.get(bus.dut.enable) == enable
         assert [await bus.access(name) for name in COUNTERS] == ([0] * 4 if clear else counts)
-        assert await bus.read("STATUS") == {
-            "UNLOCKED": 1,
-            "REFUSED": 0,
-            "BUSY": 0,
-            "PROGRAMMING": 0,
-            "ERROR": not clear,
-        }
+        assert await bus.read("STATUS") == NOTHING | {"UNLOCKED": 1, "ERROR": not clear, "SEALED": 1}
         assert await bus.access("SCRATCH") == 9
         assert set(pulses) <= {(0,) * 4, (1,) * 4}
         assert sum(restart for restart, *_ in pulses) == reset

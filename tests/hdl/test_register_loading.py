@@ -3,7 +3,7 @@
 import pytest
 
 from ohmgate.model.registers import BY_NAME
-from tests.hdl.bus_bench import DESIGN, with_bus
+from tests.hdl.bus_bench import DESIGN, Cells, with_bus
 
 LSTM, TABLE, HEAD = range(3)  # layers of DESIGN: 4 tables of 8 entries, one of 4, none
 COMMAND = {name: BY_NAME[name].pack for name in ("GAIN", "TABLE_ADDRESS", "CONTROL")}
@@ -22,34 +22,6 @@ def table_writes(seen: list):
                     seen.append((layer, *write))
 
     return watch
-
-
-class Cells:
-    """Background test benches that program cells, ``cycles`` each, and note (layer, row, column, level)."""
-
-    def __init__(self, cycles: int = 1):
-        self.cycles, self.seen = cycles, []
-
-    def of(self, layer: int):
-        async def serve(dut, ctx):
-            setup = getattr(dut, f"setup_{layer}")
-            ports = (setup.program_row, setup.program_column, setup.program_level)
-            while True:
-                _, _, strobe, *cell = await ctx.tick().sample(setup.program_strobe, *ports)
-                if not strobe:
-                    continue
-                self.seen.append((layer, *cell))
-                for _ in range(self.cycles - 1):
-                    _, _, again, *held = await ctx.tick().sample(setup.program_strobe, *ports)
-                    assert (again, held) == (0, cell), "not held while it is programmed"
-                ctx.set(setup.program_done, 1)
-                await ctx.tick()
-                ctx.set(setup.program_done, 0)
-
-        return serve
-
-    def benches(self):
-        return [self.of(layer) for layer in range(len(DESIGN.layers))]
 
 
 @pytest.mark.parametrize("layer, gates, entries", [(LSTM, 4, 8), (TABLE, 1, 4)])
@@ -147,7 +119,8 @@ def test_a_cell_that_the_layer_does_not_have_is_refused(layer, row, column):
         await bus.write(LAYER=layer, ROW=row, COLUMN=column)
         assert await bus.access("LEVEL", 1) is None
         assert [await bus.access(name) for name in ("ROW", "COLUMN")] == [row, column], "nothing advanced"
-        assert await bus.read("STATUS") == {"UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 1}
+        assert await bus.read("STATUS") == {"UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 1,
+                                            "SEALED": 0}  # fmt: skip
 
     with_bus(body, *cells.benches())
     assert cells.seen == []
@@ -214,3 +187,103 @@ def test_a_cell_takes_as_long_as_its_macro_says(cycles):
 
     with_bus(body, *cells.benches())
     assert cells.seen == [(HEAD, 0, 0, 1), (HEAD, 0, 1, 3), (HEAD, 0, 2, 0), (HEAD, 1, 0, 1)]
+
+
+@pytest.mark.parametrize("layer", [LSTM, TABLE, HEAD])
+def test_the_first_level_takes_the_layers_seal_before_the_cell_is_programmed(layer):
+    """One cycle at a time; until the seal is gone and the cell done the device is programming, and cannot be enabled."""
+    other = (layer + 1) % 3
+
+    async def body(bus):
+        ctx, setups = bus.ctx, [getattr(bus.dut, f"setup_{k}") for k in range(3)]
+        shown = (setups[layer].program_row, setups[layer].program_column, setups[layer].program_level)
+
+        def strobes() -> list[tuple[int, int, int]]:
+            return [(ctx.get(s.program_strobe), ctx.get(s.seal), ctx.get(s.unseal)) for s in setups]
+
+        def only(*strobe: int) -> list[tuple[int, int, int]]:
+            return [strobe if index == layer else (0, 0, 0) for index in range(3)]
+
+        async def done(index):
+            ctx.set(setups[index].program_done, 1)
+            await ctx.tick()
+            ctx.set(setups[index].program_done, 0)
+
+        bus.seal()
+        await bus.unlock()
+        await bus.write(LAYER=layer, ROW=1, COLUMN=2)
+        bus.request("LEVEL", 3)
+        await ctx.tick()
+        assert (ctx.get(bus.dut.bus.ack), strobes()) == (1, only(0, 0, 1))
+        bus.release()
+        for _ in range(4):
+            await ctx.tick()
+            assert strobes() == only(0, 0, 0), "for one cycle"
+        assert await bus.read("STATUS") == {
+            "UNLOCKED": 1, "REFUSED": 0, "BUSY": 0, "PROGRAMMING": 1, "ERROR": 0, "SEALED": 1,
+        }  # fmt: skip
+        assert await bus.access("CONTROL", 1) is None, "the seal is on its way"
+        await bus.write(LAYER=other, ROW=0, COLUMN=0)
+        await done(other)
+        assert strobes() == only(0, 0, 0), "another layer's is nothing"
+        ctx.set(setups[layer].sealed, 0)
+        await done(layer)
+        assert strobes() == only(1, 0, 0)
+        assert [ctx.get(port) for port in shown] == [1, 2, 3], "held"
+        await ctx.tick()
+        assert strobes() == only(0, 0, 0)
+        status = await bus.read("STATUS")
+        assert (status["PROGRAMMING"], status["SEALED"]) == (1, 0)
+        ctx.set(setups[layer].sealed, 1)
+        assert await bus.access("CONTROL", 1) is None, "a cell is on its way"
+        ctx.set(setups[layer].sealed, 0)
+        await done(layer)
+        assert (await bus.read("STATUS"))["PROGRAMMING"] == 0
+        await bus.write(LAYER=layer, ROW=2)
+        bus.request("LEVEL", 1)
+        await ctx.tick()
+        assert strobes() == only(1, 0, 0), "there is no seal any more"
+        bus.release()
+
+    with_bus(body)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 9])
+def test_each_layer_has_a_seal_of_its_own(cycles):
+    """The first LEVEL takes that of its layer and only that; SEAL waits for the last cell; then ENABLE is taken."""
+    cells = Cells(cycles)
+
+    async def body(bus):
+        async def sealed() -> int:
+            while (status := await bus.read("STATUS"))["PROGRAMMING"]:
+                pass
+            return status["SEALED"]
+
+        await bus.unlock()
+        for layer in (HEAD, LSTM):
+            await bus.write(LAYER=layer, SEAL=0)
+        assert not await sealed()
+        await bus.write(LAYER=TABLE, SEAL=0xFFFFFFFF)
+        assert await sealed()
+        await bus.write(CONTROL=1)
+        assert await bus.access("LEVEL", 1) is None, "enabled: no cell, and no seal taken"
+        await bus.write(CONTROL=0)
+        assert await sealed()
+        for layer in (LSTM, TABLE, HEAD):
+            await bus.write(LAYER=layer, ROW=99)
+            assert await bus.access("LEVEL", 1) is None, "no such cell, and no seal taken"
+            assert await sealed()
+            await bus.write(ROW=0, COLUMN=1, LEVEL=1)
+            await bus.write(LEVEL=2)
+            assert not await sealed()
+            await bus.write(LEVEL=3)
+            await bus.write(SEAL=1)
+            await bus.write(LAYER=(layer + 1) % 3)
+            assert await sealed(), "that of the layer that was selected"
+        await bus.write(CONTROL=1)
+
+    with_bus(body, *cells.benches())
+    third = {LSTM: (0, 3), TABLE: (0, 3), HEAD: (1, 0)}  # which has three columns
+    assert cells.seen == [cell for k in third for cell in ((k, 0, 1, 1), (k, 0, 2, 2), (k, *third[k], 3))]
+    given = [(HEAD, 1, 0), (LSTM, 1, 0), (TABLE, 1, 0)]
+    assert cells.seals == given + [change for k in range(3) for change in ((k, 0, 3 * k), (k, 1, 3 * k + 3))]

@@ -6,8 +6,8 @@ from hypothesis import Phase, given, settings
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.registers import BY_NAME, REGISTERS
 from tests.designs import seeds
-from tests.hdl.bus_bench import DESIGN, FINGERPRINT, with_bus
-from tests.hdl.test_register_loading import Cells, table_writes
+from tests.hdl.bus_bench import DESIGN, FINGERPRINT, Cells, with_bus
+from tests.hdl.test_register_loading import table_writes
 
 READABLE = [register for register in REGISTERS if register.access != "wo"]
 
@@ -36,7 +36,7 @@ def test_random_accesses(seed):
     async def body(bus):
         async def write(address: int, word: int, select: int = 15) -> None:
             answer = await bus.access(address, word, select)
-            await bus.ctx.tick().repeat(2)  # a cell is programmed
+            await bus.ctx.tick().repeat(5)  # a seal and a cell are programmed
             assert (answer is None) == (twin.access(address, word, select) is None), (hex(address), hex(word), select)
             answers[answer is not None] += 1
 
@@ -45,12 +45,16 @@ def test_random_accesses(seed):
             await write(BY_NAME["UNLOCK_HIGH"].address, FINGERPRINT >> 32)
 
         await unlock()
-        for name in ("TABLE_DATA", "LEVEL"):
+        for name in ("TABLE_DATA", "LEVEL", "SEAL", "LEVEL"):
             await write(BY_NAME[name].address, 3)
         for _ in range(60):
             if rng.random() < 0.1:
                 await unlock()
                 await write(BY_NAME["CONTROL"].address, 0)
+            if rng.random() < 0.1:
+                for layer in rng.permutation(len(DESIGN.layers)).tolist():
+                    await write(BY_NAME["LAYER"].address, layer)
+                    await write(BY_NAME["SEAL"].address, 1)
             await write(*random_write(rng))
             register = READABLE[rng.integers(len(READABLE))]
             assert await bus.access(register.address) == twin.access(register.address), register.name
@@ -68,5 +72,7 @@ def test_random_accesses(seed):
             held[index][tuple(at)] = pattern
         assert all(np.array_equal(a, b) for a, b in zip(held, expected))
     assert min(answers.values()) > 3
+    assert [seal for _, seal, _ in cells.seals].count(1) > 1
+    assert [seal for _, seal, _ in cells.seals].count(0) > 0
     assert tables
     assert cells.seen

@@ -77,8 +77,12 @@ class Device:
         async def serve(ctx):
             ports = (setup.program_row, setup.program_column, setup.program_level)
             while True:
-                _, _, strobe, row, column, level = await ctx.tick().sample(setup.program_strobe, *ports)
-                ctx.set(setup.program_done, strobe)
+                _, _, strobe, seal, unseal, row, column, level = await ctx.tick().sample(
+                    setup.program_strobe, setup.seal, setup.unseal, *ports
+                )
+                ctx.set(setup.program_done, strobe | seal | unseal)
+                if seal | unseal:
+                    ctx.set(setup.sealed, seal)
                 if strobe:
                     levels[row, column] = level
 

@@ -31,7 +31,7 @@ FINGERPRINT_LOW 0x08 ro
 FINGERPRINT_HIGH 0x0C ro
 LAYERS 0x10 ro
 CONTROL 0x14 rw ENABLE 0:0 RESET 1:1 CLEAR 2:2
-STATUS 0x18 ro UNLOCKED 0:0 REFUSED 1:1 BUSY 2:2 PROGRAMMING 3:3 ERROR 4:4
+STATUS 0x18 ro UNLOCKED 0:0 REFUSED 1:1 BUSY 2:2 PROGRAMMING 3:3 ERROR 4:4 SEALED 5:5
 CYCLES 0x1C ro
 STEPS 0x20 ro
 CELL_SATURATIONS 0x24 ro
@@ -48,6 +48,7 @@ TABLE_DATA 0x54 wo
 ROW 0x58 rw
 COLUMN 0x5C rw
 LEVEL 0x60 wo
+SEAL 0x64 wo
 """
 DATA_MAP = """
 DATA_ID 0x80 ro
@@ -67,7 +68,7 @@ def test_the_map_is_the_one_that_drivers_know():
     """A change here breaks drivers: raise VERSION_VALUE with it. (A field that older designs have as 0 breaks none.)"""
     assert lines_of(REGISTERS) == MAP.split("\n")[1:-1]
     assert ID_VALUE.to_bytes(4, "big") == b"OHMG"
-    assert VERSION_VALUE == 0x01000000
+    assert VERSION_VALUE == 0x02000000
     assert ADDRESS_BITS == 7
 
 
@@ -86,7 +87,7 @@ def lines_of(registers) -> list[str]:
 
 def test_loading_is_all_that_a_lock_refuses():
     """Every register that changes data, and none that a locked device needs."""
-    assert LOAD_REGISTERS == ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL")
+    assert LOAD_REGISTERS == ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
 
 
 def test_masks_and_words_of_fields():

@@ -1,12 +1,13 @@
 """Chips with one deliberate fault each: the bench must report every fault by its name, on both simulators."""
 
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
-from amaranth.hdl import Signal
+from amaranth.hdl import Const, Signal
 
 from ohmgate.hdl import activation_tables, element_wise
 from ohmgate.hdl.dense_layer import DenseLayerCore
@@ -131,6 +132,34 @@ def hasty_loading():
 
 
 @contextmanager
+def kept_seal():
+    """A cell is programmed at once, and its layer's seal stays."""
+    programming = RegisterBus._programming
+
+    def blind(self, m, state, writes):
+        state = copy(state)
+        state.sealed = Const(0, len(state.sealed))
+        programming(self, m, state, writes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RegisterBus, "_programming", blind)
+        yield
+
+
+@contextmanager
+def no_seal():
+    """ENABLE does not ask for seals."""
+    refused = RegisterBus._refused
+
+    def careless(self, name, state):
+        return self.bus.dat_w[0] & ~state.unlocked if name == "CONTROL" else refused(self, name, state)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RegisterBus, "_refused", careless)
+        yield
+
+
+@contextmanager
 def early_take():
     """Codes are taken a cycle before the macro's time is over."""
     create = AdcSequencer.__init__
@@ -160,6 +189,8 @@ FAULTS = {
     "deaf": partial(added, RegisterBus, deaf_bus),
     "open": partial(added, RegisterBus, open_door),
     "hasty": hasty_loading,
+    "kept": kept_seal,
+    "unsealed": no_seal,
 }
 
 
@@ -169,7 +200,7 @@ def job(name: str) -> DeviceJob:
     network = random_network(Design(name, layers), rng)
     codes, _ = random_inputs(network.design, rng, batch=2, steps=3)
     timing = Timing(output_gaps=4, programming=(20, 20) if name == "hasty" else (2, 2))
-    scenario = "refusal" if name == "open" else "inference"
+    scenario = "refusal" if name in ("open", "kept", "unsealed") else "inference"
     return DeviceJob(network, codes, np.array([3, 2]), timing=timing, seed=2, scenario=scenario)
 
 
@@ -278,7 +309,12 @@ def test_codes_taken_early_are_named(results, request):
     ("withdrawn", "output stream: a result was withdrawn while it waited to be taken"),
     ("lost", "nothing moves for 508 cycles: an input is not taken"),
     ("hasty", "layer 0: a cell was programmed before the one under way was done"),
+    ("hasty", "register bus: the load came to an end: write at 0x14"),
     ("open", "input stream: an input is taken while the chip is locked"),
+    ("kept", "layer 0: a cell was programmed while the cells were sealed"),
+    ("kept", "register bus: STATUS.SEALED is not set by SEAL and cleared by LEVEL"),
+    ("kept", "register bus: cells that were not loaded to the end are taken for whole"),
+    ("unsealed", "register bus: the chip is enabled without a seal"),
     ("deaf", "nothing moves for 508 cycles: the register bus does not answer at 0x00"),
 ])  # fmt: skip
 def test_a_broken_rule_is_named(results, fault, sentence):

@@ -83,8 +83,11 @@ def test_a_wrong_fingerprint_is_refused_by_the_chip(chips):
     for result in simulate(chips, [job(d, scenario="refusal") for d in (two_layers(), stack())]):
         facts = result.record.facts
         assert facts["status_after_wrong"] == {
-            "UNLOCKED": 0, "REFUSED": 1, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0}  # fmt: skip
-        assert facts["refused"] == ["CONTROL", "GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "LEVEL"]
+            "UNLOCKED": 0, "REFUSED": 1, "BUSY": 0, "PROGRAMMING": 0, "ERROR": 0, "SEALED": 0}  # fmt: skip
+        locked = ["CONTROL", "GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "LEVEL", "SEAL"]
+        assert facts["refused"] == [*locked, "CONTROL without a seal"]
+        assert facts["sealed"] == [1, 0]
+        assert facts["kept_cells"] == "the device's cells were not loaded to the end; load it with its weights"
         assert facts["input_taken"] == 0
         assert facts["cells_written"] == 0
         assert facts["right_image"] == "loaded", "the right image afterwards is taken"

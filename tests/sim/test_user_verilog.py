@@ -128,3 +128,11 @@ def test_macros_that_cannot_be_told_apart_are_named(chip, refused):
     assert refused(
         chip.replace("array_1 (", "second ("),
     ) == (f"layer 1 must have one instance of {MACROS[1]} with array_1 in its path, but there are 0")
+
+
+def test_a_macro_of_before_there_were_seals_is_named(chip, refused):
+    older = re.sub(r"^ *\.(seal|unseal|sealed)\(.*\),?\n", "", chip, flags=re.MULTILINE)
+    assert older.count("\n") == chip.count("\n") - 9
+    assert refused(older) == (
+        f"layer 0: the instance of {MACROS[0]} must name all ports of the generated macro, but lacks seal, unseal, sealed"
+    )

@@ -74,7 +74,7 @@ def test_side_car_gives_the_ports_and_bit_positions_of_the_verilog():
     ]  # fmt: skip
     assert side_car["name"] == "har"
     assert side_car["versions"] == {
-        "ohmgate": version("ohmgate"), "contract": CONTRACT_VERSION, "register_map": "1.0.0",
+        "ohmgate": version("ohmgate"), "contract": CONTRACT_VERSION, "register_map": "2.0.0",
         "amaranth": version("amaranth"),
     }  # fmt: skip
     assert side_car["clock"] == {"port": "clk", "edge": "rising"}

@@ -26,8 +26,8 @@ class ArrayTwin(Component):
       Any other ``select``, column 0 too, starts anew.
     - ``cancel`` and programming a cell forget what was computed ahead. The codes of a conversion in which a cell is
       programmed are not defined.
-    - A cell keeps its level over a reset. ``program_done`` comes some cycles after the strobe, where the number of
-      its row or column has to be divided.
+    - A cell keeps its level over a reset, and the array its seal, while the board has power. ``program_done`` comes
+      some cycles after the strobe of a cell, where the number of its row or column has to be divided.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
     fixed conversions are too short.
@@ -112,7 +112,7 @@ class ArrayTwin(Component):
         m.d.comb += handed.eq(there & (elapsed == cycles - 1))
 
     def _program(self, m: Module, sums: ColumnSums) -> Value:
-        """Write cells; the result is high from the cycle after the strobe to that of ``program_done``."""
+        """Write cells and the seal. The result is high while a cell is written, until its ``program_done``."""
         setup, plan, layer = self.array.setup, self.plan, self.layer
         row = Signal(range(max(plan.groups * plan.rows, 2)))
         first = plan.segments[0]
@@ -131,7 +131,11 @@ class ArrayTwin(Component):
             sums.write_position.eq(word.rest),
             sums.write_level.eq(setup.program_level),
         ]
-        m.d.sync += setup.program_done.eq(sums.write)
+        m.d.sync += setup.program_done.eq(sums.write | setup.seal | setup.unseal)
+        sealed = Signal(reset_less=True)
+        m.d.comb += setup.sealed.eq(sealed)
+        with m.If(setup.seal | setup.unseal):
+            m.d.sync += sealed.eq(setup.seal)
         with m.If(setup.program_strobe):
             m.d.sync += programming.eq(1)
         with m.If(sums.write):

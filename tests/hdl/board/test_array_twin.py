@@ -267,3 +267,26 @@ def test_an_accelerator_on_twins_gives_the_results_of_the_reference(gaps):
     device.run()
     out = run(network, codes, lengths).out
     assert device.out == [[*out[b, t].tolist(), int(t == 0), int(t == lengths[b] - 1)] for b, t in device.results()]
+
+
+def test_the_seal_is_there_after_a_reset_and_cells_leave_it_alone():
+    """As cells it answers with program_done, in the cycle after the strobe."""
+    layer, rows, *_ = TWINS["dense"]
+    bench, reset = bench_of(layer, rows), Signal()
+
+    async def testbench(bench):
+        setup, sealed = bench.twin.array.setup, 0
+        for strobe in ("seal", "unseal", "unseal", "seal", "seal"):
+            bench.ctx.set(getattr(setup, strobe), 1)
+            assert (await bench.tick())[1] == 0
+            bench.ctx.set(getattr(setup, strobe), 0)
+            sealed = int(strobe == "seal")
+            assert bench.ctx.get(setup.sealed) == sealed
+            assert [(await bench.tick())[1] for _ in range(5)] == [1, 0, 0, 0, 0]
+            await bench.program(1, 2, 3)
+            for level in (1, 0):
+                bench.ctx.set(reset, level)
+                await bench.tick()
+                assert bench.ctx.get(setup.sealed) == sealed
+
+    bench.run(testbench, ResetInserter(reset)(bench.twin))

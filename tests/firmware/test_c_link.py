@@ -126,6 +126,10 @@ def test_answers_that_come_late_are_no_answers_to_the_next_request(driver):
 
 def test_weights_can_be_kept(driver):
     link, _, recorded = session(driver, vowels())
+    assert link.load(image.pack(vowels()), KEEP_WEIGHTS) == "SEAL", "there are none"
+    assert not recorded.device.enabled
+    assert link.load(image.pack(vowels())) == "OK"
+    recorded.log.clear()
     assert link.load(image.pack(vowels()), KEEP_WEIGHTS) == "OK"
     assert LEVEL not in {address for address, _ in recorded.log}
     assert recorded.device.enabled

@@ -1,7 +1,7 @@
 """One lane of the element-wise pipeline: cell update, tanh of the cell state, hidden code."""
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.wiring import In, Out
 
 from ..model.layers import LstmLayer
@@ -60,47 +60,61 @@ class ElementWiseLane(Component):
         layer = self.layer
         a, fraction = layer.activation_bits, layer.cell_fraction
 
-        # Stage 1: products; a clear of the register costs less than a zero before the multiplier.
-        kept = Signal(signed(a + layer.cell_bits), reset_less=True)
+        # Stage 1: products, f*c of each half of c. A zero in place of f takes fewer cells than one in place of c, and
+        # registers without a reset go into the multiplier blocks of an FPGA.
+        low = layer.cell_bits // 2
+        kept_low = Signal(a + low, reset_less=True)
+        kept_high = Signal(signed(a + layer.cell_bits - low), reset_less=True)
         added = Signal(signed(2 * a), reset_less=True)
         o1, o2, o3 = (Signal(a, name=f"o{k}", reset_less=True) for k in (1, 2, 3))
-        m.d.sync += [kept.eq(self.f * self.c), added.eq(self.i * self.g), o1.eq(self.o)]
-        with m.If(self.first):
-            m.d.sync += kept.eq(0)
+        kept_share = Signal(a)
+        m.d.comb += kept_share.eq(Mux(self.first, 0, self.f))
+        m.d.sync += [
+            kept_low.eq(kept_share * self.c[:low]),
+            kept_high.eq(kept_share * self.c[low:].as_signed()),
+            added.eq(self.i * self.g),
+            o1.eq(self.o),
+        ]
 
-        # Stage 2: align, add, saturate. The half that rounds f*c is the last bit of the other operand.
+        # Stage 2: align, add, saturate. The half that rounds f*c stands in the low bits, which i*g leaves free.
         candidate = round_shift(added, 2 * a - 1 - fraction)
-        exact = ((kept >> (a - 1)) + Cat(1, candidate).as_signed()) >> 1
-        total = Signal(signed(len(exact) - 1))
-        m.d.comb += total.eq(exact)
+        exact = kept_low + Cat(Const(1 << (a - 1), a), candidate).as_signed()
+        without_high, total = Signal(signed(len(exact))), Signal(signed(layer.cell_bits + 1))
+        m.d.comb += [
+            without_high.eq(exact),
+            total.eq(Cat(without_high[:low], kept_high + without_high[low:].as_signed()).as_signed() >> a),
+        ]
         m.d.sync += [
             self.cell.eq(saturate(total, layer.cell_bits)),
             self.saturated.eq(~fits(total, layer.cell_bits)),
             o2.eq(o1),
         ]
 
-        # Stage 3: tanh, odd, so half of the table is there: entry(-1 - t) = -entry(t).
+        # Stage 3: tanh, odd, so half of the table is there: entry(-1 - t) = -entry(t). From here sign and magnitude.
         index = Signal(signed(layer.tanh_bits))
         m.d.comb += index.eq(saturate(self.cell >> (fraction - layer.tanh_fraction), layer.tanh_bits))
-        negative = index < 0
         half = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)[2 ** (layer.tanh_bits - 1) :]
-        magnitude = Signal(a - 1)
-        tanh = Signal(signed(a), reset_less=True)
-        with m.Switch(Mux(negative, ~index, index)[: max(layer.tanh_bits - 1, 1)]):
+        tanh = Signal(a - 1, reset_less=True)
+        negative, below = Signal(reset_less=True), Signal(reset_less=True)
+        with m.Switch(Mux(index < 0, ~index, index)[: max(layer.tanh_bits - 1, 1)]):
             for position, value in enumerate(half.tolist()):
                 with m.Case(position):
-                    m.d.comb += magnitude.eq(value)
-        m.d.sync += [tanh.eq(Mux(negative, -magnitude, magnitude)), o3.eq(o2)]
+                    m.d.sync += tanh.eq(value)
+        m.d.sync += [negative.eq(index < 0), o3.eq(o2)]
 
-        # Stage 4: o * tanh(c), whose magnitude is below 2^(2A-1), so that no code can be beyond the full scale.
-        product = Signal(signed(2 * a), reset_less=True)
-        m.d.sync += product.eq(o3 * tanh)
+        # Stage 4: o * |tanh(c)|, which is below 2^(2A-1), so that no code can be beyond the full scale.
+        product = Signal(2 * a - 1, reset_less=True)
+        m.d.sync += [product.eq(o3 * tanh), below.eq(negative)]
 
-        # Into the hidden state's register: scaled to DAC codes and rounded.
+        # Into the hidden state's register: scaled to DAC codes and rounded. As L is odd, and o and |tanh(c)| have
+        # less than A and A - 1 factors of 2, no product is half way between two codes, where the sign would matter.
         if layer.dac_bits == 1:
-            m.d.comb += self.hidden.eq(product < 0)  # the pattern of one bit is the sign
+            m.d.comb += self.hidden.eq(below & product.any())  # the pattern of one bit is the sign
         else:
-            m.d.comb += self.hidden.eq(round_shift(times_full_scale(product, layer.dac_bits), 2 * a - 1))
+            halves = times_full_scale(product, layer.dac_bits) >> (2 * a - 2)
+            signs = below.replicate(layer.dac_bits)
+            m.d.comb += self.hidden.eq((halves >> 1 ^ signs) + (halves[0] ^ below))
         if layer.output == "value":
-            m.d.comb += self.value.eq(round_shift(product, a))
+            twos_complement = Cat(below, product ^ below.replicate(2 * a - 1), below).as_signed()
+            m.d.comb += self.value.eq((twos_complement + Const(2**a + 1)) >> (a + 1))
         return m

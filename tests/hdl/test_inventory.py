@@ -62,8 +62,8 @@ INVENTORY = {
         in     f 6, i 6, o 6, g 6s, c 10s, first 1
         out    cell 10s, saturated 1, hidden 3, value 6s
         reset  cell 10s, saturated 1
-        kept   kept 16s, added 12s, o1 6, o2 6, o3 6, tanh 6s, product 12s
-        wires  26"""),
+        kept   kept_low 11, kept_high 11s, added 12s, o1 6, o2 6, o3 6, tanh 5, unnamed 1, product 11, below 1
+        wires  42"""),
     "bank": (ResultBank(words=3, word_bits=5), """
         in     write 1, index 2, word 5
         out    whole 15
@@ -195,8 +195,8 @@ BITS = {
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),
     "top.accelerator.layer_0.hidden": (0, 12, 6),
-    "top.accelerator.layer_0.lane_0": (0, 11, 64),
-    "top.accelerator.layer_0.lane_1": (0, 11, 64),
+    "top.accelerator.layer_0.lane_0": (0, 11, 70),
+    "top.accelerator.layer_0.lane_1": (0, 11, 70),
     "top.accelerator.layer_1": (0, 10, 20),
     "top.accelerator.layer_1.sequencer": (0, 6, 0),
     "top.accelerator.layer_1.argmax": (0, 5, 24),

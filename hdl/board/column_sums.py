@@ -33,7 +33,7 @@ class ColumnSums(Component):
     | `run` | in | 1 bit | enables all registers but the cells |
     | `sums` | out | K x signed | a column's sums |
     | `valid` | out | 1 bit | they are valid in this cycle |
-    | `write` | in | 1 bit | sets a cell |
+    | `write` | in | 1 bit | sets a cell; which one and its level stay a cycle longer |
     | `write_adc` | in | 0..K-1 | its ADC |
     | `write_column` | in | 0..M-1 | its column of that ADC |
     | `write_word`, `write_position` | in | see :meth:`.twin_plan.TwinPlan.place` | its row |
@@ -176,18 +176,14 @@ class ColumnSums(Component):
         words = []
         for adc in range(layer.adcs):
             cells = memory.Memory(
-                shape=data.ArrayLayout(layer.weight_bits, plan.word_rows), depth=max(plan.depth, 2), init=[]
+                shape=data.ArrayLayout(layer.weight_bits, plan.word_rows),
+                depth=max(plan.depth, 2),
+                init=[],
+                attrs={"ram_style": "block"} if plan.in_blocks else {},
             )
             m.submodules[f"cells_{adc}"] = cells
-            read, write = cells.read_port(), cells.write_port(granularity=1)
-            chosen = self.write & (self.write_adc == adc)
-            m.d.comb += [
-                read.addr.eq(address),
-                read.en.eq(self.run),
-                write.addr.eq(Cat(self.write_column[: plan.step_bits], self.write_word)),
-                write.en.eq(Mux(chosen, 1 << self.write_position, 0)),
-            ]
-            m.d.comb += [write.data[k].eq(self.write_level) for k in range(plan.word_rows)]
+            read = cells.read_port()
+            self._cell_write(m, cells, adc, read, address)
             parts = [read.data.as_value()]
             for part in range(plan.gather - 1):
                 part = Signal(plan.word_rows * layer.weight_bits, name=f"gathered_{adc}_{part}", reset_less=True)
@@ -204,10 +200,31 @@ class ColumnSums(Component):
             words.append([_two_bits(level).as_signed() for level in levels])
         return words
 
+    def _cell_write(self, m: Module, cells: memory.Memory, adc: int, read, address: Value) -> None:
+        """Sets a cell alone, or writes its word again where block RAM of 9-bit bytes would take twice the blocks."""
+        plan, place = self.plan, Cat(self.write_column[: self.plan.step_bits], self.write_word)
+        chosen = self.write_adc == adc
+        at = [self.write_position == k for k in range(plan.word_rows)]
+        m.d.comb += [read.addr.eq(address), read.en.eq(self.run)]
+        if not plan.rewrites:
+            write = cells.write_port(granularity=1)
+            m.d.comb += [write.en.eq(Mux(self.write & chosen, Cat(at), 0))]
+            m.d.comb += [level.eq(self.write_level) for level in write.data]
+        else:
+            write, was_read = cells.write_port(), Signal()
+            m.d.sync += was_read.eq(self.write)
+            m.d.comb += write.en.eq(was_read & chosen)
+            with m.If(self.write):
+                m.d.comb += [read.addr.eq(place), read.en.eq(1)]
+            m.d.comb += [
+                level.eq(Mux(here, self.write_level, old)) for level, here, old in zip(write.data, at, read.data)
+            ]
+        m.d.comb += write.addr.eq(place)
+
     def _tree(self, m: Module, terms: list[Signal], name: str) -> Value:
-        """The terms' sum, with a register behind every two adders."""
+        """The terms' sum, with a register behind every adder: of several in a row Yosys makes no carry chains."""
         for stage in range(self.plan.tree_stages):
-            total = [sum(terms[k : k + 4][1:], terms[k]) for k in range(0, len(terms), 4)]
+            total = [sum(terms[k + 1 : k + 2], terms[k]) for k in range(0, len(terms), 2)]
             terms = [
                 Signal.like(value, name=f"tree_{name}_{stage}_{k}", reset_less=True) for k, value in enumerate(total)
             ]

@@ -10,6 +10,7 @@ from ...model.network import MULT_BITS
 
 BLOCK_WORDS = 512  #: of a block RAM at its widest
 BLOCK_BITS = 36  #: of such a word
+LUT_WORDS = 32  #: deeper memories are block RAM
 DIGITS = (1, 2, 4, 8)  #: bits of a gain that are multiplied in a cycle
 
 
@@ -100,6 +101,16 @@ class TwinPlan:
         """Words of each ADC's memory."""
         return self.groups * self.gather << self.step_bits
 
+    @property
+    def in_blocks(self) -> bool:
+        """Are the cells in block RAM?"""
+        return self.depth > LUT_WORDS
+
+    @property
+    def rewrites(self) -> bool:
+        """Is a cell's word read and written whole? Else the memory has write enables for each cell."""
+        return self.in_blocks and self.word_rows * self.layer.weight_bits > BLOCK_BITS
+
     @cached_property
     def units(self) -> int:
         """Gain units: as few as keep up with the sums, a divisor of the ADCs."""
@@ -133,8 +144,8 @@ class TwinPlan:
 
     @property
     def tree_stages(self) -> int:
-        """Registers in the adder tree: one behind every two adders."""
-        return ((self.rows - 1).bit_length() + 1) // 2
+        """Registers in the adder tree: one behind every adder."""
+        return (self.rows - 1).bit_length()
 
     @property
     def conversion(self) -> int:

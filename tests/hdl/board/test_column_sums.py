@@ -16,6 +16,7 @@ from tests.hdl.simulate import simulate
 LAYERS = {
     "alike": (DenseLayer(inputs=6, outputs=4, adcs=2), 3),
     "gathered": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 8),
+    "whole words": (DenseLayer(inputs=7, outputs=20, adcs=1, weight_bits=8, dac_bits=2), 5),
     "two drives": (LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=4, input_drive=5), 2),
     "own bits, gathered": (LstmLayer(inputs=9, hidden=6, adcs=4, dac_bits=6, input_dac_bits=2, weight_bits=8), 6),
 }
@@ -51,7 +52,8 @@ def test_sums_of_all_columns_at_the_ends_of_their_range(kind):
                 ctx.set(getattr(sums, f"write_{name}"), value)
             ctx.set(sums.write, 1)
             await ctx.tick()
-        ctx.set(sums.write, 0)
+            ctx.set(sums.write, 0)
+            await ctx.tick()
 
     async def read(ctx, codes, driven: int):
         word = sum((int(c) % 2 ** int(b)) << k for c, b, k in zip(codes, bits, at))

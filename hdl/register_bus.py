@@ -83,19 +83,27 @@ class RegisterBus(Component):
                         selected["entries"].eq(layer.loaded_entries),
                         selected["gates"].eq(layer.gates),
                     ]
+        # A cycle behind the registers that they compare, and in time: no access begins in the cycle of an answer.
+        m.d.sync += [
+            state.no_entry.eq((state.entry >= selected["entries"]) | (state.gate >= selected["gates"])),
+            state.no_cell.eq((state.row >= selected["rows"]) | (state.column >= selected["columns"])),
+            state.last_entry.eq(state.entry == selected["entries"] - 1),
+            state.last_column.eq(state.column == selected["columns"] - 1),
+            state.has_gate.eq(Cat(selected["gates"] > gate for gate in range(4))),
+        ]
 
     def _accesses(self, m: Module, state: "_State") -> tuple[dict[str, Value], Value]:
         """Decides an access in its cycle, answers in the next. Returns each register's accepted write; a refusal."""
         bus = self.bus
-        access, respond, refuse, accepted = Signal(), Signal(init=1), Signal(), Signal()
+        access, respond, refuse = Signal(), Signal(init=1), Signal()
         address = Signal(ADDRESS_BITS)
         m.d.comb += [
             access.eq(bus.cyc & bus.stb & ~bus.ack & ~bus.err),
-            accepted.eq(access & bus.we & respond & ~refuse),
             address.eq(Cat(Const(0, 2), bus.adr)),
         ]
         m.d.sync += [bus.ack.eq(access & respond & ~refuse), bus.err.eq(access & respond & refuse)]
         read = self._readable(state)
+        refused = {r.name: self._refused(r.name, state) for r in REGISTERS if r.access != "ro"}
         with m.Switch(address):
             for register in REGISTERS:
                 with m.Case(register.address):
@@ -103,12 +111,16 @@ class RegisterBus(Component):
                     if register.access == "ro":
                         m.d.comb += refuse.eq(bus.we)
                     else:
-                        m.d.comb += refuse.eq(bus.we & self._refused(register.name, state))
+                        m.d.comb += refuse.eq(bus.we & refused[register.name])
             with m.Default():
                 m.d.comb += refuse.eq(1)
         programs = (address == BY_NAME["LEVEL"].address) | (address == BY_NAME["SEAL"].address)
         m.d.comb += respond.eq(~(state.programming & bus.we & programs & ~refuse))
-        writes = {r.name: accepted & (address == r.address) for r in REGISTERS if r.access != "ro"}
+        writes = {  # each looks at its own refusal alone
+            r.name: access & bus.we & (address == r.address) & ~refused[r.name] for r in REGISTERS if r.access != "ro"
+        }
+        for name in ("LEVEL", "SEAL"):
+            writes[name] &= ~state.programming
         return writes, access & respond & refuse
 
     def _readable(self, state: "_State") -> dict[str, ValueLike]:
@@ -141,18 +153,18 @@ class RegisterBus(Component):
         if name == "CONTROL":
             return part | (data[0] & ~(state.unlocked & state.sealed.all() & ~state.programming))
         if name == "LAYER":
-            return part | (data >= len(self.design.layers))
+            bits = len(state.layer_select)
+            return part | data[bits:].any() | (data[:bits] >= len(self.design.layers))
         return part
 
     def _outside(self, name: str, state: "_State") -> Value | int:
         """Would a write load what the selected layer does not have?"""
-        selected = state.selected
         if name == "GAIN":
-            return self.bus.dat_w[16:18] >= selected["gates"]
+            return ~state.has_gate.bit_select(self.bus.dat_w[16:18], 1)
         if name == "TABLE_DATA":
-            return (state.entry >= selected["entries"]) | (state.gate >= selected["gates"])
+            return state.no_entry
         if name == "LEVEL":
-            return (state.row >= selected["rows"]) | (state.column >= selected["columns"])
+            return state.no_cell
         return 0
 
     def _control(self, m: Module, state: "_State", writes: dict[str, Value], refused: Value) -> None:
@@ -190,19 +202,20 @@ class RegisterBus(Component):
         with m.If(writes["TABLE_ADDRESS"]):
             m.d.sync += [entry.eq(data[0:16]), gate.eq(data[16:18])]
         with m.If(writes["TABLE_DATA"]):
-            with m.If(entry == state.selected["entries"] - 1):
+            with m.If(state.last_entry):
                 m.d.sync += [entry.eq(0), gate.eq(gate + 1)]
             with m.Else():
                 m.d.sync += entry.eq(entry + 1)
-        for index, layer in enumerate(self.design.layers):
-            if layer.loaded_table_bits:
-                table = getattr(self, f"table_{index}")
-                m.d.comb += [
-                    table.en.eq(writes["TABLE_DATA"] & (state.layer_select == index)),
-                    table.gate.eq(gate),
-                    table.entry.eq(entry),
-                    table.data.eq(data),
-                ]
+        # The tables are written a cycle later: their memories may be far away.
+        loaded = [(k, layer) for k, layer in enumerate(self.design.layers) if layer.loaded_table_bits]
+        at_gate = Signal.like(gate)
+        at_entry = Signal(max((layer.adc_bits for _, layer in loaded), default=0))
+        value = Signal(max((layer.loaded_table_bits for _, layer in loaded), default=0), name="table_value")
+        m.d.sync += [at_gate.eq(gate), at_entry.eq(entry), value.eq(data)]
+        for index, _ in loaded:
+            table = getattr(self, f"table_{index}")
+            m.d.sync += table.en.eq(writes["TABLE_DATA"] & (state.layer_select == index))
+            m.d.comb += [table.gate.eq(at_gate), table.entry.eq(at_entry), table.data.eq(value)]
 
     def _gains(self, m: Module, state: "_State", writes: dict[str, Value]) -> None:
         data = self.bus.dat_w
@@ -240,7 +253,7 @@ class RegisterBus(Component):
                 at_column.eq(column),
                 level.eq(data),
             ]
-            with m.If(column == state.selected["columns"] - 1):
+            with m.If(state.last_column):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
             with m.Else():
                 m.d.sync += column.eq(column + 1)
@@ -271,6 +284,8 @@ class _State:
         self.row, self.column = Signal(16), Signal(16, name="column")
         self.unlocked, self.refused, self.error, self.programming = Signal(), Signal(), Signal(), Signal()
         self.sealed = Signal(layers)  # each layer's
+        self.no_entry, self.no_cell, self.last_entry, self.last_column = Signal(), Signal(), Signal(), Signal()
+        self.has_gate = Signal(4)
         self.geometry, self.formats = Signal(32), Signal(32, name="formats")
         names = ("rows", "columns", "entries", "gates")
         self.selected = {name: Signal(16, name=f"selected_{name}") for name in names}

@@ -7,6 +7,7 @@ import pytest
 
 from ohmgate.cli import demo
 from ohmgate.hdl import element_wise
+from ohmgate.hdl.arithmetic import times_full_scale
 from ohmgate.model.compare import Comparison, Mismatch
 from ohmgate.model.layers import DenseLayer
 from ohmgate.model.reference import run
@@ -28,7 +29,9 @@ def test_simulate_with_a_broken_rounding_ends_with_1(ohmgate, tiny, tmp_path, mo
     assert (right.exit_code, right.stdout.splitlines()[-1]) == (0, f"every difference: {file}")
     assert file.read_text() == "layer,sequence,step,unit,stage,expected,got,cycle\n"
 
-    monkeypatch.setattr(element_wise, "round_shift", lambda v, shift: v >> shift if shift > 0 else v << -shift)
+    monkeypatch.setattr(
+        element_wise, "times_full_scale", lambda v, bits: times_full_scale(v, bits) - 2 ** (len(v) - 1)
+    )
     wrong = ohmgate(*arguments, "--out", tmp_path / "wrong")
     assert wrong.exit_code == 1
     verdict, *stages = wrong.stdout.splitlines()

@@ -133,9 +133,11 @@ INVENTORY = {
         reset  bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
                scratch 32, cycles 32, steps 32, cell_saturations 32, adc_saturations 32, unlock_low 32, unlock_high 32,
                setup_0__mult 32, setup_0__shift 24, setup_1__mult 8, setup_1__shift 6,
-               layer_select 1, unnamed 16, table_0__gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
-               unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1
-        wires  345"""),
+               layer_select 1, unnamed 16, gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
+               unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1,
+               unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4,
+               table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
+        wires  354"""),
     "data registers": (DataRegisters(DESIGN), """
         in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
                y__payload (values 3, first 1, last 1), y__valid 1
@@ -190,7 +192,7 @@ INVENTORY = {
 BITS = {
     "top": (0, 0, 0),
     "top.accelerator": (0, 0, 0),
-    "top.accelerator.registers": (429, 0, 0),
+    "top.accelerator.registers": (450, 0, 0),
     "top.accelerator.layer_0": (0, 15, 19),
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),

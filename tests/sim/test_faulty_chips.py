@@ -10,6 +10,7 @@ import pytest
 from amaranth.hdl import Const, Signal
 
 from ohmgate.hdl import activation_tables, element_wise
+from ohmgate.hdl.arithmetic import times_full_scale
 from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.flow.emit import emit
 from ohmgate.hdl.lstm_layer import LstmLayerCore
@@ -32,12 +33,10 @@ LAYERS = (
 
 
 @contextmanager
-def floor_instead_of_rounding():
-    """The adder of one half is missing wherever a product is rounded."""
+def truncation_instead_of_rounding():
+    """What a hidden code is rounded of is too small by one half."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            element_wise, "round_shift", lambda value, shift: value >> shift if shift > 0 else value << -shift
-        )
+        patch.setattr(element_wise, "times_full_scale", lambda v, bits: times_full_scale(v, bits) - 2 ** (len(v) - 1))
         yield
 
 
@@ -175,7 +174,7 @@ def early_take():
 
 FAULTS = {
     "healthy": nullcontext,
-    "rounding": floor_instead_of_rounding,
+    "rounding": truncation_instead_of_rounding,
     "table": wrong_table_entry,
     "feedback": partial(added, LstmLayerCore, broken_feedback),
     "early": early_take,
@@ -249,12 +248,12 @@ def test_a_healthy_chip_among_faulty_ones_agrees(results):
 def test_a_broken_rounding_is_named_where_it_began(results, monkeypatch):
     one, comparison = job("rounding"), results["rounding"].comparison
     with monkeypatch.context() as patch:
-        patch.setattr(reference, "round_shift", lambda v, shift: v >> shift if shift > 0 else v << -shift)
-        floored = reference.run(one.network, one.codes, one.lengths).layers[0]
-    step, unit, stage = first_differences(one, floored)[0]
+        patch.setattr(reference, "round_shift", lambda v, s: np.sign(v) * (np.abs(v) >> s) if s > 0 else v << -s)
+        truncated = reference.run(one.network, one.codes, one.lengths).layers[0]
+    step, unit, stage = first_differences(one, truncated)[0]
     first = comparison.first
     assert (first.layer, first.sequence, first.step, first.unit, first.stage) == (0, 0, step, unit, stage)
-    assert (step, stage) == (0, "hidden code"), "long before the row that it comes back as"
+    assert (step, stage) == (1, "hidden code"), "long before the row that it comes back as"
     assert comparison.stages[0, "row"][1] > 0
     assert comparison.stages[0, "hidden code"][1] > 0
     assert comparison.violations == ()

@@ -33,7 +33,7 @@ HARNESS, PROGRAM = "simulated_board.cpp", "simulated_board"
 FLAGS = (
     *("--cc", "--exe", "--build", "--prefix", "Vboard", "--top-module", "board", "-o", PROGRAM),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
-    *("-CFLAGS", "-std=c++20", "-MAKEFLAGS", "OPT_FAST=-O3"),
+    *("-CFLAGS", "-std=c++20", "-MAKEFLAGS", "OPT_FAST=-O1"),  # as fast as -O3, which compiles 2.5 times as long
 )
 
 

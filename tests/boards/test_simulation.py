@@ -23,7 +23,7 @@ from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.component import Component
 from ohmgate.model.formats import DesignError
 
-CONFIG = BoardConfig("echo", clock_hz=25_000_000, rows=(1,), baud=3_000_000)  # 8 1/3 cycles a bit
+CONFIG = BoardConfig("echo", clock_hz=25_000_000, rows=(1,), baud=2_750_000)  # 9 1/11 cycles a bit
 BYTES = bytes(range(256)) * 8
 
 
@@ -80,7 +80,7 @@ def test_every_byte_comes_back_at_the_rate_of_the_line(board):
         line.write(BYTES)
         assert line.read(len(BYTES)) == BYTES
     cycles = asleep(board) - before - simulation_quiet()
-    assert cycles == pytest.approx(len(BYTES) * 10 * 25 / 3, rel=0.02)
+    assert cycles == pytest.approx(len(BYTES) * 10 * 25 / 2.75, rel=0.02)
 
 
 def simulation_quiet() -> int:

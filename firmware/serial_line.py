@@ -13,6 +13,10 @@ WAIT = 0.01  #: seconds that a read of the port waits at most
 WRITE_TIMEOUT = 5.0  #: seconds
 
 
+class NoPermission(LinkError):
+    """The user may not open the port."""
+
+
 class SerialLine:
     """The port of that name, which no other process may have open.
 
@@ -27,7 +31,7 @@ class SerialLine:
         try:
             self._port.open()
         except (OSError, ValueError) as error:
-            raise LinkError(_refused(port, baud, error)) from error
+            raise _refused(port, baud, error) from error
         with suppress(AttributeError, NotImplementedError, OSError, ValueError):  # not with every port and system
             self._port.set_low_latency_mode(True)
 
@@ -59,15 +63,15 @@ class SerialLine:
         return LinkError(f"the board on {self.name!r} was unplugged")
 
 
-def _refused(port: str, baud: int, error: Exception) -> str:
+def _refused(port: str, baud: int, error: Exception) -> LinkError:
     """Why a port cannot be opened."""
     number = getattr(error, "errno", None)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return f"there is no port {port!r}"
+        return LinkError(f"there is no port {port!r}")
     if number in (errno.EACCES, errno.EPERM):
-        return f"no permission for {port!r}: your user must be in the group that the port belongs to, often dialout"
+        return NoPermission(f"no permission for {port!r}: your user must be in its group, which often is dialout")
     if number in (errno.EAGAIN, errno.EBUSY):
-        return f"another process has {port!r} open"
+        return LinkError(f"another process has {port!r} open")
     if isinstance(error, ValueError):
-        return f"the port {port!r} does not know {baud} baud"
-    return f"{port!r} is no serial port"
+        return LinkError(f"the port {port!r} does not know {baud} baud")
+    return LinkError(f"{port!r} is no serial port")

@@ -136,9 +136,7 @@ def test_a_port_without_permission_names_the_group(monkeypatch):
         raise OSError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(serial.serialposix.os, "open", refused)
-    sentence = (
-        "no permission for '/dev/ttyUSB0': your user must be in the group that the port belongs to, often dialout"
-    )
+    sentence = "no permission for '/dev/ttyUSB0': your user must be in its group, which often is dialout"
     with pytest.raises(LinkError, match=f"^{sentence}$"):
         SerialLine("/dev/ttyUSB0")
 

@@ -53,7 +53,7 @@ def show(name: str, found: Any) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000, help="of random reads and writes")
     parser.add_argument("--cuts", type=int, default=200, help="of loads of vowels")
     parser.add_argument("--json", type=Path)

@@ -191,7 +191,11 @@ class RegisterBus(Component):
                 m.d.sync += self.enable.eq(0)
 
     def _counters(self, m: Module, word: dict[str, Signal]) -> None:
-        for name, amount in zip(COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)):
+        amounts = dict(zip(COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)))
+        for name in ("CYCLES", "STEPS"):  # what is counted comes late: it enables, and no carry waits for it
+            with m.If(amounts.pop(name) & ~word[name].all()):
+                m.d.sync += word[name].eq(word[name] + 1)
+        for name, amount in amounts.items():
             total = Signal(33, name=f"{name.lower()}_total")
             m.d.comb += total.eq(word[name] + amount)
             m.d.sync += word[name].eq(Mux(total[32], 0xFFFFFFFF, total))

@@ -137,7 +137,7 @@ INVENTORY = {
                unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1,
                unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4,
                table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
-        wires  354"""),
+        wires  288"""),
     "data registers": (DataRegisters(DESIGN), """
         in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
                y__payload (values 3, first 1, last 1), y__valid 1

@@ -202,7 +202,7 @@ class ColumnSums(Component):
             words.append([_two_bits(level).as_signed() for level in levels])
         return words
 
-    def _cell_write(self, m: Module, cells: "memory.Memory[Any]", adc: int, read, address: Value) -> None:
+    def _cell_write(self, m: Module, cells: "memory.Memory[Any, Any]", adc: int, read, address: Value) -> None:
         """Sets a cell alone, or writes its word again where block RAM of 9-bit bytes would take twice the blocks."""
         plan, place = self.plan, Cat(self.write_column[: self.plan.step_bits], self.write_word)
         chosen = self.write_adc == adc

@@ -3,16 +3,35 @@
 from itertools import pairwise
 
 import numpy as np
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, Signature
 
+from ...model.integer_noise import ADC_FRACTION, AMPLITUDE_BITS, AMPLITUDE_SHIFT, CELL_FRACTION, ROUNDS
 from ...model.network import MULT_BITS, SHIFT_BITS
 from ...model.reference import adc_codes
+from ..arithmetic import saturate
 from ..component import Component
+from .noise_source import NoiseSource
 from .twin_plan import TwinPlan
 
 COARSE = 3  #: the shift's low bits: what they ask for is done a cycle after the rest
+GUARD = 3  #: bits above a code that hold the largest noise
+
+
+class ConverterNoise(Signature):
+    """What the noise of an array's converters depends on, named from the side that says it."""
+
+    def __init__(self, conversions: int):
+        super().__init__(
+            {
+                "low": Out(16),  #: key
+                "high": Out(16),
+                "step": Out(16),  #: time step
+                "column": Out(range(max(conversions, 2))),  #: first one, with ``clear``
+                "amplitude": Out(AMPLITUDE_BITS),
+            }
+        )
 
 
 class AdcBank(Component):
@@ -27,6 +46,7 @@ class AdcBank(Component):
     | `sums` | in | K x signed | a column's sums |
     | `take` | in | 1 bit | they are valid in this cycle |
     | `mult`, `shift` | in | gates x 8, gates x 6 bits | gain of each gate |
+    | `noise` | in | :class:`ConverterNoise` | only of a noisy twin: place and size of the noise |
     | `run` | in | 1 bit | enables all registers |
     | `clear` | in | 1 bit | drops what is under way |
     | `enters` | out | 1 bit | ``codes`` change with this cycle's end |
@@ -37,8 +57,10 @@ class AdcBank(Component):
     def __init__(self, plan: TwinPlan, sum_bits: int):
         self.plan, self.sum_bits = plan, sum_bits
         layer = plan.layer
+        noise = {"noise": In(ConverterNoise(layer.conversions))} if plan.noisy else {}
         super().__init__(
             {
+                **noise,
                 "sums": In(data.ArrayLayout(signed(sum_bits), layer.adcs)),
                 "take": In(1),
                 "mult": In(data.ArrayLayout(MULT_BITS, layer.gates)),
@@ -54,7 +76,7 @@ class AdcBank(Component):
     @property
     def latency(self) -> int:
         """Cycles from ``take`` to the first in which all codes are there."""
-        return self.plan.block * self.plan.digits + 3
+        return self.plan.block * self.plan.digits + 3 + ROUNDS * self.plan.noisy
 
     def model(self, sums: np.ndarray, mult: np.ndarray, shift: np.ndarray) -> np.ndarray:
         """Codes (K,) of ``sums`` (K,) with the gains (gates,)."""
@@ -75,7 +97,7 @@ class AdcBank(Component):
         with m.If(run & self.take):
             m.d.sync += [busy.eq(1), position.eq(0), digit.eq(0)]
         flags = [leaves, leaves & last]
-        for _ in range(2):
+        for _ in range(2 + ROUNDS * plan.noisy):
             later = [Signal(), Signal()]
             with m.If(run):
                 m.d.sync += [b.eq(a) for a, b in zip(flags, later)]
@@ -85,11 +107,17 @@ class AdcBank(Component):
         with m.If(self.clear):
             m.d.sync += busy.eq(0)
         m.d.comb += [self.enters.eq(flags[0]), self.complete.eq(flags[1])]
+        column = Signal(range(max(plan.layer.conversions, 2)))
+        if plan.noisy:
+            with m.If(run & leaves & last):
+                m.d.sync += column.eq(column + 1)
+            with m.If(self.clear):
+                m.d.sync += column.eq(self.noise.column)
         for unit in range(plan.units):
-            self._unit(m, unit, leaves, position, digit)
+            self._unit(m, unit, leaves, position, digit, column)
         return m
 
-    def _unit(self, m: Module, unit: int, leaves: Value, position: Value, digit: Value) -> None:
+    def _unit(self, m: Module, unit: int, leaves: Value, position: Value, digit: Value, column: Value):
         plan, layer, run = self.plan, self.plan.layer, self.run
         adcs = range(unit * plan.block, (unit + 1) * plan.block)
         waiting = [Signal(signed(self.sum_bits), name=f"sum_{adc}", reset_less=True) for adc in adcs]
@@ -110,18 +138,40 @@ class AdcBank(Component):
         with m.If(run):
             m.d.sync += [product.eq(before + part), shifts[0].eq(shift)]
 
-        coarse = _Shifted(list(product), layer.adc_bits)
+        kept = layer.adc_bits + (ADC_FRACTION + GUARD) * plan.noisy
+        coarse = _Shifted([*[Const(0, 1)] * ((ADC_FRACTION - CELL_FRACTION) * plan.noisy), *product], kept)
         coarse.shift(shifts[0], range(COARSE, SHIFT_BITS))
         held = Signal(len(coarse.bits) + 2, name=f"coarse_{unit}", reset_less=True)
         shifts.append(Signal(COARSE, name=f"shift_{unit}_2", reset_less=True))
         with m.If(run):
             m.d.sync += [held.eq(Cat(coarse.bits, coarse.sign, coarse.over)), shifts[1].eq(shifts[0])]
-        fine = _Shifted(list(held[:-2]), layer.adc_bits, sign=held[-2], over=held[-1])
+        fine = _Shifted(list(held[:-2]), kept, sign=held[-2], over=held[-1])
         fine.shift(shifts[1], range(COARSE))
+        made = fine.clipped()
+        if plan.noisy:
+            made = self._noisy(m, unit, made, column, adcs.start + position)
 
         codes = [self.codes[adc] for adc in adcs]
         with m.If(run & self.enters):
-            m.d.sync += [code.eq(following) for code, following in zip(codes, [*codes[1:], fine.clipped()])]
+            m.d.sync += [code.eq(following) for code, following in zip(codes, [*codes[1:], made])]
+
+    def _noisy(self, m: Module, unit: int, value: Value, column: Value, adc: Value) -> Value:
+        """The code of a value of more bits, with the noise of its place."""
+        noise, step_bits = self.noise, self.plan.step_bits
+        m.submodules[f"noise_{unit}"] = source = NoiseSource()
+        m.d.comb += [
+            source.first.eq(noise.step),
+            source.second.eq(Cat(column[:step_bits], adc)),
+            source.low.eq(noise.low),
+            source.high.eq(noise.high),
+            source.run.eq(self.run),
+        ]
+        error = Signal(signed(AMPLITUDE_BITS + 7 - AMPLITUDE_SHIFT), name=f"error_{unit}", reset_less=True)
+        stages = [Signal(len(value), name=f"value_{unit}_{k}", reset_less=True) for k in range(ROUNDS)]
+        with m.If(self.run):
+            m.d.sync += error.eq((noise.amplitude * source.draw) >> AMPLITUDE_SHIFT)
+            m.d.sync += [later.eq(before) for before, later in zip([value, *stages], stages)]
+        return saturate((stages[-1].as_signed() + error) >> ADC_FRACTION, self.plan.layer.adc_bits)
 
 
 class _Shifted:

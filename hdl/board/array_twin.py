@@ -1,17 +1,38 @@
 """A digital twin of an array, for boards on which there is none."""
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib.wiring import In
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib.wiring import In, Out, Signature
 
+from ...model.integer_noise import (
+    AMPLITUDE_BITS,
+    AMPLITUDE_SHIFT,
+    CELL_FRACTION,
+    PROGRAMMING,
+    IntegerNoise,
+    noisy_codes,
+)
 from ...model.layers import Layer
 from ...model.layout import logical_columns
 from ...model.network import LayerData
+from ..arithmetic import saturate
 from ..array_port import ArraySignature
 from ..component import Component
 from .adc_bank import AdcBank
 from .column_sums import ColumnSums
+from .noise_source import NoiseSource
 from .twin_plan import TwinPlan
+
+
+class NoiseSignature(Signature):
+    """Seed and amplitudes of :class:`ohmgate.model.integer_noise.IntegerNoise`, named from the side that sets them.
+
+    ``restart`` begins the count of time steps anew. They are to change between time steps only.
+    """
+
+    def __init__(self):
+        amplitude = Out(AMPLITUDE_BITS)
+        super().__init__({"seed": Out(32), "programming": amplitude, "adc": amplitude, "restart": Out(1)})
 
 
 class ArrayTwin(Component):
@@ -29,25 +50,39 @@ class ArrayTwin(Component):
     - A cell keeps its level over a reset, and the array its seal, while the board has power. ``program_done`` comes
       some cycles after the strobe of a cell, where the number of its row or column has to be divided.
 
+    With ``noise``, the number of its layer, cells and converters have the noise of :mod:`ohmgate.model.integer_noise`.
+    Their time steps are counted when the last codes are handed over, so one that is broken off does not count.
+
     Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
     fixed conversions are too short.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
     | `array` | in | :class:`~..array_port.ArraySignature` | all of the macro's ports but clock and reset |
+    | `noise` | in | :class:`NoiseSignature` | only with ``noise`` |
     """
 
-    def __init__(self, layer: Layer, rows: int):
-        self.layer, self.plan = layer, TwinPlan(layer, rows)
-        super().__init__({"array": In(ArraySignature(layer))})
+    def __init__(self, layer: Layer, rows: int, noise: "int | None" = None):
+        self.layer, self.noise_index = layer, noise
+        self.plan = TwinPlan(layer, rows, noise is not None)
+        noisy = {} if noise is None else {"noise": In(NoiseSignature())}
+        super().__init__({"array": In(ArraySignature(layer)), **noisy})
 
     @property
     def latency(self) -> int:
         """Cycles from a time step's first ``convert`` to its ``done``."""
         return self.plan.conversion - 1
 
-    def model(self, network_data: LayerData, drive: np.ndarray) -> np.ndarray:
-        """Codes (M, K) of each conversion for a time step's ``drive`` (rows,), 0 where a row is not driven."""
+    def model(
+        self, network_data: LayerData, drive: np.ndarray, noise: "IntegerNoise | None" = None, step: int = 0
+    ) -> np.ndarray:
+        """Codes (M, K) of each conversion for a time step's ``drive`` (rows,), 0 where a row is not driven.
+
+        With ``noise``, of time step ``step`` since the count was begun.
+        """
+        if noise is not None and self.noise_index is not None:
+            codes = noisy_codes(noise, self.noise_index, self.layer, network_data, drive[None], np.array([step]))[0]
+            return codes[logical_columns(self.layer)]
         sums = ColumnSums(self.plan)
         bank = AdcBank(self.plan, sums.sum_bits)
         columns = sums.model(network_data.weights, drive)[logical_columns(self.layer)]
@@ -96,6 +131,8 @@ class ArrayTwin(Component):
             m.d.sync += ready.eq(0)
         with m.If(setup.cancel):
             m.d.sync += asked.eq(0)
+        if self.plan.noisy:
+            self._converter_noise(m, bank, handed)
         programming = self._program(m, sums)
         with m.If(setup.cancel | setup.program_strobe | programming):
             m.d.sync += ahead.eq(0)
@@ -123,13 +160,14 @@ class ArrayTwin(Component):
         word = _Quotient(m, row, plan.word_rows, setup.program_strobe, "word")
         adc = _Quotient(m, setup.program_column, layer.conversions, setup.program_strobe, "adc")
         programming = Signal()
+        level, drawn = self._noisy_level(m, programming) if plan.noisy else (setup.program_level, 1)
         m.d.comb += [
-            sums.write.eq(programming & word.found & adc.found),
+            sums.write.eq(programming & word.found & adc.found & drawn),
             sums.write_adc.eq(adc.quotient),
             sums.write_column.eq(adc.rest),
             sums.write_word.eq(word.quotient),
             sums.write_position.eq(word.rest),
-            sums.write_level.eq(setup.program_level),
+            sums.write_level.eq(level),
         ]
         m.d.sync += setup.program_done.eq(sums.write | setup.seal | setup.unseal)
         sealed = Signal(reset_less=True)
@@ -141,6 +179,47 @@ class ArrayTwin(Component):
         with m.If(sums.write):
             m.d.sync += programming.eq(0)
         return programming
+
+    def _converter_noise(self, m: Module, bank: AdcBank, handed: Value) -> None:
+        """Counts time steps whose last codes were handed over, and tells the converters."""
+        read, noise, steps, last = self.array.read, self.noise, Signal(32), Signal()
+        with m.If(read.convert):
+            m.d.sync += last.eq(read.select == self.layer.conversions - 1)
+        with m.If(handed & last):
+            m.d.sync += steps.eq(steps + 1)
+        with m.If(noise.restart):
+            m.d.sync += steps.eq(0)
+        m.d.comb += [
+            bank.noise.low.eq(noise.seed[:16] ^ steps[16:]),
+            bank.noise.high.eq(noise.seed[16:] ^ self.noise_index),
+            bank.noise.step.eq(steps[:16]),
+            bank.noise.column.eq(read.select),
+            bank.noise.amplitude.eq(noise.adc),
+        ]
+
+    def _noisy_level(self, m: Module, programming: Value) -> tuple[Value, Value]:
+        """What a cell holds for its level, and whether its noise has been drawn."""
+        setup, noise = self.array.setup, self.noise
+        m.submodules.noise = source = NoiseSource()
+        m.d.comb += [
+            source.first.eq(setup.program_row),
+            source.second.eq(setup.program_column),
+            source.low.eq(noise.seed[:16] ^ PROGRAMMING),
+            source.high.eq(noise.seed[16:] ^ self.noise_index),
+            source.run.eq(1),
+        ]
+        waited = Signal(range(source.latency + 2))
+        with m.If(setup.program_strobe):
+            m.d.sync += waited.eq(0)
+        with m.Elif(programming & (waited != source.latency + 1)):
+            m.d.sync += waited.eq(waited + 1)
+        level = setup.program_level
+        if len(level) == 1:
+            level = Cat(Const(1, 1), level)
+        error = Signal(signed(AMPLITUDE_BITS + 7 - AMPLITUDE_SHIFT), reset_less=True)
+        m.d.sync += error.eq((noise.programming * source.draw) >> AMPLITUDE_SHIFT)
+        held = saturate((level.as_signed() << CELL_FRACTION) + error, self.plan.cell_bits)
+        return held.as_unsigned(), waited == source.latency + 1
 
 
 class _Quotient:

@@ -39,7 +39,7 @@ class ColumnSums(Component):
     | `write_adc` | in | 0..K-1 | its ADC |
     | `write_column` | in | 0..M-1 | its column of that ADC |
     | `write_word`, `write_position` | in | see :meth:`.twin_plan.TwinPlan.place` | its row |
-    | `write_level` | in | W bits | its level |
+    | `write_level` | in | W bits, of a noisy twin 4 more | its level |
     """
 
     def __init__(self, plan: TwinPlan):
@@ -61,7 +61,7 @@ class ColumnSums(Component):
                 "write_column": In(column),
                 "write_word": In(range(max(plan.groups * plan.gather, 2))),
                 "write_position": In(range(max(plan.word_rows, 2))),
-                "write_level": In(layer.weight_bits),
+                "write_level": In(plan.cell_bits),
             }
         )
 
@@ -81,7 +81,7 @@ class ColumnSums(Component):
 
     def _largest(self, segment) -> int:
         """What one cell can add: the lowest code times the lowest level."""
-        return 2 ** (segment.planes + max(self.plan.layer.weight_bits, 2) - 2)
+        return 2 ** (segment.planes + max(self.plan.cell_bits, 2) - 2)
 
     def elaborate(self, platform):
         m = Module()
@@ -178,7 +178,7 @@ class ColumnSums(Component):
         words = []
         for adc in range(layer.adcs):
             cells = memory.Memory(
-                shape=data.ArrayLayout(layer.weight_bits, plan.word_rows),
+                shape=data.ArrayLayout(plan.cell_bits, plan.word_rows),
                 depth=max(plan.depth, 2),
                 init=[],
                 attrs={"ram_style": "block"} if plan.in_blocks else {},
@@ -188,7 +188,7 @@ class ColumnSums(Component):
             self._cell_write(m, cells, adc, read, address)
             parts = [read.data.as_value()]
             for part in range(plan.gather - 1):
-                part = Signal(plan.word_rows * layer.weight_bits, name=f"gathered_{adc}_{part}", reset_less=True)
+                part = Signal(plan.word_rows * plan.cell_bits, name=f"gathered_{adc}_{part}", reset_less=True)
                 with m.If(self.run):
                     m.d.sync += part.eq(parts[0])
                 parts.insert(0, part)
@@ -198,7 +198,7 @@ class ColumnSums(Component):
                 with m.If(self.run & gathered):
                     m.d.sync += held.eq(word)
                 word = held
-            levels = [word.word_select(lane, layer.weight_bits) for lane in range(plan.rows)]
+            levels = [word.word_select(lane, plan.cell_bits) for lane in range(plan.rows)]
             words.append([_two_bits(level).as_signed() for level in levels])
         return words
 

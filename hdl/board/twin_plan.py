@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...model.formats import DesignError, check_integer
+from ...model.integer_noise import ROUNDS, cell_bits
 from ...model.layers import Layer
 from ...model.layout import row_drive
 from ...model.network import MULT_BITS
@@ -41,6 +42,7 @@ class TwinPlan:
 
     layer: Layer
     rows: int
+    noisy: bool = False  #: with the noise of :mod:`ohmgate.model.integer_noise`
 
     def __post_init__(self) -> None:
         check_integer("rows a cycle", self.rows, 1, self.layer.rows)
@@ -50,6 +52,11 @@ class TwinPlan:
                 f"conversion cycles of {self.layer.macro_name} must be at least {self.conversion} for a twin that "
                 f"adds {self.rows} rows a cycle, not {fixed}"
             )
+
+    @property
+    def cell_bits(self) -> int:
+        """Bits of a cell."""
+        return cell_bits(self.layer) if self.noisy else self.layer.weight_bits
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -80,7 +87,7 @@ class TwinPlan:
         while (
             2 * words <= planes
             and self.rows % (2 * words) == 0
-            and self.rows // words * self.layer.weight_bits > BLOCK_BITS
+            and self.rows // words * self.cell_bits > BLOCK_BITS
             and self.groups * 2 * words << self.step_bits <= BLOCK_WORDS
         ):
             words *= 2
@@ -109,7 +116,7 @@ class TwinPlan:
     @property
     def rewrites(self) -> bool:
         """Is a cell's word read and written whole? Else the memory has write enables for each cell."""
-        return self.in_blocks and self.word_rows * self.layer.weight_bits > BLOCK_BITS
+        return self.in_blocks and self.word_rows * self.cell_bits > BLOCK_BITS
 
     @cached_property
     def units(self) -> int:
@@ -150,7 +157,7 @@ class TwinPlan:
     @property
     def conversion(self) -> int:
         """Cycles of a time step's first conversion, those of ``convert`` and of ``done`` included."""
-        pipeline = 7 + self.lead + self.tree_stages + self.scaled
+        pipeline = 7 + self.lead + self.tree_stages + self.scaled + ROUNDS * self.noisy
         return pipeline + self.slots + self.block * self.digits
 
     def step_cycles(self, tail: int) -> int:

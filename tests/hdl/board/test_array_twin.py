@@ -8,9 +8,11 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from hypothesis import Phase, given, settings
 
+from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.hdl.board.array_twin import ArrayTwin
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError, to_wire
+from ohmgate.model.integer_noise import IntegerNoise
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import physical_order
 from ohmgate.model.reference import run
@@ -35,9 +37,9 @@ TWINS = {
 }
 
 
-def bench_of(layer, rows: int, seed: int = 0) -> TwinBench:
+def bench_of(layer, rows: int, seed: int = 0, noise=None) -> TwinBench:
     rng = np.random.default_rng(seed)
-    return TwinBench(layer, rows, random_network(Design("one", (layer,)), rng).layers[0], rng)
+    return TwinBench(layer, rows, random_network(Design("one", (layer,)), rng).layers[0], rng, noise)
 
 
 async def time_step(bench: TwinBench, gaps: float = 0.0) -> None:
@@ -72,6 +74,29 @@ def test_codes_are_those_of_the_reference(seed):
             await time_step(bench, gaps)
 
     TwinBench(layer, rows, data, rng).run(testbench)
+
+
+@settings(max_examples=5, deadline=None, phases=[Phase.generate])
+@given(seeds)
+def test_noisy_codes_are_those_of_the_model_with_that_seed(seed):
+    """Whatever the order of programming, stalls, and time steps that are broken off."""
+    rng = np.random.default_rng(seed)
+    design = random_design(rng, layers=1, max_inputs=6, max_outputs=4, conversion_cycles=0)
+    [layer], [data] = design.layers, random_network(design, rng).layers
+    noise = IntegerNoise(int(rng.integers(0, 2**32)), *rng.choice([0, 30, 255], size=2).tolist())
+
+    async def testbench(bench):
+        await bench.load()
+        for gaps in (0.0, 0.3, 0.0):
+            await time_step(bench, gaps)
+            bench.show(bench.drive())
+            await bench.convert(0, until=int(rng.integers(1, bench.twin.latency)))
+            bench.ctx.set(bench.twin.array.setup.cancel, 1)
+            await bench.tick()
+            bench.ctx.set(bench.twin.array.setup.cancel, 0)
+            bench.ctx.set(bench.twin.array.read.convert, 0)
+
+    TwinBench(layer, int(rng.integers(1, layer.rows + 1)), data, rng, noise).run(testbench)
 
 
 @pytest.mark.parametrize("kind", TWINS)
@@ -223,6 +248,24 @@ def test_cells_begin_at_0_and_keep_their_levels_over_a_reset():
     bench.run(testbench, ResetInserter(reset)(bench.twin))
 
 
+def test_the_count_of_time_steps_begins_anew_with_restart():
+    bench = bench_of(SIGNS, 2, noise=IntegerNoise(7, 99, 200))
+
+    async def testbench(bench):
+        await bench.load()
+        bench.show(drive := bench.drive())
+        for _ in range(2):
+            for number in range(3):
+                expected = bench.twin.model(bench.data, drive, bench.noise, number)
+                codes = [(await bench.convert(step)).tolist() for step in range(SIGNS.conversions)]
+                assert codes == expected.tolist()
+            bench.ctx.set(bench.twin.noise.restart, 1)
+            await bench.tick()
+            bench.ctx.set(bench.twin.noise.restart, 0)
+
+    bench.run(testbench)
+
+
 @pytest.mark.parametrize("rows", [0, 6])
 def test_rows_that_a_layer_does_not_have(rows):
     with pytest.raises(DesignError, match=rf"^rows a cycle must be an integer from 1 to 5, not {rows}$"):
@@ -241,23 +284,28 @@ def test_conversions_that_are_too_short():
 class TwinDevice(Device):
     """An accelerator on twins that add ``rows`` rows a cycle."""
 
-    def __init__(self, network, codes, lengths, rows, gaps):
+    def __init__(self, network, codes, lengths, rows, gaps, noise=None):
         super().__init__(network, codes, lengths, 0, gaps)
-        self.rows = rows
+        self.rows, self.noise = rows, noise
 
     def run(self) -> None:
-        m = Module()
+        m, noise = Module(), self.noise
         m.submodules.accelerator = self.dut
         for k, ((layer, _), rows) in enumerate(zip(self.layers, self.rows)):
-            m.submodules[f"twin_{k}"] = twin = ArrayTwin(layer, rows)
+            m.submodules[f"twin_{k}"] = twin = ArrayTwin(layer, rows, None if noise is None else k)
             wiring.connect(m, self.port(k), twin.array)
+            if noise is not None:
+                names = ("seed", "programming", "adc")
+                m.d.comb += [getattr(twin.noise, name).eq(getattr(noise, name)) for name in names]
         simulate(m, self.source, self.sink, background=[self.count_cycles])
 
 
 STACK = Design("stack", (
-    LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=3, bias_rows=2, conversion_cycles=25),
+    LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=3, bias_rows=2, conversion_cycles=34),
     DenseLayer(inputs=2, outputs=4, adcs=2, dac_bits=3, adc_bits=5, output="argmax"),
 ))  # fmt: skip
+
+NOISY = replace(STACK, layers=(replace(STACK.layers[0], conversion_cycles=0), replace(STACK.layers[1], emit="end")))
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.8])
@@ -267,28 +315,22 @@ def test_an_accelerator_on_twins_gives_the_results_of_the_reference(gaps):
     codes, lengths = random_inputs(STACK, rng, batch=5, steps=6)
     device = TwinDevice(network, codes, lengths, (4, 1), gaps)
     device.run()
-    out = run(network, codes, lengths).out
-    assert device.out == [[*out[b, t].tolist(), int(t == 0), int(t == lengths[b] - 1)] for b, t in device.results()]
+    assert device.out == results(device, run(network, codes, lengths).out)
 
 
-def test_the_seal_is_there_after_a_reset_and_cells_leave_it_alone():
-    """As cells it answers with program_done, in the cycle after the strobe."""
-    layer, rows, *_ = TWINS["dense"]
-    bench, reset = bench_of(layer, rows), Signal()
+def test_an_accelerator_on_noisy_twins_gives_the_results_of_the_model_with_that_seed():
+    rng = np.random.default_rng(1)
+    network, noise = random_network(NOISY, rng), IntegerNoise(0x12345678, 40, 120)
+    codes, lengths = random_inputs(NOISY, rng, batch=7, steps=4)
+    device = TwinDevice(network, codes, lengths, (3, 2), 0.3, noise)
+    device.run()
+    noisy = run(network, codes, lengths, integer_noise_codes(network, noise, lengths, codes.shape[1])).out
+    assert device.out == results(device, noisy)
+    assert device.out != results(device, run(network, codes, lengths).out)
 
-    async def testbench(bench):
-        setup, sealed = bench.twin.array.setup, 0
-        for strobe in ("seal", "unseal", "unseal", "seal", "seal"):
-            bench.ctx.set(getattr(setup, strobe), 1)
-            assert (await bench.tick())[1] == 0
-            bench.ctx.set(getattr(setup, strobe), 0)
-            sealed = int(strobe == "seal")
-            assert bench.ctx.get(setup.sealed) == sealed
-            assert [(await bench.tick())[1] for _ in range(5)] == [1, 0, 0, 0, 0]
-            await bench.program(1, 2, 3)
-            for level in (1, 0):
-                bench.ctx.set(reset, level)
-                await bench.tick()
-                assert bench.ctx.get(setup.sealed) == sealed
 
-    bench.run(testbench, ResetInserter(reset)(bench.twin))
+def results(device: Device, out: np.ndarray) -> list[list[int]]:
+    """What the device shows for results ``out`` (B, T, k), or (B, k) where they come at the end."""
+    lengths, steps = device.lengths, device.results()
+    out = out if out.ndim == 3 else np.repeat(out[:, None], max(lengths), axis=1)
+    return [[*out[b, t].tolist(), int(t == 0), int(t == lengths[b] - 1)] for b, t in steps]

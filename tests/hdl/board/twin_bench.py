@@ -3,6 +3,7 @@
 import numpy as np
 from amaranth.hdl import Value
 
+from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.hdl.board.array_twin import ArrayTwin
 from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.design import Design
@@ -20,9 +21,13 @@ class TwinBench:
     ``component`` is the twin, or what has it inside.
     """
 
-    def __init__(self, layer: Layer, rows: int, data: LayerData, rng: np.random.Generator):
+    def __init__(self, layer: Layer, rows: int, data: LayerData, rng: np.random.Generator, noise=None):
         self.layer, self.data, self.rng = layer, data, rng
-        self.twin = ArrayTwin(layer, rows)
+        self.noise = noise
+        self.twin = ArrayTwin(layer, rows, None if noise is None else 0)
+        if noise is not None:
+            network = Network(Design("one", (layer,)), (data,))
+            self.noisy_codes = integer_noise_codes(network, noise, np.array([1000]), 1000)
         self.columns = logical_columns(layer)
         self.cycle, self.answers = 0, 0
 
@@ -60,13 +65,18 @@ class TwinBench:
         self.ctx.set(read.row_codes.as_value(), words[0] | words[1] << layer.inputs * layer.input_bits)
 
     def expected(self, drive: np.ndarray) -> np.ndarray:
-        """Codes (M, K) of the reference."""
+        """Codes (M, K) of the reference; with noise, of the next time step."""
+        if self.noise is not None:
+            return self.noisy_codes(0, drive[None], np.zeros(1, dtype=bool))[0][self.columns]
         network = Network(Design("one", (self.layer,)), (self.data,))
         return exact_codes(network)(0, drive[None], np.zeros(1, dtype=bool))[0][self.columns]
 
     async def load(self) -> None:
         """Gains and all cells, in random order."""
         setup = self.twin.array.setup
+        if self.noise is not None:
+            for name in ("seed", "programming", "adc"):
+                self.ctx.set(getattr(self.twin.noise, name), getattr(self.noise, name))
         self.ctx.set(setup.mult.as_value(), pack(self.data.mult, 8))
         self.ctx.set(setup.shift.as_value(), pack(self.data.shift, 6))
         levels = to_wire(self.data.weights[:, physical_order(self.layer)], self.layer.weight_bits)
@@ -80,7 +90,7 @@ class TwinBench:
             self.ctx.set(getattr(setup, f"program_{name}"), value)
         assert (await self.tick())[1] == 0
         self.ctx.set(setup.program_strobe, 0)
-        for _ in range(row + column + 3):
+        for _ in range(row + column + 13):
             if (await self.tick())[1]:
                 break
         else:

@@ -10,8 +10,8 @@ from ..model.reference import Convert, steps_read
 def integer_noise_codes(network: Network, noise: IntegerNoise, lengths: np.ndarray, steps: int) -> Convert:
     """Reads the noisy arrays of ``network`` in one run of :func:`ohmgate.model.reference.run`.
 
-    The sequences of ``lengths`` (B,), padded to ``steps``, go through the board one after the other. Each array counts
-    the time steps in which it is read, from 0 when the count was begun anew.
+    The sequences of ``lengths`` (B,), padded to ``steps``, go through the board one after the other. Each array
+    counts the time steps in which it is read, from 0 when the count was begun anew.
     """
     read = [steps_read(layer, lengths, steps) for layer in network.design.layers]
     number = [np.maximum(np.cumsum(r) - 1, 0).reshape(r.shape) for r in read]  # past a sequence's end: any

@@ -1,8 +1,8 @@
 """Noise in integers: what a board's digital twin draws in gateware, and the array model to the bit.
 
 A draw belongs to a place, and is not the next of a sequence. So neither order, stalls nor repeats change it. Two
-16-bit words say where and when; :data:`ROUNDS` rounds of Speck32 (Beaulieu et al., 2013) make 32 bits of them. Their eight
-4-bit numbers are added: near-normal, mean 0, variance 170, between -60 and 60.
+16-bit words say where and when; :data:`ROUNDS` rounds of Speck32 (Beaulieu et al., 2013) make 32 bits of them. The
+eight 4-bit numbers in these are added: near-normal, mean 0, variance 170, between -60 and 60.
 """
 
 from dataclasses import dataclass

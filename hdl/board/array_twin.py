@@ -50,8 +50,8 @@ class ArrayTwin(Component):
     - A cell keeps its level over a reset, and the array its seal, while the board has power. ``program_done`` comes
       some cycles after the strobe of a cell, where the number of its row or column has to be divided.
 
-    With ``noise``, the number of its layer, cells and converters have the noise of :mod:`ohmgate.model.integer_noise`.
-    Their time steps are counted when the last codes are handed over, so one that is broken off does not count.
+    With ``noise``, the number of its layer, it has the noise of :mod:`ohmgate.model.integer_noise`. Time steps are
+    counted when their last codes are handed over, so one that is broken off does not count.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
     fixed conversions are too short.

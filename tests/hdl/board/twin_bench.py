@@ -3,11 +3,11 @@
 import numpy as np
 from amaranth.hdl import Value
 
-from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.hdl.board.array_twin import ArrayTwin
 from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale, symmetric_codes, to_wire
+from ohmgate.model.integer_noise import noisy_codes
 from ohmgate.model.layers import Layer
 from ohmgate.model.layout import logical_columns, physical_order
 from ohmgate.model.network import LayerData, Network
@@ -23,11 +23,8 @@ class TwinBench:
 
     def __init__(self, layer: Layer, rows: int, data: LayerData, rng: np.random.Generator, noise=None):
         self.layer, self.data, self.rng = layer, data, rng
-        self.noise = noise
+        self.noise, self.steps = noise, 0
         self.twin = ArrayTwin(layer, rows, None if noise is None else 0)
-        if noise is not None:
-            network = Network(Design("one", (layer,)), (data,))
-            self.noisy_codes = integer_noise_codes(network, noise, np.array([1000]), 1000)
         self.columns = logical_columns(layer)
         self.cycle, self.answers = 0, 0
 
@@ -67,7 +64,9 @@ class TwinBench:
     def expected(self, drive: np.ndarray) -> np.ndarray:
         """Codes (M, K) of the reference; with noise, of the next time step."""
         if self.noise is not None:
-            return self.noisy_codes(0, drive[None], np.zeros(1, dtype=bool))[0][self.columns]
+            self.steps += 1
+            at = np.array([self.steps - 1])
+            return noisy_codes(self.noise, 0, self.layer, self.data, drive[None], at)[0][self.columns]
         network = Network(Design("one", (self.layer,)), (self.data,))
         return exact_codes(network)(0, drive[None], np.zeros(1, dtype=bool))[0][self.columns]
 

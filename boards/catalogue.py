@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from ..model.formats import DesignError
+from .pll import Pll, find_pll
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Board:
     luts: int
     memories: int  #: blocks of memory
     multipliers: int  #: of 16 or 18 bits
-    clock_hz: int  #: that the preset vowels reaches on it
+    clock_hz: int  #: that the presets reach on it
     adcs: int  #: of a layer, at most
     rows: int  #: that a layer's twin adds in a cycle, at most
     baud: int = 1_000_000
@@ -61,8 +62,9 @@ _ULX3S_85F = replace(
     luts=83_640,
     memories=208,
     multipliers=156,
-    clock_hz=50_000_000,
+    clock_hz=55_000_000,
     adcs=64,
+    rows=72,
 )
 
 BOARDS = {
@@ -130,3 +132,14 @@ def find_board(key: str) -> Board:
     if key not in BOARDS:
         raise DesignError(f"board must be one of {', '.join(BOARDS)}, not {key!r}")
     return BOARDS[key]
+
+
+def chip_clock(board: Board, clock_hz: int) -> tuple[int, Pll | None]:
+    """The clock nearest to ``clock_hz`` that a board can make, in Hz, and its PLL; None for the oscillator's own.
+
+    Raises :class:`DesignError` where none is near.
+    """
+    if clock_hz == board.oscillator_hz:
+        return clock_hz, None
+    pll = find_pll(board.pll, board.oscillator_hz, clock_hz)
+    return round(pll.hertz), pll

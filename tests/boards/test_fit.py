@@ -1,0 +1,51 @@
+"""Designs that are made to fit a board."""
+
+from dataclasses import replace
+
+import pytest
+
+from ohmgate.boards.catalogue import BOARDS
+from ohmgate.boards.fit import fit, step_cycles
+from ohmgate.hdl.board.config import BoardConfig
+from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError
+from ohmgate.model.layers import LstmLayer
+from ohmgate.model.refit import TIMING
+
+
+@pytest.mark.parametrize(
+    "name, key, adcs, rows",
+    [
+        ("vowels", "icebreaker", (4, 1), (4, 1)),
+        ("vowels", "ulx3s-25f", (16, 3), (23, 7)),
+        ("names", "ulx3s-85f", (64, 5), (72, 68)),
+    ],
+)
+def test_the_slowest_layer_gets_what_the_board_has_and_others_what_keeps_up(name, key, adcs, rows):
+    design, board = Design.load(name), BOARDS[key]
+    fitted, config = fit(design, board)
+    assert tuple(layer.adcs for layer in fitted.layers) == adcs
+    assert config == BoardConfig(key, board.clock_hz, rows)
+    for layer, other in zip(design.layers, fitted.layers):
+        changed = {field for field in vars(layer) if getattr(layer, field) != getattr(other, field)}
+        assert changed <= set(TIMING)
+
+
+def test_a_step_takes_as_long_as_its_slowest_layer():
+    """vowels with 4 ADCs: 32 columns an ADC, 12 groups of 4 rows and 4 bits, so 1536 cycles and one start and end."""
+    fitted, config = fit(Design.load("vowels"), BOARDS["icebreaker"])
+    assert 32 * 12 * 4 < step_cycles(fitted, config) < 32 * 12 * 4 + 60
+
+
+def test_clock_and_baud_can_be_chosen():
+    _design, config = fit(Design.load("vowels"), BOARDS["icebreaker"], clock_hz=20_000_000, baud=500_000)
+    assert (config.clock_hz, config.baud) == (19_875_000, 500_000)  # 12 MHz * 53 / 32
+
+
+def test_a_board_with_too_few_adcs_is_refused():
+    lstm = LstmLayer(inputs=2, hidden=2, adcs=4)
+    board = BOARDS["icebreaker"]
+    small = replace(board, adcs=3)
+    with pytest.raises(DesignError) as error:
+        fit(Design("tiny", (lstm,)), small)
+    assert str(error.value) == "layer 0: icebreaker has room for 3 ADCs, but the layer needs 4"

@@ -57,6 +57,7 @@ class Accelerator(Component):
     | `x` | in | stream of m x Dx bits, marks | time steps of the first layer |
     | `y` | out | stream of results, marks | of the last layer: :func:`~.streams.output_layout` |
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
+    | `enabled` | out | 1 bit | a network is loaded, inputs are accepted |
     | `array_K` | out | :class:`~.array_port.ArraySignature` | layer K's array |
     | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |
     """
@@ -64,7 +65,7 @@ class Accelerator(Component):
     def __init__(self, design: Design, trace: bool = False):
         self.design, self.traced = design, trace
         design.check_hardware()
-        members = accelerator_members(design, trace)
+        members = accelerator_members(design, trace) | {"enabled": Out(1)}
         for index, layer in enumerate(design.layers):
             members[f"array_{index}"] = Out(ArraySignature(layer))
         super().__init__(members)
@@ -108,6 +109,7 @@ class Accelerator(Component):
             wiring.connect(m, sender.y, receiver.x)
         lstm = [core for core in cores if core.layer.kind == "lstm"]
         m.d.comb += [
+            self.enabled.eq(registers.enable),
             registers.busy.eq(_any(core.busy for core in cores)),
             registers.cell_saturations.eq(sum(core.cell_saturations for core in lstm)),
             registers.adc_saturations.eq(sum(core.adc_saturations for core in cores)),

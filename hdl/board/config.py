@@ -29,10 +29,22 @@ class BoardConfig:
         check_integer("baud", self.baud, 9600, 4_000_000)
         if self.clock_hz < 8 * self.baud:
             raise DesignError(f"baud must be at most an eighth of the clock of {self.clock_hz} Hz, not {self.baud}")
+        if abs(self.clock_hz / self.divisor / self.baud - 1) > 0.02:
+            raise DesignError(
+                f"the clock of {self.clock_hz} Hz must be a multiple of the baud within 2 %, "
+                f"not {self.divisor} * {self.baud}"
+            )
         if self.window not in (2, 4, 8):
             raise DesignError(f"the window must be 2, 4 or 8 frames, not {self.window!r}")
         check_integer("bytes of the result queue", self.queue_bytes, 16, 32768)
+        if self.queue_bytes.bit_count() != 1:
+            raise DesignError(f"bytes of the result queue must be a power of two, not {self.queue_bytes}")
         check_integer("bytes of the sequence buffer", self.buffer_bytes, 16, 65535)
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles of a bit on the line."""
+        return round(self.clock_hz / self.baud)
 
     def check(self, design: Design) -> None:
         """Raise :class:`DesignError` unless this suits the layers of ``design``."""

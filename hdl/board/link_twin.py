@@ -35,20 +35,23 @@ class LinkTwin:
     """A board's side of the link, a piece of the line at a time.
 
     ``access`` answers the register bus, ``take`` is the network. ``replay_rate`` is how often a replay goes through
-    the buffer before each request is served; it counts a cycle a byte.
+    the buffer before each frame that arrives; it counts a cycle a byte.
     """
 
     def __init__(self, design: Design, config: BoardConfig, access: Access, take: Take, replay_rate: int = 1000):
         config.check(design)
         self.config, self.access, self.take, self.replay_rate = config, access, take, replay_rate
         self.step_bytes, self.result_bytes = step_bytes(design), result_bytes(design)
+        self.step_bits = design.layers[0].inputs * design.layers[0].input_bits + 2
         self.info = config.info(design)
         self.line = b""  #: of the frame that arrives
         self.session, self.expected = 0, 0
         self.kept: dict[int, bytes] = {}  #: answers by number
         self.digest = 0
         self.buffer = bytearray(config.buffer_bytes)
-        self.job = (b"", 0)  #: bytes of a replay and its repetitions to come
+        self.job = b""  #: bytes of a replay
+        self.left = 0  #: of them, repetitions included, to come
+        self.running = False
         self.replayed = [0, 0, 0]  #: results, CRC-32 of their bytes, cycles
         self._drop_streams()
 
@@ -64,16 +67,17 @@ class LinkTwin:
             return b""
         if request is None:
             return b""
+        self._replay()
         session, number, op, argument, payload = request
         if op == Op.HELLO:
             self.session, self.expected, self.kept, self.digest = session, number, {}, 0
-            self.job = (b"", 0)
+            self.left, self.running = 0, False
             self._drop_streams()
         elif session != self.session or not self.kept:
             return b""
         if number == self.expected:
-            self._replay()
             status, answer = self._execute(op, argument, payload)
+            self._settle()
             sent = body(session, number, op | ANSWER, status, answer)
             self.kept[number] = b"\0" + cobs.encode(sent) + b"\0"
             self.kept.pop((number - self.config.window) & 0xFFFF, None)
@@ -83,7 +87,7 @@ class LinkTwin:
     def _execute(self, op: int, argument: int, payload: bytes) -> tuple[Status, bytes]:
         if op not in set(Op):
             return Status.UNKNOWN, b""
-        if self.job[1] and op not in WHILE_REPLAYING:
+        if self.running and op not in WHILE_REPLAYING:
             return Status.BUSY, b""
         if not self._suits(op, argument, payload):
             return Status.MALFORMED, self.info if op == Op.HELLO else b""
@@ -99,13 +103,14 @@ class LinkTwin:
             case Op.FLUSH:
                 self._drop_streams()
             case Op.FILL:
-                self.buffer[argument : argument + len(payload)] = payload
+                return self._fill(argument, payload)
             case Op.REPLAY:
                 size, repetitions = REPLAY_JOB.unpack(payload)
                 self._drop_streams()
-                self.job, self.replayed = (bytes(self.buffer[:size]), repetitions), [0, 0, 0]
+                self.job, self.left, self.running = bytes(self.buffer[:size]), size * repetitions, True
+                self.replayed = [0, 0, 0]
             case Op.REPLAYED:
-                return Status.OK, REPLAY_STATE.pack(self.job[1] > 0, *self.replayed)
+                return Status.OK, REPLAY_STATE.pack(self.running, *self.replayed)
             case Op.DIGEST:
                 return Status.OK, self.digest.to_bytes(4, "little")
         return Status.OK, b""
@@ -124,7 +129,7 @@ class LinkTwin:
             case Op.STREAM:
                 return argument <= STREAM_BYTES
             case Op.FILL:
-                return size > 0 and argument + size <= self.config.buffer_bytes
+                return size > 0
             case Op.REPLAY:
                 if argument or size != REPLAY_JOB.size:
                     return False
@@ -158,9 +163,16 @@ class LinkTwin:
         for index, byte in enumerate(payload):
             if not self._feed(byte):
                 return Status.STALLED, REFUSAL.pack(index)
-        results, self.queue = self.queue[:wanted], self.queue[wanted:]
-        self._queue_results()
-        return Status.OK, bytes(results)
+        results = b""
+        while self.queue and len(results) < wanted:
+            results, self.queue = results + self.queue[:1], self.queue[1:]
+            self._settle()
+        return Status.OK, results
+
+    def _fill(self, offset: int, payload: bytes) -> tuple[Status, bytes]:
+        room = max(self.config.buffer_bytes - offset, 0)
+        self.buffer[offset : offset + room] = payload[:room] + self.buffer[offset + len(payload[:room]) :]
+        return (Status.REFUSED, REFUSAL.pack(room)) if room < len(payload) else (Status.OK, b"")
 
     def _drop_streams(self) -> None:
         """What FLUSH does."""
@@ -170,26 +182,28 @@ class LinkTwin:
 
     def _feed(self, byte: int) -> bool:
         """Takes a byte of a step, unless a whole step waits in vain."""
-        if len(self.step) == self.step_bytes and not self._offer():
+        self._settle()
+        if len(self.step) == self.step_bytes:
             return False
         self.step += bytes([byte])
-        if len(self.step) == self.step_bytes:
-            self._offer()
+        self._settle()
         return True
 
-    def _offer(self) -> bool:
-        """Offers the whole step to the network, which takes none while its results wait."""
-        results = None if self.waiting else self.take(int.from_bytes(self.step, "little"))
+    def _settle(self) -> None:
+        """Results go into the queue; the network takes a whole step, unless a result of its waits."""
+        self._queue_results()
+        if len(self.step) < self.step_bytes or self.waiting:
+            return
+        results = self.take(int.from_bytes(self.step, "little") & (1 << self.step_bits) - 1)
         if results is None:
-            return False
+            return
         self.step = b""
         self.waiting = b"".join(result.to_bytes(self.result_bytes, "little") for result in results)
-        if self.job[1]:
+        if self.running:
             self.replayed[0] += len(results)
             self.replayed[1] = zlib.crc32(self.waiting, self.replayed[1])
             self.waiting = b""
         self._queue_results()
-        return True
 
     def _queue_results(self) -> None:
         room = self.config.queue_bytes - len(self.queue)
@@ -197,10 +211,10 @@ class LinkTwin:
 
     def _replay(self) -> None:
         """Goes on with a replay that is under way."""
-        content, left = self.job
-        for _ in range(min(left, self.replay_rate)):
-            for byte in content:
-                if not self._feed(byte):
-                    return
-            self.replayed[2] += len(content)
-            self.job = (content, self.job[1] - 1)
+        for _ in range(min(self.left, self.replay_rate * len(self.job))):
+            if not self._feed(self.job[-self.left % len(self.job)]):
+                return
+            self.left -= 1
+            self.replayed[2] += 1
+        self._settle()
+        self.running = self.running and (self.left > 0 or len(self.step) == self.step_bytes)

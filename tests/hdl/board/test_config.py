@@ -19,6 +19,11 @@ GOOD = {"name": "desk", "clock_hz": 8_000_000, "rows": (2,)}
         ({"clock_hz": 0}, "clock in Hz must be an integer from 1000000 to 400000000, not 0"),
         ({"baud": 300}, "baud must be an integer from 9600 to 4000000, not 300"),
         ({"baud": 1_000_001}, "baud must be at most an eighth of the clock of 8000000 Hz, not 1000001"),
+        (
+            {"clock_hz": 9_500_000},
+            "the clock of 9500000 Hz must be a multiple of the baud within 2 %, not 10 * 1000000",
+        ),
+        ({"queue_bytes": 24}, "bytes of the result queue must be a power of two, not 24"),
         ({"window": 3}, "the window must be 2, 4 or 8 frames, not 3"),
         ({"queue_bytes": 15}, "bytes of the result queue must be an integer from 16 to 32768, not 15"),
         ({"buffer_bytes": 65536}, "bytes of the sequence buffer must be an integer from 16 to 65535, not 65536"),

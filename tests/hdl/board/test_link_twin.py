@@ -105,8 +105,8 @@ def test_a_refused_access_says_which_and_leaves_those_before_it():
         (READ, 0, b""), (READ, 0, b"\0"), (READ, 0, b"\x3d"), (READ, 0, b"\1\1"), (READ, 2, b"\1"), (READ_NEXT, 1, b"\1"),
         (WRITE, 0, b""), (WRITE, 0, bytes(3)), (WRITE, 3, bytes(4)), (WRITE_NEXT, 0, bytes(5)), (WRITE_NEXT, 1, bytes(4)),
         (LEVELS, 0, b"x"), (LEVELS, 3, b"x"), (LEVELS, 16, b"x"), (LEVELS, 258, b"x"), (LEVELS, 8, b""),
-        (STREAM, 241, b""), (STREAM, 256, b""), (FLUSH, 1, b""), (FLUSH, 0, b"x"), (FILL, 0, b""), (FILL, 64, b"x"), (FILL, 62, b"xyz"),
-        (FILL, 0xFFFF, b"xy"), (REPLAY, 0, b""), (REPLAY, 0, bytes(5)), (REPLAY, 1, b"\2\0\1\0\0\0"), (REPLAY, 0, b"\0\0\1\0\0\0"),
+        (STREAM, 241, b""), (STREAM, 256, b""), (FLUSH, 1, b""), (FLUSH, 0, b"x"), (FILL, 0, b""),
+        (REPLAY, 0, b""), (REPLAY, 0, bytes(5)), (REPLAY, 1, b"\2\0\1\0\0\0"), (REPLAY, 0, b"\0\0\1\0\0\0"),
         (REPLAY, 0, b"\x41\0\1\0\0\0"), (REPLAY, 0, b"\2\0\0\0\0\0"), (REPLAYED, 1, b""), (REPLAYED, 0, b"x"), (DIGEST, 1, b""), (DIGEST, 0, b"x"),
     ],
 )  # fmt: skip
@@ -151,9 +151,8 @@ def test_a_full_queue_stalls_and_what_was_taken_is_kept():
         b"\4\0",
     )  # one result waits in the network, one step before it
     assert len(steps) == 9
-    assert client.do(STREAM, 240) == 8 * b"\2\0"
-    assert client.do(STREAM, 240) == b"\2\0"
-    assert client.do(STREAM, 240, step) == 2 * b"\2\0"
+    assert client.do(STREAM, 240) == 10 * b"\2\0"  # each one that is fetched makes room
+    assert client.do(STREAM, 240, step) == b"\2\0"
 
 
 def test_flush_drops_parts_of_steps_and_results():
@@ -185,6 +184,14 @@ def test_the_buffer_is_replayed_and_its_results_are_counted():
     assert steps == 5 * [1, 2]
     assert client.do(STREAM, 240, b"\3\0") == b"\6\0"
     assert client.do(REPLAYED) == struct.pack("<BIII", 0, results, crc, cycles)
+
+
+def test_the_buffer_has_an_end():
+    client, buffer = (desk := Desk()).client, desk.twin.buffer
+    assert client.do(FILL, 62, b"ab") == b""
+    for offset, content, index in ((62, b"xyz", 2), (64, b"x", 0), (0xFFFF, b"xy", 0)):
+        assert client.ask(FILL, offset, content) == (REFUSED, struct.pack("<H", index))
+    assert bytes(buffer) == bytes(62) + b"xy"
 
 
 def test_hello_stops_a_replay_and_clears_queues_and_digest():

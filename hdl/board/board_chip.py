@@ -1,0 +1,54 @@
+"""The top level of a board: periphery, the arrays' digital twins, and the serial link in front of them."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...model.design import Design
+from ..accelerator import Accelerator
+from ..component import Component
+from .array_twin import ArrayTwin
+from .board_bus import BoardBus
+from .board_twin import BoardTwin
+from .config import BoardConfig
+from .link import Link
+
+
+class BoardChip(Component):
+    """A chip on a board: a host loads it and runs sequences on it over a UART, as docs/link.md says.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `rx` | in | 1 bit | from the host; of no clock |
+    | `tx` | out | 1 bit | to the host |
+    | `led` | out | 1 bit | a network is loaded and enabled |
+    """
+
+    def __init__(self, design: Design, config: BoardConfig):
+        config.check(design)
+        self.design, self.config = design, config
+        super().__init__({"rx": In(1), "tx": Out(1), "led": Out(1)})
+
+    @property
+    def latency(self) -> int:
+        """Of the link; a time step's comes on top where its result is waited for."""
+        return Link(self.design, self.config).latency
+
+    def model(self) -> BoardTwin:
+        """The same bytes on the line."""
+        return BoardTwin(self.design, self.config)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = Link(self.design, self.config)
+        m.submodules.bus = bus = BoardBus(self.design)
+        m.submodules.accelerator = accelerator = Accelerator(self.design)
+        wiring.connect(m, link.bus, bus.bus)
+        wiring.connect(m, bus.registers, accelerator.bus)
+        wiring.connect(m, link.x, accelerator.x)
+        wiring.connect(m, accelerator.y, link.y)
+        for index, (layer, rows) in enumerate(zip(self.design.layers, self.config.rows)):
+            m.submodules[f"array_{index}"] = twin = ArrayTwin(layer, rows)
+            wiring.connect(m, getattr(accelerator, f"array_{index}"), twin.array)
+        m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx), self.led.eq(accelerator.enabled)]
+        return m

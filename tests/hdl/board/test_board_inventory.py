@@ -16,6 +16,7 @@ from ohmgate.hdl.board.crc32 import Crc32
 from ohmgate.hdl.board.frame_receiver import FrameReceiver
 from ohmgate.hdl.board.frame_sender import FrameSender
 from ohmgate.hdl.board.link import Link
+from ohmgate.hdl.board.noise_source import NoiseSource
 from ohmgate.hdl.board.request_executor import RequestExecutor
 from ohmgate.hdl.board.result_queue import ResultQueue
 from ohmgate.hdl.board.result_splitter import ResultSplitter
@@ -33,8 +34,8 @@ LAYER = VOWELS.layers[0]
 CONFIG = BoardConfig("desk", 12_000_000, (4, 4))
 #: An example, its own flip-flops, its own memories; None where another test counts what is within.
 EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
-    "adc bank": (AdcBank(TwinPlan(LAYER, 4), 12), None, []),
-    "array twin": (ArrayTwin(LAYER, 4), None, []),
+    "adc bank": (AdcBank(TwinPlan(LAYER, 4, True), 12), None, []),
+    "array twin": (ArrayTwin(LAYER, 4, 0), None, []),
     "column sums": (ColumnSums(TwinPlan(LAYER, 4)), None, []),
     "bus": (BoardBus(VOWELS), 1, []),
     "chip": (BoardChip(VOWELS, CONFIG), 0, []),
@@ -43,6 +44,7 @@ EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "frame sender": (FrameSender(2), 11, []),
     "link": (Link(VOWELS, CONFIG), 0, ["requests 512x8", "answers 512x8", "info 64x8"]),
     "executor": (RequestExecutor(VOWELS, CONFIG), 196, []),
+    "noise": (NoiseSource(), None, []),
     "queue": (ResultQueue(512), 21, ["memory 512x8"]),
     "splitter": (ResultSplitter(VOWELS), 1, []),
     "replay": (SequenceReplay(VOWELS, 2048), 115, ["buffer 2048x8"]),

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from filelock import FileLock
 
@@ -136,6 +136,11 @@ class SimulatedBoard:
     def cycles(self) -> int:
         """Clock cycles since the start, power cuts included."""
         return int(self._do("cycles"))
+
+    def wait(self) -> NoReturn:
+        """Wait until the program ends, as it does where it is killed; raises :class:`ProgramError` then."""
+        self._process.wait()
+        raise self._end()
 
     def stop(self) -> None:
         """End the simulation."""

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from ..model.formats import DesignError
 from ..model.programs import end_programs
 from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train, verify
+from .board.app import app as board_app
 from .console import say
 from .statuses import EXPLAINED, Terminated, fault, statuses
 
@@ -69,6 +70,8 @@ def options(
 for command in (demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, sweep):
     name = command.__name__.rpartition(".")[2]
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
+
+app.add_typer(board_app, name="board")
 
 
 def _stop(number, frame):

@@ -4,19 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from ..analog.config import PRESETS
 from ..model.design import Design
 from ..model.files import write_text
-from ..model.formats import DesignError, check_integer, symmetric_codes
+from ..model.formats import DesignError
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, loading, say
-from .inputs import RANDOM, dataset_codes
+from .inputs import RANDOM, inputs_of
 from .options import noise_of
 from .values import check_values, right_values, write_values
 from .waves import written
@@ -127,20 +126,3 @@ def on_design(network: Network, design: Design) -> Network:
             f"not {design.fingerprint}"
         )
     return replace(network, design=design)
-
-
-def inputs_of(
-    network: Network, dataset: str | None, count: int, seed: int, source: Path, data: Path | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
-    from ..train.data.datasets import DATASETS
-
-    check_integer("sequences", count, 1, 100_000)
-    check_integer("seed", seed, 0, 2**31 - 1)
-    if dataset is None:
-        dataset = network.design.name if network.design.name in DATASETS else RANDOM
-    if dataset == RANDOM:
-        rng = np.random.default_rng(seed)
-        layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
-        return rng.choice(symmetric_codes(layer.input_bits), (count, 16, layer.inputs)), lengths
-    return dataset_codes(network, dataset, count, source, data)

@@ -11,6 +11,7 @@ from ..model.network import Network
 from ..sim.job import DeviceJob, DeviceRecord
 from ..sim.levels import chip_codes
 from .console import say
+from .inputs import labels_of
 
 HEAD = "sequence,step,output,code,value,right"
 
@@ -45,13 +46,5 @@ def write_values(path: Path, job: DeviceJob, record: DeviceRecord, right: np.nda
 
 def right_values(network: Network, dataset: str | None, count: int, data: Path | None) -> np.ndarray | None:
     """Values of the first ``count`` test sequences of a data set; None where it has none."""
-    from ..train.data.datasets import DATASETS, is_file, load_dataset
-    from ..train.training import check_fit
-
-    if dataset is None or not (is_file(dataset) or dataset in DATASETS):
-        return None
-    loaded = load_dataset(dataset, data)
-    if not is_values(loaded.test.labels):
-        return None
-    check_fit(network.design, loaded)
-    return loaded.test.labels[:count]
+    labels = labels_of(network, dataset, count, data)
+    return labels if labels is not None and is_values(labels) else None

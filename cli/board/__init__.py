@@ -1,0 +1,1 @@
+"""``ohmgate board``: an image on a board, from the bitstream to the label."""

@@ -1,0 +1,56 @@
+"""``ohmgate board run``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import runs
+from ..console import Steps, say
+from ..inputs import RANDOM, inputs_of, labels_of
+from .connect import connect
+from .options import Baud, Network, Port
+
+EXAMPLES = """Examples: `ohmgate board run runs/demo --sequences 370` runs the whole test set on the board;
+
+`ohmgate board run my.image --dataset random`. Before: `ohmgate board load`. Then: `ohmgate board bench`."""
+
+
+def command(
+    source: Network,
+    port: Port = None,
+    baud: Baud = None,
+    sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Data set or .npz file whose test sequences are run, or {RANDOM} for random codes.",
+            show_default="the run's, else the one named like the design, else random",
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
+    seed: Annotated[int, typer.Option(help="Of random codes.")] = 0,
+) -> None:
+    """Run sequences on the board and compare every output with the reference. The image must be loaded."""
+    from ...boards.session import against_reference, classify, fitted, require_loaded
+    from ...model.reference import Result
+    from ...sim.levels import Sequences
+
+    network = runs.read_network(source)
+    if dataset is None and source.is_dir():
+        dataset = runs.read_dataset(source)
+    codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
+    with connect(port, baud) as link:
+        network = fitted(link, network)
+        require_loaded(link)
+        with Steps() as steps, steps.step(f"Running {len(lengths)} sequences on {link.board}", len(lengths)) as step:
+            got = classify(link, network, codes, lengths, lambda done: step.update(done, len(lengths)))
+    found = against_reference(network, codes, lengths, got)
+    say(str(found))
+    labels = labels_of(network, dataset, len(lengths), data)
+    if labels is not None:
+        data_set = Sequences(codes, lengths, labels)
+        score = data_set.score(data_set.results(network, Result(got, [])))
+        say(f"{data_set.metric.name} {data_set.metric.text(score)}")
+    if not found.agrees:
+        raise typer.Exit(1)

@@ -10,9 +10,9 @@ from ..firmware.link import Link
 from ..model.formats import DesignError
 from ..model.prerequisites import missing
 from ..model.registers import BY_NAME
-from .build import check_tools
 from .catalogue import BOARDS
 from .find import udev_rule
+from .flow import check_tools
 from .program import loader_command
 from .simulation import NEEDS
 

@@ -85,7 +85,7 @@ class Speed:
 
 
 def compute_speed(link: Link, network: Network, codes: np.ndarray, lengths: np.ndarray) -> Speed:
-    """Fill the board's buffer with the first sequences that fit, run them for about a tenth of a second and check the digest.
+    """Fill the board's buffer with the first sequences that fit, run them for a tenth of a second, check the digest.
 
     Raises :class:`LoadError` where not even the first one fits.
     """

@@ -41,6 +41,7 @@ ROOMS = {
         "studies": {"memory", "circuit", ""},
     },
     "hdl": {"": set(), "flow": {""}, "board": {""}},
+    "cli": {"": {"board"}, "board": {""}},
 }
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -22,7 +22,17 @@ from tests.test_docs import PAGES, blocks, page_name
 ROOT = Path(__file__).parent.parent
 COMMANDS = typer.main.get_command(app).commands
 LINE = re.compile(r"^(?: {4})?((?:ohmgate|python|make|cp) [^#\n]*)|`((?:ohmgate|python|make) [^`\n]*)`", re.MULTILINE)
-MAKES = {"out", "json", "spice", "report", "differences", "values", "coverage", "link", "port"}  #: options for what is written
+MAKES = {
+    "out",
+    "json",
+    "spice",
+    "report",
+    "differences",
+    "values",
+    "coverage",
+    "link",
+    "port",
+}  #: options for what is written
 OWN = re.compile(r"\b[A-Z]{2,}\b|^my\.(toml|npz)$")  #: stands for the reader's own
 READ_IMAGES = {"simulate", "verify", "montecarlo", "inspect", "array", "diff"}  #: commands that want a run's image
 

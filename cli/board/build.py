@@ -30,8 +30,9 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the placement.")] = 1,
 ) -> None:
     """Build a design's bitstream for a board: gateware, synthesis, place and route. Takes minutes."""
-    from ...boards.build import PHASES, build
+    from ...boards.build import build
     from ...boards.catalogue import find_board
+    from ...boards.flow import PHASES
 
     design, network = runs.read_source(source)
     chosen = find_board(board)

@@ -73,9 +73,9 @@ COMMANDS = [
 
 
 @cache
-def options_of(command: str) -> set[str]:
+def options_of(*command: str) -> set[str]:
     """Options in a command's help."""
-    help_page = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    help_page = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
     assert help_page.exit_code == 0, command
     return set(re.findall(r"--[a-z][a-z-]*", help_page.output))
 
@@ -83,7 +83,9 @@ def options_of(command: str) -> set[str]:
 @pytest.mark.parametrize("page, line", sorted(set(COMMANDS)))
 def test_a_command_of_a_page_exists_with_its_options(page, line):
     _, command, *arguments = line.split()
-    assert {word.partition("=")[0] for word in arguments if word.startswith("--")} <= options_of(command)
+    groups = ["board"] if command == "board" and arguments else []
+    path = [*groups, arguments.pop(0)] if groups else [command]
+    assert {word.partition("=")[0] for word in arguments if word.startswith("--")} <= options_of(*path)
 
 
 def test_the_page_of_the_command_line_is_its_help(tmp_path):

@@ -17,11 +17,13 @@ from typing import Literal, NoReturn
 
 from filelock import FileLock
 
+from ..hdl.board.board_chip import BoardChip
 from ..hdl.board.config import BoardConfig
 from ..hdl.component import Component
 from ..hdl.flow.emit import emit
 from ..hdl.flow.verilator import tool_path, verilator_root
 from ..model.caches import cache_home
+from ..model.design import Design
 from ..model.files import whole
 from ..model.formats import DesignError
 from ..model.prerequisites import POD_USAGE, require, require_no_blank
@@ -35,6 +37,11 @@ FLAGS = (
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
     *("-CFLAGS", "-std=c++20", "-MAKEFLAGS", "OPT_FAST=-O1"),  # as fast as -O3, which compiles 2.5 times as long
 )
+
+
+def build(design: Design, config: BoardConfig) -> Path:
+    """The simulator of a board: :func:`compiled`. Raises :class:`DesignError` for what the board cannot be, too."""
+    return compiled(BoardChip(design, config))
 
 
 def compiled(component: Component) -> Path:

@@ -1,6 +1,6 @@
 """The simulation of a board: its line and its faults, its commands, and what can go wrong with it.
 
-The gateware here is an echo, which is enough for the line.
+The gateware here is an echo, which is enough for the line. ``test_simulated_link.py`` has whole boards.
 """
 
 import os

@@ -68,7 +68,7 @@ def on_board(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The vowels test set on a simulated board.")
     parser.add_argument("image", type=Path)
     parser.add_argument("--data", type=Path, help="data folder; default: $OHMGATE_DATA")
     parser.add_argument("--sequences", type=int, help="the first ones of the test set; default: all")

@@ -72,7 +72,9 @@ def _compile(sources: dict[str, str], folder: Path, program: Path) -> None:
     jobs = ("--build-jobs", str(os.cpu_count() or 1))
     done = run_program(["verilator", *FLAGS, *jobs, "--Mdir", "build", *sources], folder)
     if done.returncode:
-        errors = re.search(r"^.*(error|make: \*\*\*).*$", done.stdout, flags=re.IGNORECASE | re.MULTILINE)
+        causes = (r"^.*: error: .*$", r"^make\S*: \*\*\* .*$", r"^.*error.*$")  # the compiler's, make's, anybody's
+        found = (re.search(cause, done.stdout, flags=re.IGNORECASE | re.MULTILINE) for cause in causes)
+        errors = next(filter(None, found), None)
         reason = errors[0].strip() if errors else f"it {ended(done.returncode, folder)}"
         raise ProgramError(f"verilator could not build the simulated board: {reason}")
     with whole(program) as part:

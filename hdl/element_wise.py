@@ -60,18 +60,19 @@ class ElementWiseLane(Component):
         layer = self.layer
         a, fraction = layer.activation_bits, layer.cell_fraction
 
-        # Stage 1: products, f*c of each half of c. A zero in place of f takes fewer cells than one in place of c, and
-        # registers without a reset go into the multiplier blocks of an FPGA.
+        # Stage 1: products, f*c of each half of c. The zero of a first step is in place of c, not of f: the memory of
+        # cell states holds X in a netlist's simulation until it is written. Registers without a reset go into the
+        # multiplier blocks of an FPGA.
         low = layer.cell_bits // 2
         kept_low = Signal(a + low, reset_less=True)
         kept_high = Signal(signed(a + layer.cell_bits - low), reset_less=True)
         added = Signal(signed(2 * a), reset_less=True)
         o1, o2, o3 = (Signal(a, name=f"o{k}", reset_less=True) for k in (1, 2, 3))
-        kept_share = Signal(a)
-        m.d.comb += kept_share.eq(Mux(self.first, 0, self.f))
+        before = Signal(signed(layer.cell_bits))
+        m.d.comb += before.eq(Mux(self.first, 0, self.c))
         m.d.sync += [
-            kept_low.eq(kept_share * self.c[:low]),
-            kept_high.eq(kept_share * self.c[low:].as_signed()),
+            kept_low.eq(self.f * before[:low]),
+            kept_high.eq(self.f * before[low:].as_signed()),
             added.eq(self.i * self.g),
             o1.eq(self.o),
         ]

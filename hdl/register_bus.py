@@ -212,9 +212,11 @@ class RegisterBus(Component):
                 m.d.sync += entry.eq(entry + 1)
         # The tables are written a cycle later: their memories may be far away.
         loaded = [(k, layer) for k, layer in enumerate(self.design.layers) if layer.loaded_table_bits]
+        if not loaded:
+            return
         at_gate = Signal.like(gate)
-        at_entry = Signal(max((layer.adc_bits for _, layer in loaded), default=0))
-        value = Signal(max((layer.loaded_table_bits for _, layer in loaded), default=0), name="table_value")
+        at_entry = Signal(max(layer.adc_bits for _, layer in loaded))
+        value = Signal(max(layer.loaded_table_bits for _, layer in loaded), name="table_value")
         m.d.sync += [at_gate.eq(gate), at_entry.eq(entry), value.eq(data)]
         for index, _ in loaded:
             table = getattr(self, f"table_{index}")

@@ -64,7 +64,7 @@ INVENTORY = {
         out    cell 10s, saturated 1, hidden 3, value 6s
         reset  cell 10s, saturated 1
         kept   kept_low 11, kept_high 11s, added 12s, o1 6, o2 6, o3 6, tanh 5, unnamed 1, product 11, below 1
-        wires  42"""),
+        wires  46"""),
     "bank": (ResultBank(words=3, word_bits=5), """
         in     write 1, index 2, word 5
         out    whole 15

@@ -10,12 +10,13 @@ Order of the transactions:
 2. For each layer, select it and compare GEOMETRY and FORMAT.
 3. Stop the device: CONTROL with RESET and CLEAR, without ENABLE.
 4. Write the fingerprint to UNLOCK; STATUS must have UNLOCKED, and SEALED where cells are kept.
-5. For each layer, write gains, tables and cells; then wait until STATUS has no PROGRAMMING. It must have no ERROR.
+5. For each layer, write cells, gains and tables; then wait until STATUS has no PROGRAMMING. It must have no ERROR.
 6. Where cells were written, give each layer its seal, and wait again.
 7. ENABLE.
 
-The device takes a layer's seal away before it programs a cell of it, and refuses ENABLE without all seals. So a load
-that was cut among its cells leaves a device that does not run, also after its power was gone.
+The device takes a layer's seal away before it programs a cell of it, and refuses ENABLE without all seals. Cells come
+before gains and tables, so a load that was cut leaves either the old network as it was, or a device that does not run,
+also after its power was gone. Where cells are kept, they are to be those of the same network.
 """
 
 from collections.abc import Callable, Generator
@@ -190,18 +191,18 @@ def _compare_layers(network: Network) -> Transactions:
 
 
 def _data(layer: Layer, data: LayerData, weights: bool):
-    """Lists of writes, one for each gate's gain and table and for each row of cells."""
+    """Lists of writes, one for each row of cells and for each gate's gain and table."""
+    if weights:
+        for row, levels in enumerate(weight_patterns(layer, data).tolist()):
+            yield [Write(BY_NAME["ROW"], row), Write(BY_NAME["COLUMN"], 0)] + [
+                Write(BY_NAME["LEVEL"], level) for level in levels
+            ]
     for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
         yield [_write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
     if layer.loaded_table_bits:
         for gate, entries in enumerate(table_patterns(layer, data.tables).tolist()):
             yield [_write("TABLE_ADDRESS", GATE=gate, ENTRY=0)] + [
                 Write(BY_NAME["TABLE_DATA"], entry) for entry in entries
-            ]
-    if weights:
-        for row, levels in enumerate(weight_patterns(layer, data).tolist()):
-            yield [Write(BY_NAME["ROW"], row), Write(BY_NAME["COLUMN"], 0)] + [
-                Write(BY_NAME["LEVEL"], level) for level in levels
             ]
 
 

@@ -477,6 +477,15 @@ static ohmgate_error load_layer(const ohmgate_bus *bus, reader *image, uint32_t 
     ohmgate_error error;
 
     WRITE(bus, OHMGATE_REG_LAYER, index);
+    if (!(flags & OHMGATE_KEEP_WEIGHTS)) { /* cells first: they take the seal away before anything has changed */
+        WRITE(bus, OHMGATE_REG_ROW, 0);
+        WRITE(bus, OHMGATE_REG_COLUMN, 0);
+        for (i = 0; i < cells; i++) {
+            if ((error = packed(image, layer->weights, i, g->weight_bits, &pattern)) != OHMGATE_OK)
+                return error;
+            WRITE(bus, OHMGATE_REG_LEVEL, pattern);
+        }
+    }
     for (gate = 0; gate < g->gates; gate++) {
         FETCH(image, layer->gains + gate * OHMGATE_IMAGE_GAIN_BYTES, OHMGATE_IMAGE_GAIN_BYTES, gain);
         WRITE(bus, OHMGATE_REG_GAIN, gate << OHMGATE_GAIN_GATE_SHIFT |
@@ -489,15 +498,6 @@ static ohmgate_error load_layer(const ohmgate_bus *bus, reader *image, uint32_t 
             FETCH(image, layer->tables + 2u * entry, 2, bytes);
             WRITE(bus, OHMGATE_REG_TABLE_DATA, word16(bytes));
         }
-    }
-    if (flags & OHMGATE_KEEP_WEIGHTS)
-        return OHMGATE_OK;
-    WRITE(bus, OHMGATE_REG_ROW, 0);
-    WRITE(bus, OHMGATE_REG_COLUMN, 0);
-    for (i = 0; i < cells; i++) {
-        if ((error = packed(image, layer->weights, i, g->weight_bits, &pattern)) != OHMGATE_OK)
-            return error;
-        WRITE(bus, OHMGATE_REG_LEVEL, pattern);
     }
     return OHMGATE_OK;
 }

@@ -1,6 +1,6 @@
 """The board's side of the serial link."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -96,6 +96,8 @@ class Link(Component):
         wiring.connect(m, splitter.bytes, replay.results)
         wiring.connect(m, replay.kept, queue.bytes)
         wiring.connect(m, queue.results, executor.results)
+        flush = Signal()  # a cycle late: else the way from a request to the arrays' first conversion is the longest
+        m.d.sync += flush.eq(executor.flush)
         m.d.comb += [
             uart_receiver.rx.eq(self.rx),
             self.tx.eq(uart_transmitter.tx),
@@ -107,7 +109,7 @@ class Link(Component):
             sender.bank.eq(executor.bank),
             executor.busy.eq(sender.busy),
             executor.sending.eq(sender.sending),
-            *(part.flush.eq(executor.flush) for part in (assembler, splitter, queue)),
+            *(part.flush.eq(flush) for part in (assembler, splitter, queue)),
             *(getattr(replay, name).eq(getattr(executor, name)) for name in FROM_EXECUTOR),
             executor.running.eq(replay.running),
             executor.state.eq(replay.state),

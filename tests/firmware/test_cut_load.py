@@ -130,6 +130,8 @@ def test_a_load_that_is_cut_after_any_access(loads, make, before):
         for index, has in enumerate(device.seen.seals):
             assert not has or cells(device.seen)[index] in [one[index] for one in whole]
         assert not seal or cells(device.seen) in whole
+        if seal:  # all of a network, gains and tables too: it may be enabled by hand
+            assert [device.layer_data(k) for k in range(2)] in [list(OLD.layers), list(NEW.layers)]
         assert not enabled_by_hand(device) or seal
         device.reset()
         assert sealed(device) == seal, "it keeps without power"
@@ -185,5 +187,7 @@ def test_seals_come_last_and_in_the_order_of_layers():
         if value is not None:
             device.write(transaction.register.address, value)
     end = names[-12:]
-    assert end[0].startswith("LEVEL=")
+    assert end[0].startswith("GAIN=")
+    kinds = [name.partition("=")[0] for name in names]
+    assert kinds.index("LEVEL") < kinds.index("GAIN"), "cells come first: they break the seal"
     assert end[1:] == ["STATUS"] * 3 + ["LAYER=0", "SEAL=1", "LAYER=1", "SEAL=1"] + ["STATUS"] * 3 + ["CONTROL=1"]

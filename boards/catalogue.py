@@ -85,7 +85,7 @@ BOARDS = {
             luts=5280,
             memories=30,
             multipliers=8,
-            clock_hz=21_000_000,
+            clock_hz=24_000_000,
             adcs=4,
             rows=4,
         ),

@@ -13,12 +13,11 @@ RANDOM = "random"  #: in place of a data set: random codes
 
 
 def inputs_of(
-    network: Network, dataset: str | None, count: int, seed: int, source: Path, data: Path | None = None
+    network: Network, dataset: str, count: int, seed: int, source: Path, data: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """DAC codes (B, T, m) and lengths (B,) of the first ``count`` test sequences, or of random ones."""
     check_integer("sequences", count, 1, 100_000)
     check_integer("seed", seed, 0, 2**31 - 1)
-    dataset = dataset_of(network, dataset)
     if dataset == RANDOM:
         rng = np.random.default_rng(seed)
         layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
@@ -26,14 +25,16 @@ def inputs_of(
     return dataset_codes(network, dataset, count, source, data)
 
 
-def dataset_of(network: Network, dataset: str | None) -> str:
-    """The data set that was given, else the one named like the design, else :data:`RANDOM`."""
+def dataset_of(network: Network, dataset: str | None, source: Path) -> str:
+    """The data set that was given, else that of ``source`` if it is a run, else the one named like the design, else
+    :data:`RANDOM`."""
     from ..train.data.datasets import DATASETS
 
-    return dataset or (network.design.name if network.design.name in DATASETS else RANDOM)
+    named = network.design.name if network.design.name in DATASETS else RANDOM
+    return dataset or (runs.read_dataset(source) if source.is_dir() else None) or named
 
 
-def labels_of(network: Network, dataset: str | None, count: int, data: Path | None) -> np.ndarray | None:
+def labels_of(network: Network, dataset: str, count: int, data: Path | None) -> np.ndarray | None:
     """Classes (B,) or values of the first ``count`` test sequences; None for random codes and texts.
 
     Raises :class:`DesignError` for a data set that does not suit the design.
@@ -41,10 +42,9 @@ def labels_of(network: Network, dataset: str | None, count: int, data: Path | No
     from ..train.data.datasets import DATASETS, is_file, load_dataset
     from ..train.training import check_fit
 
-    name = dataset_of(network, dataset)
-    if not (is_file(name) or name in DATASETS):
+    if not (is_file(dataset) or dataset in DATASETS):
         return None
-    loaded = load_dataset(name, data)
+    loaded = load_dataset(dataset, data)
     check_fit(network.design, loaded)
     return loaded.test.labels[:count]
 

@@ -1,5 +1,6 @@
 """Arguments and options that commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,15 @@ Source = Annotated[
         help=f"A design ({', '.join(presets())}, or a .toml file), a programming image, or a run folder.",
     ),
 ]  #: of a command; :mod:`.runs` reads it
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="Data set or .npz file whose test sequences are run, or random for random codes.",
+        show_default="the run's, else the one named like the design, else random",
+    ),
+]  #: of a command; :func:`.inputs.dataset_of` reads it
+Data = Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")]
 
 
 def noise_of(name: str, option: str = "noise") -> ArrayConfig:

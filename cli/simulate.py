@@ -15,8 +15,8 @@ from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, loading, say
-from .inputs import RANDOM, inputs_of
-from .options import noise_of
+from .inputs import dataset_of, inputs_of
+from .options import Data, Dataset, noise_of
 from .values import check_values, right_values, write_values
 from .waves import written
 
@@ -52,14 +52,8 @@ def command(
         ),
     ] = "ideal",
     sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Data set or .npz file whose test sequences are run, or {RANDOM} for random codes.",
-            show_default="the run's, else the one named like the design, else random",
-        ),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
+    dataset: Dataset = None,
+    data: Data = None,
     waves: Annotated[bool, typer.Option("--waves", help="Record waves (FST) and a GTKWave save file.")] = False,
     differences: Annotated[
         Path | None, typer.Option(help="File for every integer that differs (CSV), the first one first.")
@@ -88,8 +82,7 @@ def command(
     network = runs.read_network(source)
     if design is not None:
         network = on_design(network, Design.load(design))
-    if dataset is None and source.is_dir():
-        dataset = runs.read_dataset(source)
+    dataset = dataset_of(network, dataset, source)
     if values is not None:
         check_values(network)
     right = None if values is None else right_values(network, dataset, sequences, data)

@@ -44,7 +44,7 @@ def write_values(path: Path, job: DeviceJob, record: DeviceRecord, right: np.nda
     say(f"{len(places)} results of the chip in units of the data: {path}{score}")
 
 
-def right_values(network: Network, dataset: str | None, count: int, data: Path | None) -> np.ndarray | None:
+def right_values(network: Network, dataset: str, count: int, data: Path | None) -> np.ndarray | None:
     """Values of the first ``count`` test sequences of a data set; None where it has none."""
     labels = labels_of(network, dataset, count, data)
     return labels if labels is not None and is_values(labels) else None

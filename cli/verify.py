@@ -16,7 +16,8 @@ from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
-from .inputs import RANDOM, dataset_codes
+from .inputs import RANDOM, dataset_codes, dataset_of
+from .options import Data
 from .waves import written
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def command(
             show_default="of a run or image as in simulate, else random",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
+    data: Data = None,
     coverage: Annotated[
         Path | None, typer.Option(help="File for what was covered, as JSON; a table goes beside it, as .md.")
     ] = None,
@@ -202,13 +203,10 @@ def command_of(context: typer.Context) -> list[str]:
 def _inputs(network: Network | None, dataset: str | None, source: Path, data: Path | None) -> "Inputs | None":
     """The test sequences that trials choose from, or None: random ones."""
     from ..sim.trials import Inputs
-    from ..train.data.datasets import DATASETS
 
     if network is None:
         if dataset not in (None, RANDOM):
             raise DesignError("--dataset is for an image or a run, whose network says how features become codes")
         return None
-    if dataset is None and source.is_dir():
-        dataset = runs.read_dataset(source)
-    dataset = dataset or (network.design.name if network.design.name in DATASETS else RANDOM)
+    dataset = dataset_of(network, dataset, source)
     return None if dataset == RANDOM else Inputs(*dataset_codes(network, dataset, POOL, source, data))

@@ -15,8 +15,8 @@ Order of the transactions:
 7. ENABLE.
 
 The device takes a layer's seal away before it programs a cell of it, and refuses ENABLE without all seals. Cells come
-before gains and tables, so a load that was cut leaves either the old network as it was, or a device that does not run,
-also after its power was gone. Where cells are kept, they are to be those of the same network.
+before gains and tables. So a load that was cut leaves the old network as it was, or a device that does not run, also
+after its power was gone. Where cells are kept, they are to be those of the same network.
 """
 
 from collections.abc import Callable, Generator

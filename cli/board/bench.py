@@ -1,14 +1,13 @@
 """``ohmgate board bench``."""
 
 import time
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from .. import runs
 from ..console import Steps, say
-from ..inputs import inputs_of
+from ..inputs import dataset_of, inputs_of
+from ..options import Data, Dataset
 from .connect import connect
 from .options import Baud, Network, Port
 
@@ -22,8 +21,8 @@ def command(
     source: Network,
     port: Port = None,
     baud: Baud = None,
-    dataset: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
+    dataset: Dataset = None,
+    data: Data = None,
 ) -> None:
     """Measure a board: steps a second from its own memory and over the line, and where the time goes."""
     from ...boards.session import against_reference, classify, compute_speed, fitted, require_loaded
@@ -31,8 +30,7 @@ def command(
     from ...model.registers import BY_NAME
 
     network = runs.read_network(source)
-    if dataset is None and source.is_dir():
-        dataset = runs.read_dataset(source)
+    dataset = dataset_of(network, dataset, source)
     codes, lengths = inputs_of(network, dataset, SEQUENCES, 0, source, data)
     with connect(port, baud) as link, Steps() as steps:
         network = fitted(link, network)

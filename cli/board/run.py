@@ -1,13 +1,13 @@
 """``ohmgate board run``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .. import runs
 from ..console import Steps, say
-from ..inputs import RANDOM, inputs_of, labels_of
+from ..inputs import dataset_of, inputs_of, labels_of
+from ..options import Data, Dataset
 from .connect import connect
 from .options import Baud, Network, Port
 
@@ -21,14 +21,8 @@ def command(
     port: Port = None,
     baud: Baud = None,
     sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Data set or .npz file whose test sequences are run, or {RANDOM} for random codes.",
-            show_default="the run's, else the one named like the design, else random",
-        ),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")] = None,
+    dataset: Dataset = None,
+    data: Data = None,
     seed: Annotated[int, typer.Option(help="Of random codes.")] = 0,
 ) -> None:
     """Run sequences on the board and compare every output with the reference. The image must be loaded."""
@@ -37,8 +31,7 @@ def command(
     from ...sim.levels import Sequences
 
     network = runs.read_network(source)
-    if dataset is None and source.is_dir():
-        dataset = runs.read_dataset(source)
+    dataset = dataset_of(network, dataset, source)
     codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
     with connect(port, baud) as link:
         network = fitted(link, network)

@@ -23,7 +23,7 @@ LAYERS = (
 CONFIG = BoardConfig("words", clock_hz=8_000_000, rows=(4, 7))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @needs_compiler
 @needs_qemu
 @pytest.mark.parametrize("share", [0, 0.001])

@@ -1,20 +1,27 @@
 """``ohmgate board``: every command against a board in numbers behind a pseudo-terminal."""
 
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ohmgate.boards import build as board_build
 from ohmgate.boards import session
+from ohmgate.boards.build import BuildReport
+from ohmgate.boards.flow import PHASES, Usage
 from ohmgate.firmware import image
+from ohmgate.firmware import link as firmware_link
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model.design import Design
 from ohmgate.model.refit import refit, with_adcs
 from ohmgate.sim.random_designs import random_network
+from tests.boards import desk
 from tests.cli.test_errors import refused
+from tests.commands import Command
 from tests.pretended_board import PretendedBoard
 
 DESIGN = Design.load("vowels")
@@ -116,7 +123,8 @@ def test_a_board_that_is_unplugged_while_it_is_loaded(ohmgate, network_image):
     assert not twin.registers.enable
 
 
-def test_what_answers_nothing_is_no_board(ohmgate, network_image):
+def test_what_answers_nothing_is_no_board(ohmgate, network_image, monkeypatch):
+    monkeypatch.setattr(firmware_link, "HELLOS", 3)
     with PretendedBoard(lambda data: b"") as silent:
         assert refused(ohmgate("board", "load", network_image, "--port", silent.port)) == (
             f"no board answers on '{silent.port}'"
@@ -175,3 +183,54 @@ def test_a_folder_without_a_build_cannot_be_programmed(ohmgate, tmp_path):
     assert refused(ohmgate("board", "program", tmp_path)) == (
         f"'{tmp_path}' must be the folder of a board's build, with a build.json in it"
     )
+
+
+def test_a_build_leaves_the_image_that_fits_the_board(ohmgate, network, network_image, tmp_path, monkeypatch):
+    seen = []
+
+    def build(design, board, config, folder, seed, progress):
+        seen.extend((design, config.clock_hz, config.rows, seed))
+        for phase in PHASES:
+            progress(phase)
+        folder.mkdir()
+        (folder / "x.bin").write_bytes(bytes(10))
+        usage = Usage(luts=4956, memories=23, multipliers=4)
+        return BuildReport(
+            board.key, design.to_dict(), design.fingerprint, config, seed, 1582, 26_300_000, usage, (), {}, {}, "x.bin",
+            "0123456789abcdef" * 4,
+        )  # fmt: skip
+
+    monkeypatch.setattr(board_build, "build", build)
+    out = tmp_path / "out"
+    made = ohmgate(
+        "board", "build", network_image, "--board", "icebreaker", "--adcs", "4,3", "--rows", "4,2", "--clock", "21",
+        "--seed", 5, "--out", out,
+    )  # fmt: skip
+    assert made.exit_code == 0, made.stderr
+    assert seen == [SMALL, 21_000_000, (4, 2), 5]
+    assert image.read(out / "vowels.image") == refit(network, SMALL)
+    assert made.stdout == (
+        f"{out / 'x.bin'}: 10 bytes, SHA-256 0123456789abcdef\n"
+        "4956 of 5280 LUTs, 23 of 30 memories, 4 of 8 multipliers\n"
+        "21 MHz, of 26.3 that it could run at\n"
+        f"ADCs 4, 3, fingerprint {SMALL.fingerprint}\n"
+        f"{out / 'vowels.image'}: the network for this board\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_simulated_board_serves_the_other_commands_until_ctrl_c(ohmgate, tmp_path):
+    desk.DESIGN.save(tmp_path / "desk.toml")
+    image.write(tmp_path / "desk.image", desk.OLD)
+    link = tmp_path / "board"
+    simulate = Command(
+        ("board", "simulate", "desk.toml", "--clock", 25, "--rows", "2,1", "--link", "board"), tmp_path
+    )
+    simulate.wait_for(lambda _: link.exists())
+    loaded = ohmgate("board", "load", tmp_path / "desk.image", "--port", link, "--verify")
+    assert loaded.exit_code == 0, loaded.stderr
+    ran = ohmgate("board", "run", tmp_path / "desk.image", "--port", link, "--sequences", 5)
+    assert (ran.exit_code, ran.stdout.partition(",")[2]) == (0, " 0 differ\n")
+    ended = simulate.end(signal.SIGINT)
+    assert (ended.status, ended.last) == (130, "ohmgate: interrupted")
+    assert not link.is_symlink()

@@ -14,7 +14,8 @@ from .config import BoardConfig
 from .frame_receiver import FrameReceiver
 from .frame_sender import FrameSender
 from .link_twin import Access, LinkTwin, Take
-from .request_executor import BYTE_CYCLES, PAYLOAD_AT, RequestExecutor
+from .request_executor import BYTE_CYCLES, RequestExecutor
+from .request_state import PAYLOAD_AT
 from .result_queue import ResultQueue
 from .result_splitter import ResultSplitter
 from .sequence_replay import SequenceReplay

@@ -8,6 +8,16 @@ from .frame_receiver import BODY_AT
 NO_PAYLOAD = BODY_AT + HEADER.size + CRC_BYTES  #: ``end`` of a frame without payload
 
 
+def known(op: Value) -> Value:
+    """Is there such an op?"""
+    return (op != 0) & (op <= max(Op))
+
+
+def serves(op: Value) -> Value:
+    """Is a known op served while a replay is under way?"""
+    return op.matches(Op.HELLO, Op.READ, Op.READ_NEXT, Op.REPLAYED, Op.DIGEST)
+
+
 def suits(op: Value, argument: Value, end: Value) -> Value:
     """Does a known op suit its argument and its payload, which ends in a bank CRC_BYTES before address ``end``?"""
     empty, low, high = end == NO_PAYLOAD, argument[:8], argument[8:]

@@ -131,7 +131,9 @@ class SequenceReplay(Component):
             m.d.sync += [results.eq(0), cycles.eq(0)]
         with m.Elif(self.running):
             m.d.sync += [results.eq(results + self.result_whole), cycles.eq(cycles + 1)]
-        counts = [results.word_select(k, 8) for k in range(4)], [cycles.word_select(k, 8) for k in range(4)]
-        places = [self.running, *counts[0], *[digest.byte] * 4, *counts[1]]
+        result_bytes = [results.word_select(k, 8) for k in range(4)]
+        cycle_bytes = [cycles.word_select(k, 8) for k in range(4)]
+        places = [self.running, *result_bytes, *[digest.byte] * 4, *cycle_bytes]
         assert len(places) == REPLAY_STATE.size
-        m.d.comb += self.state.eq(Array([*places, *[Const(0, 8)] * 3])[self.place])
+        unused = [Const(0, 8)] * (2 ** len(self.place) - len(places))
+        m.d.comb += self.state.eq(Array([*places, *unused])[self.place])

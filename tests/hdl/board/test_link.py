@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from ohmgate.hdl.board import request_executor
+from ohmgate.hdl.board import request_state
 from ohmgate.hdl.board.link import Link
 from ohmgate.hdl.board.uart_receiver import UartReceiver
 from tests.hdl.board.frames import answers, frame
@@ -30,7 +30,7 @@ def same(answer: bytes, expected: bytes) -> bool:
 def check_requests(seed: int, window: int, count: int, monkeypatch) -> set[tuple[int, int]]:
     """Random requests; returns (op, status) of all answers."""
     rng = np.random.default_rng(seed)
-    monkeypatch.setattr(request_executor, "STALL_BITS", 7)
+    monkeypatch.setattr(request_state, "STALL_BITS", 7)
     real, numbers, setting = Words(), Words(), config(window=window)
     twin = Link(DESIGN, setting).model(numbers.access, numbers.take)
     twin.replay_rate = 10**6

@@ -3,8 +3,9 @@
 from amaranth.hdl import Module, Signal
 
 from ohmgate.hdl.board.link_twin import LinkTwin
-from ohmgate.hdl.board.request_executor import STALL_BITS, RequestExecutor
+from ohmgate.hdl.board.request_executor import RequestExecutor
 from ohmgate.hdl.board.request_rules import suits
+from ohmgate.hdl.board.request_state import STALL_BITS
 from ohmgate.model.link import Op
 from tests.hdl.board.frames import frame
 from tests.hdl.board.link_bench import LinkBench

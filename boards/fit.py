@@ -23,7 +23,7 @@ class _Choice:
 
 
 def fit(
-    design: Design, board: Board, clock_hz: int | None = None, baud: int | None = None
+    design: Design, board: Board, clock_hz: int | None = None, baud: int | None = None, noise: bool = False
 ) -> tuple[Design, BoardConfig]:
     """``design`` with ADCs that ``board`` has room for, and the configuration for it; no integer changes.
 
@@ -34,7 +34,7 @@ def fit(
     >>> [layer.adcs for layer in design.layers], config.rows
     ([4, 1], (4, 1))
     """
-    choices = [_choices(layer, board, f"layer {index}") for index, layer in enumerate(design.layers)]
+    choices = [_choices(layer, board, noise, f"layer {index}") for index, layer in enumerate(design.layers)]
     slowest = max(min(choice.cycles for choice in of_layer) for of_layer in choices)
     chosen = [
         min(
@@ -46,29 +46,29 @@ def fit(
     fitted = with_adcs(design, [choice.adcs for choice in chosen])
     hertz, _pll = chip_clock(board, clock_hz or board.clock_hz)
     rows = tuple(choice.rows for choice in chosen)
-    return fitted, BoardConfig(board.key, hertz, rows, baud or board.baud)
+    return fitted, BoardConfig(board.key, hertz, rows, baud or board.baud, noise=noise)
 
 
 def step_cycles(design: Design, config: BoardConfig) -> int:
     """Clock cycles of a time step: of the slowest layer, as the layers work side by side."""
-    return max(_cycles(layer, rows) for layer, rows in zip(design.layers, config.rows))
+    return max(_cycles(TwinPlan(layer, rows, config.noise)) for layer, rows in zip(design.layers, config.rows))
 
 
-def _cycles(layer: Layer, rows: int) -> int:
-    return TwinPlan(layer, rows).step_cycles(layer_latency(layer) - 1)
+def _cycles(plan: TwinPlan) -> int:
+    return plan.step_cycles(layer_latency(plan.layer) - 1)
 
 
-def _choices(layer: Layer, board: Board, where: str) -> list[_Choice]:
+def _choices(layer: Layer, board: Board, noise: bool, where: str) -> list[_Choice]:
     """All that the board allows; more rows only where they save a group, or gather its words in fewer blocks."""
     adcs = [count for count in possible_adcs(layer) if count <= board.adcs]
     if not adcs:
         raise DesignError(f"{where}: {board.key} has room for {board.adcs} ADCs, but the layer needs {layer.gates}")
     least = {-(-layer.rows // groups) for groups in range(1, layer.rows + 1)}
     rows = {count for few in least for count in (few, -(-few // 4) * 4) if count <= min(board.rows, layer.rows)}
-    return [_choice(replace(layer, adcs=count), row) for count in adcs for row in sorted(rows)]
+    return [_choice(replace(layer, adcs=count), row, noise) for count in adcs for row in sorted(rows)]
 
 
-def _choice(layer: Layer, rows: int) -> _Choice:
-    plan = TwinPlan(layer, rows)
-    blocks = -(-plan.word_rows * layer.weight_bits // BLOCK_BITS)
-    return _Choice(layer.adcs, rows, _cycles(layer, rows), layer.adcs * (rows + 9 * blocks))
+def _choice(layer: Layer, rows: int, noise: bool) -> _Choice:
+    plan = TwinPlan(layer, rows, noise)
+    blocks = -(-plan.word_rows * plan.cell_bits // BLOCK_BITS)
+    return _Choice(layer.adcs, rows, _cycles(plan), layer.adcs * (rows + 9 * blocks))

@@ -10,7 +10,7 @@ from ..firmware.link_stream import Replayed, fill, replay, replay_of, run_over, 
 from ..firmware.loader import LoadError
 from ..model.compare import STAGES, Check, Comparison, compare
 from ..model.network import Network
-from ..model.reference import run, steps_read
+from ..model.reference import Convert, run, steps_read
 from ..model.refit import refit, with_fingerprint
 from ..model.registers import BY_NAME, ID_VALUE
 
@@ -58,9 +58,11 @@ def classify(
     return np.concatenate(parts)
 
 
-def against_reference(network: Network, codes: np.ndarray, lengths: np.ndarray, got: np.ndarray) -> Comparison:
-    """The board's outputs beside the reference's, integer by integer."""
-    expected, layer = run(network, codes, lengths).out, network.design.layers[-1]
+def against_reference(
+    network: Network, codes: np.ndarray, lengths: np.ndarray, got: np.ndarray, convert: Convert | None = None
+) -> Comparison:
+    """The board's outputs beside the reference's, integer by integer; ``convert`` reads the reference's arrays."""
+    expected, layer = run(network, codes, lengths, convert).out, network.design.layers[-1]
     read = steps_read(layer, lengths, codes.shape[1])
     want, have = (out if layer.at_end else out[read] for out in (expected, got))
     return compare([Check(len(network.layers) - 1, layer, STAGES["out"], np.argwhere(read), want, have)])

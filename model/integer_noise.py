@@ -41,6 +41,14 @@ class IntegerNoise:
         check_integer("amplitude of the programming noise", self.programming, 0, 2**AMPLITUDE_BITS - 1)
         check_integer("amplitude of the ADC noise", self.adc, 0, 2**AMPLITUDE_BITS - 1)
 
+    @property
+    def silent(self) -> bool:
+        """Are both amplitudes 0, so that there is none?"""
+        return not (self.programming or self.adc)
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, programming {self.programming}, ADC {self.adc}"
+
 
 def round_key(low, high, number: int):
     """Key of a round: the halves of the seed in turn, each with the round's number."""

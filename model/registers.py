@@ -292,8 +292,13 @@ def describe(design: Design) -> dict[str, Any]:
 
 def markdown(design: Design) -> str:
     """The design's table as a Markdown page body, generated into its documentation."""
+    return table(registers_of(design))
+
+
+def table(registers: tuple[Register, ...]) -> str:
+    """``registers`` as a Markdown table."""
     lines = ["| address | name | access | what |", "| --- | --- | --- | --- |"]
-    for r in registers_of(design):
+    for r in registers:
         lines.append(f"| 0x{r.address:02X} | {r.name} | {r.access} | {r.doc} |")
         for f in r.fields:
             bits = f"{f.lsb + f.width - 1}:{f.lsb}" if f.width > 1 else f"{f.lsb}"

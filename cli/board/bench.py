@@ -25,7 +25,9 @@ def command(
     data: Data = None,
 ) -> None:
     """Measure a board: steps a second from its own memory and over the line, and where the time goes."""
+    from ...boards.noise import noise_of
     from ...boards.session import against_reference, classify, compute_speed, fitted, require_loaded
+    from ...firmware.loader import LoadError
     from ...hdl.accelerator import layer_latency
     from ...model.registers import BY_NAME
 
@@ -35,6 +37,8 @@ def command(
     with connect(port, baud) as link, Steps() as steps:
         network = fitted(link, network)
         require_loaded(link)
+        if not noise_of(link).silent:
+            raise LoadError("the board's arrays have noise, which bench does not compare: load without --noise")
         with steps.step("Computing from the board's memory"):
             speed = compute_speed(link, network, codes, lengths)
         with steps.step("Streaming over the line"):

@@ -10,7 +10,7 @@ from ...model.refit import refit
 from .. import runs
 from ..console import Steps, say
 from ..options import Source
-from .options import Adcs, Baud, BoardName, Clock, Rows, fitted
+from .options import Adcs, Baud, BoardName, Clock, NoiseGateware, Rows, fitted
 
 EXAMPLES = """Examples: `ohmgate board build vowels --board icebreaker --out build/icebreaker`;
 
@@ -27,6 +27,7 @@ def command(
     rows: Rows = None,
     clock: Clock = None,
     baud: Baud = None,
+    noise: NoiseGateware = False,
     seed: Annotated[int, typer.Option(help="Of the placement.")] = 1,
 ) -> None:
     """Build a design's bitstream for a board: gateware, synthesis, place and route. Takes minutes."""
@@ -36,7 +37,7 @@ def command(
 
     design, network = runs.read_source(source)
     chosen = find_board(board)
-    design, config = fitted(design, chosen, adcs, rows, clock, baud)
+    design, config = fitted(design, chosen, adcs, rows, clock, baud, noise)
     with Steps() as steps, steps.step(f"Building {design.name} for {chosen.title}", len(PHASES)) as step:
         report = build(
             design, chosen, config, out, seed, lambda phase: step.update(PHASES.index(phase), len(PHASES), phase)

@@ -8,6 +8,7 @@ import typer
 
 from ...model.design import Design
 from ...model.formats import DesignError
+from ...model.integer_noise import IntegerNoise
 from ...model.refit import with_adcs
 
 if TYPE_CHECKING:
@@ -30,22 +31,41 @@ Rows = Annotated[
     str | None, typer.Option(help="Rows that each layer's twin adds in a cycle, as 4,4.", show_default="the board's")
 ]
 Clock = Annotated[float | None, typer.Option(help="Clock in MHz.", show_default="the board's")]
+NoiseGateware = Annotated[
+    bool, typer.Option("--noise", help="With gateware for noise, which `ohmgate board load --noise` sets.")
+]
 Baud = Annotated[int | None, typer.Option(help="Of the serial line.", show_default="1,000,000")]
 
 
 def fitted(
-    design: Design, board: "Board", adcs: str | None, rows: str | None, clock: float | None, baud: int | None
+    design: Design,
+    board: "Board",
+    adcs: str | None,
+    rows: str | None,
+    clock: float | None,
+    baud: int | None,
+    noise: bool,
 ) -> "tuple[Design, BoardConfig]":
     """``design`` for ``board`` with what the user gave, and the gateware's settings."""
     from ...boards.fit import fit
 
-    chosen, config = fit(design, board, None if clock is None else round(clock * 1e6), baud)
+    chosen, config = fit(design, board, None if clock is None else round(clock * 1e6), baud, noise)
     if adcs is not None:
         chosen = with_adcs(design, integers("ADCs", adcs))
     if rows is not None:
         config = replace(config, rows=tuple(integers("rows a cycle", rows)))
     config.check(chosen)
     return chosen, config
+
+
+def noise_from(text: str) -> IntegerNoise:
+    """Seed and both amplitudes, with commas between. Raises :class:`DesignError` for other text."""
+    try:
+        seed, programming, adc = (int(part) for part in text.split(","))
+    except ValueError:
+        sentence = f"the noise must be a seed and the amplitudes of cells and ADCs, as 7,20,91, not {text!r}"
+        raise DesignError(sentence) from None
+    return IntegerNoise(seed, programming, adc)
 
 
 def integers(name: str, text: str) -> list[int]:

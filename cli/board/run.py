@@ -25,7 +25,12 @@ def command(
     data: Data = None,
     seed: Annotated[int, typer.Option(help="Of random codes.")] = 0,
 ) -> None:
-    """Run sequences on the board and compare every output with the reference. The image must be loaded."""
+    """Run sequences on the board and compare every output with the reference. The image must be loaded.
+
+    A board with noise is compared with the array model that has the same.
+    """
+    from ...analog.integer_noise import integer_noise_codes
+    from ...boards.noise import noise_of, restart_noise
     from ...boards.session import against_reference, classify, fitted, require_loaded
     from ...model.reference import Result
     from ...sim.levels import Sequences
@@ -36,9 +41,14 @@ def command(
     with connect(port, baud) as link:
         network = fitted(link, network)
         require_loaded(link)
+        convert, noise = None, noise_of(link)
+        if not noise.silent:
+            restart_noise(link, noise)
+            convert = integer_noise_codes(network, noise, lengths, codes.shape[1])
+            say(f"noise: {noise}")
         with Steps() as steps, steps.step(f"Running {len(lengths)} sequences on {link.board}", len(lengths)) as step:
             got = classify(link, network, codes, lengths, lambda done: step.update(done, len(lengths)))
-    found = against_reference(network, codes, lengths, got)
+    found = against_reference(network, codes, lengths, got, convert)
     say(str(found))
     labels = labels_of(network, dataset, len(lengths), data)
     if labels is not None:

@@ -8,7 +8,7 @@ import typer
 from .. import runs
 from ..console import Steps, say
 from ..options import Source
-from .options import Adcs, Baud, BoardName, Clock, Rows, fitted
+from .options import Adcs, Baud, BoardName, Clock, NoiseGateware, Rows, fitted
 
 EXAMPLES = """Examples: `ohmgate board simulate vowels --link /tmp/board`, and in another terminal
 `ohmgate board load runs/demo --port /tmp/board`;
@@ -24,6 +24,7 @@ def command(
     rows: Rows = None,
     clock: Clock = None,
     baud: Baud = None,
+    noise: NoiseGateware = False,
     drop: Annotated[float, typer.Option(help="Share of the bytes, either way, that are lost.")] = 0.0,
     flip: Annotated[float, typer.Option(help="Share with a bit flipped.")] = 0.0,
     repeat: Annotated[float, typer.Option(help="Share that come twice.")] = 0.0,
@@ -38,7 +39,7 @@ def command(
     for name, share in (("drop", drop), ("flip", flip), ("repeat", repeat)):
         check_number(name, share, 0, 1)
     check_integer("seed", seed, 0, 2**31 - 1)
-    design, config = fitted(runs.read_design(source), find_board(board), adcs, rows, clock, baud)
+    design, config = fitted(runs.read_design(source), find_board(board), adcs, rows, clock, baud, noise)
     with Steps() as steps, steps.step(f"Compiling {design.name} on {board}"):
         program = compiled(BoardChip(design, config))
     with SimulatedBoard(program, config, link, seed) as simulated:

@@ -12,6 +12,7 @@ from .board_bus import BoardBus
 from .board_twin import BoardTwin
 from .config import BoardConfig
 from .link import Link
+from .noise_registers import NoiseRegisters
 
 
 class BoardChip(Component):
@@ -41,14 +42,20 @@ class BoardChip(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.link = link = Link(self.design, self.config)
-        m.submodules.bus = bus = BoardBus(self.design)
+        m.submodules.bus = bus = BoardBus(self.design, self.config.noise)
         m.submodules.accelerator = accelerator = Accelerator(self.design)
         wiring.connect(m, link.bus, bus.bus)
         wiring.connect(m, bus.registers, accelerator.bus)
         wiring.connect(m, link.x, accelerator.x)
         wiring.connect(m, accelerator.y, link.y)
+        noise = None
+        if self.config.noise:
+            m.submodules.noise = noise = NoiseRegisters()
+            wiring.connect(m, bus.noise, noise.bus)
         for index, (layer, rows) in enumerate(zip(self.design.layers, self.config.rows)):
-            m.submodules[f"array_{index}"] = twin = ArrayTwin(layer, rows)
+            m.submodules[f"array_{index}"] = twin = ArrayTwin(layer, rows, None if noise is None else index)
             wiring.connect(m, getattr(accelerator, f"array_{index}"), twin.array)
+            if noise is not None:
+                wiring.connect(m, noise.noise, twin.noise)
         m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx), self.led.eq(accelerator.enabled)]
         return m

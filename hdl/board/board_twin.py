@@ -2,23 +2,27 @@
 
 import numpy as np
 
+from ...model.board_registers import NOISE_SEED
 from ...model.design import Design
 from ...model.formats import from_wire, to_wire
+from ...model.integer_noise import noisy_codes
 from ...model.layers import INNER_OUTPUTS
 from ...model.layout import logical_order
 from ...model.network import LayerData, Network, nominal_tables
-from ...model.reference import run
+from ...model.reference import Convert, run
 from ...model.registers import BY_NAME, bus_address_bits
 from ..register_twin import RegisterTwin
 from .config import BoardConfig
 from .link_twin import LinkTwin
+from .noise_twin import ADDRESSES, NoiseTwin
 
 
 class BoardTwin:
     """``receive(bytes)`` takes a piece of the line and returns what the board sends. ``registers`` are its registers.
 
     Time steps run through :func:`~ohmgate.model.reference.run` with gains, tables and cells as they were loaded, and
-    give their results at once. None is taken while the device is not enabled.
+    give their results at once. None is taken while the device is not enabled. ``noise`` has the registers of
+    noise: cells have the noise that these hold when a time step runs, and the count is restarted between sequences.
     """
 
     def __init__(self, design: Design, config: BoardConfig):
@@ -26,15 +30,21 @@ class BoardTwin:
         self.link = LinkTwin(design, config, self._access, self._take)
         self.receive = self.link.receive
         self.network: Network | None = None  #: as loaded, since the last write
-        self.codes: list[np.ndarray] = []  #: of the sequence that runs
+        self.noise = NoiseTwin() if config.noise else None
+        self.codes: list[np.ndarray] = []  #: of the sequence that runs, or was the last
+        self.before = self.ended = 0  #: time steps before that sequence, and sequences that ended, as counted
 
     def _access(self, address: int, value: int | None) -> int | None:
+        if self.noise is not None and address in ADDRESSES:
+            if value is not None and address == NOISE_SEED.address:
+                self.before, self.ended, self.codes = 0, 0, []
+            return self.noise.access(address, value)
         if address >= 1 << bus_address_bits(self.design):
             return None
         if value is not None:
             self.network = None
             if address == BY_NAME["CONTROL"].address and BY_NAME["CONTROL"].unpack(value & 7)["RESET"]:
-                self.codes = []
+                self._forget()
         return self.registers.access(address, value)
 
     def _take(self, payload: int) -> list[int] | None:
@@ -45,14 +55,34 @@ class BoardTwin:
         patterns = [payload >> bits * k & (1 << bits) - 1 for k in range(first.inputs)]
         marks = payload >> width & 1, payload >> width + 1 & 1
         if marks[0]:
-            self.codes = []
+            self._forget()
         self.codes.append(from_wire(patterns, bits))
         self.registers.count(0, 1)
         if last.at_end and not marks[1]:
             return []
         self.network = self.network or loaded_network(self.design, self.registers)
-        out = run(self.network, np.array([self.codes])).out[0]
+        out = run(self.network, np.array([self.codes]), convert=self._convert(self.network)).out[0]
+        self.ended += marks[1]
         return [_result(self.design, out if last.at_end else out[-1], len(self.codes) == 1, marks[1])]
+
+    def _forget(self) -> None:
+        """The sequence is over."""
+        self.before += len(self.codes)
+        self.codes = []
+
+    def _convert(self, network: Network) -> Convert | None:
+        """Reads the arrays in a run of the sequence from its begin."""
+        if self.noise is None:
+            return None
+        noise = self.noise.noise
+        steps = [self.ended if layer.at_end else self.before for layer in network.design.layers]
+
+        def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+            layer, at = network.design.layers[index], np.array(steps[index : index + 1])
+            steps[index] += not layer.at_end
+            return noisy_codes(noise, index, layer, network.layers[index], drive, at)
+
+        return convert
 
 
 def loaded_network(design: Design, registers: RegisterTwin) -> Network:

@@ -9,7 +9,7 @@ from ...model.link import INFO, MAGIC, PROTOCOL, Info, result_bytes, step_bytes
 
 @dataclass(frozen=True)
 class BoardConfig:
-    """Clock, serial line, memories, and how many rows each array's twin adds in a cycle.
+    """Clock, serial line, memories, how many rows each array's twin adds in a cycle, and whether it has noise.
 
     Raises :class:`~ohmgate.model.formats.DesignError` with one sentence for the first rule that is broken.
     """
@@ -21,6 +21,7 @@ class BoardConfig:
     window: int = 2  #: frames that may be on their way, a power of two
     queue_bytes: int = 512  #: of results that wait to be fetched
     buffer_bytes: int = 2048  #: of the sequence buffer
+    noise: bool = False  #: of cells and converters, with the registers of :mod:`ohmgate.model.board_registers`
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and 1 <= len(self.name) <= 16):

@@ -37,6 +37,15 @@ def test_a_step_takes_as_long_as_its_slowest_layer():
     assert 32 * 12 * 4 < step_cycles(fitted, config) < 32 * 12 * 4 + 60
 
 
+def test_noise_takes_eight_cycles_of_a_step_and_wider_cells():
+    fitted, config = fit(Design.load("vowels"), BOARDS["icebreaker"])
+    assert step_cycles(fitted, replace(config, noise=True)) == step_cycles(fitted, config) + 8
+    noisy, there = fit(Design.load("vowels"), BOARDS["icebreaker"], noise=True)
+    assert there.noise
+    assert not config.noise
+    assert [layer.adcs for layer in noisy.layers] == [4, 1]
+
+
 def test_clock_and_baud_can_be_chosen():
     _design, config = fit(Design.load("vowels"), BOARDS["icebreaker"], clock_hz=20_000_000, baud=500_000)
     assert (config.clock_hz, config.baud) == (19_875_000, 500_000)  # 12 MHz * 53 / 32

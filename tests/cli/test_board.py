@@ -17,6 +17,7 @@ from ohmgate.firmware import link as firmware_link
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model.design import Design
+from ohmgate.model.integer_noise import IntegerNoise
 from ohmgate.model.refit import refit, with_adcs
 from ohmgate.sim.random_designs import random_network
 from tests.boards import desk
@@ -140,6 +141,51 @@ def test_the_doctor_talks_to_the_board(ohmgate, board):
     assert lines["board"] == "icebreaker, 24 MHz, 1000000 baud"
     assert re.fullmatch(r"400 frames, \d+\.\d\d ms each, 0 wrong words", lines["line"])
     assert lines["network"] == "none: load one with ohmgate board load"
+
+
+def test_a_board_with_noise_is_compared_with_the_array_model(ohmgate, network_image):
+    twin = BoardTwin(SMALL, replace(CONFIG, noise=True))
+    with PretendedBoard(twin.receive) as there:
+        loaded = ohmgate("board", "load", network_image, "--port", there.port, "--noise", "7,20,91", "--verify")
+        assert loaded.exit_code == 0, loaded.stderr
+        assert loaded.stdout.endswith("is right\nnoise: seed 7, programming 20, ADC 91\n")
+        assert twin.noise.noise == IntegerNoise(7, 20, 91)
+        run = ("board", "run", network_image, "--port", there.port, "--dataset", "random", "--sequences", 20)
+        for _ in range(2):  # each from a count begun anew
+            ran = ohmgate(*run)
+            assert ran.exit_code == 0, ran.stderr
+            assert ran.stdout == "noise: seed 7, programming 20, ADC 91\n20 integers compared, 0 differ\n"
+        assert refused(ohmgate("board", "bench", network_image, "--port", there.port)) == (
+            "the board's arrays have noise, which bench does not compare: load without --noise"
+        )
+        twin.noise.noise = IntegerNoise(7, 255, 255)
+        twin.noise.access = lambda address, value=None: [7, 20 | 91 << 8][address == 0x404]
+        assert ohmgate(*run).exit_code == 1, "other noise than the board says"
+        del twin.noise.access
+        assert ohmgate("board", "load", network_image, "--port", there.port).exit_code == 0
+        assert twin.noise.noise == IntegerNoise()
+        assert ohmgate(*run).stdout == "20 integers compared, 0 differ\n"
+
+
+def test_noise_that_cannot_be_is_one_sentence(ohmgate, network_image, board):
+    twin, port = board
+    load = ("board", "load", network_image, "--port", port, "--noise")
+    assert refused(ohmgate(*load, "7,20,91")) == (
+        "the board has no noise in its gateware: build and program one with ohmgate board build --noise"
+    )
+    assert refused(ohmgate(*load, "7,20")) == (
+        "the noise must be a seed and the amplitudes of cells and ADCs, as 7,20,91, not '7,20'"
+    )
+    assert refused(ohmgate(*load, "7,a,20")) == (
+        "the noise must be a seed and the amplitudes of cells and ADCs, as 7,20,91, not '7,a,20'"
+    )
+    assert refused(ohmgate(*load, "7,256,20")) == (
+        "amplitude of the programming noise must be an integer from 0 to 255, not 256"
+    )
+    assert refused(ohmgate(*load, "7,20,91", "--keep-weights")) == (
+        "cells get their noise as they are programmed, so --noise cannot go with --keep-weights"
+    )
+    assert not twin.registers.status["UNLOCKED"]
 
 
 def test_boards_are_listed(ohmgate):

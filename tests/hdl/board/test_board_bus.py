@@ -1,18 +1,23 @@
-"""A board's bus: the chip's addresses reach it, all others are refused."""
+"""A board's bus: the chip's addresses reach it, and the noise's where there is noise; all others are refused."""
 
 import numpy as np
+import pytest
 
 from ohmgate.hdl.board.board_bus import BoardBus
 from tests.hdl.board.test_link_twin import DESIGN
 from tests.hdl.simulate import simulate
 
+ADDRESSES = [0, 4, 0x60, 0x7C, 0x80, 0xFC, 0x3FC, 0x400, 0x404, 0x408, 0x460, 0x8000, 0x8404, 0xFFFC]
 
-def test_only_the_chips_addresses_reach_it():
-    dut, rng = BoardBus(DESIGN), np.random.default_rng(1)
-    bus, inner = dut.bus, dut.registers
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_only_known_addresses_reach_a_part(noise):
+    dut, rng = BoardBus(DESIGN, noise), np.random.default_rng(1)
+    bus = dut.bus
+    parts = {"registers": dut.registers} | ({"noise": dut.noise} if noise else {})
 
     async def testbench(ctx):
-        for address in [0, 4, 0x60, 0x7C, 0x80, 0xFC, 0x400, 0x460, 0x8000, 0xFFFC]:
+        for address in ADDRESSES:
             word, write = int(rng.integers(2**32)), int(rng.integers(2))
             for port, value in (
                 (bus.adr, address // 4),
@@ -23,24 +28,27 @@ def test_only_the_chips_addresses_reach_it():
                 (bus.stb, 1),
             ):
                 ctx.set(port, value)
-            mine = address < 0x80
+            mine = "registers" if address < 0x80 else "noise" if noise and address in (0x400, 0x404) else ""
             assert mine == dut.model(address)
-            assert (ctx.get(inner.cyc & inner.stb), ctx.get(bus.ack | bus.err)) == (mine, 0)
+            assert {name: ctx.get(part.cyc & part.stb) for name, part in parts.items()} == {
+                name: int(name == mine) for name in parts
+            }
+            assert ctx.get(bus.ack | bus.err) == 0
             if mine:
+                inner = parts[mine]
                 assert (ctx.get(inner.adr), ctx.get(inner.dat_w), ctx.get(inner.we), ctx.get(inner.sel)) == (
-                    address // 4,
+                    address // 4 % 0x100,
                     word,
                     write,
                     0xF,
                 )
+                for part in parts.values():
+                    ctx.set(part.dat_r, word ^ 2)
                 for answer in ("ack", "err"):
                     ctx.set(inner.dat_r, word ^ 1)
                     ctx.set(getattr(inner, answer), 1)
-                    assert (ctx.get(bus.ack), ctx.get(bus.err), ctx.get(bus.dat_r)) == (
-                        answer == "ack",
-                        answer == "err",
-                        word ^ 1,
-                    )
+                    assert (ctx.get(bus.ack), ctx.get(bus.err)) == (answer == "ack", answer == "err")
+                    assert answer == "err" or ctx.get(bus.dat_r) == word ^ 1
                     ctx.set(getattr(inner, answer), 0)
             await ctx.tick()
             assert (ctx.get(bus.ack), ctx.get(bus.err)) == (0, not mine)

@@ -16,6 +16,7 @@ from ohmgate.hdl.board.crc32 import Crc32
 from ohmgate.hdl.board.frame_receiver import FrameReceiver
 from ohmgate.hdl.board.frame_sender import FrameSender
 from ohmgate.hdl.board.link import Link
+from ohmgate.hdl.board.noise_registers import NoiseRegisters
 from ohmgate.hdl.board.noise_source import NoiseSource
 from ohmgate.hdl.board.request_executor import RequestExecutor
 from ohmgate.hdl.board.result_queue import ResultQueue
@@ -37,7 +38,7 @@ EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "adc bank": (AdcBank(TwinPlan(LAYER, 4, True), 12), None, []),
     "array twin": (ArrayTwin(LAYER, 4, 0), None, []),
     "column sums": (ColumnSums(TwinPlan(LAYER, 4)), None, []),
-    "bus": (BoardBus(VOWELS), 1, []),
+    "bus": (BoardBus(VOWELS, True), 1, []),
     "chip": (BoardChip(VOWELS, CONFIG), 0, []),
     "crc": (Crc32(4), 32, []),
     "frame receiver": (FrameReceiver(2), 20, []),
@@ -45,6 +46,7 @@ EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "link": (Link(VOWELS, CONFIG), 0, ["requests 512x8", "answers 512x8", "info 64x8"]),
     "executor": (RequestExecutor(VOWELS, CONFIG), 196, []),
     "noise": (NoiseSource(), None, []),
+    "noise registers": (NoiseRegisters(), 32 + 16 + 2, []),
     "queue": (ResultQueue(512), 21, ["memory 512x8"]),
     "splitter": (ResultSplitter(VOWELS), 1, []),
     "replay": (SequenceReplay(VOWELS, 2048), 115, ["buffer 2048x8"]),

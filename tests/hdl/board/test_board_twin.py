@@ -1,15 +1,19 @@
 """A board in numbers: what its host loads over the line is what it computes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.firmware.loader import load, run
 from ohmgate.hdl.board.board_twin import BoardTwin
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model import reference
 from ohmgate.model.bit_fields import pack
 from ohmgate.model.formats import to_wire
+from ohmgate.model.integer_noise import IntegerNoise
 from ohmgate.sim.compare import output_numbers
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.board.frames import Client
@@ -55,6 +59,31 @@ def test_a_loaded_board_gives_the_reference(seed):
                 int(t == 0),
                 int(ends),
             ]
+
+
+@settings(max_examples=10)
+@given(seeds)
+def test_a_board_with_noise_gives_the_array_models(seed):
+    """Twice, with the count begun anew before each."""
+    rng, noise = np.random.default_rng(seed), IntegerNoise(0x12345678, 20, 91)
+    network = random_network(random_design(rng, layers=2, max_outputs=4, max_bits=4), rng)
+    design, last = network.design, network.design.layers[-1]
+    codes, lengths = random_inputs(design, rng, batch=3, steps=3)
+    board = BoardTwin(design, replace(config_of(design), noise=True))
+    client = Client(board.receive)
+    client.do(1, 1)
+    client.write(0x404, 20 | 91 << 8)
+    client.write(0x400, noise.seed)
+    run(load(network), client)
+    out = reference.run(network, codes, lengths, integer_noise_codes(network, noise, lengths, codes.shape[1])).out
+    for _ in range(2):
+        client.write(0x400, noise.seed)
+        for b, t, step in payloads(design, codes, lengths):
+            got = client.do(7, 240, step)
+            if not last.at_end or t == lengths[b] - 1:
+                values = out[b] if last.at_end else out[b, t]
+                assert output_numbers(last, int.from_bytes(got, "little"))[:-2].tolist() == values.tolist()
+    assert (client.read(0x400), client.read(0x404)) == (noise.seed, 0x5B14)
 
 
 def test_nothing_is_taken_while_the_board_is_not_enabled():

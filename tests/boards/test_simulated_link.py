@@ -135,4 +135,8 @@ def test_the_benchmark_of_the_vowels_board(tmp_path):
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["image"] == hashlib.sha256((tmp_path / "vowels.image").read_bytes()).hexdigest()
     results = {name: (one["results"], one["differ"]) for name, one in found["results"].items()}
-    assert results == {"labels": (2, 0), "hidden codes": (32 * found["time steps"], 0)}
+    expected = {"labels": (2, 0), "hidden codes": (32 * found["time steps"], 0)}
+    assert results == expected | {f"{name} with noise": one for name, one in expected.items()}
+    changed = {name: one["changed by noise"] for name, one in found["results"].items()}
+    assert changed["labels"] == changed["hidden codes"] == 0
+    assert changed["hidden codes with noise"] > 0

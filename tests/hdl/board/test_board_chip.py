@@ -61,7 +61,11 @@ def test_a_board_is_loaded_and_gives_the_reference(monkeypatch, noise):
     running = [(7, 240, step) for step in [*steps, b"", b""]]
     replays = 3 if noise is None else 1  # the noise of a second round would be another
     running += [(9, 0, content)] if noise is None else [(4, 0x400, struct.pack("<I", noise.seed)), (9, 0, content)]
-    running += [(10, 0, struct.pack("<HI", len(content), replays)), (11, 0, b""), (2, 0x400 if noise is None else 0x408, b"\1")]
+    running += [
+        (10, 0, struct.pack("<HI", len(content), replays)),
+        (11, 0, b""),
+        (2, 0x400 if noise is None else 0x408, b"\1"),
+    ]
     requests = [frame(7, k, *one) for k, one in enumerate([(1, 1, b""), *loading, *running])]
 
     async def watch(ctx):

@@ -46,6 +46,16 @@ def test_the_session_is_random_unless_it_has_a_seed():
     assert sessions[2] == sessions[3] != sessions[0]
 
 
+def test_an_answer_of_another_session_is_none():
+    desk = Desk()
+    link = desk.link()
+    link.write(0x2C, 7)
+    late = struct.pack("<HHBHI", desk.device.session ^ 1, 2, READ | 0x80, 0, 99)  # number 2 is the next request's
+    late = b"\0" + cobs.encode(late + struct.pack("<I", zlib.crc32(late))) + b"\0"
+    desk.line.receive = lambda data: late + desk.device.receive(data)
+    assert link.read(0x2C) == 7
+
+
 def test_a_request_of_any_length_is_cut_into_frames_and_answered_as_one():
     desk = Desk(buffer=1000)
     link, words = desk.link(), list(range(1, 65))

@@ -33,10 +33,16 @@ def fitted(link: Link, network: Network) -> Network:
     return refit(network, design)
 
 
-def require_loaded(link: Link) -> None:
-    """Raise :class:`LoadError` unless the chip is enabled, as a load leaves it."""
-    if not BY_NAME["CONTROL"].unpack(link.read(BY_NAME["CONTROL"].address))["ENABLE"]:
+def begin(link: Link) -> None:
+    """Abandon what an interrupted run has left in the chip and on its way to the host.
+
+    Raises :class:`LoadError` unless the chip is enabled, as a load leaves it.
+    """
+    control = BY_NAME["CONTROL"]
+    if not control.unpack(link.read(control.address))["ENABLE"]:
         raise LoadError("the board has no network to run: load one with ohmgate board load")
+    link.write(control.address, control.pack(ENABLE=1, RESET=1))
+    link.flush()
 
 
 def classify(
@@ -51,10 +57,10 @@ def classify(
     ``network`` is :func:`fitted`. ``progress`` is told how many sequences are done.
     """
     parts = []
-    for begin in range(0, len(codes), CHUNK):
-        here = slice(begin, begin + CHUNK)
+    for start in range(0, len(codes), CHUNK):
+        here = slice(start, start + CHUNK)
         parts.append(run_over(link, network.design, codes[here], lengths[here]))
-        progress(begin + len(parts[-1]))
+        progress(start + len(parts[-1]))
     return np.concatenate(parts)
 
 

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Measure a board: steps a second from its own memory and over the line, and where the time goes."""
     from ...boards.noise import noise_of
-    from ...boards.session import against_reference, classify, compute_speed, fitted, require_loaded
+    from ...boards.session import against_reference, begin, classify, compute_speed, fitted
     from ...firmware.loader import LoadError
     from ...hdl.accelerator import layer_latency
     from ...model.registers import BY_NAME
@@ -36,7 +36,7 @@ def command(
     codes, lengths = inputs_of(network, dataset, SEQUENCES, 0, source, data)
     with connect(port, baud) as link, Steps() as steps:
         network = fitted(link, network)
-        require_loaded(link)
+        begin(link)
         if not noise_of(link).silent:
             raise LoadError("the board's arrays have noise, which bench does not compare: load without --noise")
         with steps.step("Computing from the board's memory"):

@@ -31,7 +31,7 @@ def command(
     """
     from ...analog.integer_noise import integer_noise_codes
     from ...boards.noise import noise_of, restart_noise
-    from ...boards.session import against_reference, classify, fitted, require_loaded
+    from ...boards.session import against_reference, begin, classify, fitted
     from ...model.reference import Result
     from ...sim.levels import Sequences
 
@@ -40,7 +40,7 @@ def command(
     codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
     with connect(port, baud) as link:
         network = fitted(link, network)
-        require_loaded(link)
+        begin(link)
         convert, noise = None, noise_of(link)
         if not noise.silent:
             restart_noise(link, noise)

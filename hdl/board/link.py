@@ -23,8 +23,6 @@ from .step_assembler import StepAssembler
 from .uart_receiver import UartReceiver
 from .uart_transmitter import UartTransmitter
 
-FROM_EXECUTOR = ("size", "repetitions", "start", "stop", "place", "turn")  #: ports of a replay
-
 
 class Link(Component):
     """Registers, time steps and results of a chip over one UART, as docs/link.md says.
@@ -97,8 +95,9 @@ class Link(Component):
         wiring.connect(m, splitter.bytes, replay.results)
         wiring.connect(m, replay.kept, queue.bytes)
         wiring.connect(m, queue.results, executor.results)
-        flush = Signal()  # a cycle late: else the way from a request to the arrays' first conversion is the longest
-        m.d.sync += flush.eq(executor.flush)
+        # A cycle late, all three: else the way from a request to the arrays' first conversion is the longest.
+        flush, start, stop = Signal(), Signal(), Signal()
+        m.d.sync += [flush.eq(executor.flush), start.eq(executor.start), stop.eq(executor.stop)]
         m.d.comb += [
             uart_receiver.rx.eq(self.rx),
             self.tx.eq(uart_transmitter.tx),
@@ -111,7 +110,9 @@ class Link(Component):
             executor.busy.eq(sender.busy),
             executor.sending.eq(sender.sending),
             *(part.flush.eq(flush) for part in (assembler, splitter, queue)),
-            *(getattr(replay, name).eq(getattr(executor, name)) for name in FROM_EXECUTOR),
+            *(getattr(replay, name).eq(getattr(executor, name)) for name in ("size", "repetitions", "place", "turn")),
+            replay.start.eq(start),
+            replay.stop.eq(stop),
             executor.running.eq(replay.running),
             executor.state.eq(replay.state),
             replay.step_waits.eq(assembler.x.valid),

@@ -43,7 +43,7 @@ EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "crc": (Crc32(4), 32, []),
     "frame receiver": (FrameReceiver(2), 20, []),
     "frame sender": (FrameSender(2), 11, []),
-    "link": (Link(VOWELS, CONFIG), 1, ["requests 512x8", "answers 512x8", "info 64x8"]),
+    "link": (Link(VOWELS, CONFIG), 3, ["requests 512x8", "answers 512x8", "info 64x8"]),
     "executor": (RequestExecutor(VOWELS, CONFIG), 196, []),
     "noise": (NoiseSource(), None, []),
     "noise registers": (NoiseRegisters(), 32 + 16 + 2, []),

@@ -10,7 +10,7 @@ from ..model.link import Op, Status
 from ..model.network import Network
 from ..model.registers import BY_NAME
 from .link import Link
-from .link_requests import Request
+from .link_requests import Asks, Request
 from .loader import LoadError, Progress, Read, Transactions, Write, load
 
 POLLS = 1000  #: of STATUS, until the last cell is programmed
@@ -24,7 +24,7 @@ def load_over(
     run(load(image, weights=weights, force=force, progress=progress, polls=POLLS), link)
 
 
-def run(transactions: Transactions, link: Link) -> None:
+def run(transactions: Transactions, link: Asks) -> None:
     """Do ``transactions``; consecutive writes share frames. Raises :class:`LoadError`, for a refused access too.
 
     A refused write is found before the next read. Frames behind it may have been executed by then.

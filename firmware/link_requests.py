@@ -1,7 +1,9 @@
 """What a host asks of a board: requests of any length, and the pieces of them that go into frames."""
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..model.link import REFUSAL, REPLAY_STATE, Op, Status
 from .line import LinkError
@@ -121,3 +123,11 @@ class Asked:
         elif status == Status.REFUSED:
             bits = self.request.argument if self.request.op is Op.LEVELS else 32
             self.refused = piece.start * 8 // bits + REFUSAL.unpack(payload)[0]
+
+
+class Asks(Protocol):
+    """What does requests: a link, or what takes its place."""
+
+    def ask_all(self, requests: Iterable[Request]) -> Iterator[Asked]:
+        """Do ``requests``, and give them back answered, in order."""
+        ...

@@ -1,0 +1,76 @@
+"""The digital part in the literature: arithmetic, tables and memories, without control and clock."""
+
+from typing import NamedTuple
+
+from ..model.layers import Layer, LstmLayer
+from .figures import Row, ranged
+
+#: pJ of a bit x bit of a product, of a bit of a sum, of a bit read or written: 0.2 pJ for 8 x 8 bits, 0.1 pJ for 32,
+#: 5 pJ for 32 bits of a memory of 8 KB, at 45 nm and 0.9 V (Horowitz, ISSCC 2014).
+MULTIPLY_PJ, ADD_PJ, MEMORY_PJ = 0.2 / 64, 0.1 / 32, 5 / 32
+#: 12.7 pJ and 6,350 um2 for 32 x 32 bits, 0.21 pJ and 278 um2 for 32, 5.98 um2 for a bit kept, at 40 nm
+#: (Shao and others, ISCA 2014).
+HIGH_MULTIPLY_PJ, HIGH_ADD_PJ = 12.7 / 1024, 0.21 / 32
+MULTIPLY_UM2, ADD_UM2, REGISTER_UM2 = 6350 / 1024, 278 / 32, 5.98
+CLOCKED = 3.0  #: times the operations, with clock tree, control and wires: our estimate
+SPREAD = 2.0  #: times the cells, where they fill half of the floor
+
+
+class Operations(NamedTuple):
+    """Digital work of a time step, and what is there to do it."""
+
+    products: int  #: bits of one factor times bits of the other, of all multiplications
+    sums: int  #: bits of all additions and comparisons
+    moved: int  #: bits read from and written to memories
+    lane_products: int  #: as ``products``, of the multipliers that there are
+    lane_sums: int
+    kept: int  #: bits of memories and tables
+
+
+def operations(layer: Layer) -> Operations:
+    """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output."""
+    kept = layer.inputs * layer.input_bits + layer.gates * layer.loaded_entries * layer.loaded_table_bits
+    if isinstance(layer, LstmLayer):
+        wide, narrow, units, lanes = layer.cell_bits, layer.activation_bits, layer.hidden, layer.lanes
+        products = wide * narrow + 2 * narrow**2
+        moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
+        kept += units * (wide + 2 * layer.dac_bits) + 2**layer.tanh_bits * narrow
+        return Operations(units * products, units * wide, units * moved, lanes * products, lanes * wide, kept)
+    compared = layer.adc_bits if layer.output == "argmax" else 0
+    moved = 0 if compared else layer.result_bits
+    return Operations(0, layer.outputs * compared, moved, 0, layer.adcs * compared, layer.result_bits + kept)
+
+
+def digital_row(index: int, layer: Layer) -> Row:
+    """Of one layer; the high ends allow for what is left out."""
+    work = operations(layer)
+    arithmetic, memory = work.products * MULTIPLY_PJ + work.sums * ADD_PJ, work.moved * MEMORY_PJ
+    high = work.products * HIGH_MULTIPLY_PJ + work.sums * HIGH_ADD_PJ + memory
+    area = work.lane_products * MULTIPLY_UM2 + work.lane_sums * ADD_UM2 + work.kept * REGISTER_UM2
+    energies = (
+        (work.products, "bit products x 3.13 fJ"),
+        (work.sums, "bit sums x 3.13 fJ"),
+        (work.moved, "bits x 156 fJ"),
+    )
+    areas = (
+        (work.lane_products, "bit products x 6.2 um2"),
+        (work.lane_sums, "bit sums x 8.69 um2"),
+        (work.kept, "bits x 5.98 um2"),
+    )
+    return Row(
+        index,
+        "digital",
+        ranged(
+            (arithmetic + memory, arithmetic, CLOCKED * high),
+            _sum(energies),
+            "literature",
+            "Horowitz; low: arithmetic; high: 3 x Shao",
+        ),
+        ranged((area, area, SPREAD * area), _sum(areas), "literature", "Shao; high: half of the floor filled"),
+        "without control and clock",
+    )
+
+
+def _sum(terms: tuple[tuple[int, str], ...]) -> str:
+    """The terms of a formula that are not 0."""
+    return " + ".join(f"{count} {what}" for count, what in terms if count) or "nothing"

@@ -10,7 +10,22 @@ from typer.core import TyperGroup
 
 from ..model.formats import DesignError
 from ..model.programs import end_programs
-from . import array, demo, diff, generate, inspect, lint, montecarlo, pack, simulate, sweep, synth, train, verify
+from . import (
+    array,
+    cost,
+    demo,
+    diff,
+    generate,
+    inspect,
+    lint,
+    montecarlo,
+    pack,
+    simulate,
+    sweep,
+    synth,
+    train,
+    verify,
+)
 from .board.app import app as board_app
 from .console import say
 from .statuses import EXPLAINED, Terminated, fault, statuses
@@ -67,7 +82,8 @@ def options(
     """What ``ohmgate`` itself takes, without a command."""
 
 
-for command in (demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, sweep):
+COMMANDS = demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, cost, sweep
+for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
 

@@ -39,6 +39,7 @@ array       -       2     2          -        130          0
 montecarlo  2       2     2          -        130          2
 lint        2       2     -          2        130          0
 synth       2       2     2          -        130          0
+cost        -       2     2          -        -            0
 sweep       2       2     2          -        130          2
 """
 HEADER, *ROWS = (line.split() for line in TABLE.strip().splitlines())
@@ -56,6 +57,7 @@ ARGUMENTS = {
     "montecarlo": ("RUN", "--draws", 2, "--workers", 1, "--out", "P/chips"),
     "lint": ("SMALL",),
     "synth": ("SMALL", "--json", "P/report.json"),
+    "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
 }
 INSTEAD = {
@@ -97,6 +99,7 @@ SENTENCES = {
     ("montecarlo", "full"): f"cannot use 'P/chips/accuracy.png': {FULL}",
     ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
+    ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
     ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
@@ -107,6 +110,7 @@ SENTENCES = {
     ("array", "read-only"): f"cannot use 'P/array.cir': {READ_ONLY}",
     ("montecarlo", "read-only"): f"cannot use 'P/chips/draws.jsonl': {READ_ONLY}",
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
+    ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",

@@ -1,0 +1,93 @@
+"""``ohmgate cost``."""
+
+import io
+import json as json_text
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..cost.estimate import STEPS, TIERS, check_steps, estimate
+from ..cost.measured import kept_for, read_measured
+from ..cost.times import CLOCK_MHZ
+from ..model.files import write_text
+from ..model.formats import DesignError, check_choice
+from ..model.prerequisites import require_place
+from . import runs
+from .console import say
+from .options import Source
+
+if TYPE_CHECKING:
+    from ..report.cost import Table
+
+EXAMPLES = """Examples: `ohmgate cost names` prints the paper's figures, the literature's and measured ones beside;
+
+`ohmgate cost vowels --tier literature` shows each figure's formula, range and source;
+
+`ohmgate cost names --steps 7 --report cost.html` writes a page with the paper's Figure 9."""
+
+
+def command(
+    source: Source,
+    tier: Annotated[
+        str | None, typer.Option(help=f"Of which figures: {', '.join(TIERS)}.", show_default="all there are")
+    ] = None,
+    clock_mhz: Annotated[
+        float, typer.Option(help="Clock of the digital part; the paper's tier has none.")
+    ] = CLOCK_MHZ,
+    steps: Annotated[int, typer.Option(help="Time steps of a sequence, an inference.")] = STEPS,
+    measured: Annotated[
+        Path | None,
+        typer.Option(help="Figures of the digital part (JSON, docs/cost.md).", show_default="those of the preset"),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Page to write (HTML, everything inside).")] = None,
+) -> None:
+    """Estimate a design's area, power, energy and time: the paper's figures, the literature's, measured ones."""
+    from ..hdl.accelerator import layer_latency
+    from ..report.cost import tables, write_report
+
+    if tier is not None:
+        check_choice("tier", tier, TIERS)
+    check_steps(steps)
+    for file in filter(None, (json, report)):
+        require_place(file)
+    if json and report and json.resolve() == report.resolve():
+        raise DesignError(f"--json and --report must be two files, not both {str(json)!r}")
+    design = runs.read_design(source)
+    figures = read_measured(measured) if measured else kept_for(design)
+    if figures is not None:
+        figures.check(design, f"measured figures {str(measured)!r}")
+    latencies = [layer_latency(layer) for layer in design.layers]
+    wanted = [tier] if tier else [name for name in TIERS if name != "measured" or figures is not None]
+    costs = [estimate(design, name, latencies, clock_mhz, figures) for name in wanted]
+    for table in tables(costs, steps):
+        say(text_of(table))
+    if tier is None and figures is None:
+        say("Nothing has been measured of this design; docs/cost.md says how to.")
+    if json:
+        tiers = [cost.to_dict(steps) for cost in costs]
+        content = {"design": design.name, "fingerprint": design.fingerprint, "tiers": tiers}
+        write_text(json, json_text.dumps(content, indent=1) + "\n")
+    if report:
+        write_report(report, costs, steps)
+        say(f"report: {report}")
+
+
+def text_of(table: "Table") -> str:
+    """A Markdown table; on a terminal no wider than it."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    shown = RichTable(box=box.MARKDOWN, pad_edge=True)
+    for number, name in enumerate(table.header):
+        shown.add_column(name, justify="left" if number < table.text else "right")
+    for row in table.rows:
+        shown.add_row(*row)
+    console = Console(file=io.StringIO(), width=None if sys.stdout.isatty() else 1000, markup=False, highlight=False)
+    with console.capture() as written:
+        console.print(shown)
+    lines = [line.rstrip() for line in written.get().splitlines() if line.strip()]
+    return "\n".join([f"## {table.title}", "", *lines, "", *([table.below, ""] if table.below else [])])

@@ -17,9 +17,11 @@ from . import (
     diff,
     generate,
     inspect,
+    keygen,
     lint,
     montecarlo,
     pack,
+    sign,
     simulate,
     sweep,
     synth,
@@ -82,7 +84,10 @@ def options(
     """What ``ohmgate`` itself takes, without a command."""
 
 
-COMMANDS = demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, cost, sweep
+COMMANDS = (
+    *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, cost, sweep),
+    *(keygen, sign),
+)
 for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)

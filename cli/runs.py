@@ -134,9 +134,13 @@ def image_file(path: Path) -> Path:
     return found
 
 
-def read_network(path: Path) -> Network:
-    """The network of an image file or of a run folder's image."""
-    return image.read(image_file(path))
+def read_network(path: Path, signed_by: Path | None = None) -> Network:
+    """The network of an image file or of a run folder's image; with a public key's file, of a signed one only."""
+    if signed_by is None:
+        return image.read(image_file(path))
+    from ..firmware.keys import read_public
+
+    return image.read(image_file(path), read_public(signed_by))
 
 
 def is_design(source: str) -> bool:

@@ -18,7 +18,7 @@ from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.registers import DATA_ID_VALUE, DATA_REGISTERS, ID_VALUE, REGISTERS, VERSION_VALUE
 from . import format as image_format
-from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS
+from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS, SIGN, SIGNATURE
 
 #: Every error of the driver, in the order of its number from 0, and what it means.
 ERRORS = (
@@ -48,6 +48,10 @@ ERRORS = (
     ("LINK", "no answer comes over the serial line"),
     ("PROTOCOL", "what answers over the serial line speaks another protocol"),
     ("SEAL", "the device's cells were not loaded to the end; load it with its weights"),
+    ("UNSIGNED", "the image has no signature, but the driver is locked"),
+    ("KEY", "another key than the driver's has signed the image"),
+    ("SIGNATURE", "the image was changed after it was signed, or its signature was"),
+    ("VERIFIER", "the driver is locked, but has nothing that verifies a signature"),
 )
 
 C_FILES = ("ohmgate.c", "ohmgate_host.c", "ohmgate_link.c", "ohmgate_run.c")
@@ -93,8 +97,28 @@ typedef struct {
 #error "OHMGATE_PIECE must be 32 or more"
 #endif
 
-/* As ohmgate_load, with the length that the header has; reads the image three times, mostly in order. */
+/* As ohmgate_load, with the length that the header has; reads the image three times, mostly in order. A locked driver
+ * reads it once more, and the signature behind it. */
 ohmgate_error ohmgate_load_from(const ohmgate_bus *bus, const ohmgate_source *source, unsigned flags);
+
+/* What a locked driver demands: the Ed25519 signature, 64 bytes, of this key. `verify` is 0 for a right one. */
+typedef struct {
+    uint8_t key[32];
+    void *context;
+    int (*verify)(void *context, const uint8_t *message, size_t length, const uint8_t *signature, const uint8_t *key);
+} ohmgate_lock;
+
+/* Compiled with OHMGATE_LOCKED, ohmgate_load and ohmgate_load_from take only what this key has signed. */
+#ifdef OHMGATE_LOCKED
+extern const ohmgate_lock ohmgate_device_lock; /* yours */
+
+/* Has that key signed the image? ohmgate_load asks, too. */
+ohmgate_error ohmgate_check_signature(const uint8_t *image, size_t length);
+
+/* A verifier, compiled with OHMGATE_SODIUM for libsodium. */
+int ohmgate_verify_sodium(void *context, const uint8_t *message, size_t length, const uint8_t *signature,
+                          const uint8_t *key);
+#endif
 
 /* What the codes of one output of the last layer stand for: (code + middle) * scale + offset. */
 typedef struct {
@@ -252,9 +276,9 @@ def _image() -> str:
         _define("IMAGE_MULT_MAX", 2**MULT_BITS - 1),
         _define("IMAGE_SHIFT_MAX", 2**SHIFT_BITS - 1),
     ]
-    for tag, doc in SECTIONS.items():
+    for tag, doc in {**SECTIONS, SIGN: "behind a signed image"}.items():
         lines.append(_define(f"IMAGE_TAG_{tag.decode()}", int.from_bytes(tag, "little"), doc, "x"))
-    for record in (HEADER, SECTION, GEOMETRY, GAIN_ENTRY):
+    for record in (HEADER, SECTION, GEOMETRY, GAIN_ENTRY, SIGNATURE):
         lines.append(_define(f"IMAGE_{record.name}_BYTES", record.size))
         for name, offset, size, doc in record.layout():
             lines.append(_define(f"IMAGE_{record.name}_{name.upper()}", offset, f"{8 * size} bits: {doc}"))

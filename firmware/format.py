@@ -18,6 +18,7 @@ CRC_BYTES = 4  #: behind the header and behind every section
 COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in conversion s (ohmgate.model.layout)
 GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
 
+SIGN = b"SIGN"  #: behind the image, where it is signed
 META, GEOM, WGHT, GAIN, TABL = b"META", b"GEOM", b"WGHT", b"GAIN", b"TABL"
 SECTIONS = {
     META: "the design, labels, scales and offsets of inputs and outputs as canonical JSON",
@@ -102,6 +103,13 @@ GEOMETRY = Record(
     ),
 )
 GAIN_ENTRY = Record("GAIN", (("mult", "B", "1..255"), ("shift", "B", "0..63")))
+SIGNATURE = Record(
+    "SIGN",
+    (
+        ("key", "32s", "Ed25519 public key of the signer"),
+        ("signature", "64s", "of the image's header and SHA-256, by Ed25519"),
+    ),
+)
 
 
 def geometry(layer: Layer) -> dict[str, int | bytes]:

@@ -1,4 +1,4 @@
-"""The container of an image: header, sections with a CRC-32 each, SHA-256 of the whole.
+"""The container of an image: header, sections with a CRC-32 each, SHA-256 of the whole; a signature may stand behind.
 
 Knows nothing of what the sections hold (:mod:`.sections`). Everything is checked before anything is decoded,
 so damage is always reported as damage, with the section it is in.
@@ -18,6 +18,8 @@ from .format import (
     NO_LAYER,
     SECTION,
     SECTIONS,
+    SIGN,
+    SIGNATURE,
     ImageError,
     section_name,
 )
@@ -33,6 +35,13 @@ class Section(NamedTuple):
         return SECTION.pack(tag=self.tag, layer=self.layer, length=len(self.payload)) + self.payload
 
 
+class Signature(NamedTuple):
+    """As it stands behind an image; :mod:`.signing` says whether it is right."""
+
+    key: bytes  #: Ed25519 public key of the signer, 32 bytes
+    signature: bytes  #: 64 bytes
+
+
 class Frame(NamedTuple):
     """A checked container."""
 
@@ -40,6 +49,8 @@ class Frame(NamedTuple):
     fingerprint: str  #: 16 hexadecimal digits
     sections: list[Section]
     digest: bytes  #: SHA-256
+    signed: bytes  #: what a signature is of: the header and the digest, 60 bytes
+    signature: Signature | None  #: not verified
 
 
 def join(version: int, fingerprint: str, sections: list[Section]) -> bytes:
@@ -67,9 +78,9 @@ def split(data: bytes) -> Frame:
     if header["version"] not in FORMAT_VERSIONS:
         known = " or ".join(str(version) for version in FORMAT_VERSIONS)
         raise ImageError(f"header: the format version must be {known}, not {header['version']}")
-    if header["length"] != len(data):
-        raise ImageError(f"header: the image must have {header['length']} bytes, not {len(data)}")
-    end = len(data) - DIGEST_BYTES
+    length = header["length"]
+    signature = _signature(data, length) if len(data) != length else None
+    end = length - DIGEST_BYTES
     sections, at = [], HEADER.size + CRC_BYTES
     for index in range(header["sections"]):
         section, at = _section(data, index, at, end)
@@ -78,10 +89,28 @@ def split(data: bytes) -> Frame:
         raise ImageError(
             f"header: {header['sections']} sections end at byte {at}, but the digest begins at byte {end}"
         )
-    digest = data[end:]
+    digest = data[end:length]
     if hashlib.sha256(data[:end]).digest() != digest:
         raise ImageError("digest: the SHA-256 of the image does not agree with its content")
-    return Frame(header["version"], f"{header['fingerprint']:016x}", sections, digest)
+    signed = data[: HEADER.size] + digest
+    return Frame(header["version"], f"{header['fingerprint']:016x}", sections, digest, signed, signature)
+
+
+def signature_section(signature: Signature) -> bytes:
+    """What stands behind a signed image."""
+    return _with_crc(Section(SIGN, NO_LAYER, SIGNATURE.pack(**signature._asdict())).content())
+
+
+def _signature(data: bytes, length: int) -> Signature:
+    """What stands behind an image of ``length`` bytes."""
+    start, stop = length + SECTION.size, length + SECTION.size + SIGNATURE.size
+    if len(data) != stop + CRC_BYTES or length < HEADER.size + CRC_BYTES + DIGEST_BYTES:
+        raise ImageError(f"header: the image must have {length} bytes, not {len(data)}")
+    head = SECTION.pack(tag=SIGN, layer=NO_LAYER, length=SIGNATURE.size)
+    if data[length:start] != head:
+        raise ImageError(f"section SIGN: its head must be {head.hex()}, not {data[length:start].hex()}")
+    _check_crc("section SIGN", data, length, stop)
+    return Signature(**SIGNATURE.unpack(data[start:stop]))
 
 
 def _section(data: bytes, index: int, at: int, end: int) -> tuple[Section, int]:

@@ -26,6 +26,7 @@ from .format import (
     section_order,
 )
 from .frame import Frame, Section, join, split
+from .signing import check_signer
 
 __all__ = ["ImageError", "pack", "read", "unpack", "write"]
 
@@ -50,12 +51,15 @@ def pack(network: Network) -> bytes:
     return join(codec.version_of(network), design.fingerprint, sections)
 
 
-def unpack(data: bytes) -> Network:
-    """The network in an image.
+def unpack(data: bytes, signed_by: bytes | None = None) -> Network:
+    """The network in an image, signed or not. With ``signed_by``, a public key, the image must have its signature.
 
     Raises :class:`ImageError`, which says the section and the rule, for anything that :func:`pack` does not make.
     """
-    return decode(split(data))
+    frame = split(data)
+    if signed_by is not None:
+        check_signer(frame, signed_by)
+    return decode(frame)
 
 
 def decode(frame: Frame) -> Network:
@@ -94,11 +98,11 @@ def decode(frame: Frame) -> Network:
     return network
 
 
-def read(path: str | os.PathLike[str]) -> Network:
-    """The network in an image file. Raises :class:`ImageError` for a file that cannot be read or is no image."""
+def read(path: str | os.PathLike[str], signed_by: bytes | None = None) -> Network:
+    """As :func:`unpack`, of a file. Raises :class:`ImageError` for a file that cannot be read or is no such image."""
     data = read_bytes(path)
     with named(path):
-        return unpack(data)
+        return unpack(data, signed_by)
 
 
 @contextmanager
@@ -120,7 +124,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 def write(path: str | os.PathLike[str], network: Network) -> None:
     """Write the image of ``network``; the file is whole or not there."""
-    data = pack(network)
+    write_bytes(path, pack(network))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write an image's bytes; the file is whole or not there."""
     try:
         with whole(path) as part:
             part.write_bytes(data)

@@ -11,6 +11,7 @@ from ..model.network import INPUT_UNITS, OUTPUT_UNITS, LayerData, Network
 from .format import GATE_ORDER, section_name
 from .frame import split
 from .image import decode
+from .signing import key_id, signer
 
 BAR = 40  #: characters of a histogram's longest bar
 
@@ -25,6 +26,7 @@ def inspect(data: bytes) -> str:
         f"fingerprint    {design.fingerprint}",
         f"size           {len(data)} bytes, {len(frame.sections)} sections, format version {frame.version}",
         f"SHA-256        {frame.digest.hex()}",
+        f"signature      {_signature(signer(frame))}",
         f"labels         {', '.join(network.labels) or 'none'}",
         f"input code     {_input_code(network)}",
         f"input scale    {_numbers(network.input_scale)}",
@@ -163,6 +165,10 @@ def _outputs(network: Network) -> list[str]:
         f"output scale   {scale}",
         f"output offset  {_numbers(network.output_offset)}",
     ]
+
+
+def _signature(key: bytes | None) -> str:
+    return "none" if key is None else f"by key {key_id(key)}"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -26,7 +26,7 @@ from typing import Protocol
 from ..model.layers import Layer
 from ..model.network import LayerData, Network, table_patterns
 from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register, layer_fields
-from .image import unpack
+from .image import ImageError, unpack
 from .sections import weight_patterns
 
 
@@ -101,15 +101,19 @@ def load(
     force: bool = False,
     progress: Progress | None = None,
     polls: int = 1_000_000,
+    signed_by: bytes | None = None,
 ) -> Transactions:
     """Transactions that load ``image`` and enable the device.
 
     ``weights=False`` leaves the cells as they are (they keep their levels without power) and writes gains and
     tables only. ``force`` skips all comparisons before UNLOCK, so that the device itself has to refuse.
     ``progress`` is called after each gate and row; ``polls`` bounds the reads of STATUS while cells are being
-    programmed. Raises :class:`ImageError` at once for a bad image and, while it runs, :class:`LoadError`.
+    programmed. With ``signed_by``, a public key of 32 bytes, the image must have its signature. Raises
+    :class:`ImageError` at once for a bad image and, while it runs, :class:`LoadError`.
     """
-    network = image if isinstance(image, Network) else unpack(image)
+    if isinstance(image, Network) and signed_by is not None:
+        raise ImageError("signature: a network has none: give the bytes of a signed image")
+    network = image if isinstance(image, Network) else unpack(image, signed_by)
     return _load(network, weights, force, progress or (lambda done, total: None), polls)
 
 

@@ -28,6 +28,7 @@ typedef struct {
     const ohmgate_source *source; /* null: `bytes` has the whole */
     const uint8_t *bytes;
     size_t length, from, held; /* of the image; of the piece */
+    size_t signature;          /* where the signature's payload begins; 0: none is known */
     uint8_t piece[OHMGATE_PIECE];
 } reader;
 
@@ -125,25 +126,34 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
         state[i] += s[i];
 }
 
-static void sha256(const uint8_t *data, size_t length, uint8_t digest[32])
+/* Of the image up to its digest. */
+static ohmgate_error sha256(reader *image, uint8_t digest[OHMGATE_IMAGE_DIGEST_BYTES])
 {
     uint32_t state[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
                          0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+    size_t length = image->length - OHMGATE_IMAGE_DIGEST_BYTES, at, i;
     uint64_t bits = (uint64_t)length * 8u;
-    uint8_t tail[128];
-    size_t rest = length % 64, padded = rest < 56 ? 64 : 128, i;
+    uint8_t block[64] = {0};
+    const uint8_t *byte;
 
-    for (i = 0; i + 64 <= length; i += 64)
-        sha256_block(state, data + i);
-    memset(tail, 0, sizeof tail);
-    memcpy(tail, data + (length - rest), rest);
-    tail[rest] = 0x80;
+    for (at = 0; at < length; at++) {
+        FETCH(image, at, 1, byte);
+        block[at % 64] = *byte;
+        if (at % 64 == 63)
+            sha256_block(state, block);
+    }
+    block[at % 64] = 0x80;
+    memset(block + at % 64 + 1, 0, 63 - at % 64);
+    if (at % 64 >= 56) {
+        sha256_block(state, block);
+        memset(block, 0, sizeof block);
+    }
     for (i = 0; i < 8; i++)
-        tail[padded - 1 - i] = (uint8_t)(bits >> (8 * i));
-    for (i = 0; i < padded; i += 64)
-        sha256_block(state, tail + i);
-    for (i = 0; i < 32; i++)
+        block[63 - i] = (uint8_t)(bits >> (8 * i));
+    sha256_block(state, block);
+    for (i = 0; i < OHMGATE_IMAGE_DIGEST_BYTES; i++)
         digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+    return OHMGATE_OK;
 }
 
 /* Sections. */
@@ -353,17 +363,42 @@ static reader in_memory(const uint8_t *bytes, size_t length)
     image.source = NULL;
     image.bytes = bytes;
     image.length = length;
-    image.from = image.held = 0;
+    image.from = image.held = image.signature = 0;
     return image;
 }
 
-/* The header: of an image that a source gives, it says the length. */
+#define BEHIND (OHMGATE_IMAGE_SECTION_BYTES + OHMGATE_IMAGE_SIGN_BYTES + OHMGATE_IMAGE_CRC_BYTES)
+
+/* What stands behind the image in `whole` bytes: nothing, or a signature. */
+static ohmgate_error check_behind(reader *image, size_t whole)
+{
+    size_t at = image->length;
+    ohmgate_error error;
+    section s;
+
+    if (whole == at)
+        return OHMGATE_OK;
+    if (whole < at || whole - at != BEHIND)
+        return OHMGATE_ERROR_LENGTH;
+    image->length = whole;
+    error = next_section(image, whole, &at, 1, &s);
+    image->length -= BEHIND;
+    if (error != OHMGATE_OK)
+        return error;
+    if (s.tag != OHMGATE_IMAGE_TAG_SIGN || s.layer != OHMGATE_IMAGE_NO_LAYER || s.length != OHMGATE_IMAGE_SIGN_BYTES)
+        return OHMGATE_ERROR_SECTION;
+    image->signature = s.payload;
+    return OHMGATE_OK;
+}
+
+/* The header, which says the image's length, and what stands behind an image in memory. */
 static ohmgate_error check_header(reader *image)
 {
+    size_t whole = image->length;
     const uint8_t *header;
     ohmgate_error error;
 
-    if (image->length < SMALLEST)
+    if (whole < SMALLEST)
         return OHMGATE_ERROR_LENGTH;
     FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
     if (memcmp(header, OHMGATE_IMAGE_MAGIC, sizeof OHMGATE_IMAGE_MAGIC - 1) != 0)
@@ -373,9 +408,10 @@ static ohmgate_error check_header(reader *image)
     FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
     if (word32(header + OHMGATE_IMAGE_HEADER_VERSION) - 1u >= OHMGATE_IMAGE_VERSION)
         return OHMGATE_ERROR_FORMAT;
-    if (image->source && word32(header + OHMGATE_IMAGE_HEADER_LENGTH) >= SMALLEST)
-        image->length = word32(header + OHMGATE_IMAGE_HEADER_LENGTH);
-    return word32(header + OHMGATE_IMAGE_HEADER_LENGTH) == image->length ? OHMGATE_OK : OHMGATE_ERROR_LENGTH;
+    image->length = word32(header + OHMGATE_IMAGE_HEADER_LENGTH);
+    if (image->length < SMALLEST)
+        return OHMGATE_ERROR_LENGTH;
+    return image->source ? OHMGATE_OK : check_behind(image, whole);
 }
 
 static ohmgate_error check(reader *image)
@@ -384,6 +420,18 @@ static ohmgate_error check(reader *image)
     ohmgate_error error = check_header(image);
 
     return error == OHMGATE_OK ? count_layers(image, 1, &layers) : error;
+}
+
+/* Is the SHA-256 of the image what its end says? */
+static ohmgate_error check_digest(reader *image, uint8_t digest[OHMGATE_IMAGE_DIGEST_BYTES])
+{
+    const uint8_t *stored;
+    ohmgate_error error = sha256(image, digest);
+
+    if (error != OHMGATE_OK)
+        return error;
+    FETCH(image, image->length - OHMGATE_IMAGE_DIGEST_BYTES, OHMGATE_IMAGE_DIGEST_BYTES, stored);
+    return memcmp(digest, stored, OHMGATE_IMAGE_DIGEST_BYTES) == 0 ? OHMGATE_OK : OHMGATE_ERROR_DIGEST;
 }
 
 ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
@@ -395,14 +443,69 @@ ohmgate_error ohmgate_check(const uint8_t *image, size_t length)
 
 ohmgate_error ohmgate_check_digest(const uint8_t *image, size_t length)
 {
-    ohmgate_error error = ohmgate_check(image, length);
+    reader whole = in_memory(image, length);
+    ohmgate_error error = check(&whole);
     uint8_t digest[OHMGATE_IMAGE_DIGEST_BYTES];
 
-    if (error != OHMGATE_OK)
-        return error;
-    sha256(image, length - sizeof digest, digest);
-    return memcmp(digest, image + length - sizeof digest, sizeof digest) == 0 ? OHMGATE_OK : OHMGATE_ERROR_DIGEST;
+    return error == OHMGATE_OK ? check_digest(&whole, digest) : error;
 }
+
+#ifdef OHMGATE_LOCKED
+/* Has the device's key signed the image? What it has signed are header and digest. */
+static ohmgate_error check_signature(reader *image)
+{
+    const ohmgate_lock *lock = &ohmgate_device_lock;
+    uint8_t message[OHMGATE_IMAGE_HEADER_BYTES + OHMGATE_IMAGE_DIGEST_BYTES], signature[64];
+    const uint8_t *bytes;
+    ohmgate_error error;
+    uint32_t half;
+
+    if (!lock->verify)
+        return OHMGATE_ERROR_VERIFIER;
+    if ((error = check_header(image)) != OHMGATE_OK)
+        return error;
+    if (image->source) {
+        error = check_behind(image, image->length + BEHIND);
+        if (error != OHMGATE_OK && error != OHMGATE_ERROR_SECTION)
+            return error;
+    }
+    if (!image->signature)
+        return OHMGATE_ERROR_UNSIGNED;
+    FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, bytes);
+    memcpy(message, bytes, OHMGATE_IMAGE_HEADER_BYTES);
+    if ((error = check_digest(image, message + OHMGATE_IMAGE_HEADER_BYTES)) != OHMGATE_OK)
+        return error;
+    image->length += BEHIND; /* so that what stands there is fetched */
+    FETCH(image, image->signature + OHMGATE_IMAGE_SIGN_KEY, sizeof lock->key, bytes);
+    if (memcmp(bytes, lock->key, sizeof lock->key) != 0)
+        return OHMGATE_ERROR_KEY;
+    for (half = 0; half < sizeof signature; half += 32) {
+        FETCH(image, image->signature + OHMGATE_IMAGE_SIGN_SIGNATURE + half, 32, bytes);
+        memcpy(signature + half, bytes, 32);
+    }
+    image->length -= BEHIND;
+    return lock->verify(lock->context, message, sizeof message, signature, lock->key) == 0 ? OHMGATE_OK
+                                                                                           : OHMGATE_ERROR_SIGNATURE;
+}
+
+ohmgate_error ohmgate_check_signature(const uint8_t *image, size_t length)
+{
+    reader whole = in_memory(image, length);
+
+    return check_signature(&whole);
+}
+
+#ifdef OHMGATE_SODIUM
+#include <sodium.h>
+
+int ohmgate_verify_sodium(void *context, const uint8_t *message, size_t length, const uint8_t *signature,
+                          const uint8_t *key)
+{
+    (void)context;
+    return sodium_init() < 0 ? -1 : crypto_sign_verify_detached(signature, message, length, key);
+}
+#endif
+#endif
 
 /* Loading. */
 
@@ -539,9 +642,13 @@ static ohmgate_error load(const ohmgate_bus *bus, reader *image, unsigned flags)
     uint32_t layers, index, fingerprint[2];
     const uint8_t *header;
     layer_image layer;
-    ohmgate_error error = check(image);
+    ohmgate_error error;
 
-    if (error != OHMGATE_OK)
+#ifdef OHMGATE_LOCKED
+    if ((error = check_signature(image)) != OHMGATE_OK)
+        return error;
+#endif
+    if ((error = check(image)) != OHMGATE_OK)
         return error;
     end = image->length - OHMGATE_IMAGE_DIGEST_BYTES;
     FETCH(image, 0, OHMGATE_IMAGE_HEADER_BYTES, header);
@@ -581,6 +688,6 @@ ohmgate_error ohmgate_load_from(const ohmgate_bus *bus, const ohmgate_source *so
     image.source = source;
     image.bytes = NULL;
     image.length = SMALLEST; /* until the header says it */
-    image.from = image.held = 0;
+    image.from = image.held = image.signature = 0;
     return load(bus, &image, flags);
 }

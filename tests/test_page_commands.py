@@ -34,7 +34,15 @@ MAKES = {
     "port",
 }  #: options for what is written
 OWN = re.compile(r"\b[A-Z]{2,}\b|^my\.(toml|npz)$")  #: stands for the reader's own
-READ_IMAGES = {"simulate", "verify", "montecarlo", "inspect", "array", "diff"}  #: commands that want a run's image
+READ_IMAGES = {
+    "simulate",
+    "verify",
+    "montecarlo",
+    "inspect",
+    "array",
+    "diff",
+    "sign",
+}  #: commands that want a run's image
 
 
 class Reader:

@@ -9,11 +9,13 @@ from ...model.integer_noise import IntegerNoise
 from .. import runs
 from ..console import Steps, say
 from .connect import connect
-from .options import Baud, Network, Port, noise_from
+from .options import Baud, Network, Port, SignedBy, noise_from
 
 EXAMPLES = """Examples: `ohmgate board load runs/demo --verify`;
 
 `ohmgate board load my.image --port /dev/ttyUSB1 --dry-run` only compares the board with the image;
+
+`ohmgate board load my.image --signed-by maker.pub.pem` takes no image but one that this key has signed;
 
 `ohmgate board load my.image --noise 7,20,91` gives the arrays noise, where the board was built with it;
 
@@ -41,6 +43,7 @@ def command(
             show_default="none",
         ),
     ] = None,
+    signed_by: SignedBy = None,
 ) -> None:
     """Load an image into the board's chip. Its number of ADCs may differ from the image's."""
     from ...boards.noise import set_noise
@@ -51,7 +54,7 @@ def command(
     wanted = IntegerNoise() if noise is None else noise_from(noise)
     if noise is not None and keep_weights:
         raise DesignError("cells get their noise as they are programmed, so --noise cannot go with --keep-weights")
-    network = runs.read_network(source)
+    network = runs.read_network(source, signed_by)
     with connect(port, baud) as link:
         network = fitted(link, network)
         adcs = " and ".join(str(layer.adcs) for layer in network.design.layers)

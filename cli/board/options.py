@@ -21,6 +21,10 @@ Port = Annotated[
     str | None,
     typer.Option(help="Serial port of the board, as /dev/ttyUSB0.", show_default="the only one with a board on it"),
 ]
+SignedBy = Annotated[
+    Path | None,
+    typer.Option(metavar="KEY.pub.pem", help="Take only an image that this key has signed (`ohmgate sign`)."),
+]
 Adcs = Annotated[
     str | None,
     typer.Option(

@@ -12,8 +12,9 @@ from ohmgate.boards import build as board_build
 from ohmgate.boards import session
 from ohmgate.boards.build import BuildReport
 from ohmgate.boards.flow import PHASES, Usage
-from ohmgate.firmware import image
+from ohmgate.firmware import image, keys
 from ohmgate.firmware import link as firmware_link
+from ohmgate.firmware.signing import key_id
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model.design import Design
@@ -48,6 +49,24 @@ def board():
     twin = BoardTwin(SMALL, CONFIG)
     with PretendedBoard(twin.receive) as there:
         yield twin, there.port
+
+
+def test_only_what_a_key_has_signed_is_loaded(ohmgate, network_image, board, tmp_path):
+    twin, port = board
+    for name in ("maker", "other"):
+        assert ohmgate("keygen", tmp_path / f"{name}.pem").exit_code == 0
+        signed = tmp_path / f"{name}.image"
+        assert ohmgate("sign", network_image, "--key", tmp_path / f"{name}.pem", "--out", signed).exit_code == 0
+    maker, other = (key_id(keys.read_public(tmp_path / f"{name}.pub.pem")) for name in ("maker", "other"))
+    load = ("--port", port, "--signed-by", tmp_path / "maker.pub.pem")
+    for path, said in (
+        (network_image, f"it must be by key {maker}, but the image has none"),
+        (tmp_path / "other.image", f"it must be by key {maker}, not by key {other}"),
+    ):
+        assert refused(ohmgate("board", "load", path, *load)) == f"image '{path}': signature: {said}"
+    assert not twin.registers.enable
+    assert ohmgate("board", "load", tmp_path / "maker.image", *load).exit_code == 0
+    assert twin.registers.enable
 
 
 def test_an_image_is_loaded_verified_run_and_measured(ohmgate, network, network_image, board, monkeypatch):

@@ -19,7 +19,7 @@ import typer
 from safetensors import safe_open
 
 from ohmgate.cli.main import app
-from ohmgate.firmware import image
+from ohmgate.firmware import image, keys
 from ohmgate.hdl.flow import synthesis
 from ohmgate.hdl.flow.synthesis import Source
 from ohmgate.model.locks import NAME, sole_use, sole_use_of
@@ -41,6 +41,8 @@ lint        2       2     -          2        130          0
 synth       2       2     2          -        130          0
 cost        -       2     2          -        -            0
 sweep       2       2     2          -        130          2
+keygen      -       2     2          -        -            -
+sign        -       2     2          -        -            0
 """
 HEADER, *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CASES = {(row[0], name): int(status) for row in ROWS for name, status in zip(HEADER[1:], row[1:]) if status != "-"}
@@ -59,6 +61,8 @@ ARGUMENTS = {
     "synth": ("SMALL", "--json", "P/report.json"),
     "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
+    "keygen": ("P/maker.pem",),
+    "sign": ("RUN", "--key", "KEY", "--out", "P/signed.image"),
 }
 INSTEAD = {
     ("montecarlo", "killed"): ("RUN", "--draws", 100, "--workers", 2, "--out", "P/chips"),
@@ -101,6 +105,8 @@ SENTENCES = {
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
+    ("keygen", "full"): f"cannot write key 'P/maker.pem': {FULL}",
+    ("sign", "full"): f"cannot write image 'P/signed.image': {FULL}",
     ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
     ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
     ("pack", "read-only"): f"cannot use 'P/packed.image': {READ_ONLY}",
@@ -112,6 +118,8 @@ SENTENCES = {
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
+    ("keygen", "read-only"): f"cannot write key 'P/maker.pem': {READ_ONLY}",
+    ("sign", "read-only"): f"cannot use 'P/signed.image': {READ_ONLY}",
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",
     ("verify", "missing"): ".*icarus needs iverilog.*",
@@ -136,7 +144,14 @@ def begin(tiny, tmp_path):
 
     def call(command: str, disturbance: str, place: Path, path: str = os.environ["PATH"]) -> Command:
         given = INSTEAD.get((command, disturbance), ARGUMENTS[command])
-        names = {"TOML": tiny / "tiny.toml", "SMALL": tiny / "one.toml", "RUN": tiny / "run"}
+        names = {
+            "TOML": tiny / "tiny.toml",
+            "SMALL": tiny / "one.toml",
+            "RUN": tiny / "run",
+            "KEY": tmp_path / "key.pem",
+        }
+        if "KEY" in given:
+            keys.make(names["KEY"], tmp_path / "key.pub.pem")
         arguments = [names.get(a, str(a).replace("P/", f"{place}/")) for a in given]
         before = None
         if command == "sweep":

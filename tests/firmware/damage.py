@@ -39,6 +39,12 @@ def forge(sections: list[tuple], /, tail: bytes = b"", **header) -> bytes:
     return content + hashlib.sha256(content).digest()
 
 
+def resigned(data: bytes, key: bytes, signature: bytes) -> bytes:
+    """An image with a signature section behind it, whose CRC is good."""
+    section = b"SIGN" + b"\xff\xff\xff\xff" + (96).to_bytes(4, "little") + key + signature
+    return data + section + zlib.crc32(section).to_bytes(4, "little")
+
+
 def replaced(data: bytes, tag: bytes, change, layer: int | None = None) -> bytes:
     """``data`` with ``change(payload)`` in the first section ``tag`` (of ``layer``), CRCs and digest made good."""
     frame, done = split(data), False

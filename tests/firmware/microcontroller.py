@@ -30,14 +30,14 @@ needs_compiler = pytest.mark.skipif(not has_newlib(), reason="needs gcc-arm-none
 needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-arm")
 
 
-def build(folder: Path, network: Network, *options: str) -> Path:
-    """The program that loads ``network``."""
+def build(folder: Path, network: Network | bytes, *options: str, more: tuple[Path, ...] = ()) -> Path:
+    """The program that loads ``network``, or an image; ``more`` are sources beside the example's."""
     c_header.write(folder)
     example = re.search(r'^```c title="uart.c"\n(.*?)^```$', PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     (folder / "uart.c").write_text(example[1], encoding="utf-8")
-    data = ",".join(map(str, image.pack(network)))
+    data = ",".join(map(str, network if isinstance(network, bytes) else image.pack(network)))
     (folder / "image.h").write_text(f"static const unsigned char image[] = {{{data}}};\n", encoding="utf-8")
-    sources = [HERE / "main.c", *(folder / name for name in ("uart.c", "ohmgate.c", "ohmgate_link.c"))]
+    sources = [HERE / "main.c", *(folder / name for name in ("uart.c", "ohmgate.c", "ohmgate_link.c")), *more]
     link = ["-specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-T", HERE / "mps2.ld", "-I", folder]
     program = folder / "load.elf"
     command = [COMPILER, *FLAGS, "-ffunction-sections", "-DSESSION=1234u", *options, *link, "-o", program, *sources]

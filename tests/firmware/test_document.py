@@ -7,7 +7,16 @@ import numpy as np
 
 from ohmgate.firmware import image
 from ohmgate.firmware.c_header import ERRORS
-from ohmgate.firmware.format import CRC_BYTES, DIGEST_BYTES, GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS
+from ohmgate.firmware.format import (
+    CRC_BYTES,
+    DIGEST_BYTES,
+    GAIN_ENTRY,
+    GEOMETRY,
+    HEADER,
+    SECTION,
+    SECTIONS,
+    SIGNATURE,
+)
 from ohmgate.model.design import Design
 from ohmgate.model.layers import HARDWARE_BITS, LstmLayer
 from tests.designs import random_network
@@ -22,7 +31,7 @@ def part(title: str) -> str:
 
 def test_every_structure_is_as_in_the_code():
     for title, record in (
-        ("Header", HEADER), ("Head of a section", SECTION), ("GEOM", GEOMETRY), ("GAIN", GAIN_ENTRY),
+        ("Header", HEADER), ("Head of a section", SECTION), ("GEOM", GEOMETRY), ("GAIN", GAIN_ENTRY), ("SIGN", SIGNATURE),
     ):  # fmt: skip
         lines = ["| offset | bytes | field | what |", "| --- | --- | --- | --- |"]
         lines += [f"| {offset} | {size} | {name} | {doc} |" for name, offset, size, doc in record.layout()]
@@ -45,6 +54,7 @@ def test_the_sizes_are_as_in_the_code():
     assert f"CRC-32      {CRC_BYTES} bytes," in TEXT
     assert f"head of {SECTION.size} bytes" in TEXT
     assert f"SHA-256     {DIGEST_BYTES} bytes," in TEXT
+    assert f"signature   {SECTION.size + SIGNATURE.size + CRC_BYTES} bytes," in TEXT
     assert f"at most {HARDWARE_BITS} bits for D, W and N" in part("Limits")
 
 

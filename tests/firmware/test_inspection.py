@@ -38,6 +38,7 @@ design         tiny
 fingerprint    {network().design.fingerprint}
 size           {len(data)} bytes, 5 sections, format version 1
 SHA-256        {hashlib.sha256(data[:-32]).hexdigest()}
+signature      none
 labels         a, b, c, d
 input code     (measurement * scale) * 7, rounded half up, from -7 to 7
 input scale    0.1

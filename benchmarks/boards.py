@@ -47,6 +47,8 @@ def one(name: str, key: str, megahertz: float | None, folder: Path, seed: int) -
         "reached_mhz": report.reached_hz / 1e6,
         "luts": report.usage.luts,
         "luts_there": board.luts,
+        "flip_flops": report.usage.flip_flops,
+        "flip_flops_there": board.flip_flops,
         "memories": report.usage.memories,
         "memories_there": board.memories,
         "multipliers": report.usage.multipliers,
@@ -63,16 +65,16 @@ def one(name: str, key: str, megahertz: float | None, folder: Path, seed: int) -
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown of the rows."""
-    heads = ("board", "design", "ADCs", "rows a cycle", "LUTs", "memories", "multipliers", "clock, MHz")
+    heads = ("board", "design", "ADCs", "rows a cycle", "LUTs", "flip-flops", "memories", "multipliers", "clock, MHz")
     heads += ("nextpnr's, MHz", "steps/s", "minutes")
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for row in rows:
         head = f"| {BOARDS[str(row['board'])].title} | {row['design']} | {row['adcs']} | {row['rows']} |"
         if "error" in row:
-            lines.append(f"{head} {row['error']} | | | {row['clock_mhz']:g} | | | |")
+            lines.append(f"{head} {row['error']} | | | | {row['clock_mhz']:g} | | | |")
             continue
         counts = " | ".join(
-            f"{row[name]:,} of {row[f'{name}_there']:,}" for name in ("luts", "memories", "multipliers")
+            f"{row[name]:,} of {row[f'{name}_there']:,}" for name in ("luts", "flip_flops", "memories", "multipliers")
         )
         lines.append(
             f"{head} {counts} | {row['clock_mhz']:g} | {row['reached_mhz']:.1f} | {row['steps_per_second']:,} | "

@@ -22,6 +22,7 @@ class Board:
     usb: tuple[int, int]  #: vendor and product of its serial port
     loader: str  #: openFPGALoader's name for it
     luts: int
+    flip_flops: int
     memories: int  #: blocks of memory
     multipliers: int  #: of 16 or 18 bits
     clock_hz: int  #: that the presets reach on it
@@ -47,6 +48,7 @@ _ULX3S_25F = Board(
     usb=(0x0403, 0x6015),  # FT231X
     loader="ulx3s",
     luts=24_288,
+    flip_flops=24_288,
     memories=56,
     multipliers=28,
     clock_hz=75_000_000,
@@ -60,11 +62,12 @@ _ULX3S_85F = replace(
     platform="ulx3s:ULX3S_85F_Platform",
     part=("--85k", *_ULX3S_25F.part[1:]),
     luts=83_640,
+    flip_flops=83_640,
     memories=208,
     multipliers=156,
-    clock_hz=55_000_000,
+    clock_hz=62_500_000,
     adcs=64,
-    rows=72,
+    rows=64,
 )
 
 BOARDS = {
@@ -83,6 +86,7 @@ BOARDS = {
             usb=_FT2232,
             loader="ice40_generic",
             luts=5280,
+            flip_flops=5280,
             memories=30,
             multipliers=8,
             clock_hz=24_000_000,
@@ -100,6 +104,7 @@ BOARDS = {
             usb=_FT2232,
             loader="ice40_generic",
             luts=7680,
+            flip_flops=7680,
             memories=32,
             multipliers=0,
             clock_hz=48_000_000,
@@ -117,6 +122,7 @@ BOARDS = {
             usb=_FT2232,  # its BL702 passes for one
             loader="tangnano9k",
             luts=8640,
+            flip_flops=6480,
             memories=26,
             multipliers=20,
             clock_hz=45_000_000,

@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 
 from ..hdl.accelerator import layer_latency
 from ..hdl.board.config import BoardConfig
-from ..hdl.board.twin_plan import BLOCK_BITS, TwinPlan
+from ..hdl.board.twin_plan import BLOCK_BITS, BLOCK_WORDS, TwinPlan
 from ..model.design import Design
 from ..model.formats import DesignError
 from ..model.layers import Layer
 from ..model.refit import possible_adcs, with_adcs
 from .catalogue import Board, chip_clock
+
+FLIP_FLOPS = 5 / 8  #: share of a board's that one layer's twin may take
+MEMORIES = 5 / 6  #: likewise of its blocks of memory
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class _Choice:
     rows: int
     cycles: int  #: of a time step
     cost: int  #: rows, and a block of memory counts as the 9 rows that a word of it holds
+    flip_flops: int  #: about
+    memories: int
 
 
 def fit(
@@ -59,16 +64,30 @@ def _cycles(plan: TwinPlan) -> int:
 
 
 def _choices(layer: Layer, board: Board, noise: bool, where: str) -> list[_Choice]:
-    """All that the board allows; more rows only where they save a group, or gather its words in fewer blocks."""
+    """All that the board allows and has flip-flops and memories for; where there is none, all that it allows."""
     adcs = [count for count in possible_adcs(layer) if count <= board.adcs]
     if not adcs:
         raise DesignError(f"{where}: {board.key} has room for {board.adcs} ADCs, but the layer needs {layer.gates}")
-    least = {-(-layer.rows // groups) for groups in range(1, layer.rows + 1)}
-    rows = {count for few in least for count in (few, -(-few // 4) * 4) if count <= min(board.rows, layer.rows)}
-    return [_choice(replace(layer, adcs=count), row, noise) for count in adcs for row in sorted(rows)]
+    rows = range(1, min(board.rows, layer.rows) + 1)
+    choices = [_choice(replace(layer, adcs=count), row, noise) for count in adcs for row in rows]
+    placeable = [
+        choice
+        for choice in choices
+        if choice.flip_flops <= FLIP_FLOPS * board.flip_flops and choice.memories <= MEMORIES * board.memories
+    ]
+    return placeable or choices
 
 
 def _choice(layer: Layer, rows: int, noise: bool) -> _Choice:
     plan = TwinPlan(layer, rows, noise)
-    blocks = -(-plan.word_rows * plan.cell_bits // BLOCK_BITS)
-    return _Choice(layer.adcs, rows, _cycles(plan), layer.adcs * (rows + 9 * blocks))
+    word = plan.word_rows * plan.cell_bits
+    blocks = max(-(-word // BLOCK_BITS), -(-word * plan.depth // (BLOCK_BITS * BLOCK_WORDS)))
+    return _Choice(
+        adcs=layer.adcs,
+        rows=rows,
+        cycles=_cycles(plan),
+        cost=layer.adcs * (rows + 9 * blocks),
+        # the rows' cells, a tree with a register behind every adder, three sums of a group or column
+        flip_flops=layer.adcs * (2 * rows * (plan.cell_bits + 1) + 60),
+        memories=layer.adcs * blocks * plan.in_blocks,
+    )

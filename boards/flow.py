@@ -35,6 +35,7 @@ class Usage:
     """How much of a part a design takes."""
 
     luts: int
+    flip_flops: int
     memories: int
     multipliers: int
 
@@ -97,6 +98,7 @@ def build_chip(
         bitstream = packing.run(work)
     usage = Usage(
         luts=sum(part.get(name, 0) * count for name, count in packing.luts.items()),
+        flip_flops=used.flip_flops,
         memories=sum(part.get(name, 0) for name in packing.memories),
         multipliers=used.multipliers,
     )
@@ -104,7 +106,7 @@ def build_chip(
 
 
 def _synthesise(board: Board, work: Path) -> Usage:
-    """The netlist in ``work``, and what of the part it takes: memories and multipliers. LUTs are not known yet."""
+    """The netlist in ``work``, and what of the part it takes. LUTs are not known yet."""
     cache_home()
     commands = [
         f"read_rtlil {TOP}.il",
@@ -120,14 +122,18 @@ def _synthesise(board: Board, work: Path) -> Usage:
     except (ValueError, KeyError):
         raise not_whole(work / "cells.json", "yosys") from None
     packing = PACKINGS[board.family]
-    memories = sum(count for name, count in cells.items() if re.fullmatch(packing.memory_cells, name))
+    flip_flops, memories = (
+        sum(count for name, count in cells.items() if re.fullmatch(pattern, name))
+        for pattern in (packing.flip_flop_cells, packing.memory_cells)
+    )
     multipliers = math.ceil(sum(cells.get(name, 0) * share for name, share in packing.multipliers.items()))
-    return Usage(0, memories, multipliers)
+    return Usage(0, flip_flops, memories, multipliers)
 
 
 def _check_room(board: Board, used: Usage) -> None:
-    """Raise :class:`DesignError` for more memories or multipliers than a part has: Yosys does not count them."""
+    """Raise :class:`DesignError` for more than a part has: Yosys does not count it, and nextpnr searches for long."""
     for what, need, there in (
+        ("flip-flops", used.flip_flops, board.flip_flops),
         ("blocks of memory", used.memories, board.memories),
         ("multipliers", used.multipliers, board.multipliers),
     ):

@@ -20,6 +20,7 @@ class Packing:
     pack: tuple[str, ...]  #: arguments of the packer
     suffix: str  #: of a bitstream
     luts: Mapping[str, int]  #: nextpnr's names for what takes a LUT, and how many it takes
+    flip_flop_cells: str  #: Yosys's names for flip-flops, as a pattern
     memories: tuple[str, ...]  #: nextpnr's names for blocks of memory
     memory_cells: str  #: Yosys's names for them, as a pattern
     multipliers: Mapping[str, float]  #: Yosys's names for multipliers, and how many of 18 bits each takes
@@ -56,6 +57,7 @@ PACKINGS = {
         pack=("--compress", "--input", f"{TOP}.config", "--bit", f"{TOP}.bit"),
         suffix=".bit",
         luts={"TRELLIS_COMB": 1},
+        flip_flop_cells="TRELLIS_FF",
         memories=("DP16KD",),
         memory_cells="DP16KD|PDPW16KD",
         multipliers={"MULT18X18D": 1},
@@ -67,6 +69,7 @@ PACKINGS = {
         pack=(f"{TOP}.asc", f"{TOP}.bin"),
         suffix=".bin",
         luts={"ICESTORM_LC": 1},
+        flip_flop_cells="SB_DFF.*",
         memories=("ICESTORM_RAM",),
         memory_cells="SB_RAM40_4K.*",
         multipliers={"SB_MAC16": 1.0},
@@ -79,6 +82,7 @@ PACKINGS = {
         pack=("-d", "GW1N-9C", "--sspi_as_gpio", "--mspi_as_gpio", "-o", f"{TOP}.fs", f"{TOP}.pnr.json"),
         suffix=".fs",
         luts={"LUT4": 1, "ALU": 1, "RAM16SDP4": 4},
+        flip_flop_cells="DFF.*",
         memories=("BSRAM",),
         memory_cells="S?DPX?9?B?|SPX?9?|pROMX?9?",
         multipliers={"MULT18X18": 1, "MULT9X9": 0.5, "MULT36X36": 4},

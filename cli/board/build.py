@@ -45,8 +45,8 @@ def command(
     usage = report.usage
     say(f"{out / report.bitstream}: {(out / report.bitstream).stat().st_size} bytes, SHA-256 {report.sha256[:16]}")
     say(
-        f"{usage.luts} of {chosen.luts} LUTs, {usage.memories} of {chosen.memories} memories, "
-        f"{usage.multipliers} of {chosen.multipliers} multipliers"
+        f"{usage.luts} of {chosen.luts} LUTs, {usage.flip_flops} of {chosen.flip_flops} flip-flops, "
+        f"{usage.memories} of {chosen.memories} memories, {usage.multipliers} of {chosen.multipliers} multipliers"
     )
     say(f"{config.clock_hz / 1e6:g} MHz, of {report.reached_hz / 1e6:.1f} that it could run at")
     say(f"ADCs {', '.join(str(layer.adcs) for layer in design.layers)}, fingerprint {design.fingerprint}")

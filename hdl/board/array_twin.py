@@ -151,7 +151,7 @@ class ArrayTwin(Component):
     def _program(self, m: Module, sums: ColumnSums) -> Value:
         """Write cells and the seal. The result is high while a cell is written, until its ``program_done``."""
         setup, plan, layer = self.array.setup, self.plan, self.layer
-        row = Signal(range(max(plan.groups * plan.rows, 2)))
+        row = Signal(range(max(plan.groups * plan.word_rows, 2)))
         first = plan.segments[0]
         m.d.comb += row.eq(setup.program_row)
         if plan.padding:

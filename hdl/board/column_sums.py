@@ -11,15 +11,17 @@ from ...model.formats import full_scale, to_wire
 from ...model.layout import row_drive
 from ..array_port import row_layout
 from ..component import Component
+from .block_ram import BLOCK_RAM
 from .twin_plan import TwinPlan
 
 
 class ColumnSums(Component):
     """Column sums of all ADCs, one column of each after the other, bit by bit of the rows' codes.
 
-    Each ADC has a memory with a word for every column and group of P rows. In a cycle one bit of each row's code, the
-    sign first, lets its cell through or not; a tree adds what is left. A group's sums gather with a shift, its sign
-    plane negative, and groups with their drive. A one-bit code, -1 or +1, is the two-bit code of that number.
+    Each ADC has a memory with a word for every column and group of rows. In a cycle Q bits of each row's code, the
+    sign first, let its cell through or not; a tree for each of the bits adds what is left, and the trees' sums are
+    added with their weights, the sign's negative. A group's sums gather with a shift, and groups with their drive. A
+    one-bit code, -1 or +1, is the two-bit code of that number.
 
     1. ``start`` drops what is under way. In the next cycle the work on ``column`` begins.
     2. ``slots`` cycles later the next column follows, up to the last one.
@@ -59,7 +61,7 @@ class ColumnSums(Component):
                 "write": In(1),
                 "write_adc": In(range(max(layer.adcs, 2))),
                 "write_column": In(column),
-                "write_word": In(range(max(plan.groups * plan.gather, 2))),
+                "write_word": In(range(max(plan.groups, 2))),
                 "write_position": In(range(max(plan.word_rows, 2))),
                 "write_level": In(plan.cell_bits),
             }
@@ -73,7 +75,7 @@ class ColumnSums(Component):
     @property
     def latency(self) -> int:
         """Cycles from ``start`` to the first column's ``valid``."""
-        return self.plan.lead + self.plan.slots + self.plan.tree_stages + self.plan.scaled + 3
+        return self.plan.slots + self.plan.tree_stages + self.plan.scaled + 3
 
     def model(self, weights: np.ndarray, drive: np.ndarray) -> np.ndarray:
         """Sums (columns,) of ``weights`` (rows, columns) for the codes ``drive`` (rows,), 0 where not driven."""
@@ -90,28 +92,28 @@ class ColumnSums(Component):
         m.d.comb += clear.eq(self.start | self.stop)
 
         active, step = Signal(), Signal(range(max(steps, 2)))
-        reading = _Counters(m, plan, active & self.run, clear, "read")
-        with m.If(reading.column_ends):
+        counters = _Counters(m, plan, active & self.run, clear)
+        with m.If(counters.column_ends):
             m.d.sync += [active.eq(step != steps - 1), step.eq(step + 1)]
         with m.If(clear):
             m.d.sync += [active.eq(self.start & ~self.stop), step.eq(self.column)]
-        counters = reading
-        if plan.lead:
-            late = self._delayed(m, active, plan.lead, clear)
-            counters = _Counters(m, plan, late & self.run, clear, "row")
 
         bits = self._row_bits(m, counters)
-        words = self._words(m, reading, step)
-        partial = []
+        words = self._words(m, counters, step)
+        sums = []
         for adc, word in enumerate(words):
-            products = []
-            for lane, bit in enumerate(bits):
-                product = Signal(signed(len(word[lane])), name=f"product_{adc}_{lane}", reset_less=True)
-                with m.If(self.run):
-                    m.d.sync += product.eq(Mux(bit, word[lane], 0))
-                products.append(product)
-            partial.append(self._tree(m, products, f"{adc}"))
-        self._accumulate(m, counters, partial, clear)
+            planes = []
+            for plane, of_rows in enumerate(bits):
+                products = []
+                for lane, bit in enumerate(of_rows):
+                    name = f"product_{adc}_{plane}_{lane}"
+                    product = Signal(signed(len(word[lane])), name=name, reset_less=True)
+                    with m.If(self.run):
+                        m.d.sync += product.eq(word[lane] & bit.replicate(len(product)))
+                    products.append(product)
+                planes.append(self._tree(m, products, f"{adc}_{plane}"))
+            sums.append(planes)
+        self._accumulate(m, counters, sums, clear)
         return m
 
     def _delayed(self, m: Module, flag, cycles: int, clear) -> Value:
@@ -125,35 +127,38 @@ class ColumnSums(Component):
             flag = later
         return flag
 
-    def _row_bits(self, m: Module, counters: "_Counters") -> list[Signal]:
-        """The bit of each of the P rows that counts in a cycle, in the cycle after."""
+    def _row_bits(self, m: Module, counters: "_Counters") -> list[list[Signal]]:
+        """The bits of the group's rows that count in a cycle, in the cycle after: of each of Q planes, the lowest first."""
         layer, plan = self.plan.layer, self.plan
-        planes: list[list[Value]] = [[] for _ in range(plan.rows)]
-        hidden: list[list[int]] = [[] for _ in range(plan.rows)]  # groups in which a lane has a hidden row
+        shown: list[list[list[Value]]] = [[[] for _ in range(plan.word_rows)] for _ in range(plan.parallel)]
+        hidden: list[list[int]] = [[] for _ in range(plan.word_rows)]  # groups in which a lane has a hidden row
         first_group = 0
         for segment in plan.segments:
             for group in range(segment.groups):
-                for lane in range(plan.rows):
-                    row = group * plan.rows + lane
+                for lane in range(plan.word_rows):
+                    row = group * plan.word_rows + lane
                     code = self._code(segment.first + row) if row < segment.rows else Const(0, segment.planes)
-                    planes[lane] += reversed([code[k] for k in range(segment.planes)])
+                    for plane in range(plan.parallel):
+                        shown[plane][lane] += reversed([code[k] for k in range(plane, segment.planes, plan.parallel)])
                     if row < segment.rows and 0 <= segment.first + row - layer.inputs < layer.hidden:
                         hidden[lane].append(first_group + group)
             first_group += segment.groups
         bits, dark = [], {}
-        for lane in range(plan.rows):
-            bit = Signal(name=f"row_bit_{lane}", reset_less=True)
-            shown = Cat(planes[lane]).bit_select(counters.slot, 1)
-            if hidden[lane]:
-                span = hidden[lane][0], hidden[lane][-1]
-                if span not in dark:
-                    dark[span] = Signal(name=f"dark_{len(dark)}")
-                    within = (counters.group >= span[0]) & (counters.group <= span[1])
-                    m.d.comb += dark[span].eq(within & ~self.hidden_drive)
-                shown = shown & ~dark[span]
-            with m.If(self.run):
-                m.d.sync += bit.eq(shown)
-            bits.append(bit)
+        for plane in range(plan.parallel):
+            bits.append([])
+            for lane in range(plan.word_rows):
+                bit = Signal(name=f"row_bit_{plane}_{lane}", reset_less=True)
+                chosen = Cat(shown[plane][lane]).bit_select(counters.slot, 1)
+                if hidden[lane]:
+                    span = hidden[lane][0], hidden[lane][-1]
+                    if span not in dark:
+                        dark[span] = Signal(name=f"dark_{len(dark)}")
+                        within = (counters.group >= span[0]) & (counters.group <= span[1])
+                        m.d.comb += dark[span].eq(within & ~self.hidden_drive)
+                    chosen = chosen & ~dark[span]
+                with m.If(self.run):
+                    m.d.sync += bit.eq(chosen)
+                bits[-1].append(bit)
         return bits
 
     def _code(self, row: int) -> Value:
@@ -167,39 +172,22 @@ class ColumnSums(Component):
             code = self.row_codes.inputs[row] if layer.own_input_bits else self.row_codes[row]
         return _two_bits(code)
 
-    def _words(self, m: Module, reading: "_Counters", step) -> list[list[Value]]:
+    def _words(self, m: Module, counters: "_Counters", step) -> list[list[Value]]:
         """Each ADC's cells of the group whose bits are worked on, as numbers."""
         plan, layer = self.plan, self.plan.layer
-        gather = plan.gather.bit_length() - 1
-        address = Cat(step[: plan.step_bits], reading.plane[:gather], reading.group)
-        gathered = Signal()
-        with m.If(self.run):
-            m.d.sync += gathered.eq(reading.plane == plan.gather - 1)
+        address = Cat(step[: plan.step_bits], counters.group)
         words = []
         for adc in range(layer.adcs):
             cells = memory.Memory(
                 shape=data.ArrayLayout(plan.cell_bits, plan.word_rows),
                 depth=max(plan.depth, 2),
                 init=[],
-                attrs={"ram_style": "block"} if plan.in_blocks else {},
+                attrs=BLOCK_RAM if plan.in_blocks else {},
             )
             m.submodules[f"cells_{adc}"] = cells
             read = cells.read_port()
             self._cell_write(m, cells, adc, read, address)
-            parts = [read.data.as_value()]
-            for part in range(plan.gather - 1):
-                part = Signal(plan.word_rows * plan.cell_bits, name=f"gathered_{adc}_{part}", reset_less=True)
-                with m.If(self.run):
-                    m.d.sync += part.eq(parts[0])
-                parts.insert(0, part)
-            word = Cat(parts)
-            if plan.lead:
-                held = Signal.like(word, name=f"held_{adc}", reset_less=True)
-                with m.If(self.run & gathered):
-                    m.d.sync += held.eq(word)
-                word = held
-            levels = [word.word_select(lane, plan.cell_bits) for lane in range(plan.rows)]
-            words.append([_two_bits(level).as_signed() for level in levels])
+            words.append([_two_bits(level).as_signed() for level in read.data])
         return words
 
     def _cell_write(self, m: Module, cells: "memory.Memory[Any, Any]", adc: int, read, address: Value) -> None:
@@ -225,7 +213,7 @@ class ColumnSums(Component):
 
     def _tree(self, m: Module, terms: list[Signal], name: str) -> Value:
         """The terms' sum, with a register behind every adder: of several in a row Yosys makes no carry chains."""
-        for stage in range(self.plan.tree_stages):
+        for stage in range(self.plan.lane_stages):
             total = [sum(terms[k + 1 : k + 2], terms[k]) for k in range(0, len(terms), 2)]
             terms = [
                 Signal.like(value, name=f"tree_{name}_{stage}_{k}", reset_less=True) for k, value in enumerate(total)
@@ -234,24 +222,45 @@ class ColumnSums(Component):
                 m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
         return terms[0]
 
-    def _accumulate(self, m: Module, counters: "_Counters", partial: list[Value], clear) -> None:
-        """Sums of groups from those of bits, and of columns from those of groups.
+    def _joined(self, m: Module, planes: list[Value], sign: Value, name: str) -> Value:
+        """The sum of Q planes' sums with their weights, the highest one's complement where ``sign``."""
+        planes = [*planes[:-1], Mux(sign, ~planes[-1], planes[-1])]
+        for stage in range(self.plan.tree_stages - self.plan.lane_stages):
+            total = [low + (high << 2**stage) for low, high in zip(planes[::2], planes[1::2])]
+            planes = [
+                Signal.like(value, name=f"joined_{name}_{stage}_{k}", reset_less=True)
+                for k, value in enumerate(total)
+            ]
+            with m.If(self.run):
+                m.d.sync += [plane.eq(value) for plane, value in zip(planes, total)]
+        return planes[0]
+
+    def _accumulate(self, m: Module, counters: "_Counters", sums: list[list[Value]], clear) -> None:
+        """Sums of groups from those of cycles, and of columns from those of groups.
 
         The sign plane is taken as its complement, which is 1 less than its negative; a column's sum begins with what
         that makes of all its groups.
         """
         plan, delay = self.plan, self.plan.tree_stages + 2
         missing = sum(s.groups * s.drive << (s.planes - 1) for s in plan.segments)
-        sign = self._delayed(m, counters.sign, delay, clear)
+        signs = [self._delayed(m, counters.sign, plan.lane_stages + 2, clear)]
+        for _ in range(plan.tree_stages - plan.lane_stages):
+            signs.append(self._delayed(m, signs[-1], 1, clear))
+        whole = all(segment.planes == plan.parallel for segment in plan.segments)
         group_ends = self._delayed(m, counters.group_ends, delay + 1 + plan.scaled, clear)
         column_ends = self._delayed(m, counters.column_ends, delay + 1 + plan.scaled, clear)
         second = self._delayed(m, counters.second, delay + 1, clear)
-        group_bits = _bits(plan.rows * max(self._largest(s) for s in plan.segments) + 2**8)
+        group_bits = _bits(plan.word_rows * max(self._largest(s) for s in plan.segments) + 2**8)
         m.d.comb += self.valid.eq(column_ends & self.run)
-        for adc, value in enumerate(partial):
+        for adc, planes in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
+            if plan.parallel == 1:
+                begun = ~planes[0]
+                value = planes[0]
+            else:
+                value = begun = self._joined(m, planes, Const(1) if whole else signs[0], f"{adc}")
             with m.If(self.run):
-                m.d.sync += group.eq(Mux(sign, ~value, (group << 1) + value))
+                m.d.sync += group.eq(begun if whole else Mux(signs[-1], begun, (group << plan.parallel) + value))
             scaled = group
             if plan.scaled:
                 factors = [segment.drive for segment in plan.segments]
@@ -268,24 +277,24 @@ class ColumnSums(Component):
 
 
 class _Counters:
-    """Where the work on a column is: plane and group of rows, and the cycle itself; they move while ``moves``."""
+    """Where the work on a column is: cycle, group of rows, and cycle of the group; they move while ``moves``."""
 
-    def __init__(self, m: Module, plan: TwinPlan, moves: Value, clear: Value, name: str):
-        first = plan.segments[0]
-        self.slot = Signal(range(max(plan.slots, 2)), name=f"{name}_slot")
-        self.plane = Signal(range(max(s.planes for s in plan.segments)), name=f"{name}_plane")
-        self.group = Signal(range(max(plan.groups, 2)), name=f"{name}_group")
+    def __init__(self, m: Module, plan: TwinPlan, moves: Value, clear: Value):
+        first, last = plan.segments[0], plan.segments[-1]
+        self.slot = Signal(range(max(plan.slots, 2)))
+        plane = Signal(range(max(max(s.planes for s in plan.segments) // plan.parallel, 2)), name="plane")
+        self.group = Signal(range(max(plan.groups, 2)))
         self.second = self.group >= first.groups  # segment
-        last_plane = Mux(self.second, plan.segments[-1].planes - 1, first.planes - 1)
-        self.sign = moves & (self.plane == 0)
-        self.group_ends = moves & (self.plane == last_plane)
+        last_plane = Mux(self.second, last.planes // plan.parallel - 1, first.planes // plan.parallel - 1)
+        self.sign = moves & (plane == 0)
+        self.group_ends = moves & (plane == last_plane)
         self.column_ends = self.group_ends & (self.group == plan.groups - 1)
         with m.If(moves):
-            m.d.sync += [self.slot.eq(self.slot + 1), self.plane.eq(self.plane + 1)]
+            m.d.sync += [self.slot.eq(self.slot + 1), plane.eq(plane + 1)]
         with m.If(self.group_ends):
-            m.d.sync += [self.plane.eq(0), self.group.eq(self.group + 1)]
+            m.d.sync += [plane.eq(0), self.group.eq(self.group + 1)]
         with m.If(clear | self.column_ends):
-            m.d.sync += [self.slot.eq(0), self.plane.eq(0), self.group.eq(0)]
+            m.d.sync += [self.slot.eq(0), plane.eq(0), self.group.eq(0)]
 
 
 def _bits(magnitude: int) -> int:

@@ -23,19 +23,20 @@ class Segment:
     rows: int
     bits: int  #: of a code on the wires
     drive: int  #: what a code of 1 counts in the column sums
-    groups: int  #: of rows that are added in one cycle
+    groups: int  #: of rows whose cells are read in one cycle
 
     @property
     def planes(self) -> int:
         """Bits of a code in two's complement: a one-bit code, -1 or +1, takes two."""
-        return max(self.bits, 2)
+        return _planes(self.bits)
 
 
 @dataclass(frozen=True)
 class TwinPlan:
-    """A twin of ``layer`` that adds ``rows`` rows (P) in a cycle.
+    """A twin of ``layer`` that adds P numbers in a cycle, P being ``rows``: each is a row's cell or 0.
 
-    A column's sum takes ``slots`` cycles: one for each group of P rows and each bit of their codes. Raises
+    In a cycle count Q bits (``parallel``) of the codes of a group of P / Q rows. So a column's sum takes ``slots``
+    cycles: one for each group and each Q bits of its codes. Raises
     :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and where a fixed time of
     conversion is too short.
     """
@@ -58,45 +59,51 @@ class TwinPlan:
         """Bits of a cell."""
         return cell_bits(self.layer) if self.noisy else self.layer.weight_bits
 
-    @cached_property
-    def segments(self) -> tuple[Segment, ...]:
-        """Of inputs and of other rows; one where their DACs are alike."""
+    @property
+    def _kinds(self) -> list[tuple[int, int, int, int]]:
+        """First row, rows, bits and drive of inputs and of other rows; one kind where their DACs are alike."""
         layer, drive = self.layer, row_drive(self.layer).tolist()
         others = layer.rows - layer.inputs
         kinds = [(0, layer.inputs, layer.input_bits, drive[0]), (layer.inputs, others, layer.dac_bits, drive[-1])]
         if not others or kinds[0][2:] == kinds[1][2:]:
             kinds = [(0, layer.rows, *kinds[0][2:])]
-        return tuple(Segment(*kind, groups=-(-kind[1] // self.rows)) for kind in kinds)
+        return kinds
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """Of inputs and of other rows; one where their DACs are alike."""
+        return tuple(Segment(*kind, groups=-(-kind[1] // self.word_rows)) for kind in self._kinds)
 
     @cached_property
     def groups(self) -> int:
+        """Words of the memory for a column."""
         return sum(segment.groups for segment in self.segments)
 
     @cached_property
     def slots(self) -> int:
         """Cycles from one column to the next."""
-        return sum(segment.groups * segment.planes for segment in self.segments)
+        return sum(segment.groups * segment.planes for segment in self.segments) // self.parallel
 
     @cached_property
-    def gather(self) -> int:
-        """Words of the memory that make a group of rows: more than one where fewer block RAMs hold the cells so.
+    def parallel(self) -> int:
+        """Bits of a row's code that count in a cycle (Q): more than one where fewer block RAMs hold the cells so.
 
-        A power of two. The words of a group are read while the bits of the group before are worked on.
+        A power of two that divides the bits of all codes.
         """
-        words, planes = 1, min(segment.planes for segment in self.segments)
+        count = 1
         while (
-            2 * words <= planes
-            and self.rows % (2 * words) == 0
-            and self.rows // words * self.cell_bits > BLOCK_BITS
-            and self.groups * 2 * words << self.step_bits <= BLOCK_WORDS
+            self.rows % (2 * count) == 0
+            and self.rows // count * self.cell_bits > BLOCK_BITS
+            and all(_planes(bits) % (2 * count) == 0 for _first, _rows, bits, _drive in self._kinds)
+            and sum(-(-kind[1] * 2 * count // self.rows) for kind in self._kinds) << self.step_bits <= BLOCK_WORDS
         ):
-            words *= 2
-        return words
+            count *= 2
+        return count
 
     @property
     def word_rows(self) -> int:
-        """Rows in a word of the memory."""
-        return self.rows // self.gather
+        """Rows of a group: each has its cell in the same word of the memory."""
+        return self.rows // self.parallel
 
     @property
     def step_bits(self) -> int:
@@ -106,7 +113,7 @@ class TwinPlan:
     @property
     def depth(self) -> int:
         """Words of each ADC's memory."""
-        return self.groups * self.gather << self.step_bits
+        return self.groups << self.step_bits
 
     @property
     def in_blocks(self) -> bool:
@@ -145,19 +152,19 @@ class TwinPlan:
         return any(segment.drive > 1 for segment in self.segments)
 
     @property
-    def lead(self) -> int:
-        """Cycles from the first read of a group to the first bit of its codes."""
-        return self.gather if self.gather > 1 else 0
+    def lane_stages(self) -> int:
+        """Registers in the adder tree of one bit of the codes: one behind every adder."""
+        return (self.word_rows - 1).bit_length()
 
     @property
     def tree_stages(self) -> int:
-        """Registers in the adder tree: one behind every adder."""
-        return (self.rows - 1).bit_length()
+        """Registers from the cells that count to the sum of a cycle: those of the Q bits are added last."""
+        return self.lane_stages + (self.parallel - 1).bit_length()
 
     @property
     def conversion(self) -> int:
         """Cycles of a time step's first conversion, those of ``convert`` and of ``done`` included."""
-        pipeline = 7 + self.lead + self.tree_stages + self.scaled + ROUNDS * self.noisy
+        pipeline = 7 + self.tree_stages + self.scaled + ROUNDS * self.noisy
         return pipeline + self.slots + self.block * self.digits
 
     def step_cycles(self, tail: int) -> int:
@@ -173,4 +180,9 @@ class TwinPlan:
     def padding(self) -> int:
         """Places without a cell behind the first segment's rows: every segment begins with a group."""
         first = self.segments[0]
-        return first.groups * self.rows - first.rows
+        return first.groups * self.word_rows - first.rows
+
+
+def _planes(bits: int) -> int:
+    """Bits of a code in two's complement: a one-bit code, -1 or +1, takes two."""
+    return max(bits, 2)

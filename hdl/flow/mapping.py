@@ -25,7 +25,7 @@ FAMILIES = {
         "4",
         ("ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean", "opt_lut -tech ice40"),
     ),
-    "gowin": Family("synth_gowin -family gw1n", ("-nodsp", ""), "4:8"),
+    "gowin": Family("synth_gowin -family gw1n", ("-nodsp", ""), "4"),
 }
 #: A memory with more read ports goes to LUT RAM or flip-flops: the search for block RAM takes a machine's memory.
 BLOCK_RAM_READ_PORTS = 8
@@ -40,6 +40,8 @@ def gates(family: str, top: str, block_ram: bool = True, multipliers: bool = Tru
     return [
         f"{command} -run begin:map_ram",
         f'setattr -set ram_style "distributed" t:$mem_v2 r:RD_PORTS>{BLOCK_RAM_READ_PORTS} %i',
+        # Yosys itself heeds the attribute only where it makes a clocked port of one that is not
+        "setparam -set RD_COLLISION_X_MASK 1'1 t:$mem_v2 a:no_rw_check %i",
         f"{command} -run map_ram:map_luts",
     ]
 

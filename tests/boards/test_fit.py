@@ -17,8 +17,8 @@ from ohmgate.model.refit import TIMING
     "name, key, adcs, rows",
     [
         ("vowels", "icebreaker", (4, 1), (4, 1)),
-        ("vowels", "ulx3s-25f", (16, 3), (23, 7)),
-        ("names", "ulx3s-85f", (64, 5), (72, 68)),
+        ("vowels", "ulx3s-25f", (16, 1), (23, 20)),
+        ("names", "ulx3s-85f", (64, 10), (64, 36)),
     ],
 )
 def test_the_slowest_layer_gets_what_the_board_has_and_others_what_keeps_up(name, key, adcs, rows):
@@ -44,6 +44,22 @@ def test_noise_takes_eight_cycles_of_a_step_and_wider_cells():
     assert there.noise
     assert not config.noise
     assert [layer.adcs for layer in noisy.layers] == [4, 1]
+
+
+def test_no_twin_takes_most_of_the_boards_flip_flops_or_memories():
+    board, design = BOARDS["ulx3s-85f"], Design.load("names")
+    assert fit(design, board)[1].rows[0] == 64  # 64 * (2 * 64 * 5 + 60) flip-flops, 128 blocks
+    fewer = fit(design, replace(board, flip_flops=60_000))
+    assert fewer[0].layers[0].adcs * (2 * fewer[1].rows[0] * 5 + 60) <= 37_500
+    fewer = fit(design, replace(board, memories=150))
+    assert fewer[0].layers[0].adcs == 32  # 64 ADCs take two blocks each at least
+    wide, config = fit(Design("wide", (replace(design.layers[0], weight_bits=8),)), board)
+    assert wide.layers[0].adcs * config.rows[0] * 2 * 9 < 52_000
+
+
+def test_a_board_that_is_too_small_is_no_obstacle_to_a_simulation():
+    fitted, config = fit(Design.load("names"), BOARDS["ulx3s-25f"])
+    assert [layer.adcs for layer in fitted.layers][0] == 16
 
 
 def test_clock_and_baud_can_be_chosen():

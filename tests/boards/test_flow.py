@@ -42,6 +42,7 @@ def test_a_small_chip_becomes_a_bitstream_with_the_boards_pins(tmp_path, key):
     assert len(made.bitstream) > 50_000
     assert made.reached_hz > board.clock_hz
     assert 30 < made.usage.luts < 200
+    assert 30 < made.usage.flip_flops < 200
     assert (made.usage.memories, made.usage.multipliers) == (0, 0)
     assert list(made.seconds) == list(PHASES)
     constraints = next((tmp_path / "one").glob("top.[lpc][pcs][ft]")).read_text()
@@ -85,10 +86,14 @@ def test_a_clock_that_is_not_met_is_refused_with_the_one_that_is(tmp_path):
     "used, sentence",
     [
         (
-            Usage(0, 31, 0),
+            Usage(0, 5281, 0, 0),
+            "icebreaker has 5280 flip-flops, but this chip takes 5281: take fewer ADCs or rows a cycle",
+        ),
+        (
+            Usage(0, 0, 31, 0),
             "icebreaker has 30 blocks of memory, but this chip takes 31: take fewer ADCs or rows a cycle",
         ),
-        (Usage(0, 30, 9), "icebreaker has 8 multipliers, but this chip takes 9: take fewer ADCs or rows a cycle"),
+        (Usage(0, 0, 30, 9), "icebreaker has 8 multipliers, but this chip takes 9: take fewer ADCs or rows a cycle"),
     ],
 )
 def test_a_chip_that_does_not_fit_is_refused_before_it_is_placed(tmp_path, monkeypatch, used, sentence):
@@ -116,7 +121,7 @@ def test_what_is_taken_from_nextpnr(tmp_path, monkeypatch):
     put_tool(tmp_path, monkeypatch, "ecppack", "printf bits > top.bit")
     made = echo(BOARDS["ulx3s-25f"], tmp_path / "work", seed=3)
     assert (made.bitstream, made.reached_hz, made.critical_path) == (b"bits", 88_250_000, ("a", "b"))
-    assert made.usage == Usage(luts=7, memories=0, multipliers=0)
+    assert made.usage == Usage(luts=7, flip_flops=made.usage.flip_flops, memories=0, multipliers=0)
     assert (tmp_path / "work" / "arguments_nextpnr-ecp5").read_text().split() == [
         "--25k", "--package", "CABGA381", "--speed", "6", "--lpf", "top.lpf", "--textcfg", "top.config",
         "--seed", "3", "--freq", "75.000", "--json", "netlist.json", "--report", "timing.json", "--timing-allow-fail",

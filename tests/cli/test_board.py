@@ -259,7 +259,7 @@ def test_a_build_leaves_the_image_that_fits_the_board(ohmgate, network, network_
             progress(phase)
         folder.mkdir()
         (folder / "x.bin").write_bytes(bytes(10))
-        usage = Usage(luts=4956, memories=23, multipliers=4)
+        usage = Usage(luts=4956, flip_flops=3300, memories=23, multipliers=4)
         return BuildReport(
             board.key, design.to_dict(), design.fingerprint, config, seed, 1582, 26_300_000, usage, (), {}, {}, "x.bin",
             "0123456789abcdef" * 4,
@@ -276,7 +276,7 @@ def test_a_build_leaves_the_image_that_fits_the_board(ohmgate, network, network_
     assert image.read(out / "vowels.image") == refit(network, SMALL)
     assert made.stdout == (
         f"{out / 'x.bin'}: 10 bytes, SHA-256 0123456789abcdef\n"
-        "4956 of 5280 LUTs, 23 of 30 memories, 4 of 8 multipliers\n"
+        "4956 of 5280 LUTs, 3300 of 5280 flip-flops, 23 of 30 memories, 4 of 8 multipliers\n"
         "21 MHz, of 26.3 that it could run at\n"
         f"ADCs 4, 3, fingerprint {SMALL.fingerprint}\n"
         f"{out / 'vowels.image'}: the network for this board\n"

@@ -13,20 +13,21 @@ from ohmgate.model.formats import full_scale
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.hdl.simulate import simulate
 
-LAYERS = {
-    "alike": (DenseLayer(inputs=6, outputs=4, adcs=2), 3),
-    "gathered": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 8),
-    "whole words": (DenseLayer(inputs=7, outputs=20, adcs=1, weight_bits=8, dac_bits=2), 5),
-    "two drives": (LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=4, input_drive=5), 2),
-    "own bits, gathered": (LstmLayer(inputs=9, hidden=6, adcs=4, dac_bits=6, input_dac_bits=2, weight_bits=8), 6),
+LAYERS = {  # rows that are added in a cycle, and bits of a code that count in one
+    "alike": (DenseLayer(inputs=6, outputs=4, adcs=2), 3, 1),
+    "two bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 8, 2),
+    "all bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 12, 4),
+    "whole words": (DenseLayer(inputs=7, outputs=20, adcs=1, weight_bits=8, dac_bits=2), 5, 1),
+    "two drives": (LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=4, input_drive=5), 2, 1),
+    "two of own bits": (LstmLayer(inputs=9, hidden=6, adcs=4, dac_bits=6, input_dac_bits=2, weight_bits=8), 6, 2),
 }
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_sums_of_all_columns_at_the_ends_of_their_range(kind):
-    layer, rows = LAYERS[kind]
+    layer, rows, parallel = LAYERS[kind]
     plan, rng = TwinPlan(layer, rows), np.random.default_rng(0)
-    assert plan.gather == (2 if "gathered" in kind else 1)
+    assert plan.parallel == parallel
     sums = ColumnSums(plan)
     bits = np.array([layer.input_bits] * layer.inputs + [layer.dac_bits] * layer.hidden)
     widest = max(layer.input_bits, layer.dac_bits)

@@ -3,7 +3,13 @@
 import json
 
 import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Module
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
+from ohmgate.hdl.board.block_ram import BLOCK_RAM
+from ohmgate.hdl.component import Component
 from ohmgate.hdl.flow.mapping import FAMILIES, gates, luts
 from ohmgate.hdl.flow.yosys import run_yosys
 
@@ -25,10 +31,10 @@ endmodule
 """
 
 
-def cells(folder, family: str, text: str, **allowed: bool) -> dict[str, int]:
+def cells(folder, family: str, text: str, read: str = "read_verilog", **allowed: bool) -> dict[str, int]:
     (folder / "top.v").write_text(text)
     commands = [
-        "read_verilog top.v",
+        f"{read} top.v",
         *gates(family, "top", **allowed),
         *luts(family, "top"),
         "tee -o cells.json stat -json",
@@ -67,3 +73,28 @@ def test_multipliers_are_used_where_there_are_some(tmp_path, family):
     text = "module top(input [11:0] a, input [11:0] b, output [23:0] y); assign y = a * b; endmodule"
     counts = [cells(tmp_path, family, text, multipliers=there).get(MULTIPLIER[family], 0) for there in (True, False)]
     assert counts == [1, 0]
+
+
+class OneMemory(Component):
+    """512 words of 32 bits that are written and read at once; ``attrs`` are the memory's."""
+
+    def __init__(self, **attrs: str):
+        self.attrs = attrs
+        super().__init__({"at": In(9), "set": In(9), "we": In(1), "d": In(32), "q": Out(32)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.cells = cells = Memory(shape=32, depth=512, init=[], attrs=self.attrs)
+        read, write = cells.read_port(), cells.write_port()
+        m.d.comb += [read.addr.eq(self.at), read.en.eq(1), self.q.eq(read.data)]
+        m.d.comb += [write.addr.eq(self.set), write.en.eq(self.we), write.data.eq(self.d)]
+        return m
+
+
+def test_a_memory_that_may_read_anything_while_it_is_written_needs_no_flip_flops(tmp_path):
+    def flip_flops(**attrs: str) -> int:
+        text = rtlil.convert(OneMemory(**attrs), name="top", emit_src=False)
+        return cells(tmp_path, "ecp5", text, "read_rtlil").get("TRELLIS_FF", 0)
+
+    assert flip_flops() > 32
+    assert flip_flops(**BLOCK_RAM) == 0

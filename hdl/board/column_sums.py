@@ -194,20 +194,20 @@ class ColumnSums(Component):
         """Sets a cell alone, or writes its word again where block RAM of 9-bit bytes would take twice the blocks."""
         plan, place = self.plan, Cat(self.write_column[: self.plan.step_bits], self.write_word)
         chosen = self.write_adc == adc
-        at = [self.write_position == k for k in range(plan.word_rows)]
+        at = Cat(self.write_position == k for k in range(plan.word_rows))
         m.d.comb += [read.addr.eq(address), read.en.eq(self.run)]
         if not plan.rewrites:
             write = cells.write_port(granularity=1)
-            m.d.comb += [write.en.eq(Mux(self.write & chosen, Cat(at), 0))]
+            m.d.comb += write.en.eq(Mux(self.write & chosen, at, 0))
             m.d.comb += [level.eq(self.write_level) for level in write.data]
         else:
-            write, was_read = cells.write_port(), Signal()
-            m.d.sync += was_read.eq(self.write)
-            m.d.comb += write.en.eq(was_read & chosen)
+            write, was_read, was_at = cells.write_port(), Signal(), Signal.like(at)
+            m.d.sync += [was_read.eq(self.write & chosen), was_at.eq(at)]
+            m.d.comb += write.en.eq(was_read)
             with m.If(self.write):
                 m.d.comb += [read.addr.eq(place), read.en.eq(1)]
             m.d.comb += [
-                level.eq(Mux(here, self.write_level, old)) for level, here, old in zip(write.data, at, read.data)
+                level.eq(Mux(here, self.write_level, old)) for level, here, old in zip(write.data, was_at, read.data)
             ]
         m.d.comb += write.addr.eq(place)
 

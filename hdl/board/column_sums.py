@@ -102,17 +102,14 @@ class ColumnSums(Component):
         words = self._words(m, counters, step)
         sums = []
         for adc, word in enumerate(words):
-            planes = []
+            sums.append([])
             for plane, of_rows in enumerate(bits):
                 products = []
-                for lane, bit in enumerate(of_rows):
-                    name = f"product_{adc}_{plane}_{lane}"
-                    product = Signal(signed(len(word[lane])), name=name, reset_less=True)
+                for lane, (bit, level) in enumerate(zip(of_rows, word)):
+                    products.append(Signal.like(level, name=f"product_{adc}_{plane}_{lane}", reset_less=True))
                     with m.If(self.run):
-                        m.d.sync += product.eq(word[lane] & bit.replicate(len(product)))
-                    products.append(product)
-                planes.append(self._tree(m, products, f"{adc}_{plane}"))
-            sums.append(planes)
+                        m.d.sync += products[-1].eq(level & bit.replicate(len(level)))
+                sums[-1].append(self._tree(m, products, f"{adc}_{plane}"))
         self._accumulate(m, counters, sums, clear)
         return m
 
@@ -128,7 +125,7 @@ class ColumnSums(Component):
         return flag
 
     def _row_bits(self, m: Module, counters: "_Counters") -> list[list[Signal]]:
-        """The bits of the group's rows that count in a cycle, in the cycle after: of each of Q planes, the lowest first."""
+        """Bits of the group's P / Q rows that count in a cycle, in the cycle after: Q planes, the lowest first."""
         layer, plan = self.plan.layer, self.plan
         shown: list[list[list[Value]]] = [[[] for _ in range(plan.word_rows)] for _ in range(plan.parallel)]
         hidden: list[list[int]] = [[] for _ in range(plan.word_rows)]  # groups in which a lane has a hidden row
@@ -243,9 +240,8 @@ class ColumnSums(Component):
         """
         plan, delay = self.plan, self.plan.tree_stages + 2
         missing = sum(s.groups * s.drive << (s.planes - 1) for s in plan.segments)
-        signs = [self._delayed(m, counters.sign, plan.lane_stages + 2, clear)]
-        for _ in range(plan.tree_stages - plan.lane_stages):
-            signs.append(self._delayed(m, signs[-1], 1, clear))
+        sign = self._delayed(m, counters.sign, plan.lane_stages + 2, clear)
+        begins = self._delayed(m, sign, plan.tree_stages - plan.lane_stages, clear)
         whole = all(segment.planes == plan.parallel for segment in plan.segments)
         group_ends = self._delayed(m, counters.group_ends, delay + 1 + plan.scaled, clear)
         column_ends = self._delayed(m, counters.column_ends, delay + 1 + plan.scaled, clear)
@@ -254,13 +250,11 @@ class ColumnSums(Component):
         m.d.comb += self.valid.eq(column_ends & self.run)
         for adc, planes in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
-            if plan.parallel == 1:
-                begun = ~planes[0]
-                value = planes[0]
-            else:
-                value = begun = self._joined(m, planes, Const(1) if whole else signs[0], f"{adc}")
+            value, begun = planes[0], ~planes[0]
+            if plan.parallel > 1:
+                value = begun = self._joined(m, planes, Const(1) if whole else sign, f"{adc}")
             with m.If(self.run):
-                m.d.sync += group.eq(begun if whole else Mux(signs[-1], begun, (group << plan.parallel) + value))
+                m.d.sync += group.eq(begun if whole else Mux(begins, begun, (group << plan.parallel) + value))
             scaled = group
             if plan.scaled:
                 factors = [segment.drive for segment in plan.segments]

@@ -58,8 +58,8 @@ def test_no_twin_takes_most_of_the_boards_flip_flops_or_memories():
 
 
 def test_a_board_that_is_too_small_is_no_obstacle_to_a_simulation():
-    fitted, config = fit(Design.load("names"), BOARDS["ulx3s-25f"])
-    assert [layer.adcs for layer in fitted.layers][0] == 16
+    fitted, _config = fit(Design.load("names"), BOARDS["ulx3s-25f"])
+    assert fitted.layers[0].adcs == 16
 
 
 def test_clock_and_baud_can_be_chosen():

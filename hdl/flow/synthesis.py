@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from ...model.programs import not_whole, work_folder, written
 from ..accelerator import Accelerator
 from ..chip import Chip
 from ..macro_views import black_box, unique_layers
-from . import mapping
+from . import mapping, standard_cells
 from .emit import emit
+from .liberty import Library, read_library
+from .netlist import Netlist
 from .place import nextpnr, place_and_route
 from .synthesis_report import CriticalPath, SynthesisReport
 from .yosys import run_yosys
@@ -25,11 +27,9 @@ CELL_UNITS = {"generic": "of Yosys's own gates", "ecp5": "primitives of the ECP5
 #: A Liberty file does not name the unit of its areas.
 AREA_UNIT = "in the library's unit (um2 in those of Nangate, SkyWater and IHP)"
 ABC_METHOD = (
-    "ABC's static timing of the mapped logic: without wires, flip-flop clock-to-output and setup, clock skew, "
-    "input and output delays, and the arrays"
+    "a lower bound by ABC: the mapped logic alone, without wires, the flip-flops' clock-to-output and setup, and the "
+    "arrays; `ohmgate timing` has the static timing"
 )
-#: Map for delay, buffer, size: ABC's usual script for a library, with its own timing report at the end.
-ABC_SCRIPT = "+strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;dch,-f;map,-B,0.9;topo;buffer,-c;upsize;dnsize;stime,-p"
 LATCH = re.compile(r"latch|^\$_?SR|^\$sr$", re.IGNORECASE)
 FLIP_FLOP = re.compile(r"^\$_(S|A|AL|SR)?DFF|^TRELLIS_FF$")
 
@@ -43,6 +43,21 @@ class Source:
     declarations: str = ""
     black_boxes: tuple[str, ...] = ()
     fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class MappedChip:
+    """A chip in standard cells: plain Verilog, one cell of the library an instance.
+
+    A flip-flop is named after the net that it drives, with ``_reg`` behind; a clock gate after one of its flip-flops,
+    with ``_gate``. ``periphery`` is the same without the arrays: their pins are ports, named ``INSTANCE.PIN``.
+    """
+
+    report: SynthesisReport
+    library: Library
+    verilog: str
+    periphery: str
+    largest_fan_out: int  #: clocks and constants aside
 
 
 def check(target: str = "generic", liberty: Path | None = None, place: bool = False) -> None:
@@ -62,13 +77,17 @@ def check(target: str = "generic", liberty: Path | None = None, place: bool = Fa
 
 
 def synthesise(
-    design: Design, target: str = "generic", liberty: Path | None = None, place: bool = False
+    design: Design,
+    target: str = "generic",
+    liberty: Path | None = None,
+    place: bool = False,
+    clock_gating: bool = True,
 ) -> SynthesisReport:
     """Synthesise ``design``.
 
     ``generic``: Yosys's own gates. ``liberty``: the standard cells of a Liberty file (.lib or .lib.gz), with area
-    and delay. ``ecp5``: a Lattice ECP5; the arrays are off the FPGA, so their ports are ports of the top level;
-    ``place`` also places and routes it for timing (nextpnr). Raises
+    and delay, and with clock gates where it has some. ``ecp5``: a Lattice ECP5; the arrays are off the FPGA, so
+    their ports are ports of the top level; ``place`` also places and routes it for timing (nextpnr). Raises
     :class:`~ohmgate.hdl.flow.yosys.SynthesisError` if a tool fails, :class:`DesignError` for a target without its
     file or a design that the RTL does not take.
     """
@@ -77,34 +96,74 @@ def synthesise(
     if target == "ecp5":
         source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
         return synthesise_verilog(source, target, liberty, place)
+    return synthesise_verilog(_chip(design), target, liberty, place, clock_gating)
+
+
+def map_chip(design: Design, liberty: Path, clock_gating: bool = True) -> MappedChip:
+    """The chip in the standard cells of a Liberty file. Raises as :func:`synthesise`."""
+    check("liberty", liberty)
+    design.check_hardware()
+    return map_verilog(_chip(design), liberty, clock_gating)
+
+
+def _chip(design: Design) -> Source:
     layers = unique_layers(design)
     boxes = tuple(sorted(layer.macro_name for layer in layers))
     declarations = "\n".join(black_box(layer) for layer in layers)
-    source = Source(design.name, emit(Chip(design), design.name), declarations, boxes, design.fingerprint)
-    return synthesise_verilog(source, target, liberty, place)
+    return Source(design.name, emit(Chip(design), design.name), declarations, boxes, design.fingerprint)
 
 
 def synthesise_verilog(
-    source: Source, target: str = "generic", liberty: Path | None = None, place: bool = False
+    source: Source,
+    target: str = "generic",
+    liberty: Path | None = None,
+    place: bool = False,
+    clock_gating: bool = True,
 ) -> SynthesisReport:
     """Synthesise any Verilog; see :func:`synthesise`."""
     check(target, liberty, place)
+    if target == "liberty" and liberty is not None:
+        return map_verilog(source, liberty, clock_gating).report
     with work_folder("ohmgate_synthesis_") as folder:
         write_together(folder, {"top.v": source.verilog, "boxes.v": source.declarations})
-        log = run_yosys(_commands(source.top, target, liberty), folder)
-        rtl, gates, mapped = (_statistics(folder / f"{stage}.json") for stage in ("rtl", "gates", "mapped"))
-        problems = tuple(found for stage in ("rtl", "mapped") for found in _problems(folder / f"{stage}_check.txt"))
-        path = _abc_path(log) if target == "liberty" else None
-        if place:
-            path = place_and_route(folder / "netlist.json")
+        run_yosys(_commands(source.top, target), folder)
+        path = place_and_route(folder / "netlist.json") if place else None
+        return _report(source, folder, target, target, path)
+
+
+def map_verilog(source: Source, liberty: Path, clock_gating: bool = True) -> MappedChip:
+    """Any Verilog in the standard cells of a Liberty file; see :func:`map_chip`."""
+    library = read_library(liberty)
+    with work_folder("ohmgate_synthesis_") as folder:
+        write_together(folder, {"top.v": source.verilog, "boxes.v": source.declarations})
+        standard_cells.write_inputs(folder, library)
+        log = run_yosys(_commands(source.top, "liberty", library, clock_gating), folder)
+        content = json.loads(written(folder / "netlist.json", "yosys"))
+        netlist = Netlist(content["modules"][source.top], library)
+        netlist.name_clock_gates()
+        netlist.repair_fan_out()
+        boxes = _modules(source.declarations)
+        content["modules"] = {name: content["modules"][name] for name in (source.top, *boxes)}
+        write_together(folder, {"netlist.json": json.dumps(content)})
+        run_yosys(standard_cells.views(boxes), folder)
+        target = f"liberty {library.name}"
+        report = replace(_report(source, folder, "liberty", target, _abc_path(log)), blocks=netlist.blocks())
+        chip, periphery = (written(folder / f"{view}.v", "yosys") for view in ("chip", "periphery"))
+    return MappedChip(report, library, chip, periphery, netlist.largest_fan_out())
+
+
+def _report(source: Source, folder: Path, kind: str, target: str, path: CriticalPath | None) -> SynthesisReport:
+    """What Yosys has left in ``folder``."""
+    rtl, gates, mapped = (_statistics(folder / f"{stage}.json") for stage in ("rtl", "gates", "mapped"))
+    problems = tuple(found for stage in ("rtl", "mapped") for found in _problems(folder / f"{stage}_check.txt"))
     cells = {kind: count for kind, count in mapped["num_cells_by_type"].items() if kind != "$scopeinfo"}
     kinds = gates["num_cells_by_type"]
     return SynthesisReport(
         design=source.top,
         fingerprint=source.fingerprint,
-        target=target if liberty is None else f"{target} {Path(liberty).name}",
+        target=target,
         cells=dict(sorted(cells.items())),
-        cell_unit=CELL_UNITS[target],
+        cell_unit=CELL_UNITS[kind],
         flip_flops=sum(count for kind, count in kinds.items() if FLIP_FLOP.search(kind)),
         memories=rtl["num_memories"],
         memory_bits=rtl["num_memory_bits"],
@@ -119,8 +178,11 @@ def synthesise_verilog(
     )
 
 
-def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
-    """Yosys commands; they leave statistics and checks of the RTL, of the gates and of the mapped netlist."""
+def _commands(top: str, target: str, library: Library | None = None, clock_gating: bool = True) -> list[str]:
+    """Yosys commands; they leave statistics and checks of the RTL, of the gates and of the mapped netlist.
+
+    Of standard cells they leave the netlist alone: :func:`.standard_cells.views` has the rest.
+    """
     commands = [
         "read_verilog top.v",
         "read_verilog -lib boxes.v",
@@ -130,6 +192,7 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
         "tee -q -o rtl.json stat -json",
         "tee -q -o rtl_check.txt check",  # before any optimisation that could hide an undriven net
     ]
+    mapped = ["tee -q -o mapped.json stat -json", "tee -q -o mapped_check.txt check"]
     if target == "ecp5":
         commands += [
             *mapping.gates("ecp5", top, block_ram=False),
@@ -137,21 +200,11 @@ def _commands(top: str, target: str, liberty: Path | None) -> list[str]:
             *mapping.luts("ecp5", top),
             "write_json netlist.json",
         ]
-    else:
-        commands += [f"synth -top {top} -noabc", "tee -q -o gates.json stat -json"]
-    file = f'"{Path(liberty).resolve()}"' if liberty else ""
-    if target == "generic":
-        commands += ["abc", "opt_clean"]
-    if target == "liberty":
-        commands += [
-            "setattr -unset init w:*",  # cells have no initial value: all control state has a reset
-            f"dfflibmap -liberty {file}",
-            f"abc -liberty {file} -script {ABC_SCRIPT}",
-            "opt_clean -purge",
-            f"read_liberty -lib -ignore_miss_func {file}",
-        ]
-    area = f" -liberty {file}" if target == "liberty" else ""
-    return [*commands, f"tee -q -o mapped.json stat -json{area}", "tee -q -o mapped_check.txt check"]
+        return [*commands, *mapped]
+    commands += [f"synth -top {top} -noabc", "tee -q -o gates.json stat -json"]
+    if library is None:
+        return [*commands, "abc", "opt_clean", *mapped]
+    return [*commands, *standard_cells.commands(library, clock_gating), "write_json netlist.json"]
 
 
 def _statistics(path: Path) -> dict[str, Any]:

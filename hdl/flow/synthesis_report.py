@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .netlist import Block
+
 
 @dataclass(frozen=True)
 class CriticalPath:
@@ -40,6 +42,7 @@ class SynthesisReport:
     net_problems: tuple[str, ...]  #: undriven and multiply driven nets, combinational loops
     black_boxes: tuple[str, ...]
     expected_black_boxes: tuple[str, ...]
+    blocks: dict[str, Block] | None = None  #: parts of the area, of standard cells
 
     def faults(self) -> list[str]:
         """A sentence for each thing that must not be there; empty for a sound design."""
@@ -76,6 +79,9 @@ class SynthesisReport:
         rows.append(("faults", "; ".join(self.faults()) or "none"))
         lines = [f"## {self.design} on {self.target}", "", "| what | value |", "| --- | --- |"]
         lines += [f"| {name} | {value} |" for name, value in rows]
+        if self.blocks:
+            lines += ["", "| block | area | of which sequential |", "| --- | --- | --- |"]
+            lines += [f"| {name} | {at.area:.0f} | {at.sequential:.0f} |" for name, at in self.blocks.items()]
         lines += ["", "| cell | count |", "| --- | --- |"]
         lines += [f"| {kind} | {count} |" for kind, count in sorted(self.cells.items())]
         return "\n".join(lines) + "\n"

@@ -37,6 +37,7 @@ def test_help_names_every_command(ohmgate):
         "montecarlo",
         "lint",
         "synth",
+        "timing",
     ):
         assert re.search(rf"\b{name}\b", result.stdout)
         page = ohmgate(name, "--help")

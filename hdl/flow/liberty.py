@@ -42,6 +42,11 @@ class Library:
                 cells[number] = re.sub(r"dont_use\s*:\s*\"?true\"?\s*;", "", cell)
         return "".join(cells)
 
+    def only(self, kinds: set[str]) -> str:
+        """The text, but with these cells alone."""
+        head, *cells = _cells(self.text.rstrip().removesuffix("}"))
+        return "".join([head, *(cell for cell in cells if _name(cell) in kinds)]) + "}\n"
+
 
 def read_library(path: Path) -> Library:
     """Read a .lib or .lib.gz. Raises :class:`DesignError` for one that is broken, or lacks a buffer or constants."""
@@ -74,10 +79,10 @@ def read_library(path: Path) -> Library:
 
 def _clock_pin(module: dict[str, Any]) -> str | None:
     """Of a cell that is a flip-flop for a rising edge."""
-    for cell in module["cells"].values():
-        if re.match(r"\$_(S|A|AL|SR)?DFF\w*_P", cell["type"]):
-            return next(pin for pin, port in module["ports"].items() if port["bits"] == cell["connections"]["C"])
-    return None
+    clocks = [
+        cell["connections"]["C"] for cell in module["cells"].values() if re.match(r"\$_\w*DFF\w*_P", cell["type"])
+    ]
+    return next((pin for pin, port in module["ports"].items() if port["bits"] in clocks), None)
 
 
 def _cells(text: str) -> list[str]:

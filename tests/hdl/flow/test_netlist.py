@@ -1,6 +1,7 @@
 """Standard cells: clock gates, names, trees of buffers, areas of blocks; with small.lib, whose areas are round."""
 
 import gzip
+import os
 import re
 from pathlib import Path
 
@@ -43,6 +44,25 @@ def test_a_library_is_read_packed_or_not(tmp_path):
     assert (library.areas["DFF"], library.areas["NAND2_STRONG"]) == (6.0, 3.0)
     assert "dont_use" in library.text
     assert "dont_use" not in library.with_clock_gates
+
+
+@pytest.mark.parametrize(
+    "file, cells",
+    [
+        ("nangate45_typ", ("BUF_X1", "LOGIC1_X1", "DFF_X1", "CLKGATE_X1")),
+        ("sky130hd_tt", tuple(f"sky130_fd_sc_hd__{name}_1" for name in ("buf", "conb", "dfxtp", "dlclkp"))),
+        ("sg13g2_typ_1p20V_25C", tuple(f"sg13g2_{name}" for name in ("buf_1", "tiehi", "dfrbp_1", "lgcp_1"))),
+    ],
+)
+def test_three_libraries_are_read(file, cells):
+    path = Path(os.environ.get("OHMGATE_PDK", ".")) / f"{file}.lib.gz"
+    if not path.is_file():
+        pytest.skip(f"set OHMGATE_PDK to a folder with {path.name}")
+    library = read_library(path)
+    buffer, high, flip_flop, gate = cells
+    assert (library.buffer[0], library.high[0]) == (buffer, high)
+    assert flip_flop in library.clock_pins
+    assert gate in library.clock_gates
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from ..model.flash import FlashLayout
 from ..model.formats import DesignError
 from .pll import Pll, find_pll
 
@@ -28,6 +29,7 @@ class Board:
     clock_hz: int  #: that the presets reach on it
     adcs: int  #: of a layer, at most
     rows: int  #: that a layer's twin adds in a cycle, at most
+    flash: FlashLayout | None = None  #: where its flash has room for networks; None: it starts without one
     baud: int = 1_000_000
 
     def make_platform(self) -> Any:
@@ -110,6 +112,7 @@ BOARDS = {
             clock_hz=48_000_000,
             adcs=4,
             rows=4,
+            flash=FlashLayout(0x100000, 0x100000),  # of 4 MiB; a bitstream has 132 KiB
         ),
         Board(
             key="tangnano9k",

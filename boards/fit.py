@@ -51,7 +51,7 @@ def fit(
     fitted = with_adcs(design, [choice.adcs for choice in chosen])
     hertz, _pll = chip_clock(board, clock_hz or board.clock_hz)
     rows = tuple(choice.rows for choice in chosen)
-    return fitted, BoardConfig(board.key, hertz, rows, baud or board.baud, noise=noise)
+    return fitted, BoardConfig(board.key, hertz, rows, baud or board.baud, noise=noise, flash=board.flash)
 
 
 def step_cycles(design: Design, config: BoardConfig) -> int:

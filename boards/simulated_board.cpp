@@ -1,6 +1,6 @@
 // A board's gateware in Verilator, its UART behind a pseudo-terminal. boards/simulation.py compiles and drives it.
 //
-//     simulated_board CLOCK_HZ BAUD SEED
+//     simulated_board CLOCK_HZ BAUD SEED [FLASH_BYTES [FILE]]
 //
 // Commands are lines of standard input; each has one line of answer on standard output, "ok ..." or "error ...". The
 // first line is the terminal's. The program ends with standard input. Between two bytes it sleeps: see QUIET.
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "Vboard.h"
+#include "simulated_flash.h"
 
 namespace {
 
@@ -104,12 +105,12 @@ private:
 
 class Board {
 public:
-    Board(uint64_t clock_hz, uint64_t baud, uint64_t seed)
-        : clock_hz_(clock_hz), baud_(baud), inwards_(2 * seed), outwards_(2 * seed + 1) {
+    Board(uint64_t clock_hz, uint64_t baud, uint64_t seed, std::unique_ptr<SimulatedFlash> flash)
+        : clock_hz_(clock_hz), baud_(baud), inwards_(2 * seed), outwards_(2 * seed + 1), flash_(std::move(flash)) {
         power();
     }
 
-    bool asleep() const { return sending_ == NONE && waiting_.empty() && cycle_ - changed_ > QUIET; }
+    bool asleep() const { return off_ || (sending_ == NONE && waiting_.empty() && cycle_ - changed_ > QUIET); }
 
     void plug() { std::cout << "ok " << terminal_.open() << std::endl; }
 
@@ -130,6 +131,14 @@ public:
         } else if (command == "reset") {
             resetting_ = RESET_CYCLES;
             changed_ = cycle_;
+        } else if (command == "writes" && flash_) {
+            answer << ' ' << flash_->writes();
+        } else if (command == "cut" && flash_) {
+            std::string when;
+            words >> cut_at_ >> when;
+            if (!words || (when != "middle" && when != "end")) return complain(line);
+            cut_at_ += flash_->writes();
+            cut_middle_ = when == "middle";
         } else if (command == "power") {
             power();
         } else if (command == "unplug") {
@@ -148,7 +157,7 @@ public:
 
     void fetch() {
         uint8_t bytes[BYTES_WAITING];
-        if (waiting_.size() >= BYTES_WAITING) return;
+        if (off_ || waiting_.size() >= BYTES_WAITING) return;
         size_t count = terminal_.read(bytes, BYTES_WAITING - waiting_.size());
         for (size_t k = 0; k < count; ++k)
             inwards_.pass(bytes[k], [this](uint8_t byte) { waiting_.push_back(byte); });
@@ -162,6 +171,7 @@ public:
         board_->eval();
         board_->clk = 1;
         board_->eval();
+        if (flash_) flash(*board_);
         receive(board_->tx);
         if (board_->led != led_ || !board_->rx || !board_->tx) changed_ = cycle_;
         led_ = board_->led;
@@ -171,8 +181,22 @@ public:
 private:
     static constexpr uint64_t NONE = ~uint64_t(0);
 
+    // The flash at its pins, where the gateware has any. Its power may be cut in a write, or behind one.
+    template <typename Model> void flash(Model& board) {
+        if constexpr (requires { board.flash_select; }) {
+            if (board.flash_select) changed_ = cycle_;
+            board.flash_cipo = flash_->cycle(board.flash_select, board.flash_clock, board.flash_copi);
+            if (flash_->writes() != cut_at_ || (cut_middle_ ? !flash_->half_written() : flash_->writing())) return;
+            cut_at_ = NONE;
+            off_ = true;
+            terminal_.close();  // the adapter has the board's power
+        }
+    }
+
     // A new model: registers and memories as a configuration leaves them. What is on the line is lost.
     void power() {
+        off_ = false;
+        if (flash_) flash_->power();
         board_.reset();
         context_ = std::make_unique<VerilatedContext>();
         board_ = std::make_unique<Vboard>(context_.get(), "board");
@@ -220,13 +244,15 @@ private:
     const uint64_t clock_hz_, baud_;
     Damage inwards_, outwards_;
     Terminal terminal_;
+    std::unique_ptr<SimulatedFlash> flash_;
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vboard> board_;
     std::deque<uint8_t> waiting_;
     uint64_t cycle_ = 0, changed_ = 0, sending_ = NONE, receiving_ = NONE;
     unsigned frame_ = 0, bits_ = 0, taken_ = 0;
+    uint64_t cut_at_ = NONE;  // how many writes the flash has had when its power is cut
     int resetting_ = 0;
-    bool led_ = false;
+    bool led_ = false, off_ = false, cut_middle_ = false;
 };
 
 // Does the lines that have come whole. False: there will be no more.
@@ -243,13 +269,16 @@ bool serve(Board& board, std::string& text) {
 }  // namespace
 
 int main(int count, char** words) {
-    if (count != 4) {
-        std::cerr << "usage: simulated_board CLOCK_HZ BAUD SEED\n";
+    if (count < 4 || count > 6) {
+        std::cerr << "usage: simulated_board CLOCK_HZ BAUD SEED [FLASH_BYTES [FILE]]\n";
         return 2;
     }
     std::signal(SIGINT, SIG_IGN);  // a terminal's interrupt goes to all; the parent's end is this one's, too
-    Board board(std::stoull(words[1]), std::stoull(words[2]), std::stoull(words[3]));
     try {
+        const uint64_t seed = std::stoull(words[3]);
+        std::unique_ptr<SimulatedFlash> flash;
+        if (count > 4) flash = std::make_unique<SimulatedFlash>(std::stoull(words[4]), words[5], seed);
+        Board board(std::stoull(words[1]), std::stoull(words[2]), seed, std::move(flash));
         board.plug();
         for (std::string text;;) {
             pollfd watched[] = {{STDIN_FILENO, POLLIN, 0}, {board.descriptor(), POLLIN, 0}};

@@ -30,7 +30,7 @@ from ..model.prerequisites import POD_USAGE, require, require_no_blank
 from ..model.programs import ProgramError, ended, run_program, work_folder
 
 NEEDS = ("verilator", "c++", "make", POD_USAGE)
-HARNESS, PROGRAM = "simulated_board.cpp", "simulated_board"
+HARNESS, FLASH, PROGRAM = "simulated_board.cpp", "simulated_flash.h", "simulated_board"
 #: The warnings are the linter's business (hdl/flow/lint.py). Nothing in the gateware depends on an X.
 FLAGS = (
     *("--cc", "--exe", "--build", "--prefix", "Vboard", "--top-module", "board", "-o", PROGRAM),
@@ -45,7 +45,7 @@ def build(design: Design, config: BoardConfig) -> Path:
 
 
 def compiled(component: Component) -> Path:
-    """The simulator of a component with ports ``rx``, ``tx`` and ``led``; in the cache, by its Verilog.
+    """The simulator of a component with the ports of a :class:`BoardChip`; in the cache, by its Verilog.
 
     Raises :class:`DesignError` where a tool is missing, fails or is killed.
     """
@@ -54,7 +54,7 @@ def compiled(component: Component) -> Path:
         require_no_blank("a build with verilator", root)
     sources = {
         "board.v": emit(component, "board"),
-        HARNESS: resources.files("ohmgate.boards").joinpath(HARNESS).read_text(),
+        **{name: resources.files("ohmgate.boards").joinpath(name).read_text() for name in (HARNESS, FLASH)},
     }
     with tool_path(), work_folder("ohmgate_board_") as folder:
         version = run_program(["verilator", "--version"], folder).stdout
@@ -70,7 +70,7 @@ def _compile(sources: dict[str, str], folder: Path, program: Path) -> None:
     for name, text in sources.items():
         (folder / name).write_text(text, encoding="utf-8")
     jobs = ("--build-jobs", str(os.cpu_count() or 1))
-    done = run_program(["verilator", *FLAGS, *jobs, "--Mdir", "build", *sources], folder)
+    done = run_program(["verilator", *FLAGS, *jobs, "--Mdir", "build", "board.v", HARNESS], folder)
     if done.returncode:
         causes = (r"^.*: error: .*$", r"^make\S*: \*\*\* .*$", r"^.*error.*$")  # the compiler's, make's, anybody's
         found = (re.search(cause, done.stdout, flags=re.IGNORECASE | re.MULTILINE) for cause in causes)
@@ -87,17 +87,20 @@ class SimulatedBoard:
     >>> with SimulatedBoard(program, config) as board:
     ...     serial.Serial(board.port, config.baud)
 
-    ``link`` is a path that becomes a symbolic link to the port. ``seed`` is that of the faults on the line. Raises
-    :class:`DesignError` for a ``link`` that cannot be made, where there is no pseudo-terminal, and, from every
-    method, where the program has ended.
+    ``link`` is a path that becomes a symbolic link to the port. ``seed`` is that of the faults on the line. A board
+    with a flash keeps its bytes in the file ``flash``, or loses them at the end. Raises :class:`DesignError` for a
+    ``link`` that cannot be made, a ``flash`` that is no such file, where there is no pseudo-terminal, and, from
+    every method, where the program has ended.
     """
 
-    def __init__(self, program: Path, config: BoardConfig, link: Path | None = None, seed: int = 0):
+    def __init__(
+        self, program: Path, config: BoardConfig, link: Path | None = None, seed: int = 0, flash: Path | None = None
+    ):
         self.port = ""  #: the path that a host opens; another one after each :meth:`plug`
         self._link = link
         if link is not None and link.exists():
             raise DesignError(f"a simulated board must not take the name of a file, and {str(link)!r} is there")
-        command = [str(program), str(config.clock_hz), str(config.baud), str(seed)]
+        command = [str(program), str(config.clock_hz), str(config.baud), str(seed), *check_flash(config, flash)]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError as error:
@@ -124,8 +127,20 @@ class SimulatedBoard:
         self._do("reset")
 
     def power(self) -> None:
-        """Take the power away and give it back: memories are lost, too."""
+        """Take the power away and give it back: memories are lost, too. A flash keeps its bytes."""
         self._do("power")
+
+    def flash_writes(self) -> int:
+        """How many erase and program commands the flash has got."""
+        return int(self._do("writes"))
+
+    def cut(self, writes: int, when: Literal["middle", "end"]) -> None:
+        """Take power and terminal away when the flash has got so many erase and program commands more.
+
+        In the middle of the last one, its page or sector holds random bits behind it. :meth:`power` and
+        :meth:`plug` give both back.
+        """
+        self._do(f"cut {writes} {when}")
 
     def unplug(self) -> None:
         """Take the terminal away; the board keeps its power."""
@@ -190,3 +205,24 @@ class SimulatedBoard:
     def _unlink(self) -> None:
         if self._link is not None and self._link.is_symlink():
             self._link.unlink()
+
+
+def check_flash(config: BoardConfig, file: Path | None) -> list[str]:
+    """The size of a board's flash and its file, as the program takes them.
+
+    Raises :class:`DesignError` for a file that cannot hold the flash's bytes, or has no flash.
+    """
+    if config.flash is None:
+        if file is not None:
+            raise DesignError(f"{config.name} has no flash whose bytes {str(file)!r} could hold")
+        return []
+    size = 1 << (config.flash.end - 1).bit_length()
+    if file is None:
+        return [str(size)]
+    try:
+        there = file.stat().st_size if file.exists() else 0
+    except OSError as error:
+        raise DesignError(f"cannot read the flash's file {str(file)!r}: {error.strerror}") from None
+    if there not in (0, size):
+        raise DesignError(f"the file of a flash must have its {size} bytes, and {str(file)!r} has {there}")
+    return [str(size), str(file)]

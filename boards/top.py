@@ -15,7 +15,11 @@ RESET_SECONDS = 15e-6
 
 
 class BoardTop(Elaboratable):
-    """``chip`` (ports ``rx``, ``tx`` and ``led``) with the clock of ``pll``; None is the oscillator's own clock."""
+    """``chip`` with the clock of ``pll``; None is the oscillator's own clock.
+
+    ``chip`` has the ports ``rx``, ``tx`` and ``led``, and perhaps those of a flash, as
+    :class:`~ohmgate.hdl.board.board_chip.BoardChip` has.
+    """
 
     def __init__(self, board: Board, chip: Any, pll: Pll | None):
         self.board, self.chip, self.pll = board, chip, pll
@@ -29,7 +33,18 @@ class BoardTop(Elaboratable):
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
         m.submodules.led = light = io.Buffer(io.Direction.Output, led)
         m.d.comb += [chip.rx.eq(rx.i), tx.o.eq(chip.tx), light.o.eq(chip.led)]
+        if hasattr(chip, "flash_select"):
+            self._flash(m, platform)
         return m
+
+    def _flash(self, m: Module, platform: Any) -> None:
+        """The pins of the flash that the bitstream came from, which are free once it is there."""
+        chip, pins = self.chip, platform.request("spi_flash_1x", 0, dir="-")
+        for name, pin in (("select", pins.cs), ("clock", pins.clk), ("copi", pins.copi)):
+            m.submodules[f"flash_{name}"] = buffer = io.Buffer(io.Direction.Output, pin)
+            m.d.comb += buffer.o.eq(getattr(chip, f"flash_{name}"))
+        m.submodules.flash_cipo = cipo = io.Buffer(io.Direction.Input, pins.cipo)
+        m.d.comb += chip.flash_cipo.eq(cipo.i)
 
     def _clock(self, m: Module, platform: Any) -> None:
         """Domain ``sync``, in reset until its clock is steady."""

@@ -3,12 +3,12 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from ...model.board_registers import NOISE_SEED
+from ...model.board_registers import FLASH_BASE, NOISE_SEED
 from ...model.design import Design
 from ...model.registers import bus_address_bits
 from ..component import Component
 from ..wishbone import WishboneSignature
-from .noise_twin import ADDRESSES
+from . import flash_twin, noise_twin
 
 ADDRESS_BITS = 16  #: of a byte address on a board
 
@@ -16,24 +16,30 @@ ADDRESS_BITS = 16  #: of a byte address on a board
 class BoardBus(Component):
     """Takes accesses to the chip's register bus, which begins at 0, and refuses all others with ``err``.
 
-    With ``noise`` it also takes those to the registers of :mod:`ohmgate.model.board_registers`.
+    With ``noise`` and with ``flash`` it also takes those to their registers (:mod:`ohmgate.model.board_registers`).
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
     | `bus` | in | :class:`~..wishbone.WishboneSignature` | words at 16-bit byte addresses |
     | `registers` | out | :class:`~..wishbone.WishboneSignature` | the chip's |
     | `noise` | out | :class:`~..wishbone.WishboneSignature` | the noise's; only with ``noise`` |
+    | `flash` | out | :class:`~..wishbone.WishboneSignature` | the flash's; only with ``flash`` |
     """
 
     latency = 0  #: of an access that is taken; ``err`` comes a cycle after the request
 
-    def __init__(self, design: Design, noise: bool = False):
-        self.bits, self.noisy = bus_address_bits(design) - 2, noise
+    def __init__(self, design: Design, noise: bool = False, flash: bool = False):
+        self.bits = bus_address_bits(design) - 2
+        #: Of each further part the word address, the bits of an address within, and its byte addresses.
+        self.parts = {
+            **({"noise": (NOISE_SEED.address // 4, 1, noise_twin.ADDRESSES)} if noise else {}),
+            **({"flash": (FLASH_BASE // 4, 2, flash_twin.ADDRESSES)} if flash else {}),
+        }
         super().__init__(
             {
                 "bus": In(WishboneSignature(ADDRESS_BITS - 2)),
                 "registers": Out(WishboneSignature(self.bits)),
-                **({"noise": Out(WishboneSignature(1))} if noise else {}),
+                **{name: Out(WishboneSignature(bits)) for name, (_, bits, _) in self.parts.items()},
             }
         )
 
@@ -41,16 +47,17 @@ class BoardBus(Component):
         """The port behind which this byte address is; "" for none."""
         if address < 4 << self.bits:
             return "registers"
-        return "noise" if self.noisy and address in ADDRESSES else ""
+        return next((name for name, (*_, addresses) in self.parts.items() if address in addresses), "")
 
     def elaborate(self, platform):
         m = Module()
         bus, refused = self.bus, Signal()
         outside = bus.adr[self.bits :].any()
         parts, nobody = [(self.registers, ~outside)], outside
-        if self.noisy:
-            here = bus.adr[1:] == NOISE_SEED.address >> 3
-            parts, nobody = [*parts, (self.noise, here)], outside & ~here
+        for name, (first, bits, _) in self.parts.items():
+            here = bus.adr[bits:] == first >> bits
+            parts.append((getattr(self, name), here))
+            nobody &= ~here
         m.d.sync += refused.eq(bus.cyc & bus.stb & nobody & ~refused)
         for part, mine in parts:
             m.d.comb += [
@@ -62,7 +69,7 @@ class BoardBus(Component):
                 part.cyc.eq(bus.cyc & mine),
             ]
         word, ack, err = self.registers.dat_r, self.registers.ack, self.registers.err
-        if self.noisy:
-            word, ack, err = Mux(self.noise.ack, self.noise.dat_r, word), ack | self.noise.ack, err | self.noise.err
+        for part, _ in parts[1:]:
+            word, ack, err = Mux(part.ack, part.dat_r, word), ack | part.ack, err | part.err
         m.d.comb += [bus.dat_r.eq(word), bus.ack.eq(ack), bus.err.eq(err | refused)]
         return m

@@ -12,9 +12,10 @@ from ...model.network import LayerData, Network, nominal_tables
 from ...model.reference import Convert, run
 from ...model.registers import BY_NAME, bus_address_bits
 from ..register_twin import RegisterTwin
+from . import flash_twin, noise_twin
 from .config import BoardConfig
 from .link_twin import LinkTwin
-from .noise_twin import ADDRESSES, NoiseTwin
+from .spi_flash import SpiFlash
 
 
 class BoardTwin:
@@ -23,22 +24,30 @@ class BoardTwin:
     Time steps run through :func:`~ohmgate.model.reference.run` with gains, tables and cells as they were loaded, and
     give their results at once. None is taken while the device is not enabled. ``noise`` has the registers of
     noise: cells have the noise that these hold when a time step runs, and the count is restarted between sequences.
+    ``flash`` is what the board starts from, where ``config`` has one.
     """
 
-    def __init__(self, design: Design, config: BoardConfig):
+    def __init__(self, design: Design, config: BoardConfig, flash: SpiFlash | None = None):
         self.design, self.registers = design, RegisterTwin(design)
         self.link = LinkTwin(design, config, self._access, self._take)
         self.receive = self.link.receive
         self.network: Network | None = None  #: as loaded, since the last write
-        self.noise = NoiseTwin() if config.noise else None
+        self.noise = noise_twin.NoiseTwin() if config.noise else None
         self.codes: list[np.ndarray] = []  #: of the sequence that runs, or was the last
         self.before = self.ended = 0  #: time steps before that sequence, and sequences that ended, as counted
+        self.flash = None
+        if config.flash:
+            assert flash is not None, "a board with a flash has one"
+            self.flash = flash_twin.FlashTwin(config.flash, flash)
+            self.link.boot(self.flash.frames)
 
     def _access(self, address: int, value: int | None) -> int | None:
-        if self.noise is not None and address in ADDRESSES:
+        if self.noise is not None and address in noise_twin.ADDRESSES:
             if value is not None and address == NOISE_SEED.address:
                 self.before, self.ended, self.codes = 0, 0, []
             return self.noise.access(address, value)
+        if self.flash is not None and address in flash_twin.ADDRESSES:
+            return self.flash.access(address, value)
         if address >= 1 << bus_address_bits(self.design):
             return None
         if value is not None:

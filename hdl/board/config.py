@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from ...model.design import Design
+from ...model.flash import FlashLayout
 from ...model.formats import DesignError, check_integer
 from ...model.link import INFO, MAGIC, PROTOCOL, Info, result_bytes, step_bytes
 
 
 @dataclass(frozen=True)
 class BoardConfig:
-    """Clock, serial line, memories, how many rows each array's twin adds in a cycle, and whether it has noise.
+    """Clock, serial line, memories, how many rows each array's twin adds in a cycle, noise, and flash.
 
     Raises :class:`~ohmgate.model.formats.DesignError` with one sentence for the first rule that is broken.
     """
@@ -22,6 +23,7 @@ class BoardConfig:
     queue_bytes: int = 512  #: of results that wait to be fetched
     buffer_bytes: int = 2048  #: of the sequence buffer
     noise: bool = False  #: of cells and converters, with the registers of :mod:`ohmgate.model.board_registers`
+    flash: FlashLayout | None = None  #: where a network lies that the board starts with; None: it has no flash
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and 1 <= len(self.name) <= 16):

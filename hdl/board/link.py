@@ -1,6 +1,6 @@
 """The board's side of the serial link."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from ..component import Component
 from ..streams import input_stream, output_stream
 from ..wishbone import WishboneSignature
 from .block_ram import BLOCK_RAM
+from .boot_reader import BootSignature
 from .config import BoardConfig
 from .frame_receiver import FrameReceiver
 from .frame_sender import FrameSender
@@ -34,6 +35,7 @@ class Link(Component):
     | `bus` | out | :class:`~.wishbone.WishboneSignature` | words at 16-bit byte addresses |
     | `x` | out | stream of m x Dx bits, marks | time steps of the first layer |
     | `y` | in | stream of results, marks | of the last layer |
+    | `boot` | in | :class:`~.boot_reader.BootSignature` | frames at start; only with a flash |
     """
 
     def __init__(self, design: Design, config: BoardConfig):
@@ -46,6 +48,7 @@ class Link(Component):
                 "bus": Out(WishboneSignature(14)),
                 "x": Out(input_stream(design.layers[0])),
                 "y": In(output_stream(design.layers[-1])),
+                **({"boot": In(BootSignature())} if config.flash else {}),
             }
         )
 
@@ -86,7 +89,6 @@ class Link(Component):
             if writer is not None:
                 wiring.connect(m, writer, bank.write_port())
         wiring.connect(m, executor.bus, wiring.flipped(self.bus))
-        wiring.connect(m, sender.bytes, uart_transmitter.bytes)
         wiring.connect(m, executor.steps, replay.host)
         wiring.connect(m, executor.fill, replay.fill)
         wiring.connect(m, replay.steps, assembler.bytes)
@@ -95,14 +97,13 @@ class Link(Component):
         wiring.connect(m, splitter.bytes, replay.results)
         wiring.connect(m, replay.kept, queue.bytes)
         wiring.connect(m, queue.results, executor.results)
+        self._line(m, uart_receiver, uart_transmitter, receiver, sender, executor)
         # A cycle late, all three: else the way from a request to the arrays' first conversion is the longest.
         flush, start, stop = Signal(), Signal(), Signal()
         m.d.sync += [flush.eq(executor.flush), start.eq(executor.start), stop.eq(executor.stop)]
         m.d.comb += [
             uart_receiver.rx.eq(self.rx),
             self.tx.eq(uart_transmitter.tx),
-            receiver.data.eq(uart_receiver.data),
-            receiver.valid.eq(uart_receiver.valid),
             executor.waiting.eq(receiver.waiting),
             receiver.release.eq(executor.release),
             sender.send.eq(executor.send),
@@ -121,3 +122,29 @@ class Link(Component):
             replay.result_ended.eq(splitter.ended),
         ]
         return m
+
+    def _line(
+        self,
+        m: Module,
+        heard: UartReceiver,
+        said: UartTransmitter,
+        receiver: FrameReceiver,
+        sender: FrameSender,
+        executor: RequestExecutor,
+    ) -> None:
+        """The line to the receiver, and the sender to the line; while the board boots, the flash in its place."""
+        if not self.config.flash:
+            wiring.connect(m, sender.bytes, said.bytes)
+            m.d.comb += [receiver.data.eq(heard.data), receiver.valid.eq(heard.valid)]
+            return
+        boot, free = self.boot, receiver.waiting != self.config.window
+        m.d.comb += [
+            receiver.data.eq(Mux(boot.booting, boot.bytes.payload, heard.data)),
+            receiver.valid.eq(Mux(boot.booting, boot.bytes.valid & free, heard.valid)),
+            boot.bytes.ready.eq(free),
+            said.bytes.payload.eq(sender.bytes.payload),
+            said.bytes.valid.eq(sender.bytes.valid & ~boot.booting),
+            sender.bytes.ready.eq(said.bytes.ready | boot.booting),
+            boot.quiet.eq((receiver.waiting == 0) & ~sender.busy),
+            boot.failed.eq(executor.failed),
+        ]

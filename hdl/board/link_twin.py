@@ -60,6 +60,13 @@ class LinkTwin:
         *frames, self.line = (self.line + line).split(b"\0")
         return b"".join(self._frame(frame) for frame in frames)
 
+    def boot(self, frames: bytes) -> None:
+        """Takes ``frames`` up to the first request that does not end with OK, and says nothing."""
+        for frame in frames.split(b"\0")[:-1]:
+            answer = parse(cobs.decode(self._frame(frame)[1:-1]))
+            if answer is not None and answer[3] != Status.OK:
+                return
+
     def _frame(self, frame: bytes) -> bytes:
         try:
             request = parse(cobs.decode(frame)) if len(frame) <= BODY_BYTES + 1 else None

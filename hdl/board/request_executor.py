@@ -36,6 +36,7 @@ class RequestExecutor(Component):
     | `answers` | out | write port of bytes | banks of answers: a frame from address 1 to its zero |
     | `send` | out | 1 bit | the answer in `bank` is to be sent |
     | `bank` | out | 0..window-1 | which |
+    | `failed` | out | 1 bit | with `send`: the request ended with another status than OK |
     | `busy`, `sending` | in | 1 bit, 0..window-1 | a bank is being sent, and which |
     | `info` | out | read port of bytes | the memory with ``model.link.Info`` |
     | `bus` | out | :class:`~.wishbone.WishboneSignature` | registers |
@@ -64,6 +65,7 @@ class RequestExecutor(Component):
                 "answers": Out(WritePort.Signature(addr_width=bank_address, shape=unsigned(8)).flip()),
                 "send": Out(1),
                 "bank": Out(self.bank_bits),
+                "failed": Out(1),
                 "busy": In(1),
                 "sending": In(self.bank_bits),
                 "info": Out(ReadPort.Signature(addr_width=INFO_BITS, shape=unsigned(8)).flip()),
@@ -113,6 +115,7 @@ class RequestExecutor(Component):
             self.info.addr.eq(state.at),
             self.info.en.eq(1),
             self.bank.eq(state.bank),
+            self.failed.eq(self.send & (state.status != Status.OK)),
         ]
 
     def _crcs(self, m: Module, state: RequestState) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ohmgate.boards.catalogue import BOARDS, find_board
 from ohmgate.hdl.flow.mapping import FAMILIES
+from ohmgate.model.flash import FlashLayout
 from ohmgate.model.formats import DesignError
 
 #: Device and package of each board, as its vendor writes them.
@@ -36,6 +37,14 @@ def test_a_board_is_the_one_of_amaranth_boards(board):
     uart, led = platform.lookup("uart", 0), platform.lookup("led", 0)
     directions = {pin.name: pin.ios[0].dir for pin in uart.ios}
     assert (directions["rx"], directions["tx"], led.ios[0].dir) == ("i", "o", "o")
+
+
+def test_flashes_have_room_behind_the_bitstream():
+    """Of 4 MiB, where a bitstream of an HX8K has 135,100 bytes (Lattice, TN1248)."""
+    assert {key: board.flash for key, board in BOARDS.items() if board.flash} == {
+        "hx8k-b-evn": FlashLayout(0x100000, 0x100000)
+    }
+    assert BOARDS["hx8k-b-evn"].flash.end <= 4 * 1024 * 1024
 
 
 @pytest.mark.parametrize("key", ["ulx3s-25f", "ulx3s-85f", "tangnano9k"])

@@ -7,14 +7,37 @@ from ohmgate.hdl.board.board_bus import BoardBus
 from tests.hdl.board.test_link_twin import DESIGN
 from tests.hdl.simulate import simulate
 
-ADDRESSES = [0, 4, 0x60, 0x7C, 0x80, 0xFC, 0x3FC, 0x400, 0x404, 0x408, 0x460, 0x8000, 0x8404, 0xFFFC]
+ADDRESSES = [
+    0,
+    4,
+    0x60,
+    0x7C,
+    0x80,
+    0xFC,
+    0x3FC,
+    0x400,
+    0x404,
+    0x408,
+    0x460,
+    0x8000,
+    0x8404,
+    0xFFFC,
+    0x41C,
+    0x420,
+    0x42C,
+    0x430,
+]
 
 
-@pytest.mark.parametrize("noise", [False, True])
-def test_only_known_addresses_reach_a_part(noise):
-    dut, rng = BoardBus(DESIGN, noise), np.random.default_rng(1)
+@pytest.mark.parametrize("noise, flash", [(False, False), (True, False), (False, True), (True, True)])
+def test_only_known_addresses_reach_a_part(noise, flash):
+    dut, rng = BoardBus(DESIGN, noise, flash), np.random.default_rng(1)
     bus = dut.bus
-    parts = {"registers": dut.registers} | ({"noise": dut.noise} if noise else {})
+    parts = (
+        {"registers": dut.registers}
+        | ({"noise": dut.noise} if noise else {})
+        | ({"flash": dut.flash} if flash else {})
+    )
 
     async def testbench(ctx):
         for address in ADDRESSES:
@@ -29,6 +52,7 @@ def test_only_known_addresses_reach_a_part(noise):
             ):
                 ctx.set(port, value)
             mine = "registers" if address < 0x80 else "noise" if noise and address in (0x400, 0x404) else ""
+            mine = "flash" if flash and 0x420 <= address < 0x430 else mine
             assert mine == dut.model(address)
             assert {name: ctx.get(part.cyc & part.stb) for name, part in parts.items()} == {
                 name: int(name == mine) for name in parts
@@ -37,7 +61,7 @@ def test_only_known_addresses_reach_a_part(noise):
             if mine:
                 inner = parts[mine]
                 assert (ctx.get(inner.adr), ctx.get(inner.dat_w), ctx.get(inner.we), ctx.get(inner.sel)) == (
-                    address // 4 % 0x100,
+                    address // 4 % (4 if mine == "flash" else 0x100),
                     word,
                     write,
                     0xF,

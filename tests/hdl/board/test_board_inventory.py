@@ -10,9 +10,12 @@ from ohmgate.hdl.board.adc_bank import AdcBank
 from ohmgate.hdl.board.array_twin import ArrayTwin
 from ohmgate.hdl.board.board_bus import BoardBus
 from ohmgate.hdl.board.board_chip import BoardChip
+from ohmgate.hdl.board.board_flash import BoardFlash
+from ohmgate.hdl.board.boot_reader import BootReader
 from ohmgate.hdl.board.column_sums import ColumnSums
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.board.crc32 import Crc32
+from ohmgate.hdl.board.flash_registers import FlashRegisters
 from ohmgate.hdl.board.frame_receiver import FrameReceiver
 from ohmgate.hdl.board.frame_sender import FrameSender
 from ohmgate.hdl.board.link import Link
@@ -22,24 +25,31 @@ from ohmgate.hdl.board.request_executor import RequestExecutor
 from ohmgate.hdl.board.result_queue import ResultQueue
 from ohmgate.hdl.board.result_splitter import ResultSplitter
 from ohmgate.hdl.board.sequence_replay import SequenceReplay
+from ohmgate.hdl.board.spi_master import SpiMaster
 from ohmgate.hdl.board.step_assembler import StepAssembler
 from ohmgate.hdl.board.twin_plan import TwinPlan
 from ohmgate.hdl.board.uart_receiver import UartReceiver
 from ohmgate.hdl.board.uart_transmitter import UartTransmitter
 from ohmgate.model.design import Design
+from ohmgate.model.flash import FlashLayout
 from tests.hdl.test_inventory import inventory
 from tests.test_house import components, documented_ports
 
 VOWELS = Design.load("vowels")
 LAYER = VOWELS.layers[0]
-CONFIG = BoardConfig("desk", 12_000_000, (4, 4))
+LAYOUT = FlashLayout(0x100000, 0x100000)
+CONFIG = BoardConfig("desk", 12_000_000, (4, 4), flash=LAYOUT)
 #: An example, its own flip-flops, its own memories; None where another test counts what is within.
 EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "adc bank": (AdcBank(TwinPlan(LAYER, 4, True), 12), None, []),
     "array twin": (ArrayTwin(LAYER, 4, 0), None, []),
     "column sums": (ColumnSums(TwinPlan(LAYER, 4)), None, []),
-    "bus": (BoardBus(VOWELS, True), 1, []),
+    "bus": (BoardBus(VOWELS, True, True), 1, []),
     "chip": (BoardChip(VOWELS, CONFIG), 0, []),
+    "flash": (BoardFlash(LAYOUT, 12_000_000), 0, []),
+    "flash registers": (FlashRegisters(LAYOUT), 32 + 2 + 2 + 2 + 2, []),
+    "boot reader": (BootReader(LAYOUT, 600), 64 + 32 + 10 + 5 + 15, []),
+    "spi master": (SpiMaster(), 14, []),
     "crc": (Crc32(4), 32, []),
     "frame receiver": (FrameReceiver(2), 20, []),
     "frame sender": (FrameSender(2), 11, []),

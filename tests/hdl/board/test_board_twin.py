@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given, settings
 
 from ohmgate.analog.integer_noise import integer_noise_codes
+from ohmgate.firmware.link import Link
 from ohmgate.firmware.loader import load, run
-from ohmgate.hdl.board.board_twin import BoardTwin
+from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
+from ohmgate.hdl.board.spi_flash import SpiFlash
 from ohmgate.model import reference
 from ohmgate.model.bit_fields import pack
 from ohmgate.model.formats import to_wire
 from ohmgate.model.integer_noise import IntegerNoise
 from ohmgate.sim.compare import output_numbers
+from tests.boards.desk import DESIGN, NEW, OLD
+from tests.boards.flash_desk import FLASH_CONFIG, slot_of, store
 from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.firmware.virtual_line import VirtualLine
 from tests.hdl.board.frames import Client
 
 
@@ -102,3 +107,19 @@ def test_addresses_beyond_the_registers_are_refused(address):
     client.do(1, 1)
     assert client.ask(2, address, b"\1") == (1, b"\0\0")
     assert client.read(0x18) == 0, "STATUS has no ERROR: the registers saw no access"
+
+
+def test_a_board_with_a_flash_starts_with_what_a_host_has_stored_there():
+    flash = SpiFlash(0x40000)
+    for network, index, before in ((OLD, 0, 0), (NEW, 1, 1), (OLD, 0, 2)):
+        board = BoardTwin(DESIGN, FLASH_CONFIG, flash)
+        assert board.registers.enable == (before > 0)
+        with Link(VirtualLine(board.receive)) as link:
+            assert link.read(0x420) == before << 16 | 0x0101
+            record, frames = slot_of(network, 10 + before)
+            store(link, index, (record, frames))
+        again = BoardTwin(DESIGN, FLASH_CONFIG, flash)
+        assert again.registers.enable
+        found = loaded_network(DESIGN, again.registers)
+        for got, want in zip(found.layers, network.layers):
+            np.testing.assert_array_equal(got.weights, want.weights)

@@ -8,6 +8,7 @@ import pytest
 from ohmgate.hdl.board import request_state
 from ohmgate.hdl.board.link import Link
 from ohmgate.hdl.board.uart_receiver import UartReceiver
+from ohmgate.model.flash import FlashLayout
 from tests.hdl.board.frames import answers, frame
 from tests.hdl.board.link_bench import LinkBench
 from tests.hdl.board.link_requests import FLUSH, LEVELS, READ, REPLAYED, WRITE_NEXT, Requests, Words
@@ -144,3 +145,40 @@ def test_the_line_itself_and_the_links_latency():
     assert bytes(sampled(sent, 8)) == b"".join(twin.receive(request) for request in requests)
     stop = begins[-1] + UartReceiver(8).latency
     assert sent.index(0, begins[-1]) - stop == dut.latency
+
+
+def test_a_link_boots_from_frames_and_then_hears_the_line(monkeypatch):
+    """While it boots it says nothing, and a HELLO on the line is lost; a failed request is told."""
+    real, numbers, setting = Words(), Words(), config(flash=FlashLayout(0x10000, 0x10000))
+    frames = [frame(0, 0, 1, 1), frame(0, 1, 4, 0x2C, bytes(range(240))), frame(0, 2, 5, 0x21, b"four")]
+    bench = LinkBench(DESIGN, setting, real.access, real.take)
+    twin = bench.dut.model(numbers.access, numbers.take)
+    twin.boot(b"".join(frames))
+    failed, said = [], []
+
+    async def boot(ctx):
+        port = bench.dut.boot
+        ctx.set(port.booting, 1)
+        for byte in b"".join(frames):
+            ctx.set(port.bytes.payload, byte)
+            ctx.set(port.bytes.valid, 1)
+            await ctx.tick().until(port.bytes.ready)
+        ctx.set(port.bytes.valid, 0)
+        await ctx.tick().until(port.quiet)
+        ctx.set(port.booting, 0)
+
+    async def watch(ctx):
+        while True:
+            _, _, fails, booting, says = await ctx.tick().sample(
+                bench.dut.boot.failed, bench.dut.boot.booting, bench.parts["UartTransmitter"].bytes.valid
+            )
+            failed.append(fails)
+            said.append(booting and says)
+
+    pieces = [frame(9, 0, 1, 1), frame(9, 0, 1, 1), frame(9, 1, 2, 0x2C, b"\1")]
+    got = bench.run(pieces, monkeypatch, [boot, watch])
+    assert got == [b"", *(twin.receive(piece) for piece in pieces[1:])]
+    assert answers(got[2])[0].payload == bytes(range(236, 240))
+    assert real.log == numbers.log
+    assert sum(failed) == 1  # of the address that is none
+    assert not any(said)

@@ -269,3 +269,13 @@ def test_a_frame_may_be_as_long_as_the_protocol_allows():
     desk = Desk()
     assert desk.client.do(WRITE, 0, bytes(240)) == b""
     assert desk.client.do(READ, 0, b"\x3c") == bytes(240)
+
+
+def test_a_boot_ends_at_the_first_request_that_fails():
+    desk = Desk()
+    desk.log.clear()
+    requests = [(1, 1, b""), (4, 0x2C, b"\1\0\0\0"), (4, 0x400, bytes(4)), (4, 0x2C, b"\2\0\0\0")]
+    desk.twin.boot(b"".join(frame(0, number, *one) for number, one in enumerate(requests)))
+    assert desk.log == [(0x2C, 1), (0x400, 0)]
+    desk.twin.boot(frame(0, 0, 1, 1) + frame(0, 2, *requests[1]) + frame(0, 1, *requests[3]))  # one is out of turn
+    assert desk.log[2:] == [(0x2C, 2)]

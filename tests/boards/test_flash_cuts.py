@@ -1,0 +1,167 @@
+"""A network in the flash: the board starts with it, and power that fails in a store leaves the old one or none."""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ohmgate.boards.simulation import SimulatedBoard, build
+from ohmgate.firmware.line import LinkError
+from ohmgate.firmware.link import Link
+from ohmgate.firmware.link_load import load_over
+from ohmgate.firmware.loader import BusError
+from ohmgate.model.flash import Record
+from ohmgate.model.registers import BY_NAME
+from tests.boards.desk import DESIGN, NEW, OLD, linked, runs
+from tests.boards.flash_desk import FLASH_CONFIG, STATUS, put, slot_of, store, writes_of
+from tests.designs import random_network
+from tests.hdl.board.frames import frame
+
+CONTROL, ENABLE = BY_NAME["CONTROL"].address, BY_NAME["CONTROL"].pack(ENABLE=1)
+#: What is in slots A and B before NEW is stored, into which slot, and what runs until that is done.
+BEFORE = {
+    "nothing": ((None, None), 0, None),
+    "A": ((slot_of(OLD, 5), None), 1, OLD),
+    "B is newer": ((slot_of(NEW, 4), slot_of(OLD, 5)), 0, OLD),
+    "A is newer": ((slot_of(OLD, 5), slot_of(NEW, 4)), 1, OLD),
+}
+STORED = slot_of(NEW, 6)
+WRITES = writes_of(STORED)
+
+
+@pytest.fixture(scope="module")
+def program():
+    return build(DESIGN, FLASH_CONFIG)
+
+
+@pytest.fixture
+def start(program, tmp_path):
+    """Starts a board with these slots in its flash."""
+
+    def run(*slots, seed: int = 1) -> SimulatedBoard:
+        return SimulatedBoard(program, FLASH_CONFIG, seed=seed, flash=put(tmp_path / "flash", *slots))
+
+    return run
+
+
+def started(link: Link) -> str:
+    """The slot that the board has started with; "" for none."""
+    return ("", "A", "B")[link.read(STATUS) >> 16]
+
+
+def check(link: Link, network) -> None:
+    """The board runs ``network``, without a load; None: it runs nothing, and says so."""
+    enabled = link.read(CONTROL) & ENABLE
+    if network is not None:
+        assert enabled
+        assert runs(link, network)
+        return
+    assert not enabled
+    with pytest.raises(BusError):
+        link.write(CONTROL, ENABLE)
+
+
+def test_a_store_is_what_the_next_start_runs(start):
+    with start() as board:
+        with linked(board) as link:
+            check(link, None)
+            assert (started(link), link.read(STATUS) & 0xFFFF) == ("", 0x0101)
+            store(link, 0, slot_of(OLD, 1))
+            check(link, None)  # until the board starts
+            assert board.flash_writes() == WRITES
+        for _ in range(2):
+            board.power()
+            with linked(board) as link:
+                assert started(link) == "A"
+                check(link, OLD)
+        with linked(board) as link:
+            store(link, 1, slot_of(NEW, 2))
+            check(link, OLD)
+        board.reset()
+        with linked(board) as link:
+            assert started(link) == "B"
+            check(link, NEW)
+            load_over(link, OLD)
+            link.verify()
+            check(link, OLD)
+        board.power()
+        with linked(board) as link:
+            check(link, NEW)
+
+
+def test_the_file_keeps_the_flash(start, program, tmp_path):
+    with start() as board, linked(board) as link:
+        store(link, 0, STORED)
+    content = (tmp_path / "flash").read_bytes()
+    assert content == put(tmp_path / "expected", STORED).read_bytes()
+    with SimulatedBoard(program, FLASH_CONFIG, flash=tmp_path / "flash") as board, linked(board) as link:
+        check(link, NEW)
+
+
+def test_a_network_for_another_chip_starts_nothing(start):
+    """Its slot is valid, and the chip refuses its cells."""
+    layers = (replace(DESIGN.layers[0], adc_bits=3), DESIGN.layers[1])
+    other = random_network(replace(DESIGN, layers=layers), np.random.default_rng(1))
+    with start(slot_of(other, 9), slot_of(OLD, 8)) as board, linked(board) as link:
+        assert started(link) == "A"
+        check(link, None)
+        load_over(link, NEW)
+        check(link, NEW)
+
+
+def test_nothing_behind_a_refused_request_is_done(start):
+    """Nor behind a damaged one: its number is missing."""
+    scratch = BY_NAME["SCRATCH"].address
+    requests = [(1, 1, b""), (4, scratch, b"\1\0\0\0"), (4, 0x8000, bytes(4)), (4, scratch, b"\2\0\0\0")]
+    refused = b"".join(frame(0, number, *one) for number, one in enumerate(requests))
+    gap = b"".join(frame(0, number, *one) for number, one in enumerate(requests) if number != 2)
+    for frames in (refused, gap):
+        record = Record(1, len(frames), zlib.crc32(frames), 0)
+        with start((record, frames)) as board, linked(board) as link:
+            assert started(link) == "A"
+            assert link.read(scratch) == 1
+
+
+def cut_and_check(start, before: str, writes: int, when: str, seed: int = 1) -> None:
+    slots, index, running = BEFORE[before]
+    with start(*slots, seed=seed) as board:
+        with linked(board) as link:
+            check(link, running)
+            board.cut(writes, when)
+            with pytest.raises(LinkError):
+                store(link, index, STORED)
+        board.power()
+        board.plug()
+        done = (writes, when) == (WRITES, "end")
+        with linked(board) as link:
+            check(link, NEW if done else running)
+            assert started(link) == ("AB"[index] if done else "" if running is None else "BA"[index])
+
+
+#: Of each phase one: the old record goes, the sector, a page of frames, the last one, the new record.
+SAMPLE = [
+    ("A is newer", 1, "middle"),
+    ("A", 2, "middle"),
+    ("B is newer", 4, "middle"),
+    ("A", WRITES - 1, "end"),
+    ("A is newer", WRITES, "middle"),
+    ("nothing", WRITES, "middle"),
+    ("B is newer", WRITES, "end"),
+]
+
+
+@pytest.mark.parametrize("before, writes, when", SAMPLE)
+def test_a_cut_where_it_matters(start, before, writes, when):
+    cut_and_check(start, before, writes, when)
+
+
+@pytest.mark.full
+@pytest.mark.slow
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_cut_in_and_after_every_write(start, before):
+    """Four draws of the random bits in each."""
+    for writes in range(1, WRITES + 1):
+        for when in ("middle", "end"):
+            for seed in range(1, 5):
+                cut_and_check(start, before, writes, when, seed)

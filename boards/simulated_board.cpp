@@ -29,6 +29,7 @@ namespace {
 constexpr int TURN = 256;              // clock cycles between two looks at terminal and commands
 constexpr uint64_t QUIET = 50'000;     // cycles without a change of rx, tx or led after which the clock stands still
 constexpr int RESET_CYCLES = 16;       // that rst is high
+constexpr uint64_t BOOTED = 20'000;    // cycles without a selected flash after which a board has started
 constexpr size_t BYTES_WAITING = 64;   // taken from the terminal ahead of the line
 
 struct Faults {
@@ -129,8 +130,7 @@ public:
         } else if (command == "cycles") {
             answer << ' ' << cycle_;
         } else if (command == "reset") {
-            resetting_ = RESET_CYCLES;
-            changed_ = cycle_;
+            reset();
         } else if (command == "writes" && flash_) {
             answer << ' ' << flash_->writes();
         } else if (command == "cut" && flash_) {
@@ -184,7 +184,7 @@ private:
     // The flash at its pins, where the gateware has any. Its power may be cut in a write, or behind one.
     template <typename Model> void flash(Model& board) {
         if constexpr (requires { board.flash_select; }) {
-            if (board.flash_select) changed_ = cycle_;
+            if (board.flash_select) selected_ = changed_ = cycle_;
             board.flash_cipo = flash_->cycle(board.flash_select, board.flash_clock, board.flash_copi);
             if (flash_->writes() != cut_at_ || (cut_middle_ ? !flash_->half_written() : flash_->writing())) return;
             cut_at_ = NONE;
@@ -202,7 +202,13 @@ private:
         board_ = std::make_unique<Vboard>(context_.get(), "board");
         waiting_.clear();
         sending_ = receiving_ = NONE;
-        for (resetting_ = RESET_CYCLES; resetting_;) cycle();
+        reset();
+    }
+
+    // With a flash the board starts, which takes longer here than a host's patience: nobody hears of it before.
+    void reset() {
+        changed_ = selected_ = cycle_;
+        for (resetting_ = RESET_CYCLES; resetting_ || (flash_ && cycle_ - selected_ < BOOTED);) cycle();
         changed_ = cycle_;
     }
 
@@ -248,7 +254,7 @@ private:
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vboard> board_;
     std::deque<uint8_t> waiting_;
-    uint64_t cycle_ = 0, changed_ = 0, sending_ = NONE, receiving_ = NONE;
+    uint64_t cycle_ = 0, changed_ = 0, selected_ = 0, sending_ = NONE, receiving_ = NONE;
     unsigned frame_ = 0, bits_ = 0, taken_ = 0;
     uint64_t cut_at_ = NONE;  // how many writes the flash has had when its power is cut
     int resetting_ = 0;

@@ -16,7 +16,7 @@ class FlashTwin:
         self._exchange([Command.WAKE])
         slots = [bytes(flash.content[layout.address(k) : layout.address(k + 1)]) for k in (0, 1)]
         a, b = (valid_record(slot, layout) for slot in slots)
-        slot = starting_slot((a, b))
+        slot = None if flash.busy else starting_slot((a, b))
         self.started, self.frames = 0, b""
         if slot is not None:
             record = (a, b)[slot]

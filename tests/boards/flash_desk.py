@@ -19,17 +19,17 @@ STATUS, COMMAND, SELECT, DATA = 0x420, 0x424, 0x428, 0x42C
 PAGE = 256
 
 
-def slot_of(network: Network, generation: int) -> tuple[Record, bytes]:
+def slot_of(network: Network, generation: int, layout: FlashLayout = LAYOUT) -> tuple[Record, bytes]:
     frames = slot_frames(network)
-    return slot_record(network, frames, generation, LAYOUT), frames
+    return slot_record(network, frames, generation, layout), frames
 
 
-def put(file: Path, *slots: tuple[Record, bytes] | None) -> Path:
+def put(file: Path, *slots: tuple[Record, bytes] | None, layout: FlashLayout = LAYOUT, size: int = SIZE) -> Path:
     """``file`` becomes a flash with these slots."""
-    content = bytearray(b"\xff" * SIZE)
+    content = bytearray(b"\xff" * size)
     for index, slot in enumerate(slots):
         if slot is not None:
-            at, (record, frames) = LAYOUT.address(index), slot
+            at, (record, frames) = layout.address(index), slot
             content[at : at + 28] = record.pack()
             content[at + PAGE : at + PAGE + len(frames)] = frames
     file.write_bytes(content)

@@ -6,16 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ohmgate.boards.catalogue import find_board
+from ohmgate.boards.fit import fit
 from ohmgate.boards.simulation import SimulatedBoard, build
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over
+from ohmgate.firmware.link_stream import run_over
 from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.serial_line import SerialLine
+from ohmgate.model import reference
+from ohmgate.model.design import Design
 from ohmgate.model.flash import Record
 from ohmgate.model.registers import BY_NAME
 from tests.boards.desk import DESIGN, NEW, OLD, linked, runs
 from tests.boards.flash_desk import FLASH_CONFIG, STATUS, put, slot_of, store, writes_of
-from tests.designs import random_network
+from tests.designs import random_inputs, random_network
 from tests.hdl.board.frames import frame
 
 CONTROL, ENABLE = BY_NAME["CONTROL"].address, BY_NAME["CONTROL"].pack(ENABLE=1)
@@ -165,3 +171,22 @@ def test_a_cut_in_and_after_every_write(start, before):
         for when in ("middle", "end"):
             for seed in range(1, 5):
                 cut_and_check(start, before, writes, when, seed)
+
+
+@pytest.mark.full
+@pytest.mark.slow
+def test_the_vowels_board_starts_with_its_network(tmp_path):
+    """The HX8K as it is built, with random weights, which use more codes than trained ones."""
+    rng, hx8k = np.random.default_rng(4), find_board("hx8k-b-evn")
+    design, config = fit(Design.load("vowels"), hx8k)
+    assert hx8k.flash is not None
+    network = random_network(design, rng, labels=False)
+    codes, lengths = random_inputs(design, rng, batch=4, steps=12)
+    file = put(tmp_path / "flash", None, slot_of(network, 3, hx8k.flash), layout=hx8k.flash, size=4 * 1024 * 1024)
+    with SimulatedBoard(build(design, config), config, flash=file) as board, Link(SerialLine(board.port)) as link:
+        assert started(link) == "B"
+        assert link.read(CONTROL) & ENABLE
+        np.testing.assert_array_equal(
+            run_over(link, design, codes, lengths), reference.run(network, codes, lengths).out
+        )
+        assert link.read(BY_NAME["STATUS"].address) & 0x10 == 0, "no access was refused"

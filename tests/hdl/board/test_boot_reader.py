@@ -125,3 +125,12 @@ def test_it_says_nothing_until_the_link_is_done():
         assert not ctx.get(dut.boot.booting)
 
     simulate(dut, testbench, background=[bytes_of(dut.spi, flash_of(), commands)])
+
+
+def test_a_busy_flash_starts_nothing():
+    """As behind a reset in an erase."""
+    flash, other = flash_of(slot(1, A)), flash_of(slot(1, A))
+    for device in (flash, other):
+        device.asleep, device.busy = False, 1
+    twin = BootReader(LAYOUT, 1).model(other)
+    assert started(flash)[:2] == (twin.frames, twin.started) == (b"", 0)

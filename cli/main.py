@@ -16,6 +16,7 @@ from . import (
     demo,
     diff,
     generate,
+    handoff,
     inspect,
     keygen,
     lint,
@@ -87,7 +88,7 @@ def options(
 
 COMMANDS = (
     *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth),
-    *(timing, cost, sweep, keygen, sign),
+    *(timing, handoff, cost, sweep, keygen, sign),
 )
 for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]

@@ -129,9 +129,9 @@ def network_of(checkpoint: Path) -> Network:
 
 
 def write_hardware(
-    design: Design, folder: Path, trace: bool = False, more: Mapping[str, str] | None = None
+    design: Design, folder: Path, trace: bool = False, more: Mapping[str, str | bytes] | None = None
 ) -> list[Path]:
-    """Everything that a chip's user needs, and ``more`` texts by their names, in ``folder``: byte-identical on every
+    """Everything that a chip's user needs, and ``more`` files by their names, in ``folder``: byte-identical on every
     run, and all of it or nothing."""
     from ..hdl.flow.generate import generated
 

@@ -12,6 +12,7 @@ from ..model.network import MULT_BITS, SHIFT_BITS
 from .array_macro import macro_ports
 
 DEFAULT_CONVERSION = 4  #: cycles that the behavioural view takes where the macro itself says when
+POWER, GROUND = "VDD", "VSS"  #: supply pins of every view, in Verilog only where ``USE_POWER_PINS`` is defined
 
 
 def unique_layers(design: Design) -> list[Layer]:
@@ -25,10 +26,11 @@ def view_file(view: str, layer: Layer) -> str:
 
 
 def module_header(layer: Layer, mark: str = "") -> str:
-    """``module`` line and ports, up to and including the closing ``);``; ``mark`` goes behind every port."""
+    """``module`` line and ports, up to and including the closing ``);``; ``mark`` goes behind every signal's port."""
     width = {port.name: f"[{port.width - 1}:0] " if port.width > 1 else "" for port in macro_ports(layer)}
     ports = ",\n".join(f"    {p.direction} wire {width[p.name]}{p.name}{mark}" for p in macro_ports(layer))
-    return f"module {layer.macro_name} (\n{ports}\n);\n"
+    supply = "".join(f"    inout wire {name},\n" for name in (POWER, GROUND))
+    return f"module {layer.macro_name} (\n`ifdef USE_POWER_PINS\n{supply}`endif\n{ports}\n);\n"
 
 
 def black_box(layer: Layer) -> str:

@@ -40,8 +40,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
                 part.unlink()
 
 
-def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str]) -> list[Path]:
-    """Write texts by their files' names into ``folder``, made if it is not there; returns their paths.
+def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write texts and bytes by their files' names into ``folder``, made if it is not there; returns their paths.
 
     A name may begin with a folder's: ``behavioural/macro.v``. The files get their names when all of them are written,
     so a set is whole or as it was. Raises :class:`DesignError` for a folder that cannot be written or that another
@@ -56,7 +56,7 @@ def write_together(folder: str | os.PathLike[str], contents: Mapping[str, str]) 
     return [folder / name for name in contents]
 
 
-def _write_together(folder: Path, contents: Mapping[str, str]) -> None:
+def _write_together(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     parts, before = (
         {name: (folder / name).with_name(f".{Path(name).name}.{end}") for name in contents}
         for end in ("partial", "before")
@@ -66,7 +66,8 @@ def _write_together(folder: Path, contents: Mapping[str, str]) -> None:
     try:
         for name, part in parts.items():
             part.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(contents[name].encode())
+            content = contents[name]
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
         for name in parts:
             if (folder / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")

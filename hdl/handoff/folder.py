@@ -8,30 +8,51 @@ from ...model.prerequisites import require
 from ...model.programs import work_folder
 from ..flow.generate import generated
 from ..macro_views import behavioural, black_box, unique_layers, view_file
+from .axi import axi, axi_name
+from .chip import clock_of
 from .compare import compare_views, physical_file
 from .gds import gds
 from .lef import lef
 from .liberty import liberty
+from .librelane import librelane
+from .orfs import orfs
 from .outline import Outline, outline_of
+from .sdc import sdc
 from .technology import PLACEHOLDER, read_technology
+from .vivado import BUS, constraints, package_ip
 
 NEEDS = ("klayout", "liberty", "pyosys")
 
 
 def handoff_files(
-    design: Design, technology_lef: Path | None = None, cell_pitch: float | None = None
+    design: Design,
+    technology_lef: Path | None = None,
+    cell_pitch: float | None = None,
+    period: float | None = None,
 ) -> dict[str, str | bytes]:
     """Every file of a design's hand-off by its name; those of :func:`~ohmgate.hdl.flow.generate.generated` are in it.
 
-    ``cell_pitch`` in um. The views of the macros are read back and compared before they are returned. Raises
+    ``cell_pitch`` is in um, the clock's ``period`` in ns. The macros' views are read back and compared. Raises
     :class:`DesignError` for a design that the RTL does not take, a technology that lacks something, or where a tool
     is missing.
     """
     require("handoff", NEEDS)
     design.check_hardware()
+    clock = clock_of(period)
     technology = PLACEHOLDER if technology_lef is None else read_technology(technology_lef)
     outlines = [outline_of(layer, technology, cell_pitch) for layer in unique_layers(design)]
-    return {**generated(design), **macro_files(design, outlines)}
+    name, wrapper = design.name, axi_name(design)
+    return {
+        **generated(design),
+        **macro_files(design, outlines),
+        f"{name}.sdc": sdc(design, clock),
+        "config.yaml": librelane(design, clock),
+        "config.mk": orfs(design),
+        f"axi/{wrapper}.v": axi(design),
+        f"axi/{wrapper}_ooc.xdc": constraints(clock),
+        "axi/package_ip.tcl": package_ip(design, wrapper),
+        "axi/ohmgate_axi.h": BUS,
+    }
 
 
 def macro_files(design: Design, outlines: list[Outline]) -> dict[str, str | bytes]:

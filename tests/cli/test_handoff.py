@@ -25,6 +25,7 @@ def test_a_folder_has_what_generate_writes_and_the_macros_views(ohmgate, tiny, t
     "options, sentence",
     [
         (("--technology-lef", "none.lef"), "cannot read the technology LEF 'none.lef': No such file or directory"),
+        (("--period", 0), "the clock's period must be from 0.01 to 1000000 ns, not 0.0"),
         (("--cell-pitch", 0), "the cells' pitch must be from 0.01 to 100 um, not 0.0"),
     ],
 )

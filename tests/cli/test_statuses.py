@@ -146,6 +146,10 @@ SENTENCES = {
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
     ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
 }  #: of status 2, as patterns
+WORK = (
+    *(".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_handoff"),
+    "ohmgate_workers",
+)  #: how names of what is left of unfinished work begin
 KEPT = {
     "demo": "finished epochs of a training run are kept", "train": "finished epochs of a training run are kept",
     "montecarlo": "finished draws are kept", "sweep": "finished trials are kept",
@@ -234,11 +238,7 @@ def check(case: tuple[str, str], ended: Ended, place: Path) -> None:
     if ended.status == 130:
         assert ended.last == f"ohmgate: interrupted{'; ' * (case[0] in KEPT)}{KEPT.get(case[0], '')}"
     for path in place.rglob("*"):
-        assert not path.name.startswith(
-            (".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_workers")(
-                ".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_handoff", "ohmgate_workers"
-            )
-        ), path
+        assert not path.name.startswith(WORK), path
         assert path.is_dir() or (path.parent / "ohmgate_complete").exists() or whole(path), path
 
 

@@ -34,11 +34,13 @@ class ActivationTables(Component):
     """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
 
     Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted.
-    With ``tables = "constant"`` there is no write port and the nominal tables are logic.
+    With ``tables = "constant"`` there is no write port and the nominal tables are logic. Entries stay until the next
+    codes are taken.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
     | `codes` | in | K x N bits | ADC codes of a conversion |
+    | `take` | in | 1 bit | they are valid in this cycle |
     | `entries` | out | K x entry bits | entry of each code, of its ADC's gate |
     | `write` | in | :class:`TableWriteSignature` | writes an entry; only of loaded tables |
     """
@@ -49,6 +51,7 @@ class ActivationTables(Component):
         self.layer = layer
         members = {
             "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
+            "take": In(1),
             "entries": Out(data.ArrayLayout(layer.table_bits, layer.adcs)),
         }
         if layer.tables == "loaded":
@@ -85,14 +88,14 @@ class ActivationTables(Component):
         ]
         for adc, address in zip(adcs, addresses):
             read = table.read_port()
-            m.d.comb += [read.addr.eq(address), self.entries[adc].eq(read.data)]
+            m.d.comb += [read.en.eq(self.take), read.addr.eq(address), self.entries[adc].eq(read.data)]
 
     def _logic(self, m: Module, gate: int, adcs: range, addresses: Sequence[Value]) -> None:
         """A gate's constant table, once for each of its ADCs."""
         patterns = table_patterns(self.layer, nominal_tables(self.layer))[gate].tolist()
         for adc, address in zip(adcs, addresses):
             entry = Signal(self.layer.table_bits, reset_less=True, name=f"entry_{adc}")
-            with m.Switch(address):
+            with m.If(self.take), m.Switch(address):
                 for value, pattern in enumerate(patterns):
                     with m.Case(value):
                         m.d.sync += entry.eq(pattern)

@@ -79,7 +79,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
             m.d.comb += [argmax.codes.eq(array.codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
             result = argmax.label
         else:
-            result = self._bank(m, taken[1], step[1])
+            result = self._bank(m, taken, step)
         m.d.comb += Cat(self.y.payload.values).eq(result)
         with m.If(finished[self.tail]):
             m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
@@ -95,7 +95,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         layer = self.layer
         if layer.output == "table":
             m.submodules.tables = tables = ActivationTables(layer)
-            m.d.comb += tables.codes.eq(self.array.codes)
+            m.d.comb += [tables.codes.eq(self.array.codes), tables.take.eq(taken[0])]
             if layer.tables == "loaded":
                 wiring.connect(m, wiring.flipped(self.table), tables.write)
             word, bits = tables.entries.as_value(), layer.output_bits
@@ -103,5 +103,5 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
             word, bits = Signal.like(self.array.codes.as_value(), name="codes", reset_less=True), layer.adc_bits
             m.d.sync += word.eq(self.array.codes)
         m.submodules.bank = bank = ResultBank(layer.conversions, layer.adcs * bits)
-        m.d.comb += [bank.write.eq(taken), bank.index.eq(step), bank.word.eq(word)]
+        m.d.comb += [bank.write.eq(taken[1]), bank.index.eq(step[1]), bank.word.eq(word)]
         return bank.whole

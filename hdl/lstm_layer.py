@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Out
 from ..model.layers import LstmLayer
 from .activation_tables import ActivationTables
 from .component import Component
-from .element_wise import ElementWiseLane
+from .element_wise import ElementWiseLane, half_bits
 from .layer_port import LayerTwin, count_ones, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
@@ -31,10 +31,13 @@ def trace_signature(layer: LstmLayer) -> wiring.Signature:
 class LstmLayerCore(LayerTwin[LstmLayer], Component):
     """Ma et al., equations 1 to 6, around one array.
 
-    Codes of a conversion, taken in cycle 0, address the tables; in cycle 1 the lanes multiply, in 2 they add, in
-    3 they look up tanh (and the cell memory is written), in 4 they multiply again, in 5 the hidden codes go to the
-    bank (and values, where these are the output, to one of their own). The bank shows them in cycle 6, in which the
-    next time step's first conversion can start. With ``trace`` the intermediate results are ports.
+    Codes of a conversion, taken in cycle 0, address the tables; in cycles 1 and 2 the lanes multiply, in 3 they add
+    and look up tanh, in 4 they multiply again, in 5 the hidden codes go to the bank (and values, where these are the
+    output, to one of their own). The bank shows them in cycle 6, in which the next time step's first conversion can
+    start. With ``trace`` the intermediate results are ports.
+
+    Words of the cell memory are halves of cell states, low and high in turn. The low ones are read in cycle 0 and
+    written in 4, the high ones a cycle later.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -72,9 +75,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
             banks.append(ResultBank(layer.conversions, lanes * layer.output_bits))
             m.submodules.values = banks[-1]
         m.submodules.cells = cells = memory.Memory(
-            shape=data.ArrayLayout(signed(layer.cell_bits), lanes),
-            depth=max(layer.conversions, 2),  # a single word would have an address of no bits, [-1:0] in Verilog
-            init=[],
+            shape=data.ArrayLayout(half_bits(layer), lanes), depth=2 * layer.conversions, init=[]
         )
 
         # Rows: the input is held here; it may be replaced once the last conversion of its step is done.
@@ -96,7 +97,8 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
 
-        # Cycle 0: tables and cell memory are addressed. Stage k holds what belongs to cycle k.
+        # Cycle 0: tables and cell memory are addressed. Stage k holds what is of cycle k. When a conversion ends, its
+        # column has been selected for a cycle, so step 1 is step 0 already.
         depth = self.tail + 1
         taken = [sequencer.take] + [Signal(name=f"taken_{k}") for k in range(1, depth)]
         step = [sequencer.step] + [
@@ -106,16 +108,20 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
             m.d.sync += [taken[k].eq(taken[k - 1]), step[k].eq(step[k - 1])]
         read = cells.read_port()
         write = cells.write_port()
-        m.d.comb += [tables.codes.eq(array.codes), read.addr.eq(sequencer.step)]
+        m.d.comb += [
+            tables.codes.eq(array.codes),
+            tables.take.eq(taken[0]),
+            read.addr.eq(Cat(taken[1], step[1])),
+        ]
         first = Signal(reset_less=True)
         flags = Signal(2, reset_less=True)
         m.d.sync += first.eq(held.first)
         with m.If(sequencer.take_last):
             m.d.sync += flags.eq(Cat(held.first, held.last))
 
-        # Cycle 1: the lanes take their operands.
+        # Cycles 1 and 2: the lanes take their operands.
         gate_entries = [[tables.entries[gate * lanes + lane] for gate in range(4)] for lane in range(lanes)]
-        saturated = []
+        cells_now, saturated = [], []
         for number, (f, i, o, g) in enumerate(gate_entries):
             m.submodules[f"lane_{number}"] = lane = ElementWiseLane(layer)
             m.d.comb += [
@@ -124,19 +130,24 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
                 lane.o.eq(o),
                 lane.g.eq(g),
                 lane.c.eq(read.data[number]),
+                lane.high.eq(taken[2]),
                 lane.first.eq(first),
-                write.data[number].eq(lane.cell),
                 hidden.word.word_select(number, layer.dac_bits).eq(lane.hidden),
             ]
             if layer.output == "value":
                 m.d.comb += banks[-1].word.word_select(number, layer.output_bits).eq(lane.value)
+            cells_now.append(lane.cell)
             saturated.append(lane.saturated)
 
-        # Cycle 3: the cell memory; cycle 5: the hidden state.
+        # Cycles 4 and 5: the cell memory; cycle 5: the hidden state.
         cell_stage = ActivationTables.latency + ElementWiseLane.cell_latency
+        later, half = cell_stage + 1, half_bits(layer)
+        low = Cat(cell[:half] for cell in cells_now)
+        high = Cat(Cat(cell[half:], cell[-1])[:half] for cell in cells_now)  # of an odd number of bits: one more sign
         m.d.comb += [
-            write.en.eq(taken[cell_stage]),
-            write.addr.eq(step[cell_stage]),
+            write.en.eq(taken[cell_stage] | taken[later]),
+            write.addr.eq(Mux(taken[later], Cat(1, step[later]), Cat(0, step[cell_stage]))),
+            write.data.as_value().eq(Mux(taken[later], high, low)),
         ]
         for bank in banks:
             m.d.comb += [bank.write.eq(taken[self.tail]), bank.index.eq(step[self.tail])]
@@ -161,7 +172,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
                 self.trace.gates_valid.eq(taken[ActivationTables.latency]),
                 self.trace.gates.eq(tables.entries),
                 self.trace.cell_valid.eq(taken[cell_stage]),
-                self.trace.cell.eq(write.data),
+                self.trace.cell.as_value().eq(Cat(cells_now)),
                 self.trace.hidden_valid.eq(taken[self.tail]),
                 self.trace.hidden.as_value().eq(hidden.word),
             ]

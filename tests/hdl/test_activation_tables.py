@@ -48,9 +48,15 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
             codes = np.array([low + (code - low + 3 * adc) % (high - low + 1) for adc in range(layer.adcs)])
             for adc, value in enumerate(codes):
                 ctx.set(dut.codes[adc], int(value) & 2**layer.adc_bits - 1)
+            ctx.set(dut.take, 1)
             for _ in range(dut.latency):
                 await ctx.tick()
             expected = table_patterns(layer, dut.model(tables, codes))
+            assert [ctx.get(dut.entries[adc]) for adc in range(layer.adcs)] == expected.tolist()
+            ctx.set(dut.take, 0)
+            for adc in range(layer.adcs):  # codes of no conversion: the entries stay
+                ctx.set(dut.codes[adc], int(rng.integers(2**layer.adc_bits)))
+            await ctx.tick()
             assert [ctx.get(dut.entries[adc]) for adc in range(layer.adcs)] == expected.tolist()
             seen += layer.adcs
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ohmgate.hdl.element_wise import ElementWiseLane
+from ohmgate.hdl.element_wise import ElementWiseLane, half_bits
 from ohmgate.model.formats import from_wire, signed_range
 from ohmgate.model.layers import LstmLayer
 from tests.designs import random_design, seeds
@@ -12,20 +12,25 @@ from tests.hdl.simulate import simulate
 
 
 def check_lane(layer: LstmLayer, operands: np.ndarray) -> np.ndarray:
-    """One set of operands (n, 6: f, i, o, g, c, first) a cycle; returns the cells, all compared with the model."""
+    """One set of operands (n, 6: f, i, o, g, c, first) in two cycles; returns the cells, all compared with the model."""
     dut = ElementWiseLane(layer)
     cells, hidden, out, saturated = (np.asarray(v) for v in dut.model(*operands.T))
     got = {"cell": [], "hidden": [], "value": [], "saturated": []}
 
+    half = half_bits(layer)
+
     async def testbench(ctx):
-        for cycle in range(len(operands) + dut.latency):
-            if cycle < len(operands):
-                for port, value in zip((*"fiogc", "first"), operands[cycle]):
-                    ctx.set(getattr(dut, port), int(value))
-            if cycle >= dut.cell_latency:
+        for cycle in range(2 * len(operands) + dut.latency):
+            at, high = divmod(cycle, 2)
+            if at < len(operands):
+                values = dict(zip((*"fiogc", "first"), operands[at].tolist()))
+                values["c"] = (values["c"] >> half * high) % 2**half
+                for port, value in (values | {"high": high}).items():
+                    ctx.set(getattr(dut, port), value)
+            if cycle >= dut.cell_latency and (cycle - dut.cell_latency) % 2 == 0:
                 got["cell"].append(ctx.get(dut.cell))
                 got["saturated"].append(ctx.get(dut.saturated))
-            if cycle >= dut.latency:
+            if cycle >= dut.latency and (cycle - dut.latency) % 2 == 0:
                 got["hidden"].append(ctx.get(dut.hidden))
                 if layer.output == "value":
                     got["value"].append(ctx.get(dut.value))

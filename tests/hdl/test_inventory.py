@@ -50,21 +50,21 @@ INVENTORY = {
         reset  select 2, converting 1, between 1, draining 1, elapsed 2
         wires  2"""),
     "loaded tables": (ActivationTables(LSTM), """
-        in     codes 8x4, write__en 1, write__gate 2, write__entry 4, write__data 6
+        in     codes 8x4, take 1, write__en 1, write__gate 2, write__entry 4, write__data 6
         out    entries 8x6
         memory table_0 16x6, table_1 16x6, table_2 16x6, table_3 16x6
-        wires  204"""),
+        wires  212"""),
     "constant tables": (ActivationTables(FIXED), """
-        in     codes 8x4
+        in     codes 8x4, take 1
         out    entries 8x6
         kept   entry_0 6, entry_1 6, entry_2 6, entry_3 6, entry_4 6, entry_5 6, entry_6 6, entry_7 6
         wires  80"""),
     "lane": (ElementWiseLane(FIXED), """
-        in     f 6, i 6, o 6, g 6s, c 10s, first 1
+        in     f 6, i 6, o 6, g 6s, c 5, high 1, first 1
         out    cell 10s, saturated 1, hidden 3, value 6s
-        reset  cell 10s, saturated 1
-        kept   kept_low 11, kept_high 11s, added 12s, o1 6, o2 6, o3 6, tanh 5, unnamed 1, product 11, below 1
-        wires  46"""),
+        reset  unnamed 1, multiplies 1
+        kept   kept 12s, added 12s, rest 15s, kept_o 6, cell 10s, saturated 1, tanh 5, unnamed 1, product 11, below 1
+        wires  27"""),
     "bank": (ResultBank(words=3, word_bits=5), """
         in     write 1, index 2, word 5
         out    whole 15
@@ -83,20 +83,20 @@ INVENTORY = {
                array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2,
                trace__gates_valid 1, trace__gates 8x6, trace__cell_valid 1, trace__cell 2x10s, trace__hidden_valid 1,
                trace__hidden 2x3
-        reset  full 1, trace__gates_valid 1, taken_2 1, trace__cell_valid 1, taken_4 1, trace__hidden_valid 1, y__valid 1,
+        reset  full 1, trace__gates_valid 1, high 1, taken_3 1, trace__cell_valid 1, trace__hidden_valid 1, y__valid 1,
                unnamed 2, adc_saturations 4, cell_saturations 2
-        kept   held 11, step_1 1, step_2 1, write__addr 1, step_4 1, index 1, first 1, flags 2
-        memory cells 2x20
-        wires  579"""),
+        kept   held 11, step_1 1, step_2 1, step_3 1, step_4 1, step_5 1, first 1, flags 2
+        memory cells 4x10
+        wires  534"""),
     "lstm layer of values": (LstmLayerCore(FIXED), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4
         out    x__ready 1, y__payload (values 4x6s, first 1, last 1), y__valid 1, array__row_codes 7x3, array__select 1,
                array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2
-        reset  full 1, taken_1 1, taken_2 1, write__en 1, taken_4 1, write 1, y__valid 1, unnamed 2, adc_saturations 4,
+        reset  full 1, taken_1 1, high 1, taken_3 1, taken_4 1, taken_5 1, y__valid 1, unnamed 2, adc_saturations 4,
                cell_saturations 2
-        kept   held 11, step_1 1, step_2 1, write__addr 1, step_4 1, index 1, first 1, flags 2
-        memory cells 2x20
-        wires  562"""),
+        kept   held 11, step_1 1, step_2 1, step_3 1, step_4 1, step_5 1, first 1, flags 2
+        memory cells 4x10
+        wires  517"""),
     "dense layer with a table": (DenseLayerCore(TABLE), """
         in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1,
                table__en 1, table__gate 1, table__entry 4, table__data 5
@@ -104,7 +104,7 @@ INVENTORY = {
                array__convert 1, busy 1, adc_saturations 2
         reset  full 1, write 1, finished_1 1, y__valid 1, unnamed 2, adc_saturations 2
         kept   held 14, index 2, flags 2
-        wires  235"""),
+        wires  236"""),
     "dense layer of codes": (DenseLayerCore(CODES), """
         in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1
         out    x__ready 1, y__payload (values 6x4s, first 1, last 1), y__valid 1, array__row_codes 4x3, array__select 2,
@@ -198,8 +198,8 @@ BITS = {
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),
     "top.accelerator.layer_0.hidden": (0, 12, 6),
-    "top.accelerator.layer_0.lane_0": (0, 11, 70),
-    "top.accelerator.layer_0.lane_1": (0, 11, 70),
+    "top.accelerator.layer_0.lane_0": (0, 2, 74),
+    "top.accelerator.layer_0.lane_1": (0, 2, 74),
     "top.accelerator.layer_1": (0, 10, 20),
     "top.accelerator.layer_1.sequencer": (0, 6, 0),
     "top.accelerator.layer_1.argmax": (0, 5, 24),

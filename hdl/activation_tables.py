@@ -94,9 +94,12 @@ class ActivationTables(Component):
         """A gate's constant table, once for each of its ADCs."""
         patterns = table_patterns(self.layer, nominal_tables(self.layer))[gate].tolist()
         for adc, address in zip(adcs, addresses):
+            found = Signal(self.layer.table_bits, name=f"found_{adc}")
             entry = Signal(self.layer.table_bits, reset_less=True, name=f"entry_{adc}")
-            with m.If(self.take), m.Switch(address):
+            with m.Switch(address):
                 for value, pattern in enumerate(patterns):
                     with m.Case(value):
-                        m.d.sync += entry.eq(pattern)
+                        m.d.comb += found.eq(pattern)
+            with m.If(self.take):
+                m.d.sync += entry.eq(found)
             m.d.comb += self.entries[adc].eq(entry)

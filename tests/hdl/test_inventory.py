@@ -58,7 +58,7 @@ INVENTORY = {
         in     codes 8x4, take 1
         out    entries 8x6
         kept   entry_0 6, entry_1 6, entry_2 6, entry_3 6, entry_4 6, entry_5 6, entry_6 6, entry_7 6
-        wires  80"""),
+        wires  128"""),
     "lane": (ElementWiseLane(FIXED), """
         in     f 6, i 6, o 6, g 6s, c 5, high 1, first 1
         out    cell 10s, saturated 1, hidden 3, value 6s

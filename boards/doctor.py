@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..firmware.link import Link
+from ..firmware.link_flash import described, find_flash
 from ..model.formats import DesignError
 from ..model.prerequisites import missing
 from ..model.registers import BY_NAME
@@ -73,6 +74,8 @@ def board(link: Link) -> Iterator[Finding]:
     milliseconds = 1000 * (time.monotonic() - began) / (2 * ROUND_TRIPS)
     note = f"{2 * ROUND_TRIPS} frames, {milliseconds:.2f} ms each, {wrong} wrong words"
     yield Finding("line", note=note, trouble=f"the line gives wrong words: {note}" if wrong else "")
+    flash = find_flash(link)
+    yield Finding("flash", note=described(flash.records()) if flash else "keeps no network")
     enabled = BY_NAME["CONTROL"].unpack(link.read(BY_NAME["CONTROL"].address))["ENABLE"]
     yield Finding("network", note="loaded" if enabled else "none: load one with ohmgate board load")
 

@@ -2,13 +2,14 @@
 
 import typer
 
-from . import bench, build, doctor, listing, load, program, run, simulate
+from . import bench, build, doctor, listing, load, program, run, simulate, store
 
 COMMANDS = {
     "list": listing,
     "build": build,
     "program": program,
     "load": load,
+    "store": store,
     "run": run,
     "bench": bench,
     "doctor": doctor,

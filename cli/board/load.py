@@ -48,6 +48,7 @@ def command(
     """Load an image into the board's chip. Its number of ADCs may differ from the image's."""
     from ...boards.noise import set_noise
     from ...boards.session import fitted
+    from ...firmware.link_flash import described, find_flash
     from ...firmware.link_load import load_over
     from ...firmware.loader import compare_device, run
 
@@ -75,3 +76,5 @@ def command(
         say(f"{what} are loaded{', and the digest of what the board got is right' if verify else ''}")
         if not wanted.silent:
             say(f"noise: {wanted}")
+        if flash := find_flash(link):
+            say(f"the flash stays as it is: {described(flash.records())}")

@@ -9,6 +9,7 @@ import pytest
 from ohmgate.boards.catalogue import find_board
 from ohmgate.boards.fit import fit
 from ohmgate.boards.simulation import SimulatedBoard, build
+from ohmgate.firmware import link_flash
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over
@@ -93,6 +94,28 @@ def test_a_store_is_what_the_next_start_runs(start):
             check(link, OLD)
         board.power()
         with linked(board) as link:
+            check(link, NEW)
+
+
+def test_the_hosts_own_store_is_what_the_next_start_runs(start):
+    """Power fails in the first one, in a page of frames; the second completes."""
+    with start(slot_of(OLD, 5)) as board:
+        with linked(board) as link:
+            board.cut(4, "middle")
+            with pytest.raises(LinkError):
+                link_flash.store(link_flash.find_flash(link), NEW)
+        board.power()
+        board.plug()
+        with linked(board) as link:
+            check(link, OLD)
+            flash = link_flash.find_flash(link)
+            stored = link_flash.store(flash, NEW)
+            assert (str(stored), stored.record) == ("slot B, generation 6", STORED[0])
+            assert [record.generation for record in flash.records()] == [5, 6]
+            check(link, OLD)
+        board.power()
+        with linked(board) as link:
+            assert started(link) == "B"
             check(link, NEW)
 
 

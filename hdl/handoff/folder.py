@@ -11,6 +11,7 @@ from ..macro_views import behavioural, black_box, unique_layers, view_file
 from .axi import axi, axi_name
 from .chip import clock_of
 from .compare import compare_views, physical_file
+from .fusesoc import fusesoc
 from .gds import gds
 from .lef import lef
 from .liberty import liberty
@@ -48,6 +49,7 @@ def handoff_files(
         f"{name}.sdc": sdc(design, clock),
         "config.yaml": librelane(design, clock),
         "config.mk": orfs(design),
+        f"{name}.core": fusesoc(design),
         f"axi/{wrapper}.v": axi(design),
         f"axi/{wrapper}_ooc.xdc": constraints(clock),
         "axi/package_ip.tcl": package_ip(design, wrapper),

@@ -114,7 +114,8 @@ def _bench(design: Design, writes: int, inputs: int, results: int, first: int) -
 //   > verilator --binary --timing -CFLAGS "-std=c++20 -fcoroutines" -Wno-lint -Wno-style -Wno-fatal \\
 //     --top-module {design.name}_tb {sources}
 //   > obj_dir/V{design.name}_tb
-{cells}`timescale 1ns/1ns
+{cells}// To leave out the idle cycles and the refusals, add +steady
+`timescale 1ns/1ns
 module {design.name}_tb;
     localparam WRITES = {writes}, INPUTS = {inputs}, RESULTS = {results}, FIRST = {first};
     localparam PATIENCE = {PATIENCE};  // cycles in which an access, an input or a result must come
@@ -132,7 +133,7 @@ module {design.name}_tb;
     reg [{2 * PLACE_BITS + place - 1}:0] result [0:RESULTS-1];  // sequence, time step, payload
     reg [{2 * PLACE_BITS + place - 1}:0] expected;
     reg [15:0] random = 16'hace1;  // of the stalls
-    reg preset, over = 0, counts = 0, refused;
+    reg preset, steady = 0, over = 0, counts = 0, refused;
     integer cycle = 0, moved = 0, got = 0, wrong = 0, index;
 
     always #5 clk = ~clk;
@@ -163,7 +164,7 @@ module {design.name}_tb;
 
     always @(negedge clk) begin  // a result may be refused until it is taken
         random = {{random[14:0], random[15] ^ random[13] ^ random[12] ^ random[10]}};
-        y__ready = random[1:0] != 0;
+        y__ready = steady || random[1:0] != 0;
     end
 
     task access(input [{width["bus__adr"] - 1}:0] register, input writes, input [31:0] word); begin
@@ -179,7 +180,7 @@ module {design.name}_tb;
 
     task send(input [{width["x__payload"] - 1}:0] payload); begin
         @(negedge clk);
-        if (random[3:2] == 0) repeat (1 + random[6:4]) @(negedge clk);
+        if (!steady && random[3:2] == 0) repeat (1 + random[6:4]) @(negedge clk);
         x__payload = payload; x__valid = 1;
         while (!x__ready) @(negedge clk);
         @(negedge clk);
@@ -192,6 +193,7 @@ module {design.name}_tb;
         $readmemh("{design.name}_tb_inputs.hex", step);
         $readmemh("{design.name}_tb_results.hex", result);
         preset = $test$plusargs("preset");
+        steady = $test$plusargs("steady");
         repeat (3) @(negedge clk);
         rst = 0;
         @(negedge clk);

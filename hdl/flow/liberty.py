@@ -44,7 +44,7 @@ class Library:
 
     def only(self, kinds: set[str]) -> str:
         """The text, but with these cells alone."""
-        head, *cells = _cells(self.text.rstrip().removesuffix("}"))
+        head, *cells = _cells(self.text[: self.text.rindex("}")])
         return "".join([head, *(cell for cell in cells if _name(cell) in kinds)]) + "}\n"
 
 

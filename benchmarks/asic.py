@@ -1,0 +1,76 @@
+"""Area, static timing and energy of presets in standard cells: results/asic.json.
+
+    python benchmarks/asic.py --pdk FOLDER --image vowels.image
+
+FOLDER has the libraries; the energy is that of the image's design, over its first test sequences.
+"""
+
+import argparse
+import importlib.metadata
+from pathlib import Path
+
+from ohmgate.cli.inputs import inputs_of
+from ohmgate.firmware import image
+from ohmgate.hdl.flow import timing
+from ohmgate.hdl.flow.synthesis import map_chip
+from ohmgate.hdl.flow.timing import REGISTERS, time_chip
+from ohmgate.model.design import Design
+from ohmgate.model.files import write_json
+from ohmgate.sim import power
+from ohmgate.sim.power import power_of
+
+LIBRARIES = ("nangate45_typ", "sky130hd_tt", "sg13g2_typ_1p20V_25C")
+CHIPS = (
+    *(("vowels", library, True) for library in LIBRARIES),
+    ("vowels", LIBRARIES[0], False),
+    ("names", LIBRARIES[0], True),
+)
+SEQUENCES = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdk", type=Path, required=True)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("results/asic.json"))
+    args = parser.parse_args()
+    network = image.read(args.image)
+    codes, lengths = inputs_of(network, network.design.name, SEQUENCES, 0, args.image)
+    rows = []
+    for name, library, gating in CHIPS:
+        chip = map_chip(Design.load(name), args.pdk / f"{library}.lib.gz", gating)
+        timed = time_chip(chip, clock_gating=gating)
+        path = timed.setup[REGISTERS]
+        row = {
+            "design": name,
+            "fingerprint": chip.report.fingerprint,
+            "library": library,
+            "clock_gating": gating,
+            "area_um2": round(chip.report.area or 0.0, 1),
+            "blocks_um2": {of: round(block.area, 1) for of, block in (chip.report.blocks or {}).items()},
+            "flip_flops": chip.report.flip_flops,
+            "clock_ns": timed.shortest_clock_ns,
+            "hold_slack_ns": timed.hold.slack_ns,
+            "slowest_path": [path.start, path.end],
+            "tool": timed.tool,
+        }
+        if chip.report.fingerprint == network.design.fingerprint:
+            found = power_of(chip, network, codes, lengths, gating)
+            row |= {
+                "energy_pj_per_cycle": round(found.total_pj_per_cycle, 2),
+                "energy_by_kind_pj": {kind: round(pj, 2) for kind, pj in found.energy_pj_per_cycle.items()},
+                "leakage_uw": round(found.leakage_uw, 2),
+                "simulation": found.verdict,
+            }
+        rows.append(row)
+        print(row, flush=True)
+    versions = {
+        name: importlib.metadata.version(name) for name in ("ohmgate", "amaranth", "pyosys", "liberty-parser")
+    }
+    command = f"python benchmarks/asic.py --pdk FOLDER --image {args.image.name}"
+    assumptions = [*timing.ASSUMPTIONS, *power.ASSUMPTIONS]
+    write_json(args.out, {"command": command, "versions": versions, "assumptions": assumptions, "chips": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,9 @@ import pytest
 from ohmgate.boards.catalogue import find_board
 from ohmgate.boards.fit import fit
 from ohmgate.boards.simulation import SimulatedBoard, build
-from ohmgate.firmware import link_flash
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
+from ohmgate.firmware.link_flash import find_flash, store
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_stream import run_over
 from ohmgate.firmware.loader import BusError
@@ -21,7 +21,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.flash import Record
 from ohmgate.model.registers import BY_NAME
 from tests.boards.desk import DESIGN, NEW, OLD, linked, runs
-from tests.boards.flash_desk import FLASH_CONFIG, STATUS, put, slot_of, store, writes_of
+from tests.boards.flash_desk import FLASH_CONFIG, STATUS, put, slot_of, writes_of
 from tests.designs import random_inputs, random_network
 from tests.hdl.board.frames import frame
 
@@ -33,8 +33,7 @@ BEFORE = {
     "B is newer": ((slot_of(NEW, 4), slot_of(OLD, 5)), 0, OLD),
     "A is newer": ((slot_of(OLD, 5), slot_of(NEW, 4)), 1, OLD),
 }
-STORED = slot_of(NEW, 6)
-WRITES = writes_of(STORED)
+WRITES = writes_of(slot_of(NEW, 1))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,13 @@ def started(link: Link) -> str:
     return ("", "A", "B")[link.read(STATUS) >> 16]
 
 
+def put_away(link: Link, network) -> str:
+    """Store ``network``: slot and generation."""
+    flash = find_flash(link)
+    assert flash is not None
+    return str(store(flash, network))
+
+
 def check(link: Link, network) -> None:
     """The board runs ``network``, without a load; None: it runs nothing, and says so."""
     enabled = link.read(CONTROL) & ENABLE
@@ -74,7 +80,7 @@ def test_a_store_is_what_the_next_start_runs(start):
         with linked(board) as link:
             check(link, None)
             assert (started(link), link.read(STATUS) & 0xFFFF) == ("", 0x0101)
-            store(link, 0, slot_of(OLD, 1))
+            assert put_away(link, OLD) == "slot A, generation 1"
             check(link, None)  # until the board starts
             assert board.flash_writes() == WRITES
         for _ in range(2):
@@ -83,7 +89,7 @@ def test_a_store_is_what_the_next_start_runs(start):
                 assert started(link) == "A"
                 check(link, OLD)
         with linked(board) as link:
-            store(link, 1, slot_of(NEW, 2))
+            assert put_away(link, NEW) == "slot B, generation 2"
             check(link, OLD)
         board.reset()
         with linked(board) as link:
@@ -103,14 +109,14 @@ def test_the_hosts_own_store_is_what_the_next_start_runs(start):
         with linked(board) as link:
             board.cut(4, "middle")
             with pytest.raises(LinkError):
-                link_flash.store(link_flash.find_flash(link), NEW)
+                store(find_flash(link), NEW)
         board.power()
         board.plug()
         with linked(board) as link:
             check(link, OLD)
-            flash = link_flash.find_flash(link)
-            stored = link_flash.store(flash, NEW)
-            assert (str(stored), stored.record) == ("slot B, generation 6", STORED[0])
+            flash = find_flash(link)
+            stored = store(flash, NEW)
+            assert (str(stored), stored.record) == ("slot B, generation 6", slot_of(NEW, 6)[0])
             assert [record.generation for record in flash.records()] == [5, 6]
             check(link, OLD)
         board.power()
@@ -121,9 +127,9 @@ def test_the_hosts_own_store_is_what_the_next_start_runs(start):
 
 def test_the_file_keeps_the_flash(start, program, tmp_path):
     with start() as board, linked(board) as link:
-        store(link, 0, STORED)
+        put_away(link, NEW)
     content = (tmp_path / "flash").read_bytes()
-    assert content == put(tmp_path / "expected", STORED).read_bytes()
+    assert content == put(tmp_path / "expected", slot_of(NEW, 1)).read_bytes()
     with SimulatedBoard(program, FLASH_CONFIG, flash=tmp_path / "flash") as board, linked(board) as link:
         check(link, NEW)
 
@@ -159,7 +165,7 @@ def cut_and_check(start, before: str, writes: int, when: str, seed: int = 1) -> 
             check(link, running)
             board.cut(writes, when)
             with pytest.raises(LinkError):
-                store(link, index, STORED)
+                put_away(link, NEW)
         board.power()
         board.plug()
         done = (writes, when) == (WRITES, "end")

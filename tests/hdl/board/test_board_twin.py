@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.firmware.link import Link
+from ohmgate.firmware.link_flash import find_flash, store
 from ohmgate.firmware.loader import load, run
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
@@ -18,7 +19,7 @@ from ohmgate.model.formats import to_wire
 from ohmgate.model.integer_noise import IntegerNoise
 from ohmgate.sim.compare import output_numbers
 from tests.boards.desk import DESIGN, NEW, OLD
-from tests.boards.flash_desk import FLASH_CONFIG, slot_of, store
+from tests.boards.flash_desk import FLASH_CONFIG
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.firmware.virtual_line import VirtualLine
 from tests.hdl.board.frames import Client
@@ -111,13 +112,14 @@ def test_addresses_beyond_the_registers_are_refused(address):
 
 def test_a_board_with_a_flash_starts_with_what_a_host_has_stored_there():
     flash = SpiFlash(0x40000)
-    for network, index, before in ((OLD, 0, 0), (NEW, 1, 1), (OLD, 0, 2)):
+    for network, slot, before in ((OLD, 0, 0), (NEW, 1, 1), (OLD, 0, 2)):
         board = BoardTwin(DESIGN, FLASH_CONFIG, flash)
         assert board.registers.enable == (before > 0)
         with Link(VirtualLine(board.receive)) as link:
             assert link.read(0x420) == before << 16 | 0x0101
-            record, frames = slot_of(network, 10 + before)
-            store(link, index, (record, frames))
+            host = find_flash(link)
+            assert host is not None
+            assert store(host, network).slot == slot
         again = BoardTwin(DESIGN, FLASH_CONFIG, flash)
         assert again.registers.enable
         found = loaded_network(DESIGN, again.registers)

@@ -1,10 +1,14 @@
 """Constraints and settings of flows: what they name is there."""
 
+import os
 import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from ohmgate.hdl.flow.synthesis import map_chip
 from ohmgate.hdl.handoff.folder import handoff_files
 from ohmgate.model.design import Design
 from ohmgate.model.files import write_together
@@ -59,3 +63,31 @@ def test_constraints_name_the_clock_and_every_port_and_say_what_is_a_guess(twins
 def test_a_period_that_no_clock_has_is_refused(period):
     with pytest.raises(DesignError, match=f"the clock's period must be from 0.01 to 1000000 ns, not {period}"):
         handoff_files(TWINS, period=period)
+
+
+@pytest.mark.skipif(not shutil.which("sta"), reason="needs OpenSTA (Debian: opensta)")
+def test_opensta_takes_the_constraints_with_the_mapped_chip(twins):
+    folder = os.environ.get("OHMGATE_PDK")
+    library = Path(folder or ".") / "nangate45_typ.lib.gz"
+    if not folder or not library.is_file():
+        pytest.skip("set OHMGATE_PDK to a folder with nangate45_typ.lib.gz")
+    mapped = map_chip(TWINS, library)
+    (twins / "netlist.v").write_text(mapped.verilog)
+    (twins / "cells.lib").write_text(mapped.library.text)
+    (twins / "read.tcl").write_text(
+        f"read_liberty cells.lib\nread_liberty liberty/{LAYER.macro_name}.lib\nread_verilog netlist.v\n"
+        "link_design twins\nread_sdc twins.sdc\ncheck_setup -verbose\n"
+        "puts GAINS:[llength [get_pins {array_1.macro/mult* array_1.macro/shift*}]]\n"
+        "report_checks -path_delay max -to [get_pins array_1.macro/mult*]\nputs INPUTS\n"
+        "report_checks -path_delay min -from [all_inputs]\n"
+    )
+    command = ["sta", "-no_splash", "-exit", "read.tcl"]
+    done = subprocess.run(command, cwd=twins, check=True, capture_output=True, text=True)
+    said, _, hold_of_inputs = (done.stdout + done.stderr).partition("INPUTS\n")
+    head, _, gains = said.partition("GAINS:")
+    assert head == ""  # no warning, and nothing that check_setup misses
+    assert gains.startswith(f"{4 * (8 + 6)}\n")
+    assert re.search(
+        r"^ +25\.00 +25\.00 +clock clk \(rise edge\)$", gains, flags=re.MULTILINE
+    )  # two cycles of 12.5 ns
+    assert hold_of_inputs.strip() == "No paths found."

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test test-all mutate lint docs clean
+.PHONY: demo test test-all prove mutate lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,10 @@ test: lint
 # Full counts: every random design, image and draw.
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Properties of the RTL for all inputs, and faults that they must notice (docs/proofs.md). Minutes.
+prove: $(STAMP)
+	$(BIN)/python -m tests.proofs
 
 # Faults by hand, then a sample of mutants (docs/testing.md). Goes on where it was interrupted; hours, not minutes.
 #   make mutate COUNT=150 PACKAGES=analog,train SEED=2      another sample

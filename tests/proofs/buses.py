@@ -1,0 +1,191 @@
+"""The register buses: every access is answered, once; what is locked takes nothing; loading and running exclude each other."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Mux, Signal, Value
+
+from ohmgate.hdl.accelerator import Accelerator
+from ohmgate.hdl.board.board_bus import BoardBus
+from ohmgate.hdl.data_registers import DataRegisters
+from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.model.design import Design
+from ohmgate.model.registers import BY_NAME, LOAD_REGISTERS
+
+from .bench import Bench
+from .layers import dense, lstm
+
+PATIENCE = 2  #: cycles in which a macro answers a strobe, and a register bus behind another one an access
+
+
+def small(data_registers: bool = False, **fields) -> Design:
+    """An LSTM layer with loaded tables and a head."""
+    return Design("small", (lstm(2, **fields), dense(2, 1, inputs=2, output="codes", **fields)), data_registers)
+
+
+def access(bench: Bench, bus, longest: int) -> None:
+    """An initiator that keeps to Wishbone classic gets one answer to each access, within ``longest`` cycles."""
+    m = bench.m
+    request, answer = bus.cyc & bus.stb, bus.ack | bus.err
+    asked = bench.settled() & bench.past(request & ~answer)
+    kept = Cat(bus.adr, bus.dat_w, bus.sel, bus.we)
+    bench.assume(~asked | (request & bench.unchanged(kept)))
+    waited = Signal(range(longest + 2))
+    m.d.sync += waited.eq(Mux(request & ~answer, waited + 1, 0))
+    bench.claim("an answer is ack or err", ~(bus.ack & bus.err))
+    bench.claim("an answer is to a request", ~answer | asked)
+    bench.claim("one answer to a request", ~(answer & bench.settled() & bench.past(answer)))
+    bench.claim(f"a request waits {longest} cycles at most", waited <= longest)
+    bench.reach("ack", bus.ack)
+    bench.reach("err", bus.err)
+
+
+def macros(bench: Bench, setups: list) -> Value:
+    """Macros that answer a strobe within ``PATIENCE`` cycles, with seals that keep through resets.
+
+    Returns whether anything is being programmed.
+    """
+    m, all_busy = bench.m, []
+    for k, setup in enumerate(setups):
+        started = setup.program_strobe | setup.seal | setup.unseal
+        busy, since = Signal(name=f"macro_{k}_busy"), Signal(range(PATIENCE + 2), name=f"macro_{k}_since")
+        sealing, unsealing = Signal(name=f"macro_{k}_sealing"), Signal(name=f"macro_{k}_unsealing")
+        seal = Signal(name=f"macro_{k}_seal", reset_less=True)
+        with m.If(started):
+            m.d.sync += [busy.eq(1), since.eq(0), sealing.eq(setup.seal), unsealing.eq(setup.unseal)]
+        with m.Elif(setup.program_done):
+            m.d.sync += busy.eq(0)
+        m.d.sync += since.eq(Mux(started, 0, since + 1))
+        with m.If(setup.program_done):
+            m.d.sync += seal.eq((seal | sealing) & ~unsealing)
+        bench.assume(~setup.program_done | busy)
+        bench.assume(~busy | (since < PATIENCE))
+        m.d.comb += setup.sealed.eq(seal)
+        bench.show(f"macro_{k}_seal", seal)
+        bench.claim(f"layer {k}: a strobe waits for the one before", ~(started & busy & ~setup.program_done))
+        bench.claim(f"layer {k}: one strobe at a time", setup.program_strobe + setup.seal + setup.unseal <= 1)
+        bench.claim(f"layer {k}: no cell is programmed under a seal", ~(setup.program_strobe & seal))
+        bench.reach(f"layer {k}: a cell is programmed", setup.program_strobe)
+        all_busy.append(busy | started)
+    return reduce(or_, all_busy)
+
+
+class _Registers:
+    """A register bus with its macros and an initiator: what the properties of it share."""
+
+    def __init__(self, design: Design):
+        self.bench = bench = Bench()
+        self.dut = dut = RegisterBus(design)
+        bench.surround(dut, driven=tuple(f"setup_{k}_sealed" for k in range(len(design.layers))))
+        setups = [getattr(dut, f"setup_{k}") for k in range(len(design.layers))]
+        tables = [getattr(dut, f"table_{k}") for k, layer in enumerate(design.layers) if layer.loaded_table_bits]
+        access(bench, dut.bus, 2 * PATIENCE + 4)
+        self.programming = macros(bench, setups)
+        self.strobes = reduce(or_, (s.program_strobe | s.seal | s.unseal for s in setups))
+        self.enters = reduce(or_, (table.en for table in tables))
+        self.moved = bench.settled() & ~bench.unchanged(Cat(*(Cat(s.mult, s.shift) for s in setups)))
+        self.sealed = Cat(setup.sealed for setup in setups).all()
+
+    def written(self, *names: str) -> Value:
+        """Is a write to one of these registers acknowledged in this cycle?"""
+        bus, past = self.dut.bus, self.bench.past
+        return bus.ack & past(bus.we) & reduce(or_, (past(bus.adr) == BY_NAME[n].address // 4 for n in names))
+
+
+def register_bus(design: Design) -> Bench:
+    """Every access is answered once; only writes that program wait. No cell is programmed under a seal."""
+    registers = _Registers(design)
+    bench, bus = registers.bench, registers.dut.bus
+    programs = reduce(or_, (bus.adr == BY_NAME[name].address // 4 for name in ("LEVEL", "SEAL"))) & bus.we
+    asked = bench.settled() & bench.past(bus.cyc & bus.stb & ~bus.ack & ~bus.err)
+    bench.claim("what programs nothing is answered in the next cycle", ~asked | bus.ack | bus.err | programs)
+    bench.claim("what programs and is acknowledged programs", ~registers.written("LEVEL", "SEAL") | registers.strobes)
+    return bench
+
+
+def lock(design: Design) -> Bench:
+    """Until the right fingerprint is written a device takes nothing, and a wrong one locks it."""
+    registers = _Registers(design)
+    bench, dut, m = registers.bench, registers.dut, registers.bench.m
+    fingerprint = int(design.fingerprint, 16)
+    low, was, unlocked = Signal(32), Signal(), Signal()
+    word = bench.past(dut.bus.dat_w)
+    with m.If(registers.written("UNLOCK_LOW")):
+        m.d.sync += low.eq(word)
+    m.d.comb += unlocked.eq(Mux(registers.written("UNLOCK_HIGH"), Cat(low, word) == fingerprint, was))
+    m.d.sync += was.eq(unlocked)
+    bench.show("unlocked", unlocked)
+    before = bench.past(registers.programming) & bench.settled()
+    loads = registers.written("LEVEL", "SEAL")
+    bench.claim("a locked device acknowledges no load", ~registers.written(*LOAD_REGISTERS) | unlocked)
+    bench.claim("a locked device is not enabled", ~dut.enable | unlocked)
+    bench.claim("nothing is programmed unless the bus has it so", ~registers.strobes | before | loads)
+    bench.claim("no gain moves unless the bus has it so", ~registers.moved | registers.written("GAIN"))
+    bench.claim("no table is written unless the bus has it so", ~registers.enters | registers.written("TABLE_DATA"))
+    bench.reach("the device is locked again", ~unlocked & bench.past(unlocked) & bench.settled())
+    return bench
+
+
+def exclusion(design: Design) -> Bench:
+    """Loading and running exclude each other."""
+    registers = _Registers(design)
+    bench, enable = registers.bench, registers.dut.enable
+    rises = enable & bench.settled() & ~bench.past(enable)
+    before = bench.past(registers.programming) & bench.settled()
+    bench.claim("a device is enabled when all layers have their seals", ~rises | registers.sealed)
+    bench.claim("a device is not enabled while something is being programmed", ~(rises & before))
+    bench.claim("nothing is programmed while the device is enabled", ~(enable & registers.programming))
+    bench.claim("no table is written while the device is enabled", ~(enable & registers.enters))
+    bench.claim("gains stand still while the device is enabled", ~(enable & registers.moved))
+    bench.reach("the device is enabled", enable)
+    return bench
+
+
+def data_registers(design: Design) -> Bench:
+    """Answers in the next cycle; the step that it hands on waits unchanged until it is taken or dropped."""
+    bench = Bench()
+    dut = DataRegisters(design)
+    bench.surround(dut)
+    access(bench, dut.bus, 1)
+    control = (BY_NAME["DATA_CONTROL"].address - BY_NAME["DATA_ID"].address) // 4
+    dropped = bench.past(dut.restart) | (dut.bus.ack & bench.past(dut.bus.we & (dut.bus.adr == control)))
+    waited = bench.settled() & bench.past(dut.x.valid & ~dut.x.ready) & ~dropped
+    bench.claim("a waiting step stays valid", ~waited | dut.x.valid)
+    bench.claim("a waiting step stays as it is", ~waited | bench.unchanged(dut.x.payload))
+    taken = bench.settled() & bench.past(dut.x.valid & dut.x.ready)
+    bench.claim("a step that is taken is not there again", ~(taken & dut.x.valid))
+    bench.claim(
+        "a result is taken once, and when it is there", ~dut.y.ready | (dut.y.valid & ~bench.past(dut.y.ready))
+    )
+    bench.reach("a step waits", waited & dut.x.valid)
+    bench.reach("a result is taken", dut.y.ready & dut.y.valid)
+    return bench
+
+
+def board_bus(design: Design, noise: bool) -> Bench:
+    """In front of buses that keep to the rules: as one of them."""
+    bench = Bench()
+    dut = BoardBus(design, noise)
+    bench.surround(dut)
+    m, parts = bench.m, [dut.registers, *([dut.noise] if noise else [])]
+    for number, part in enumerate(parts):
+        request, answer = part.cyc & part.stb, part.ack | part.err
+        waited = Signal(range(PATIENCE + 2), name=f"part_{number}_waited")
+        m.d.sync += waited.eq(Mux(request & ~answer, waited + 1, 0))
+        bench.assume(~(part.ack & part.err) & (~answer | (waited != 0)) & (waited <= PATIENCE))
+    access(bench, dut.bus, PATIENCE)
+    if noise:
+        both = dut.noise.cyc & dut.noise.stb & dut.registers.cyc & dut.registers.stb
+        bench.claim("one part gets an access", ~both)
+    return bench
+
+
+def chip_bus(design: Design) -> Bench:
+    """The whole periphery's bus: registers, and data registers where there are."""
+    bench = Bench()
+    dut = Accelerator(design)
+    count = len(design.layers)
+    bench.surround(dut, driven=tuple(f"array_{k}_setup_sealed" for k in range(count)))
+    access(bench, dut.bus, 2 * PATIENCE + 4)
+    macros(bench, [getattr(dut, f"array_{k}").setup for k in range(count)])
+    return bench

@@ -47,6 +47,7 @@ LAYERS = {
     "dense_argmax": dense(3, 2, output="argmax"),
     "dense_end": dense(2, 2, output="argmax", emit="end", **FIXED),
 }
+QUICK_LAYERS = ("lstm", "lstm_fixed", "dense_codes", "dense_argmax", "dense_end")
 _SMALL, _BY_BUS = buses.small(), buses.small(data_registers=True)
 _TINY = {"activation_bits": 4, "cell_bits": 8, "cell_fraction": 4, "tanh_fraction": 3, "tanh_bits": 4}
 

@@ -1,5 +1,7 @@
 """Layers between their streams and their array: nothing is dropped, repeated or changed, and no half of h(t) is shown."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib.wiring import In
 
@@ -189,12 +191,12 @@ def valid_alone(layer: Layer) -> Bench:
 
 def lstm(conversions: int, lanes: int = 1, **fields) -> LstmLayer:
     """A small LSTM layer."""
-    formats = {"dac_bits": 2, "adc_bits": 2, "activation_bits": 2, "cell_bits": 4, "cell_fraction": 2}
+    formats: dict[str, Any] = {"dac_bits": 2, "adc_bits": 2, "activation_bits": 2, "cell_bits": 4, "cell_fraction": 2}
     formats |= {"tanh_bits": 2, "tanh_fraction": 1}
     return LstmLayer(inputs=1, hidden=conversions * lanes, adcs=4 * lanes, **(formats | fields))
 
 
 def dense(conversions: int, adcs: int, **fields) -> DenseLayer:
     """A small dense layer."""
-    formats = {"inputs": 1, "dac_bits": 2, "adc_bits": 2, "output_bits": 2}
+    formats: dict[str, Any] = {"inputs": 1, "dac_bits": 2, "adc_bits": 2, "output_bits": 2}
     return DenseLayer(outputs=conversions * adcs, adcs=adcs, **(formats | fields))

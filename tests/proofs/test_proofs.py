@@ -103,6 +103,6 @@ def test_registers_without_a_reset_begin_with_anything():
 
 def test_a_proof_that_takes_too_long_is_open():
     bench = Bench()
-    a, b = bench.free("a", 24), bench.free("b", 24)
-    bench.claim("no product has a prime factor above 2^24", a * b != 16769023 * 16777259)
+    a, b = bench.free("a", 48), bench.free("b", 48)
+    bench.claim("no product has this prime factor above 2^48", a * b != 281474976710677 * 181474976710643)
     assert prove(bench, cycles=2, limit=1).status == OPEN

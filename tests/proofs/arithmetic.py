@@ -36,7 +36,7 @@ def tanh_entry(index: int, fraction: int, bits: int) -> int:
 
 def functions(width: int) -> Bench:
     """The functions of ``hdl/arithmetic.py`` for every value of ``width`` bits, every shift and every limit."""
-    bench = Bench()
+    bench = Bench(anywhere=True)
     value = bench.free("value", signed(width))
     for shift in range(-2, width + 1):
         bench.claim(f"round_shift by {shift}", arithmetic.round_shift(value, shift) == half_up(value, shift))
@@ -50,37 +50,45 @@ def functions(width: int) -> Bench:
     return bench
 
 
+class _Lane:
+    """A lane and what its operands are: those that it has had for two cycles."""
+
+    def __init__(self, layer: LstmLayer):
+        self.bench, self.dut = Bench(anywhere=True), ElementWiseLane(layer)
+        bench, dut = self.bench, self.dut
+        bench.surround(dut)
+        operands = Cat(dut.f, dut.i, dut.o, dut.g, dut.first)
+        bench.assume(~(dut.high & bench.settled()) | (~bench.past(dut.high) & bench.unchanged(operands)))
+        self.before = Cat(bench.past(dut.c), dut.c)[: layer.cell_bits].as_signed()  # in the second cycle
+
+
 def cell(layer: LstmLayer, halves: bool = False) -> Bench:
     """The lane's cell state and saturation. With ``halves`` the reference's f*c is f*(low half) + f*(high half).
 
     That is the distributive law, which needs no proof here; without it the solver does not end at 32 bits.
     """
-    bench = Bench()
-    dut = ElementWiseLane(layer)
-    bench.surround(dut)
-    a, fraction, bits = layer.activation_bits, layer.cell_fraction, layer.cell_bits
-    f, i, g, c, first = (bench.past(v, dut.cell_latency) for v in (dut.f, dut.i, dut.g, dut.c, dut.first))
-    before = Signal(signed(bits))
-    bench.m.d.comb += before.eq(Mux(first, 0, c))
-    low = bits // 2 if halves else 0
-    product = f * before[:low] + (f * before[low:].as_signed() << low)
+    lane = _Lane(layer)
+    bench, dut = lane.bench, lane.dut
+    a, fraction, bits, later = layer.activation_bits, layer.cell_fraction, layer.cell_bits, dut.cell_latency - 1
+    f, i, g, c = (bench.past(v, later) for v in (dut.f, dut.i, dut.g, Mux(dut.first, 0, lane.before)))
+    low = len(dut.c) if halves else 0
+    product = f * c[:low] + (f * c[low:].as_signed() << low)
     exact = half_up(product, a) + half_up(i * g, 2 * a - 1 - fraction)
     contract = clip(exact, *signed_limits(bits))
-    full = bench.settled(dut.cell_latency)
+    there = bench.settled(dut.cell_latency) & bench.past(dut.high, later)
     bench.show("contract", contract)
-    bench.claim("the cell state is the contract's", ~full | (dut.cell == contract))
-    bench.claim("saturated says whether it is limited", ~full | (dut.saturated == (exact != contract)))
-    bench.reach("a cell state is limited", full & dut.saturated)
+    bench.claim("the cell state is the contract's", ~there | (dut.cell == contract))
+    bench.claim("saturated says whether it is limited", ~there | (dut.saturated == (exact != contract)))
+    bench.reach("a cell state is limited", there & dut.saturated)
     return bench
 
 
 def hidden(layer: LstmLayer) -> Bench:
     """The lane's hidden code, and its value where that is handed on, from the cell state that it shows."""
-    bench = Bench()
-    dut = ElementWiseLane(layer)
-    bench.surround(dut)
-    a, fraction = layer.activation_bits, layer.tanh_fraction
-    o, state = bench.past(dut.o, dut.latency), bench.past(dut.cell, dut.latency - dut.cell_latency)
+    lane = _Lane(layer)
+    bench, dut = lane.bench, lane.dut
+    a, fraction, later = layer.activation_bits, layer.tanh_fraction, dut.latency - 1
+    o, state = bench.past(dut.o, later), bench.past(dut.cell, dut.latency - dut.cell_latency)
     low, high = signed_limits(layer.tanh_bits)
     index = Signal(signed(layer.tanh_bits))
     bench.m.d.comb += index.eq(clip(state >> (layer.cell_fraction - fraction), low, high))
@@ -88,15 +96,15 @@ def hidden(layer: LstmLayer) -> Bench:
     tanh = Signal(signed(a))
     bench.m.d.comb += tanh.eq(entries[Cat(index)])
     product = o * tanh
-    full = bench.settled(dut.latency)
+    there = bench.settled(dut.latency) & bench.past(dut.high, later)
     bench.show("tanh", tanh)
     if layer.dac_bits == 1:
         code = product < 0  # the pattern of one bit: 1 stands for -1
     else:
         top = 2 ** (layer.dac_bits - 1) - 1
         code = clip(half_up(product * top, 2 * a - 1), -top, top)
-    bench.claim("the hidden code is the contract's", ~full | (dut.hidden == Cat(code)[: layer.dac_bits]))
+    bench.claim("the hidden code is the contract's", ~there | (dut.hidden == Cat(code)[: layer.dac_bits]))
     if layer.output == "value":
-        bench.claim("so is the hidden value", ~full | (dut.value == half_up(product, a)))
-    bench.reach("a hidden code at its end", full & dut.hidden.all())
+        bench.claim("so is the hidden value", ~there | (dut.value == half_up(product, a)))
+    bench.reach("a hidden code at its end", there & dut.hidden.all())
     return bench

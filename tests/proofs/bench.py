@@ -15,9 +15,13 @@ class Bench:
     Each input that :meth:`surround` or :meth:`free` makes may have any value in any cycle, ``rst`` too, as long as
     all conditions of :meth:`assume` hold; but the first cycle has ``rst`` high. Registers begin with any value, also
     those of the properties: what has no reset is as it is in silicon. In ``m`` a property keeps registers of its own.
+
+    With ``anywhere`` the first cycle has no reset, and every register may hold anything in it. What then holds as soon
+    as the claims have the past that they look at, holds at all times: the first cycle may be any cycle of a run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, anywhere: bool = False) -> None:
+        self.anywhere, self.window = anywhere, 0  #: window: cycles before it that a claim looks at
         self.m = Module()
         self.inputs: dict[str, Signal] = {}
         self.shown: dict[str, Value] = {}
@@ -71,6 +75,7 @@ class Bench:
 
     def settled(self, cycles: int = 1) -> Value:
         """Was there no reset in the ``cycles`` cycles before?"""
+        self.window = max(self.window, cycles)
         settled: Value = Const(1)
         for cycle in range(cycles):
             after = Signal(name=f"settled_{cycles}_{cycle}")
@@ -110,9 +115,10 @@ class _Top(Component):
         begun = Signal(name="proof_begun", reset_less=True)
         held = Signal(name="proof_held", reset_less=True, init=1)
         legal = Signal()
-        m.d.comb += legal.eq(held & (begun | ResetSignal()) & Cat(Const(1), *bench.assumed).all())
+        started = 1 if bench.anywhere else begun
+        m.d.comb += legal.eq(held & (started | ResetSignal()) & Cat(Const(1), *bench.assumed).all())
         m.d.sync += [begun.eq(1), held.eq(legal)]
-        counts = legal & begun
+        counts = legal & started
         failed = [getattr(self, f"failed_{k}") for k in range(len(bench.claims))]
         m.d.comb += [signal.eq(counts & ~condition) for signal, condition in zip(failed, bench.claims.values())]
         m.d.comb += [

@@ -23,11 +23,10 @@ class Proof:
     name: str
     about: str  #: which of the properties of docs/proofs.md
     make: Callable[[], Bench]
-    cycles: int = 0  #: 0: by property-directed reachability, for all time; else a pipeline's, its length and two
     quick: bool = False  #: also in ``make test``
 
     def run(self) -> Verdict:
-        return prove(self.make(), self.cycles)
+        return prove(self.make())
 
 
 def lane(**formats) -> LstmLayer:
@@ -76,14 +75,12 @@ PROOFS = {
         Proof("chip_bus", BUS, partial(buses.chip_bus, _BY_BUS)),
         Proof("lock", LOCK, partial(buses.lock, _SMALL)),
         Proof("exclusion", EXCLUSION, partial(buses.exclusion, _SMALL)),
-        Proof("functions", NUMBERS, partial(arithmetic.functions, 12), cycles=2),
-        Proof("cell_8", NUMBERS, partial(arithmetic.cell, lane(**_TINY)), cycles=4),
-        Proof("cell_16", NUMBERS, partial(arithmetic.cell, lane(cell_bits=16, cell_fraction=11), True), cycles=4),
-        Proof("cell_32", NUMBERS, partial(arithmetic.cell, lane(), True), cycles=4),
+        Proof("functions", NUMBERS, partial(arithmetic.functions, 12)),
+        Proof("cell_8", NUMBERS, partial(arithmetic.cell, lane(**_TINY))),
+        Proof("cell_16", NUMBERS, partial(arithmetic.cell, lane(cell_bits=16, cell_fraction=11), True)),
+        Proof("cell_32", NUMBERS, partial(arithmetic.cell, lane(), True)),
         *(
-            Proof(
-                f"hidden_{bits}", NUMBERS, partial(arithmetic.hidden, lane(dac_bits=bits, output="value")), cycles=6
-            )
+            Proof(f"hidden_{bits}", NUMBERS, partial(arithmetic.hidden, lane(dac_bits=bits, output="value")))
             for bits in (1, 2, 4, 8)
         ),
     )

@@ -54,7 +54,7 @@ PROOFS = {
     proof.name: proof
     for proof in (
         *(
-            Proof(f"layer_{name}", STREAMS, partial(layers.layer, layer), quick=True)
+            Proof(f"layer_{name}", STREAMS, partial(layers.layer, layer), quick=name in QUICK_LAYERS)
             for name, layer in LAYERS.items()
         ),
         *(
@@ -77,8 +77,6 @@ PROOFS = {
         Proof("exclusion", EXCLUSION, partial(buses.exclusion, _SMALL)),
         Proof("functions", NUMBERS, partial(arithmetic.functions, 12)),
         Proof("cell_8", NUMBERS, partial(arithmetic.cell, lane(**_TINY))),
-        Proof("cell_16", NUMBERS, partial(arithmetic.cell, lane(cell_bits=16, cell_fraction=11), True)),
-        Proof("cell_32", NUMBERS, partial(arithmetic.cell, lane(), True)),
         *(
             Proof(f"hidden_{bits}", NUMBERS, partial(arithmetic.hidden, lane(dac_bits=bits, output="value")))
             for bits in (1, 2, 4, 8)

@@ -34,7 +34,11 @@ class Trace:
 
 
 def read_trace(file: Path, cycles: int, names: list[str], claims: list[str]) -> Trace:
-    """Ports ``names`` of a VCD file of Yosys's simulator, and which of ``claims`` fail in the last of ``cycles``."""
+    """Ports ``names`` of a VCD file of Yosys's simulator, and which of ``claims`` fail in the last of ``cycles``.
+
+    The simulator does not take over what registers without a name begin with, such as words of memories: they are x.
+    Where a failure comes from them, the claims that are x are named.
+    """
     wanted = ["rst", *names, *(f"failed_{k}" for k in range(len(claims)))]
     code_of, now, at = {}, {}, []
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -50,7 +54,9 @@ def read_trace(file: Path, cycles: int, names: list[str], claims: list[str]) -> 
         state = next(values for time, values in at if time > cycle * PERIOD)  # what the times up to it have left
         for name in wanted:
             table[name].append(_hexadecimal(state[code_of[name]]))
-    failed = tuple(what for k, what in enumerate(claims) if table[f"failed_{k}"][-1] == "1")
+    last = [table[f"failed_{k}"][-1] for k in range(len(claims))]
+    seen = "1" if "1" in last else "x"
+    failed = tuple(what for what, value in zip(claims, last) if value == seen)
     return Trace({name: table[name] for name in ["rst", *names]}, failed)
 
 

@@ -69,7 +69,7 @@ def test_cycles_of_a_time_step(built):
         assert layer_core(layer).cycles(conversion) == between[0]
         if layer.kind == "lstm":  # codes are taken in cycle 0 of the pipeline
             stages = record.gates_cycles, record.cell_cycles, record.hidden_cycles
-            assert [set(cycles - record.adc_cycles) for cycles in stages] == [{1}, {3}, {5}]
+            assert [set(cycles - record.adc_cycles) for cycles in stages] == [{1}, {4}, {5}]
 
 
 @pytest.mark.slow

@@ -1,10 +1,8 @@
 """``ohmgate cost``."""
 
-import io
 import json as json_text
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +15,7 @@ from ..model.prerequisites import require_place
 from . import runs
 from .console import say
 from .options import Source
-
-if TYPE_CHECKING:
-    from ..report.cost import Table
+from .tables import text_of
 
 EXAMPLES = """Examples: `ohmgate cost names` prints the paper's figures, the literature's and measured ones beside;
 
@@ -73,21 +69,3 @@ def command(
     if report:
         write_report(report, costs, steps)
         say(f"report: {report}")
-
-
-def text_of(table: "Table") -> str:
-    """A Markdown table; on a terminal no wider than it."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    shown = RichTable(box=box.MARKDOWN, pad_edge=True)
-    for number, name in enumerate(table.header):
-        shown.add_column(name, justify="left" if number < table.text else "right")
-    for row in table.rows:
-        shown.add_row(*row)
-    console = Console(file=io.StringIO(), width=None if sys.stdout.isatty() else 1000, markup=False, highlight=False)
-    with console.capture() as written:
-        console.print(shown)
-    lines = [line.rstrip() for line in written.get().splitlines() if line.strip()]
-    return "\n".join([f"## {table.title}", "", *lines, "", *([table.below, ""] if table.below else [])])

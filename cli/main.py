@@ -15,6 +15,7 @@ from . import (
     cost,
     demo,
     diff,
+    explore,
     generate,
     handoff,
     inspect,
@@ -88,7 +89,7 @@ def options(
 
 COMMANDS = (
     *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth),
-    *(timing, handoff, cost, sweep, keygen, sign),
+    *(timing, handoff, cost, explore, sweep, keygen, sign),
 )
 for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]

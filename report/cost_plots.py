@@ -64,7 +64,7 @@ def platforms(costs: Sequence[Cost]) -> Figure:
     none = next(platform for platform in PLATFORMS if platform.areal is None)
     axes.axhline(none.computing, color=GREY, linestyle=":", linewidth=1)
     axes.annotate(f"{none.name}, no area", (1, none.computing), xytext=(0, 4), textcoords="offset points")
-    axes.set(xscale="log", yscale="log", xlabel="GOP/s/mm2", ylabel="GOP/s/W")
+    axes.set(xscale="log", yscale="log", xlim=(0.2, 1e5), xlabel="GOP/s/mm2", ylabel="GOP/s/W")
     axes.grid(alpha=0.3)
     axes.legend(**ABOVE)
     return figure

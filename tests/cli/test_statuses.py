@@ -42,6 +42,7 @@ synth       2       2     2          -        130          0
 cost        -       2     2          -        -            0
 timing      2       2     2          2        130          0
 handoff     2       2     2          -        130          2
+explore     -       2     2          -        130          2
 sweep       2       2     2          -        130          2
 keygen      -       2     2          -        -            -
 sign        -       2     2          -        -            0
@@ -64,13 +65,23 @@ ARGUMENTS = {
     "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
     "timing": ("SMALL", "--liberty", Path(__file__).parent.parent / "hdl/flow/small.lib", "--json", "P/report.json"),
     "handoff": ("SMALL", "--out", "P/handoff"),
+    "explore": ("TOML", "--vary", "adc_bits=3,4", "--out", "P/explore"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
     "keygen": ("P/maker.pem",),
     "sign": ("RUN", "--key", "KEY", "--out", "P/signed.image"),
 }
+#: 12,800 variants
+CLOCKS = ",".join(map(str, range(100, 300)))
+GRID = (
+    "--vary=adc_bits=1,2,3,4,5,6,7,8",
+    "--vary=dac_bits=1,2,3,4,5,6,7,8",
+    "--vary=adcs=4",
+    f"--vary=clock_mhz={CLOCKS}",
+)
 INSTEAD = {
     ("montecarlo", "killed"): ("RUN", "--draws", 100, "--workers", 2, "--out", "P/chips"),
     ("montecarlo", "interrupted"): ("RUN", "--draws", 10_000, "--workers", 1, "--out", "P/chips"),
+    ("explore", "interrupted"): ("TOML", *GRID, "--out", "P/explore"),
     ("train", "interrupted"): ("TOML", "--epochs", 10_000, "--out", "P/run"),
 }
 #: free bytes of the full disk: the command begins to write, and does not come to the end
@@ -114,6 +125,7 @@ SENTENCES = {
     ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
     ("timing", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("handoff", "full"): f"cannot write the folder 'P/handoff': {FULL}",
+    ("explore", "full"): f"cannot use 'P/explore/explore.json': {FULL}",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("keygen", "full"): f"cannot write key 'P/maker.pem': {FULL}",
     ("sign", "full"): f"cannot write image 'P/signed.image': {FULL}",
@@ -129,6 +141,7 @@ SENTENCES = {
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
     ("timing", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("handoff", "read-only"): f"cannot write the folder 'P/handoff': {READ_ONLY}",
+    ("explore", "read-only"): f"cannot use 'P/explore': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("keygen", "read-only"): f"cannot write key 'P/maker.pem': {READ_ONLY}",
     ("sign", "read-only"): f"cannot use 'P/signed.image': {READ_ONLY}",
@@ -144,6 +157,7 @@ SENTENCES = {
     ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
     ("verify", "second"): f"folder 'P/verification' {IN_USE}",
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
+    ("explore", "second"): f"folder 'P/explore' {IN_USE}",
     ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
 }  #: of status 2, as patterns
 WORK = (
@@ -278,6 +292,7 @@ BUSY = {
     "synth": lambda c: c.child("libyosys"),
     "timing": lambda c: c.child("libyosys"),
     "handoff": lambda c: c.says("Generating"),
+    "explore": lambda c: c.says("Working out"),
     "sweep": lambda c: c.child("spawn_main"),
 }
 

@@ -1,0 +1,131 @@
+"""Every variant of a design in a grid, and those that no other beats. Cost is closed form: all are worked out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..model.design import Design
+from ..model.formats import DesignError, check_choice
+from ..model.layers import Layer, LstmLayer
+from .estimate import Cost, estimate
+from .times import CLOCK_MHZ
+
+#: What may be varied. All but the last two change the integers: only training tells what they are worth.
+FIELDS = ("hidden", "adc_bits", "dac_bits", "weight_bits", "cell_bits", "activation_bits", "adcs", "clock_mhz")
+USUAL: dict[str, tuple[int | float, ...]] = {
+    "adc_bits": (2, 3, 4, 6, 8),
+    "dac_bits": (2, 4, 6),
+    "cell_bits": (16, 24, 32),
+    "activation_bits": (6, 8, 10),
+}  #: values of an exploration that is given none
+MOST_POINTS = 20_000
+ALIKE = 1e-9  #: relative difference of figures that count as equal
+CELL_INTEGER_BITS = 5  #: of a narrower cell state: sign and four
+
+
+@dataclass(frozen=True)
+class Point:
+    """A variant, what was chosen for it, and what a sequence costs."""
+
+    choice: dict[str, int | float]  #: of :data:`FIELDS`, those of the LSTM layers
+    design: Design
+    cost: Cost
+    energy: float  #: pJ of a sequence
+    time: float  #: ns of a sequence
+    area: float  #: um2
+
+
+def standing(design: Design) -> dict[str, int | float]:
+    """What the first LSTM layer of a design has. Raises :class:`DesignError` for a design without one."""
+    layer = next((layer for layer in design.layers if isinstance(layer, LstmLayer)), None)
+    if layer is None:
+        raise DesignError(f"an exploration must be of a design with an LSTM layer, but {design.name} has none")
+    return {field: getattr(layer, field) for field in FIELDS[:-1]} | {"clock_mhz": CLOCK_MHZ}
+
+
+def variant(design: Design, choice: Mapping[str, int | float], name: str) -> Design:
+    """``design`` with a choice in all its LSTM layers; the layers around them follow.
+
+    A narrower cell state keeps five bits before the point. Raises :class:`DesignError` for a choice that is none.
+    """
+    own = {field: value for field, value in choice.items() if field != "clock_mhz"}
+    layers: list[Layer] = []
+    for layer in design.layers:
+        changes: dict[str, Any] = {}
+        if isinstance(layer, LstmLayer):
+            width = int(own.get("cell_bits", layer.cell_bits))
+            changes = own | {"cell_fraction": min(layer.cell_fraction, width - CELL_INTEGER_BITS)}
+        if layers:
+            before = layers[-1]
+            if isinstance(layer, LstmLayer) and not isinstance(before, LstmLayer):
+                bits = layer.input_dac_bits or int(own.get("dac_bits", layer.dac_bits))
+                layers[-1] = before = replace(before, output_bits=bits)
+            changes["inputs"] = before.outputs
+            if not isinstance(layer, LstmLayer) and isinstance(before, LstmLayer):
+                changes["dac_bits"] = before.output_bits
+        layers.append(replace(layer, **changes))
+    return Design(name, tuple(layers), design.data_registers)
+
+
+def grid(design: Design, vary: Mapping[str, Sequence[int | float]]) -> list[dict[str, int | float]]:
+    """Every combination. What is not varied stays as it is, but ``adcs``: all that divide the hidden units' columns.
+
+    Combinations whose ADCs do not divide them are left out. Raises :class:`DesignError` where there are too many, or
+    none.
+    """
+    there = standing(design)
+    for field in vary:
+        check_choice("what is varied", field, FIELDS)
+    axes = {field: list(dict.fromkeys(vary.get(field, [there[field]]))) for field in FIELDS if field != "adcs"}
+    found = []
+    for values in product(*axes.values()):
+        choice = dict(zip(axes, values))
+        hidden = int(choice["hidden"])
+        for adcs in dict.fromkeys(vary.get("adcs", [4 * lanes for lanes in range(1, hidden + 1)])):
+            if adcs % 4 == 0 and adcs >= 4 and hidden % (adcs // 4) == 0:
+                found.append(choice | {"adcs": adcs})
+            if len(found) > MOST_POINTS:
+                raise DesignError(f"an exploration must have at most {MOST_POINTS} points; vary fewer values")
+    if not found:
+        raise DesignError("an exploration must have a number of ADCs that is 4 times a divisor of the hidden units")
+    return found
+
+
+def explore(
+    design: Design, choices: Iterable[Mapping[str, int | float]], latency: Callable[[Layer], int], steps: int
+) -> list[Point]:
+    """What each choice costs, by the literature's figures; ``latency`` is of a layer, in cycles (docs/rtl.md)."""
+    points = []
+    for number, choice in enumerate(choices):
+        own = variant(design, choice, f"{design.name}_{number}")
+        cost = estimate(own, "literature", [latency(layer) for layer in own.layers], choice["clock_mhz"])
+        energy, time = cost.sequence_energy(steps).value, cost.times.sequence(steps)
+        points.append(Point(dict(choice), own, cost, energy, time, cost.area.value))
+    return points
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Points that no other beats: none is no worse in energy, time and area, and better in one. In their order."""
+    table = np.array([(point.energy, point.time, point.area) for point in points])
+    kept = []
+    for point, row in zip(points, table):
+        no_worse = (table <= row * (1 + ALIKE)).all(axis=1)
+        better = (table < row * (1 - ALIKE)).any(axis=1)
+        if not (no_worse & better).any():
+            kept.append(point)
+    return kept
+
+
+def one_change(design: Design, choices: Iterable[Mapping[str, int | float]]) -> list[dict[str, int | float]]:
+    """The design as it stands, then with each value of ``choices`` alone, where that is a choice of its own."""
+    there = standing(design)
+    found = [there]
+    for field in FIELDS:
+        for value in sorted({choice[field] for choice in choices} - {there[field]}):
+            alone = there | {field: value}
+            if int(alone["hidden"]) % (int(alone["adcs"]) // 4) == 0:
+                found.append(alone)
+    return found

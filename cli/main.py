@@ -23,6 +23,7 @@ from . import (
     lint,
     montecarlo,
     pack,
+    power,
     sign,
     simulate,
     sweep,
@@ -89,7 +90,7 @@ def options(
 
 COMMANDS = (
     *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth),
-    *(timing, handoff, cost, explore, sweep, keygen, sign),
+    *(timing, power, handoff, cost, explore, sweep, keygen, sign),
 )
 for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]

@@ -118,11 +118,16 @@ def _mean(tables: list[Table]) -> Table:
 
 
 def _models(text: str) -> str:
-    """Verilog of the cells of a library that have a logic function, by Yosys."""
+    """Verilog of the cells of a library that have a logic function, by Yosys.
+
+    Flip-flops begin with 0, as gates let an X through where logic comes together again: some would never leave it.
+    """
     with work_folder("ohmgate_library_") as folder:
         write_together(folder, {"cells.lib": text})
         run_yosys(["read_liberty -ignore_miss_func cells.lib", "write_verilog -noattr models.v"], folder)
-        return written(folder / "models.v", "yosys")
+        return re.sub(
+            r"^  reg (\w+);", r"  reg \1 = 1'b0;", written(folder / "models.v", "yosys"), flags=re.MULTILINE
+        )
 
 
 def _clock_gate(name: str, pins: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Library:
     areas: dict[str, float]
     clock_pins: dict[str, str]  #: of each flip-flop
 
-    @property
+    @cached_property
     def clock_gates(self) -> tuple[str, ...]:
         """Cells that gate a clock, in the order of the file."""
         return tuple(_name(cell) for cell in _cells(self.text) if "clock_gating_integrated_cell" in cell)

@@ -38,6 +38,7 @@ def test_help_names_every_command(ohmgate):
         "lint",
         "synth",
         "timing",
+        "power",
     ):
         assert re.search(rf"\b{name}\b", result.stdout)
         page = ohmgate(name, "--help")

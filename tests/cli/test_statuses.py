@@ -41,6 +41,7 @@ lint        2       2     -          2        130          0
 synth       2       2     2          -        130          0
 cost        -       2     2          -        -            0
 timing      2       2     2          2        130          0
+power       2       2     2          2        130          0
 handoff     2       2     2          -        130          2
 explore     -       2     2          -        130          2
 sweep       2       2     2          -        130          2
@@ -64,6 +65,7 @@ ARGUMENTS = {
     "synth": ("SMALL", "--json", "P/report.json"),
     "cost": ("SMALL", "--json", "P/cost.json", "--report", "P/cost.html"),
     "timing": ("SMALL", "--liberty", Path(__file__).parent.parent / "hdl/flow/small.lib", "--json", "P/report.json"),
+    "power": ("RUN", "--liberty", Path(__file__).parent.parent / "hdl/flow/small.lib", "--json", "P/report.json"),
     "handoff": ("SMALL", "--out", "P/handoff"),
     "explore": ("TOML", "--vary", "adc_bits=3,4", "--out", "P/explore"),
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
@@ -94,6 +96,7 @@ FREE = {
     "montecarlo": 8192,
     "synth": 65536,
     "timing": 65536,
+    "power": 65536,
     "handoff": 24576,
     "sweep": 4096,
     "demo": 32768,
@@ -110,6 +113,7 @@ SENTENCES = {
     ("lint", "killed"): f"verilator was {KILLED}",
     ("synth", "killed"): f"yosys was {KILLED}",
     ("timing", "killed"): f"yosys was {KILLED}",
+    ("power", "killed"): f"yosys was {KILLED}",
     ("handoff", "killed"): f"yosys was {KILLED}",
     ("sweep", "killed"): WORKER,
     ("demo", "full"): f"cannot use 'P/demo/checkpoints/\\w+.safetensors': .*{FULL}.*",
@@ -124,6 +128,7 @@ SENTENCES = {
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("cost", "full"): f"cannot use 'P/cost.json': {FULL}",
     ("timing", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
+    ("power", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
     ("handoff", "full"): f"cannot write the folder 'P/handoff': {FULL}",
     ("explore", "full"): f"cannot use 'P/explore/explore.json': {FULL}",
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
@@ -140,6 +145,7 @@ SENTENCES = {
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
     ("timing", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
+    ("power", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("handoff", "read-only"): f"cannot write the folder 'P/handoff': {READ_ONLY}",
     ("explore", "read-only"): f"cannot use 'P/explore': {READ_ONLY}",
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
@@ -149,6 +155,7 @@ SENTENCES = {
     ("simulate", "missing"): ".*icarus needs iverilog.*",
     ("verify", "missing"): ".*icarus needs iverilog.*",
     ("timing", "missing"): "static timing needs sta, .*opensta",
+    ("power", "missing"): "a power estimate needs .*iverilog.*",
     ("lint", "missing"): ".*needs .*perl.*",
     ("demo", "second"): f"folder 'P/demo' {IN_USE}",
     ("train", "second"): f"folder 'P/run' {IN_USE}",
@@ -161,7 +168,15 @@ SENTENCES = {
     ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
 }  #: of status 2, as patterns
 WORK = (
-    *(".", "ohmgate_lint", "ohmgate_synthesis", "ohmgate_timing", "ohmgate_library", "ohmgate_handoff"),
+    *(
+        ".",
+        "ohmgate_lint",
+        "ohmgate_synthesis",
+        "ohmgate_timing",
+        "ohmgate_library",
+        "ohmgate_gates",
+        "ohmgate_handoff",
+    ),
     "ohmgate_workers",
 )  #: how names of what is left of unfinished work begin
 KEPT = {
@@ -177,6 +192,8 @@ def begin(tiny, tmp_path):
     def call(command: str, disturbance: str, place: Path, path: str = os.environ["PATH"]) -> Command:
         if command == "timing" and disturbance != "missing" and not shutil.which("sta"):
             pytest.skip("static timing needs the Debian package opensta")
+        if command == "power":
+            pytest.importorskip("liberty", reason="a power estimate needs the PyPI package liberty-parser")
         if command == "handoff":
             pytest.importorskip("klayout", reason="handoff needs klayout, of the extra of its name")
         given = INSTEAD.get((command, disturbance), ARGUMENTS[command])
@@ -192,7 +209,7 @@ def begin(tiny, tmp_path):
         before = None
         if command == "sweep":
             before = quick_sweep if disturbance in ("full", "read-only", "second") else sweep_without_data
-        temporary = place if command in ("lint", "synth", "timing") or disturbance != "full" else tmp_path
+        temporary = place if command in ("lint", "synth", "timing", "power") or disturbance != "full" else tmp_path
         return Command((command, *arguments), tmp_path, {"TMPDIR": str(temporary), "PATH": path}, before)
 
     return call
@@ -291,6 +308,7 @@ BUSY = {
     "lint": lambda c: c.child("verilator"),
     "synth": lambda c: c.child("libyosys"),
     "timing": lambda c: c.child("libyosys"),
+    "power": lambda c: c.child("libyosys"),
     "handoff": lambda c: c.says("Generating"),
     "explore": lambda c: c.says("Working out"),
     "sweep": lambda c: c.child("spawn_main"),
@@ -312,6 +330,7 @@ PROGRAMS = {
     "montecarlo": "spawn_main",
     "synth": "libyosys",
     "timing": "libyosys",
+    "power": "libyosys",
     "handoff": "libyosys",
     "sweep": "spawn_main",
 }

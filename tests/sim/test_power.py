@@ -1,6 +1,7 @@
 """Gate-level energy, against sums made by hand with small.lib: 1 fF an input, 1 V, and constant energies."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_cells_are_read_with_their_units():
     assert cells.pins["INV"]["Z"].rise.at(5e-15) == pytest.approx(2e-15)
     assert cells.pins["DFF"]["CK"].fall.at(0.0) == pytest.approx(4e-15)
     assert cells.pins["DFF"]["Q"].rise.at(1e-12) == pytest.approx(5e-15)
+    assert set(re.findall(r"reg IQ[^;]*;", cells.models)) == {"reg IQ = 1'b0;"}
     assert (cells.pins["GATE"]["IQ"].direction, cells.pins["GATE"]["GCK"].direction) == ("internal", "output")
 
 

@@ -28,8 +28,8 @@ def command(
     from ..hdl.flow import synthesis, timing
 
     design = runs.read_design(source)
-    synthesis.check("liberty", liberty)
     timing.check(clock_ns)
+    synthesis.check("liberty", liberty)
     if json is not None:
         require_place(json)
     with Steps() as steps, steps.step(f"Mapping and timing {design.name}"):

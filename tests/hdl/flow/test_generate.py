@@ -125,7 +125,9 @@ def test_every_view_of_a_macro_has_the_ports_of_the_side_car(seed):
         heads = {files[f"{view}/{layer.macro_name}.v"].split(f"module {layer.macro_name} (\n")[1].split(");")[0]
                  for view in ("blackbox", "behavioural")}  # fmt: skip
         assert len(heads) == 1
-        for line, (name, direction, width) in zip(heads.pop().strip().split(",\n"), ports, strict=True):
+        supply, head = heads.pop().split("`endif\n")
+        assert supply.split() == ["`ifdef", "USE_POWER_PINS", "inout", "wire", "VDD,", "inout", "wire", "VSS,"]
+        for line, (name, direction, width) in zip(head.strip().split(",\n"), ports, strict=True):
             vector = f"[{width - 1}:0] " if width > 1 else ""
             assert line.strip() == f"{direction} wire {vector}{name}"
         assert f"{layer.macro_name} macro (" in files["random.v"]

@@ -84,7 +84,9 @@ def test_demo_on_ecp5():
     check(report, Design.load("vowels"))
     assert report.cells["TRELLIS_FF"] == report.flip_flops
     assert report.cells["MULT18X18D"] >= 4
-    assert report.cells["TRELLIS_DPR16X4"] == 4 * 32 // 4 + 4 * 4 * 8 // 4  # cells of 4 lanes, 4 tables read 4 times
+    assert (
+        report.cells["TRELLIS_DPR16X4"] == 4 * 16 // 4 + 4 * 4 * 8 // 4
+    )  # halves of cells of 4 lanes, 4 tables read 4 times
     assert not any("LATCH" in kind.upper() for kind in report.cells)
 
 

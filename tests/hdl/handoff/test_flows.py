@@ -31,7 +31,9 @@ def test_make_reads_the_settings_and_every_file_is_there(twins, tmp_path):
     names = ("VERILOG_FILES", "SDC_FILE", "ADDITIONAL_LEFS", "ADDITIONAL_LIBS", "ADDITIONAL_GDS")
     printed = "".join(f"\t@echo {name} $({name})\n" for name in (*names, "DESIGN_NAME"))
     (tmp_path / "Makefile").write_text(f"include {twins}/config.mk\nshow:\n{printed}")
-    done = subprocess.run(["make", "show"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "show"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
     found = {name: values for name, *values in (line.split() for line in done.stdout.splitlines())}
     assert found.pop("DESIGN_NAME") == ["twins"]
     macro = LAYER.macro_name

@@ -6,8 +6,12 @@ First every proof, then every fault of ``tests/mutants/faults/proofs.toml``, whi
 import argparse
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from .faulty import ROOT, FaultyModule, names, proof_faults
+
+if TYPE_CHECKING:
+    from .catalogue import Proof
 
 TITLES = "verdict        cycles   seconds  property      proof"
 
@@ -19,7 +23,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.fault:
         FaultyModule(next(fault for fault in proof_faults() if fault.key == options.fault))
-    wrong, seconds = _prove(options.proofs)
+    from .catalogue import PROOFS  # imports the RTL, perhaps with a fault in it
+
+    if unknown := [name for name in options.proofs if name not in PROOFS]:
+        parser.error(f"proofs must be among {', '.join(PROOFS)}, not {', '.join(unknown)}")
+    wrong, seconds = _prove([PROOFS[name] for name in options.proofs] or list(PROOFS.values()))
     if options.fault:
         return int(wrong > 0)
     missed, more = _faults(options.proofs)
@@ -27,13 +35,11 @@ def main() -> int:
     return int(wrong + missed > 0)
 
 
-def _prove(chosen: list[str]) -> tuple[int, float]:
+def _prove(chosen: list["Proof"]) -> tuple[int, float]:
     """Run proofs; how many are not as they should be, and the CPU seconds of all."""
-    from .catalogue import PROOFS  # imports the RTL, perhaps with a fault in it
-
     wrong, seconds = 0, 0.0
     _say(TITLES)
-    for proof in [PROOFS[name] for name in chosen] or PROOFS.values():
+    for proof in chosen:
         verdict = proof.run()
         wrong += not verdict.good
         seconds += verdict.seconds

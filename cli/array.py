@@ -83,7 +83,7 @@ def command(
     if spice:
         title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
         spice.parent.mkdir(parents=True, exist_ok=True)
-        write_netlist(spice, sheet.conductances[plane], sheet.wires, volts, title)
+        write_netlist(spice, sheet.conductances[plane], sheet.wires, volts, title, sheet.array.cell_array.cells.tile)
         current = (volts @ sheet.effective[plane])[0]
         say(f"{spice}: plane {plane} of {len(planes)} ({planes[plane]}), input {drive}")
         if len(planes) > 1:

@@ -2,9 +2,10 @@
 
 Nodes are ``r<row>_<column>`` and ``c<row>_<column>`` at the two ends of each cell, ``in<row>`` at a row's source
 and ``d<row>`` behind its driver resistance, ``s<column>`` and ``out<column>`` around a column's sense resistance. A
-source of 0 V at ``out<column>`` takes the column's current. SPICE has no resistors
-of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of 0 S is left out. Numbers are printed
-so that they read back as the same float64; the text depends on the arguments alone.
+source of 0 V at ``out<column>`` takes the column's current. In an array of tiles, each with its own wires, ``d`` and
+``s`` end in ``_tile<number>``; the tiles of a row or column meet at ``in<row>`` and ``out<column>``. SPICE has no
+resistors of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of 0 S is left out. Numbers are
+printed so that they read back as the same float64; the text depends on the arguments alone.
 """
 
 from collections.abc import Iterator
@@ -14,14 +15,16 @@ import numpy as np
 from ...model.files import whole
 from ...model.formats import DesignError
 from .elimination import Line
+from .tiles import tile_slices
 from .wires import WireConfig, check_conductance
 
 
-def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point array") -> str:
+def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point array", tile: int = 0) -> str:
     """Text of the netlist, for ``ngspice -b``, with the operating point and a print of every column current.
 
-    ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers. Raises :class:`DesignError` for
-    a wrong shape, a number that is not finite, or a title of more than one line.
+    ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers, ``tile`` that of
+    :class:`..memory.cells.Cells`. Raises :class:`DesignError` for a wrong shape, a number that is not finite, or a
+    title of more than one line.
     """
     conductance = check_conductance(conductance)
     volts = np.asarray(volts, dtype=np.float64)
@@ -29,37 +32,47 @@ def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point arr
         raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
     if not title.isprintable():
         raise DesignError(f"title of a netlist must be one line of text, not {title!r}")
-    return "\n".join(_lines(conductance, wires, volts, title)) + "\n"
+    return "\n".join(_lines(conductance, wires, volts, title, tile)) + "\n"
 
 
-def write_netlist(path, conductance, wires: WireConfig, volts, title: str = "Cross-point array") -> None:
+def write_netlist(
+    path, conductance, wires: WireConfig, volts, title: str = "Cross-point array", tile: int = 0
+) -> None:
     """Write :func:`netlist` to ``path``, whole or not at all."""
-    text = netlist(conductance, wires, volts, title)
+    text = netlist(conductance, wires, volts, title, tile)
     with whole(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title: str) -> Iterator[str]:
+def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title: str, tile: int) -> Iterator[str]:
     rows, columns = conductance.shape
+    tiles = list(tile_slices(rows, columns, tile or rows, tile or columns))
     yield f"* {title}"
     yield f"* {rows} rows, {columns} columns; volts behind the drivers, amperes into the sense amplifiers"
     yield f"* row segment {_text(wires.row_segment)} ohm, column segment {_text(wires.column_segment)} ohm"
     ends = "both ends" if wires.driver_ends == 2 else "the left end"
     yield f"* driver {_text(wires.driver)} ohm at {ends} of each row, sense {_text(wires.sense)} ohm"
+    if len(tiles) > 1:
+        yield f"* {len(tiles)} tiles of at most {tile} x {tile} cells, each with wires, drivers and sense of its own"
     yield ""
-    row_nodes = []
+    names = [f"_tile{number}" if len(tiles) > 1 else "" for number in range(len(tiles))]
+    row_nodes, column_nodes = (np.empty((rows, columns), dtype=object) for _ in range(2))
     yield "* rows: driver and wire"
     for i, volt in enumerate(volts):
         yield f"Vin{i} in{i} 0 DC {_text(volt)}"
-        nodes, resistors = _wire(f"in{i}", f"d{i}", [f"r{i}_{j}" for j in range(columns)], wires.row)
-        row_nodes.append(nodes)
-        yield from resistors
-    column_nodes = []
+        for (down, across), name in zip(tiles, names):
+            if down.start <= i < down.stop:
+                cells = [f"r{i}_{j}" for j in range(columns)[across]]
+                row_nodes[i, across], resistors = _wire(f"in{i}", f"d{i}{name}", cells, wires.row)
+                yield from resistors
     yield "* columns: sense resistance and wire, from the sense amplifier upwards"
     for j in range(columns):
-        nodes, resistors = _wire(f"out{j}", f"s{j}", [f"c{i}_{j}" for i in reversed(range(rows))], wires.column)
-        column_nodes.append(nodes[::-1])
-        yield from resistors
+        for (down, across), name in zip(tiles, names):
+            if across.start <= j < across.stop:
+                cells = [f"c{i}_{j}" for i in reversed(range(rows)[down])]
+                nodes, resistors = _wire(f"out{j}", f"s{j}{name}", cells, wires.column)
+                column_nodes[down, j] = nodes[::-1]
+                yield from resistors
     yield "* sense amplifiers: i(vsense<column>) is the column current"
     for j in range(columns):
         yield f"Vsense{j} out{j} 0 DC 0"
@@ -67,7 +80,7 @@ def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title:
     for i in range(rows):
         for j in range(columns):
             if conductance[i, j] > 0:
-                yield f"Rcell{i}_{j} {row_nodes[i][j]} {column_nodes[j][i]} {_text(1 / conductance[i, j])}"
+                yield f"Rcell{i}_{j} {row_nodes[i, j]} {column_nodes[i, j]} {_text(1 / conductance[i, j])}"
     yield ""
     yield ".control"
     yield "set numdgt=15"

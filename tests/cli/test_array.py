@@ -73,6 +73,23 @@ def test_ngspice_reads_the_netlist_alike(ohmgate, run_folder, tmp_path, plane, d
     assert spice == pytest.approx(current_of(result.stdout), rel=1e-6)
 
 
+@pytest.mark.skipif(not shutil.which("ngspice"), reason="ngspice is not installed (Debian package ngspice)")
+def test_ngspice_reads_an_array_in_tiles_alike(ohmgate, tmp_path):
+    """The promised current is that of the tiles, and so is the netlist's."""
+    currents = []
+    for tile in (0, 20):
+        path, netlist = tmp_path / f"{tile}.toml", tmp_path / f"{tile}.cir"
+        path.write_text(
+            f'preset = "paper_wires"\n[cells]\ntile = {tile}\n[cells.wires]\nrow_segment = 90\ncolumn_segment = 90\n'
+        )
+        result = ohmgate("array", "vowels", "--preset", path, "--spice", netlist, "--drive", "full")
+        assert result.exit_code == 0, result.stderr
+        read = subprocess.run(["ngspice", "-b", netlist], capture_output=True, text=True).stdout
+        currents.append(current_of(result.stdout))
+        assert float(re.search(r"i\(vsense0\) = (\S+)", read)[1]) == pytest.approx(currents[-1], rel=1e-6)
+    assert currents[1] > 1.01 * currents[0]
+
+
 def test_the_same_seed_gives_the_same_netlist_and_page(ohmgate, tmp_path):
     def files(name: str, seed: int) -> list[bytes]:
         paths = [tmp_path / f"{name}.cir", tmp_path / f"{name}.html"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ohmgate.analog.circuit.netlist import netlist, write_netlist
+from ohmgate.analog.circuit.tiles import tiled_matrix
 from ohmgate.analog.circuit.wires import WireConfig, effective_matrix
 from ohmgate.model.formats import DesignError
 
@@ -82,6 +83,24 @@ def test_ngspice_agrees_with_the_exact_solver(seed, ends):
     # Relative to the column's currents before opposite signs cancel.
     scale = np.abs(volts) @ effective_matrix(conductance, wires)
     assert (np.abs(found - expected) <= 1e-9 * scale).all()
+
+
+@pytest.mark.skipif(not shutil.which("ngspice"), reason="ngspice is not installed (Debian package ngspice)")
+@pytest.mark.parametrize("ends", [1, 2])
+@pytest.mark.parametrize("driver", [0.0, 80.0])
+def test_ngspice_agrees_with_tiles(ends, driver):
+    rng = np.random.default_rng(ends)
+    conductance, volts = rng.uniform(2e-6, 2e-4, (13, 19)), rng.uniform(-1, 1, 13)
+    wires = WireConfig(row_segment=3.0, column_segment=5.0, driver=driver, sense=40.0, driver_ends=ends)
+    found = column_currents(netlist(conductance, wires, volts, tile=6))
+    scale = np.abs(volts) @ tiled_matrix(conductance, wires, 6, 6)
+    assert (np.abs(found - volts @ tiled_matrix(conductance, wires, 6, 6)) <= 1e-9 * scale).all()
+    assert np.abs(found - volts @ effective_matrix(conductance, wires)).max() > 1e-3 * scale.max()
+
+
+def test_one_tile_is_the_array():
+    wires = WireConfig(row_segment=1, column_segment=2.5, driver=50, driver_ends=2)
+    assert netlist(CELLS, wires, [1, -0.5], "Two by two", tile=2) == SMALL
 
 
 def test_text_of_a_small_array():

@@ -1,6 +1,7 @@
 """What an array is made of: the paper's noise, cells and converters, with presets by name."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ..model.formats import DesignError, check_choice, check_number, full_scale
 from ..model.layers import Layer
@@ -84,6 +85,14 @@ PRESETS = {
     "mram": _chip(devices.mram()),
     "nor_flash": _chip(devices.nor_flash(), scheme="offset"),
 }
+
+
+def paced(config: ArrayConfig, layers: Sequence[Layer]) -> ArrayConfig:
+    """The same with the time step of these layers, all of which wait for the one that converts longest."""
+    if config.cells is None:
+        return config
+    seconds = config.cells.step_time(max(layer.conversions for layer in layers))
+    return replace(config, cells=replace(config.cells, step_seconds=seconds))
 
 
 def preset(name: str) -> ArrayConfig:

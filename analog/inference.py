@@ -11,7 +11,7 @@ from ..model.layout import logical_order, physical_order
 from ..model.network import Network
 from ..model.seeds import Seed, child
 from .array import Array
-from .config import ArrayConfig
+from .config import ArrayConfig, paced
 
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 
@@ -22,6 +22,7 @@ def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed
     ``share`` is that of :class:`.array.Array`.
     """
     arrays = []
+    config = paced(config or ArrayConfig(), network.design.layers)
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         array = Array(layer, config, child(seed, index), share)
         array.program(data.weights[:, physical_order(layer)])

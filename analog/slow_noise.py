@@ -35,7 +35,8 @@ class CellNoise:
 
     def __init__(self, cells: CellArray, sums: ColumnSums, seed: Seed) -> None:
         self._cells, self._sums = cells, sums
-        device, seconds, mapping = cells.cells.device, cells.cells.step_seconds, cells.mapping
+        device, mapping = cells.cells.device, cells.mapping
+        seconds = cells.cells.step_time(mapping.layer.conversions)
         self._telegraph = self._flicker = None
         if device.telegraph:
             traps = int(cells.traps.sum())
@@ -52,11 +53,11 @@ class CellNoise:
 
     def sample(self, programmed: ProgrammedCells) -> np.ndarray:
         """(courses, rows, columns) in weight codes now, then advance by one step."""
-        conductances, change = programmed.conductances, np.zeros(self._cells.mapping.shape[1:])
+        change = np.zeros(self._cells.mapping.shape[1:])
         if self._telegraph:
-            change = change + self._cells.weigh_traps(self._telegraph.sample(), conductances)
+            change = change + self._cells.weigh_traps(self._telegraph.sample(), programmed.sensed)
         if self._flicker:
-            squares = self._cells.mapping.weigh_squares(conductances**2)
+            squares = self._cells.mapping.weigh_squares(programmed.sensed**2)
             change = change + self._flicker.sample() * np.sqrt(squares)
         return self._sums.weights(self._cells.gather(change, programmed.plan))
 

@@ -1,7 +1,7 @@
 """Records of TOML and JSON files: a table becomes the dataclass whose fields are its keys, tables in it others."""
 
 import tomllib
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, field, fields, is_dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -72,6 +72,23 @@ def from_table(
 def store(record: "DataclassInstance", name: str, value: Any) -> None:
     """Set a field of a frozen dataclass that is being made: to Python's own number in place of numpy's."""
     object.__setattr__(record, name, value)
+
+
+def later(default: Any) -> Any:
+    """A field that :func:`signature` leaves out while it has its default: records without it keep their text."""
+    return field(default=default, metadata={"later": True})
+
+
+def signature(record: Any) -> str:
+    """The text of a record that decides a fingerprint: ``repr``, less the :func:`later` fields at their default."""
+    if not is_dataclass(record):
+        return repr(record)
+    told = [
+        f"{field.name}={signature(getattr(record, field.name))}"
+        for field in fields(record)
+        if not (field.metadata.get("later") and getattr(record, field.name) == field.default)
+    ]
+    return f"{type(record).__qualname__}({', '.join(told)})"
 
 
 def _value(hint: Any, value: Any) -> Any:

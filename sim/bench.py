@@ -14,6 +14,7 @@ from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
 from ..analog.array import Array
+from ..analog.config import paced
 from ..firmware.loader import LoadError, load
 from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
@@ -49,12 +50,13 @@ class Device:
         chip = getattr(dut, f"d{number}")
         rng = np.random.default_rng([job.seed, 1])
         timing, layers = job.timing, job.network.design.layers
+        config = paced(job.array, layers)
         self.agents: list[ArrayAgent] = []
         self.monitors: dict[int, TraceMonitor] = {}
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
         for index, layer in enumerate(layers):
             view = inner(chip, macros[index])
-            array = Array(layer, job.array, child(job.seed, index))
+            array = Array(layer, config, child(job.seed, index))
             waits = timing.conversion, timing.programming
             self.agents.append(ArrayAgent(view, index, layer, array, self.source.firsts, rng, self.rules, *waits))
             if layer.conversion_cycles == 0:

@@ -31,6 +31,7 @@ class ProgrammedCells:
 
     plan: repair.Plan
     conductances: np.ndarray  #: S, (planes, rows, width)
+    sensed: np.ndarray  #: the same as read through the wires
     weights: np.ndarray  #: codes (rows, columns), as read through the wires
     variances: tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -78,8 +79,11 @@ class CellArray:
         columns, gain = plan.place, plan.gain
         if not self.mapping.paired:
             columns, gain = np.append(columns, -1), np.append(gain, 1)
-        constant, absolute, squared = (part[..., columns] * gain**2 for part in self.read_variances(conductances))
-        return ProgrammedCells(plan, conductances, self.weights(conductances, plan), (constant, absolute, squared))
+        sensed = self.sensed(conductances)
+        weights = self.gather(self.mapping.weigh(sensed), plan)
+        variances = self.read_variances(conductances, sensed)
+        constant, absolute, squared = (part[..., columns] * gain**2 for part in variances)
+        return ProgrammedCells(plan, conductances, sensed, weights, (constant, absolute, squared))
 
     def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
@@ -107,21 +111,24 @@ class CellArray:
             )
         return self.with_faults(aged)
 
-    def weights(self, conductances: np.ndarray, plan: repair.Plan) -> np.ndarray:
-        """Weight codes (rows, columns), as read through the wires."""
-        if self.cells.wires:
-            conductances = np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
-        return self.gather(self.mapping.weigh(conductances), plan)
+    def sensed(self, conductances: np.ndarray) -> np.ndarray:
+        """What the columns sense of the cells through the wires, S."""
+        if self.cells.wires is None:
+            return conductances
+        return np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
 
     def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
         tile = self.cells.tile
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
-    def weigh_traps(self, changes: np.ndarray, conductances: np.ndarray) -> np.ndarray:
-        """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap."""
+    def weigh_traps(self, changes: np.ndarray, sensed: np.ndarray) -> np.ndarray:
+        """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap.
+
+        ``sensed`` (S) is :meth:`sensed`: of a change dG, its share of G arrives.
+        """
         wide = np.zeros((len(changes), *self.mapping.shape[1:]))
         start = 0
-        for plane, traps, weight in zip(conductances, self.traps, self.mapping.digit_weights / self.mapping.unit):
+        for plane, traps, weight in zip(sensed, self.traps, self.mapping.digit_weights / self.mapping.unit):
             stop = start + int(traps.sum())
             wide[:, traps] += changes[:, start:stop] * (plane[traps] * weight)
             start = stop
@@ -165,17 +172,24 @@ class CellArray:
         device = self.cells.device
         return np.select([self.stuck > 0, self.stuck < 0], [device.g_max, device.g_min], conductances)
 
-    def read_variances(self, conductances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def read_variances(
+        self, conductances: np.ndarray, sensed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variance of a column's sum by noise that is new in every step, (width,), (rows, width), (rows, width).
 
         The three parts are to be multiplied by 1, by |d| and by d^2 of the rows and added: thermal noise, shot
-        noise, read noise of the cells. The wires are left out, which weaken noise as they weaken weights.
+        noise, read noise of the cells. Behind wires a cell's noise arrives as its current does: each variance is
+        multiplied by the square of ``sensed`` / ``conductances``.
         """
         cells, mapping = self.cells, self.mapping
         square_unit = mapping.unit_current**2
-        weighted = mapping.weigh_squares(conductances) * mapping.unit**2  # S, mirrors squared
+        squares, read = conductances, cells.device.read_noise(conductances) ** 2
+        if sensed is not conductances:
+            share = np.divide(sensed, conductances, out=np.zeros_like(sensed), where=conductances > 0) ** 2
+            squares, read = squares * share, read * share
+        weighted = mapping.weigh_squares(squares) * mapping.unit**2  # S, mirrors squared
         none = np.zeros_like(weighted)
-        thermal = thermal_noise(cells.kelvin, cells.bandwidth) / square_unit * weighted.sum(axis=0)
-        shot = shot_noise(cells.bandwidth) * mapping.code_voltage / square_unit * weighted
-        read = mapping.weigh_squares(cells.device.read_noise(conductances) ** 2)
+        thermal = thermal_noise(cells.kelvin, cells.noise_bandwidth) / square_unit * weighted.sum(axis=0)
+        shot = shot_noise(cells.noise_bandwidth) * mapping.code_voltage / square_unit * weighted
+        read = mapping.weigh_squares(read)
         return (thermal if cells.thermal else none[0]), (shot if cells.shot else none), read

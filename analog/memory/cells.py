@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
+from ...model.records import later
 from ..circuit.wires import WireConfig
 from .devices import Device
 from .programming import WriteVerify
@@ -25,8 +26,9 @@ class Cells:
     stuck_off: float = 0.0  #: share of cells that are stuck at g_min
     thermal: bool = False  #: Johnson-Nyquist noise of the cells
     shot: bool = False
-    bandwidth: float = 5e6  #: Hz, of a conversion: 1 / (2 * 100 ns), the paper's time per column
-    step_seconds: float = 1.6e-6  #: from one time step to the next: 16 conversions of 100 ns
+    conversion_seconds: float = later(100e-9)  #: the paper's time per column
+    bandwidth: float = 0.0  #: Hz, of a conversion; 0: 1 / (2 ``conversion_seconds``)
+    step_seconds: float = 0.0  #: from one time step to the next; 0: the conversions of the network's slowest layer
     writer: WriteVerify | None = None  #: closed-loop programming; the device's programming error comes on top
     repair: Repair | None = None  #: places weights around stuck cells
     wires: WireConfig | None = None  #: resistances of rows and columns, in every plane
@@ -43,9 +45,19 @@ class Cells:
         check_number("stuck-off share", self.stuck_off, 0.0, 1.0 - self.stuck_on)
         check_boolean("thermal noise", self.thermal)
         check_boolean("shot noise", self.shot)
-        check_number("bandwidth in Hz", self.bandwidth, 1.0, 1e12)
-        check_number("seconds of a step", self.step_seconds, 1e-12, 1e6)
+        check_number("seconds of a conversion", self.conversion_seconds, 1e-12, 1.0)
+        check_number("bandwidth in Hz", self.bandwidth, 0.0, 1e12)
+        check_number("seconds of a step", self.step_seconds, 0.0, 1e6)
         check_integer("rows and columns of a tile", self.tile, 0, 65536)
         check_boolean("compensation of wires", self.compensate)
         if self.wires is None and (self.tile or self.compensate):
             raise DesignError("tiles and compensation of wires need cells with wires")
+
+    @property
+    def noise_bandwidth(self) -> float:
+        """Hz that white noise passes before a conversion."""
+        return self.bandwidth or 1 / (2 * self.conversion_seconds)
+
+    def step_time(self, conversions: int) -> float:
+        """Seconds from one time step to the next in an array that converts so many times in each."""
+        return self.step_seconds or conversions * self.conversion_seconds

@@ -140,7 +140,8 @@ class FlickerProcess:
 
     A relaxation of rate f0 and variance s^2 has the density 2 s^2 / (pi f0) / (1 + (f/f0)^2); summed over rates
     that are spaced by a ratio r, with s^2 = density ln r, this is density / f (McWhorter's superposition), with a
-    ripple of a few per cent at two rates a decade.
+    ripple of a few per cent at two rates a decade. A read samples it, so what is faster than half the rate of samples
+    folds down, as in a real converter: the variance is the law's, and the density near half the rate twice the law's.
     """
 
     POLES_PER_DECADE = 2

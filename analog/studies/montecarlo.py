@@ -22,6 +22,7 @@ from ...model.locks import sole_use
 from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
 from ...model.network import Network
 from ...model.processes import process_pool
+from ...model.records import signature
 from ...model.seeds import Seed, child
 from ..array import Array
 from ..config import ArrayConfig
@@ -33,6 +34,7 @@ from .sources import isolated, present, without
 SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
 SAMPLE = 4096  #: drives of each layer on which a chip's codes are compared
 LAW = 2  #: raised when the same study gives other draws than before: 2 has ADC calibration without a half-step
+WIRED_LAW = 3  #: the same for cells behind wires: 3 has noise that the wires weaken
 Progress = Callable[[int, int], None]  #: draws done, of all
 
 
@@ -66,9 +68,8 @@ class Study:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""
         shared = f" {self.share}" if self.share > 1 else ""
-        digest = hashlib.sha256(
-            f"{LAW} {self.network.design.fingerprint} {self.config!r} {self.seed}{shared}".encode()
-        )
+        law, told = _signed(self.config)
+        digest = hashlib.sha256(f"{law} {self.network.design.fingerprint} {told} {self.seed}{shared}".encode())
         parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
         for part in (*parts, self.codes, self.lengths, self.labels):
             number = "<f8" if part is self.labels and is_values(part) else "<i8"
@@ -76,6 +77,17 @@ class Study:
         if is_values(self.labels):
             digest.update(repr((self.network.output_scale, self.network.output_offset)).encode())
         return digest.hexdigest()[:16]
+
+
+def _signed(config: ArrayConfig) -> tuple[int, str]:
+    """The law of a configuration's draws and its text; a time that decides nothing is the one it always was."""
+    cells = config.cells
+    if cells is None:
+        return LAW, signature(config)
+    slow = cells.device.telegraph or cells.device.flicker
+    step = cells.step_seconds or (0.0 if slow else 1.6e-6)
+    told = replace(config, cells=replace(cells, bandwidth=cells.noise_bandwidth, step_seconds=step))
+    return WIRED_LAW if cells.wires else LAW, signature(told)
 
 
 @dataclass(frozen=True)

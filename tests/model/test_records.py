@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import pytest
 
 from ohmgate.model.formats import DesignError
-from ohmgate.model.records import from_table, read_toml
+from ohmgate.model.records import from_table, later, read_toml, signature
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,24 @@ def test_a_fault_is_one_sentence(table, sentence):
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
     (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbfname = 1\n")
     assert read_toml(tmp_path / "marked.toml", "design", "marked.toml") == {"name": 1}
+
+
+@dataclass(frozen=True)
+class Old:
+    a: int = 1
+    b: float = 2.0
+
+
+@dataclass(frozen=True)
+class New:
+    a: int = 1
+    b: float = 2.0
+    c: float = later(0.5)
+    part: Old | None = None
+
+
+def test_a_later_field_at_its_default_leaves_the_text_of_a_record_as_it_was():
+    assert signature(Old()) == repr(Old())
+    assert signature(New(part=Old(3))).endswith(f"New(a=1, b=2.0, part={Old(3)!r})")
+    assert signature(New(c=0.25)).endswith("New(a=1, b=2.0, c=0.25, part=None)")
+    assert New() == New(c=0.5)

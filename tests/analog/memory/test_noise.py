@@ -119,6 +119,22 @@ def test_flicker_noise_falls_as_one_over_f_for_three_decades(flicker_spectrum):
     assert np.exp(offset + slope * np.log(30)) == pytest.approx(law.density / 30, rel=0.1)
 
 
+def test_what_is_faster_than_half_the_samples_folds_down(flicker_spectrum):
+    """A converter samples, so the density at f holds that at all k fs +- f; a law cut off at ``high`` by hand."""
+    law, frequency, density, _ = flicker_spectrum
+    fs = 2 * frequency[-1]
+
+    def plain(f):
+        return np.where(f <= law.high, law.density / f, 0)
+
+    for share, ratio in ((0.1, 1.11), (0.3, 1.43), (0.45, 1.82)):
+        near = (frequency > 0.9 * share * fs) & (frequency < 1.1 * share * fs)
+        f = frequency[near]
+        folded = plain(f) + sum(plain(k * fs + side * f) for k in (1, 2, 3) for side in (-1, 1))
+        assert density[near].mean() == pytest.approx(folded.mean(), rel=0.04)
+        assert (folded / plain(f)).mean() == pytest.approx(ratio, abs=0.02)
+
+
 def test_flicker_noise_has_its_variance_and_is_gaussian(flicker_spectrum):
     law = flicker_spectrum[0]
     assert law.variance == pytest.approx(1e-4 * np.log(1e4 / 0.3))

@@ -17,7 +17,7 @@ class RegisterBus(Component):
 
     An access takes two cycles: request, then ``ack`` or ``err``; a legal write to LEVEL or SEAL waits while what was
     written before is being programmed. Refused with ``err``, without effect: writes to read-only registers, addresses
-    without a register, writes of part of a word, loading while locked or enabled, and whatever a register's own
+    without a register, writes of part of a word, loading while locked, enabled or busy, and whatever a register's own
     description refuses.
 
     | port | direction | shape | meaning |
@@ -25,7 +25,7 @@ class RegisterBus(Component):
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | accesses |
     | `enable` | out | 1 bit | inputs are accepted |
     | `restart` | out | 1 bit | abandons sequences in flight for as long as it is high |
-    | `busy` | in | 1 bit | counted in CYCLES |
+    | `busy` | in | 1 bit | counted in CYCLES; nothing is loaded meanwhile |
     | `step_taken` | in | 1 bit | counted in STEPS |
     | `cell_saturations` | in | 16 bits | added to CELL_SATURATIONS |
     | `adc_saturations` | in | 16 bits | added to ADC_SATURATIONS |
@@ -149,7 +149,7 @@ class RegisterBus(Component):
         """Is a write to a writable register refused?"""
         data, part = self.bus.dat_w, ~self.bus.sel.all()
         if name in LOAD_REGISTERS:
-            return ~state.unlocked | self.enable | part | self._outside(name, state)
+            return ~state.unlocked | self.enable | state.computing | part | self._outside(name, state)
         if name == "CONTROL":
             return part | (data[0] & ~(state.unlocked & state.sealed.all() & ~state.programming))
         if name == "LAYER":
@@ -175,6 +175,8 @@ class RegisterBus(Component):
         with m.If(writes["LAYER"]):
             m.d.sync += state.layer_select.eq(data)
         self._counters(m, word)
+        # A cycle late, and in time: what clears ENABLE or resets is answered before the next access begins.
+        m.d.sync += state.computing.eq(self.busy & ~self.restart)
         with m.If(refused):
             m.d.sync += state.error.eq(1)
         m.d.sync += self.restart.eq(0)
@@ -289,6 +291,7 @@ class _State:
         self.entry, self.gate = Signal(16), Signal(2, name="gate")
         self.row, self.column = Signal(16), Signal(16, name="column")
         self.unlocked, self.refused, self.error, self.programming = Signal(), Signal(), Signal(), Signal()
+        self.computing = Signal()
         self.sealed = Signal(layers)  # each layer's
         self.no_entry, self.no_cell, self.last_entry, self.last_column = Signal(), Signal(), Signal(), Signal()
         self.has_gate = Signal(4)

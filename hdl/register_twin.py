@@ -54,7 +54,7 @@ class RegisterTwin:
         layer, unlocked = self.layer, self.status["UNLOCKED"]
         if BY_NAME[name].access == "ro" or select != 0xF:
             return False
-        if name in LOAD_REGISTERS and (self.enable or not unlocked):
+        if name in LOAD_REGISTERS and (self.enable or self.status["BUSY"] or not unlocked):
             return False
         match name:
             case "CONTROL":

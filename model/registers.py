@@ -238,7 +238,7 @@ BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
-"""Registers whose writes are refused (bus error) while locked or enabled."""
+"""Registers whose writes are refused (bus error) while locked, enabled or busy."""
 
 
 def bus_address_bits(design: Design) -> int:

@@ -136,7 +136,7 @@ INVENTORY = {
                setup_0__mult 32, setup_0__shift 24, setup_1__mult 8, setup_1__shift 6,
                layer_select 1, unnamed 16, gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
                unnamed 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1,
-               unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4,
+               unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4, computing 1,
                table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
         wires  288"""),
     "data registers": (DataRegisters(DESIGN), """
@@ -193,7 +193,7 @@ INVENTORY = {
 BITS = {
     "top": (0, 0, 0),
     "top.accelerator": (0, 0, 0),
-    "top.accelerator.registers": (450, 0, 0),
+    "top.accelerator.registers": (451, 0, 0),
     "top.accelerator.layer_0": (0, 15, 19),
     "top.accelerator.layer_0.sequencer": (0, 6, 0),
     "top.accelerator.layer_0.tables": (0, 0, 0),

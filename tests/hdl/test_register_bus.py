@@ -155,6 +155,33 @@ def test_loading_is_refused_while_locked_and_while_enabled():
     with_bus(body, *Cells().benches())
 
 
+def test_loading_is_refused_while_busy():
+    """After ENABLE is cleared, until what is inside is taken, or until a reset: then in the very next access."""
+
+    async def body(bus):
+        await bus.unlock()
+        for name in LOADING:
+            bus.hold(busy=1)
+            assert await bus.access("ID") == AFTER_RESET["ID"]
+            assert await bus.access(name, 1) is None
+            bus.hold(busy=0)
+            assert await bus.access("ID") == AFTER_RESET["ID"]
+            assert await bus.access(name, 1) is not None
+
+        bus.hold(busy=1)
+        bus.request("CONTROL", BY_NAME["CONTROL"].pack(RESET=1))
+        await bus.ctx.tick()
+        assert bus.ctx.get(bus.dut.restart) == bus.ctx.get(bus.dut.bus.ack) == 1
+        bus.request("GAIN", 7)
+        await bus.ctx.tick()  # the layers are idle from here on
+        bus.hold(busy=0)
+        await bus.ctx.tick()
+        assert bus.ctx.get(bus.dut.bus.ack) == 1
+        assert bus.ctx.get(bus.dut.setup_0.mult[0]) == 7
+
+    with_bus(body, *Cells().benches())
+
+
 @pytest.mark.parametrize("seals", list(itertools.product((0, 1), repeat=3)))
 def test_enable_is_refused_without_all_seals(seals):
     """And does nothing then; without ENABLE a write to CONTROL is taken."""

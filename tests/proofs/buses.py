@@ -137,7 +137,10 @@ def exclusion(design: Design) -> Bench:
     bench.claim("nothing is programmed while the device is enabled", ~(enable & registers.programming))
     bench.claim("no table is written while the device is enabled", ~(enable & registers.enters))
     bench.claim("gains stand still while the device is enabled", ~(enable & registers.moved))
+    computed = bench.past(registers.dut.busy & ~registers.dut.restart, 2) & bench.settled(2)
+    bench.claim("no load is acknowledged while a step is computed", ~(registers.written(*LOAD_REGISTERS) & computed))
     bench.reach("the device is enabled", enable)
+    bench.reach("a reset opens a busy device", registers.written("GAIN") & bench.past(registers.dut.busy, 3))
     return bench
 
 

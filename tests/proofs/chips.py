@@ -57,7 +57,11 @@ def chip(design: Design) -> Bench:
         idle = Signal(range(longest + 2))
         m.d.sync += idle.eq(Mux((inside != 0) & ~y.valid & ~restart, idle + 1, 0))
         bench.claim("whatever is inside comes out", idle <= longest)
+    bench.claim("nothing is programmed while a step is inside", ~(programming & (inside != 0)))
     for k, array in enumerate(arrays):
+        gains = Cat(array.setup.mult, array.setup.shift)
+        still = ~bench.settled() | bench.unchanged(gains) | (inside == 0)
+        bench.claim(f"layer {k}'s gains stand still while a step is inside", still)
         bench.claim(f"a reset cancels layer {k}'s conversion", ~restart | array.setup.cancel)
     bench.reach("a second step comes out", step_out & watching & (inside == 2))
     bench.reach("a reset with a result waiting", restart & bench.past(y.valid & ~y.ready))

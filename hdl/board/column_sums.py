@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import data, memory
 from amaranth.lib.wiring import In, Out
 
@@ -12,16 +12,18 @@ from ...model.layout import row_drive
 from ..array_port import row_layout
 from ..component import Component
 from .block_ram import BLOCK_RAM
-from .twin_plan import TwinPlan
+from .column_counters import ColumnCounters
+from .compressor_tree import CompressorTree
+from .twin_plan import Segment, TwinPlan
 
 
 class ColumnSums(Component):
     """Column sums of all ADCs, one column of each after the other, bit by bit of the rows' codes.
 
     Each ADC has a memory with a word for every column and group of rows. In a cycle Q bits of each row's code, the
-    sign first, let its cell through or not; a tree for each of the bits adds what is left, and the trees' sums are
-    added with their weights, the sign's negative. A group's sums gather with a shift, and groups with their drive. A
-    one-bit code, -1 or +1, is the two-bit code of that number.
+    sign first, let its cell through or not; a tree adds what is left, with the bits' weights and the sign's negative.
+    A group's sums gather with a shift, and groups with their drive. A one-bit code, -1 or +1, is the two-bit code of
+    that number.
 
     1. ``start`` drops what is under way. In the next cycle the work on ``column`` begins.
     2. ``slots`` cycles later the next column follows, up to the last one.
@@ -83,7 +85,7 @@ class ColumnSums(Component):
 
     def _largest(self, segment) -> int:
         """What one cell can add: the lowest code times the lowest level."""
-        return 2 ** (segment.planes + max(self.plan.cell_bits, 2) - 2)
+        return 2 ** (segment.planes + self.plan.level_bits - 2)
 
     def elaborate(self, platform):
         m = Module()
@@ -92,7 +94,7 @@ class ColumnSums(Component):
         m.d.comb += clear.eq(self.start | self.stop)
 
         active, step = Signal(), Signal(range(max(steps, 2)))
-        counters = _Counters(m, plan, active & self.run, clear)
+        counters = ColumnCounters(m, plan, active & self.run, clear)
         with m.If(counters.column_ends):
             m.d.sync += [active.eq(step != steps - 1), step.eq(step + 1)]
         with m.If(clear):
@@ -100,16 +102,11 @@ class ColumnSums(Component):
 
         bits = self._row_bits(m, counters)
         words = self._words(m, counters, step)
-        sums = []
-        for adc, word in enumerate(words):
-            sums.append([])
-            for plane, of_rows in enumerate(bits):
-                products = []
-                for lane, (bit, level) in enumerate(zip(of_rows, word)):
-                    products.append(Signal.like(level, name=f"product_{adc}_{plane}_{lane}", reset_less=True))
-                    with m.If(self.run):
-                        m.d.sync += products[-1].eq(level & bit.replicate(len(level)))
-                sums[-1].append(self._tree(m, products, f"{adc}_{plane}"))
+        if plan.parallel == 1:
+            sums = [self._tree(m, word, bits[0], f"{adc}") for adc, word in enumerate(words)]
+        else:
+            sign = self._delayed(m, counters.sign, 1, clear)
+            sums = [self._compressed(m, word, bits, sign, f"{adc}") for adc, word in enumerate(words)]
         self._accumulate(m, counters, sums, clear)
         return m
 
@@ -124,7 +121,7 @@ class ColumnSums(Component):
             flag = later
         return flag
 
-    def _row_bits(self, m: Module, counters: "_Counters") -> list[list[Signal]]:
+    def _row_bits(self, m: Module, counters: ColumnCounters) -> list[list[Signal]]:
         """Bits of the group's P / Q rows that count in a cycle, in the cycle after: Q planes, the lowest first."""
         layer, plan = self.plan.layer, self.plan
         shown: list[list[list[Value]]] = [[[] for _ in range(plan.word_rows)] for _ in range(plan.parallel)]
@@ -169,7 +166,7 @@ class ColumnSums(Component):
             code = self.row_codes.inputs[row] if layer.own_input_bits else self.row_codes[row]
         return _two_bits(code)
 
-    def _words(self, m: Module, counters: "_Counters", step) -> list[list[Value]]:
+    def _words(self, m: Module, counters: ColumnCounters, step) -> list[list[Value]]:
         """Each ADC's cells of the group whose bits are worked on, as numbers."""
         plan, layer = self.plan, self.plan.layer
         address = Cat(step[: plan.step_bits], counters.group)
@@ -208,9 +205,24 @@ class ColumnSums(Component):
             ]
         m.d.comb += write.addr.eq(place)
 
-    def _tree(self, m: Module, terms: list[Signal], name: str) -> Value:
-        """The terms' sum, with a register behind every adder: of several in a row Yosys makes no carry chains."""
-        for stage in range(self.plan.lane_stages):
+    def _products(
+        self, m: Module, word: list[Value], bits: list[Signal], turned: ValueLike, name: str
+    ) -> list[Signal]:
+        """The cells that count, 0 in place of the others, with the bits ``turned`` turned over."""
+        products = []
+        for lane, (bit, level) in enumerate(zip(bits, word)):
+            products.append(Signal(signed(len(level)), name=f"product_{name}_{lane}", reset_less=True))
+            with m.If(self.run):
+                m.d.sync += products[-1].eq((level & bit.replicate(len(level))) ^ turned)
+        return products
+
+    def _tree(self, m: Module, word: list[Value], bits: list[Signal], name: str) -> Value:
+        """The sum of the cells that count, with a register behind every adder.
+
+        Of several adders in a row Yosys makes no carry chains.
+        """
+        terms = self._products(m, word, bits, 0, name)
+        for stage in range(self.plan.tree_stages):
             total = [sum(terms[k + 1 : k + 2], terms[k]) for k in range(0, len(terms), 2)]
             terms = [
                 Signal.like(value, name=f"tree_{name}_{stage}_{k}", reset_less=True) for k, value in enumerate(total)
@@ -219,40 +231,46 @@ class ColumnSums(Component):
                 m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
         return terms[0]
 
-    def _joined(self, m: Module, planes: list[Value], sign: Value, name: str) -> Value:
-        """The sum of Q planes' sums with their weights, the highest one's complement where ``sign``."""
-        planes = [*planes[:-1], Mux(sign, ~planes[-1], planes[-1])]
-        for stage in range(self.plan.tree_stages - self.plan.lane_stages):
-            total = [low + (high << 2**stage) for low, high in zip(planes[::2], planes[1::2])]
-            planes = [
-                Signal.like(value, name=f"joined_{name}_{stage}_{k}", reset_less=True)
-                for k, value in enumerate(total)
-            ]
-            with m.If(self.run):
-                m.d.sync += [plane.eq(value) for plane, value in zip(planes, total)]
-        return planes[0]
+    def _compressed(self, m: Module, word: list[Value], bits: list[list[Signal]], sign: Value, name: str) -> Value:
+        """The sum of the cells that count for Q bits, and what :meth:`_excess` says.
 
-    def _accumulate(self, m: Module, counters: "_Counters", sums: list[list[Value]], clear) -> None:
-        """Sums of groups from those of cycles, and of columns from those of groups.
-
-        The sign plane is taken as its complement, which is 1 less than its negative; a column's sum begins with what
-        that makes of all its groups.
+        All bits of it count up: a number's highest bit is turned over, and so are the others of a negative one.
         """
+        plan = self.plan
+        m.submodules[f"tree_{name}"] = tree = CompressorTree(plan.heights)
+        columns: list[list[Value]] = [[] for _ in plan.heights]
+        for plane, of_rows in enumerate(bits):
+            negative = sign if plane == plan.parallel - 1 else Const(0, 1)
+            turned = Cat(negative.replicate(plan.level_bits - 1), ~negative)
+            for product in self._products(m, word, of_rows, turned, f"{name}_{plane}"):
+                for k, bit in enumerate(product):
+                    columns[plane + k].append(bit)
+        m.d.comb += [tree.run.eq(self.run), tree.columns.eq(Cat(*columns))]
+        return tree.sum
+
+    def _excess(self, segment: Segment) -> int:
+        """What the cycles of a group add beyond its sum: by bits that are turned over in place of a negation."""
+        plan = self.plan
+        if plan.parallel == 1:
+            return -1 << (segment.planes - 1)
+        turned = plan.word_rows * (2**plan.parallel - 1) << (plan.level_bits - 1)  # the highest bits, in a cycle
+        cycles = range(0, segment.planes, plan.parallel)
+        return sum(turned << k for k in cycles) - (plan.word_rows << (segment.planes - 1))
+
+    def _accumulate(self, m: Module, counters: ColumnCounters, sums: list[Value], clear) -> None:
+        """Sums of groups from those of cycles, and of columns from those of groups."""
         plan, delay = self.plan, self.plan.tree_stages + 2
-        missing = sum(s.groups * s.drive << (s.planes - 1) for s in plan.segments)
-        sign = self._delayed(m, counters.sign, plan.lane_stages + 2, clear)
-        begins = self._delayed(m, sign, plan.tree_stages - plan.lane_stages, clear)
-        whole = all(segment.planes == plan.parallel for segment in plan.segments)
+        beginning = -sum(s.groups * s.drive * self._excess(s) for s in plan.segments) % 2**self.sum_bits
+        begins = self._delayed(m, counters.sign, delay, clear)
         group_ends = self._delayed(m, counters.group_ends, delay + 1 + plan.scaled, clear)
         column_ends = self._delayed(m, counters.column_ends, delay + 1 + plan.scaled, clear)
         second = self._delayed(m, counters.second, delay + 1, clear)
-        group_bits = _bits(plan.word_rows * max(self._largest(s) for s in plan.segments) + 2**8)
+        whole = all(segment.planes == plan.parallel for segment in plan.segments)
+        group_bits = _bits(plan.word_rows << (plan.level_bits + max(s.planes for s in plan.segments)))
         m.d.comb += self.valid.eq(column_ends & self.run)
-        for adc, planes in enumerate(sums):
+        for adc, value in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
-            value, begun = planes[0], ~planes[0]
-            if plan.parallel > 1:
-                value = begun = self._joined(m, planes, Const(1) if whole else sign, f"{adc}")
+            begun = ~value if plan.parallel == 1 else value
             with m.If(self.run):
                 m.d.sync += group.eq(begun if whole else Mux(begins, begun, (group << plan.parallel) + value))
             scaled = group
@@ -262,33 +280,12 @@ class ColumnSums(Component):
                 scaled = Signal.like(product, name=f"scaled_{adc}", reset_less=True)
                 with m.If(self.run):
                     m.d.sync += scaled.eq(product)
-            total = Signal(signed(self.sum_bits), name=f"total_{adc}", init=missing)
+            total = Signal(self.sum_bits, name=f"total_{adc}", init=beginning)
             m.d.comb += self.sums[adc].eq(total + scaled)
             with m.If(self.run & group_ends):
                 m.d.sync += total.eq(self.sums[adc])
             with m.If(clear | self.valid):
-                m.d.sync += total.eq(missing)
-
-
-class _Counters:
-    """Where the work on a column is: cycle, group of rows, and cycle of the group; they move while ``moves``."""
-
-    def __init__(self, m: Module, plan: TwinPlan, moves: Value, clear: Value):
-        first, last = plan.segments[0], plan.segments[-1]
-        self.slot = Signal(range(max(plan.slots, 2)))
-        plane = Signal(range(max(max(s.planes for s in plan.segments) // plan.parallel, 2)), name="plane")
-        self.group = Signal(range(max(plan.groups, 2)))
-        self.second = self.group >= first.groups  # segment
-        last_plane = Mux(self.second, last.planes // plan.parallel - 1, first.planes // plan.parallel - 1)
-        self.sign = moves & (plane == 0)
-        self.group_ends = moves & (plane == last_plane)
-        self.column_ends = self.group_ends & (self.group == plan.groups - 1)
-        with m.If(moves):
-            m.d.sync += [self.slot.eq(self.slot + 1), plane.eq(plane + 1)]
-        with m.If(self.group_ends):
-            m.d.sync += [plane.eq(0), self.group.eq(self.group + 1)]
-        with m.If(clear | self.column_ends):
-            m.d.sync += [self.slot.eq(0), plane.eq(0), self.group.eq(0)]
+                m.d.sync += total.eq(beginning)
 
 
 def _bits(magnitude: int) -> int:

@@ -8,6 +8,7 @@ from ...model.integer_noise import ROUNDS, cell_bits
 from ...model.layers import Layer
 from ...model.layout import row_drive
 from ...model.network import MULT_BITS
+from .compressor_tree import stages
 
 BLOCK_WORDS = 512  #: of a block RAM at its widest
 BLOCK_BITS = 36  #: of such a word
@@ -152,14 +153,25 @@ class TwinPlan:
         return any(segment.drive > 1 for segment in self.segments)
 
     @property
-    def lane_stages(self) -> int:
-        """Registers in the adder tree of one bit of the codes: one behind every adder."""
-        return (self.word_rows - 1).bit_length()
+    def tree_stages(self) -> int:
+        """Registers from the cells that count to the sum of a cycle.
+
+        One bit of the codes has a tree of adders with a register behind each; more have a compressor tree.
+        """
+        return (self.word_rows - 1).bit_length() if self.parallel == 1 else stages(self.heights)
 
     @property
-    def tree_stages(self) -> int:
-        """Registers from the cells that count to the sum of a cycle: those of the Q bits are added last."""
-        return self.lane_stages + (self.parallel - 1).bit_length()
+    def level_bits(self) -> int:
+        """Bits of a cell's number: a one-bit level, -1 or +1, takes two."""
+        return max(self.cell_bits, 2)
+
+    @cached_property
+    def heights(self) -> tuple[int, ...]:
+        """Bits of each weight that a compressor tree adds in a cycle."""
+        heights = [0] * (self.parallel + self.level_bits - 1)
+        for weight in (plane + bit for plane in range(self.parallel) for bit in range(self.level_bits)):
+            heights[weight] += self.word_rows
+        return tuple(heights)
 
     @property
     def conversion(self) -> int:

@@ -13,6 +13,7 @@ from ohmgate.hdl.board.board_chip import BoardChip
 from ohmgate.hdl.board.board_flash import BoardFlash
 from ohmgate.hdl.board.boot_reader import BootReader
 from ohmgate.hdl.board.column_sums import ColumnSums
+from ohmgate.hdl.board.compressor_tree import CompressorTree
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.board.crc32 import Crc32
 from ohmgate.hdl.board.flash_registers import FlashRegisters
@@ -44,6 +45,7 @@ EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "adc bank": (AdcBank(TwinPlan(LAYER, 4, True), 12), None, []),
     "array twin": (ArrayTwin(LAYER, 4, 0), None, []),
     "column sums": (ColumnSums(TwinPlan(LAYER, 4)), None, []),
+    "compressor tree": (CompressorTree((9, 9)), 6 + 5, []),
     "bus": (BoardBus(VOWELS, True, True), 1, []),
     "chip": (BoardChip(VOWELS, CONFIG), 0, []),
     "flash": (BoardFlash(LAYOUT, 12_000_000), 0, []),

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from ..model.design import Design
-from ..model.network import Network
 from . import runs
 from .console import Steps, say
 from .options import Source
-from .training import write_hardware
+from .training import bench_of, write_hardware
 
 EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
 
@@ -21,8 +18,6 @@ EXAMPLES = """Examples: `ohmgate generate vowels --out build/vowels`;
 its first lines say how Icarus and Verilator run it;
 
 `ohmgate generate my.toml --out build/my --trace` adds ports with gates, cell and hidden state for a test bench."""
-
-SEQUENCES, STEPS = 8, 12  #: of a test bench, and the most time steps of one
 
 
 def command(
@@ -54,12 +49,3 @@ def command(
         files = write_hardware(design, out, trace, more)
     for file in files:
         say(f"{file}: {file.stat().st_size} bytes")
-
-
-def bench_of(design: Design, network: Network | None) -> dict[str, str]:
-    """The test bench of the network, or of a random one, by its files' names."""
-    from ..sim.random_designs import random_inputs, random_network
-    from ..sim.testbench import bench_files
-
-    rng = np.random.default_rng(0)
-    return bench_files(network or random_network(design, rng), *random_inputs(design, rng, SEQUENCES, STEPS))

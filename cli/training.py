@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..firmware import c_header, image
 from ..model.design import Design
 from ..model.files import write_json, write_together
@@ -18,6 +20,8 @@ from .tasks import dataset_of, task_of
 
 if TYPE_CHECKING:
     from ..train.usage import CodeUsage
+
+SEQUENCES, STEPS = 8, 12  #: of a test bench, and the most time steps of one
 
 
 def train_run(
@@ -136,3 +140,12 @@ def write_hardware(
     from ..hdl.flow.generate import generated
 
     return write_together(folder, {**generated(design, trace), **c_header.sources(), **(more or {})})
+
+
+def bench_of(design: Design, network: Network | None) -> dict[str, str]:
+    """The test bench of the network, or of a random one, by its files' names."""
+    from ..sim.random_designs import random_inputs, random_network
+    from ..sim.testbench import bench_files
+
+    rng = np.random.default_rng(0)
+    return bench_files(network or random_network(design, rng), *random_inputs(design, rng, SEQUENCES, STEPS))

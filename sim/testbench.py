@@ -28,9 +28,10 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     """The texts of all files by their names, for the DAC codes (B, T, m) of sequences of ``lengths`` (B,).
 
     ``NAME_tb.v`` is the bench, for the chip and a view of its macros. It prints one line that begins with PASS or
-    FAIL, and reads ``NAME_tb_load.hex`` (register writes: address, word), ``NAME_tb_inputs.hex`` and
-    ``NAME_tb_results.hex`` (sequence, time step, payload). ``MACRO.hex`` has the cells for ``+MACRO=FILE`` of the
-    behavioural view; a macro that several layers share has none, as all of them would read it.
+    FAIL; after FAIL it ends by $fatal, so that the simulator's exit status is not 0. It reads ``NAME_tb_load.hex``
+    (register writes: address, word), ``NAME_tb_inputs.hex`` and ``NAME_tb_results.hex`` (sequence, time step,
+    payload). ``MACRO.hex`` has the cells for ``+MACRO=FILE`` of the behavioural view; a macro that several layers
+    share has none, as all of them would read it.
     """
     codes, lengths = check_inputs(network, codes, lengths)
     name, layers = network.design.name, network.design.layers
@@ -109,7 +110,7 @@ def _bench(design: Design, writes: int, inputs: int, results: int, first: int) -
         cells = f"// To have the cells from files, not programmed over the bus, add +preset{presets}\n"
     sources = f"{design.name}_tb.v {design.name}.v -y behavioural"
     return f"""// A self-checking test bench of the chip {design.name}, fingerprint {design.fingerprint}.
-// It prints PASS or FAIL. Run it in its folder:
+// It prints PASS or FAIL; after FAIL the simulator's exit status is not 0. Run it in its folder:
 //   > iverilog -g2005 -o tb {sources} && vvp -n tb
 //   > verilator --binary --timing -CFLAGS "-std=c++20 -fcoroutines" -Wno-lint -Wno-style -Wno-fatal \\
 //     --top-module {design.name}_tb {sources}
@@ -139,9 +140,11 @@ module {design.name}_tb;
     always #5 clk = ~clk;
 
     task fail(input [8*80-1:0] what); begin
-        if (!over) $display("FAIL: %0s, in clock cycle %0d", what, cycle);
-        over = 1;
-        $finish;
+        if (!over) begin
+            over = 1;
+            $display("FAIL: %0s, in clock cycle %0d", what, cycle);
+            $fatal(0);
+        end
     end endtask
 
     always @(posedge clk) begin
@@ -212,9 +215,13 @@ module {design.name}_tb;
         while (got < RESULTS) @(negedge clk);
         access({register["STATUS"]}, 0, 0);
         while (bus__dat_r[{bit["BUSY"]}]) access({register["STATUS"]}, 0, 0);
-        if (!over && wrong != 0) $display("FAIL: %0d of %0d results differ", wrong, RESULTS);
-        else if (!over) $display("PASS: %0d results of %0d time steps, in %0d clock cycles", RESULTS, INPUTS, cycle);
-        $finish;
+        if (!over && wrong != 0) begin
+            $display("FAIL: %0d of %0d results differ", wrong, RESULTS);
+            $fatal(0);
+        end else if (!over) begin
+            $display("PASS: %0d results of %0d time steps, in %0d clock cycles", RESULTS, INPUTS, cycle);
+            $finish;
+        end
     end
 endmodule
 """

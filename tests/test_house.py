@@ -41,7 +41,7 @@ ROOMS = {
         "": {"memory", "circuit"},
         "studies": {"memory", "circuit", ""},
     },
-    "hdl": {"": set(), "flow": {""}, "board": {""}, "handoff": {"", "flow"}},
+    "hdl": {"": set(), "flow": {""}, "board": {""}, "handoff": {"", "flow"}, "generator": set()},
     "cli": {"": {"board"}, "board": {""}},
 }
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]

@@ -1,5 +1,6 @@
 """The folder that a chip or FPGA flow starts from: every file by its name, and the comparison of its macro views."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...model.design import Design
@@ -11,11 +12,13 @@ from ..macro_views import behavioural, black_box, unique_layers, view_file
 from .axi import axi, axi_name
 from .chip import clock_of
 from .compare import compare_views, physical_file
-from .fusesoc import fusesoc
+from .fusesoc import fusesoc, synth_file, synth_script
 from .gds import gds
 from .lef import lef
 from .liberty import liberty
 from .librelane import librelane
+from .litex import litex
+from .netlist import file_list
 from .orfs import orfs
 from .outline import Outline, outline_of
 from .sdc import sdc
@@ -30,10 +33,12 @@ def handoff_files(
     technology_lef: Path | None = None,
     cell_pitch: float | None = None,
     period: float | None = None,
+    bench: Mapping[str, str] | None = None,
 ) -> dict[str, str | bytes]:
     """Every file of a design's hand-off by its name; those of :func:`~ohmgate.hdl.flow.generate.generated` are in it.
 
-    ``cell_pitch`` is in um, the clock's ``period`` in ns. The macros' views are read back and compared. Raises
+    ``cell_pitch`` is in um, the clock's ``period`` in ns, ``bench`` a test bench by its files' names, as of
+    ``ohmgate.sim.testbench``. The macros' views are read back and compared. Raises
     :class:`DesignError` for a design that the RTL does not take, a technology that lacks something, or where a tool
     is missing.
     """
@@ -46,10 +51,14 @@ def handoff_files(
     return {
         **generated(design),
         **macro_files(design, outlines),
+        **(bench or {}),
         f"{name}.sdc": sdc(design, clock),
         "config.yaml": librelane(design, clock),
         "config.mk": orfs(design),
-        f"{name}.core": fusesoc(design),
+        f"{name}.core": fusesoc(design, bench or ()),
+        synth_file(design): synth_script(design),
+        f"{name}_litex.py": litex(design),
+        f"{name}.f": file_list(design, f"{name}.f", f"{name} in Verilog", [f"{name}.v"]),
         f"axi/{wrapper}.v": axi(design),
         f"axi/{wrapper}_ooc.xdc": constraints(clock),
         "axi/package_ip.tcl": package_ip(design, wrapper),

@@ -1,0 +1,1 @@
+"""FuseSoC's generator of chips: a folder for ``--cores-root``."""

@@ -101,7 +101,7 @@ def command(
             if sensitivity:
                 with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
                     by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
-        summary = montecarlo.summary(made)
+        summary = montecarlo.summary(made, study.sequences)
         say(summary.text(study.metric))
         if by_source:
             metric, ideal = study.metric, montecarlo.ideal_score(study)

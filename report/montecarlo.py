@@ -21,7 +21,8 @@ PAGE, DATA = "montecarlo.html", "montecarlo.json"
 UNITS = {
     "ideal": "{score}",
     "mean": "{score}",
-    "interval": "{score}",
+    "interval": "{score}; 95 % of the mean over chips",
+    "interval_others": "{score}; the same over other test sequences, too",
     "deviation": "{score}",
     "sensitivity": "{score}; changes: mean and interval, from no noise and from all sources",
     "quantiles": "{score}; of 0, 5, 50, 95 and 100 % of the chips",
@@ -43,7 +44,7 @@ def write_report(
     ``sensitivity`` may be empty, and its section is then left out; ``preset`` names the configuration.
     """
     folder = Path(folder)
-    ideal, summary, metric = montecarlo.ideal_score(study), montecarlo.summary(draws), study.metric
+    ideal, summary, metric = montecarlo.ideal_score(study), montecarlo.summary(draws, study.sequences), study.metric
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
     sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
     scores = np.array([draw.score for draw in draws])
@@ -103,6 +104,7 @@ def _data(
         "draws": summary.draws,
         "mean": summary.mean,
         "interval": summary.interval,
+        "interval_others": summary.others,
         "deviation": summary.deviation,
         "quantiles": summary.quantiles,
         "code_errors": summary.code_errors,

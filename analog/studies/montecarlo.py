@@ -29,6 +29,7 @@ from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
 from ..inference import build_arrays, check_labels, check_values, classifier, classify, forecast, forecaster
 from .draws_file import Draw, DrawsFile
+from .intervals import over_chips, over_sequences
 from .sources import isolated, present, without
 
 SHARE = 64  #: sequences that see one course of slow noise where only the mean over chips is asked for
@@ -65,6 +66,11 @@ class Study:
         """What a chip's score is."""
         return metric_of(self.labels)
 
+    @property
+    def sequences(self) -> int:
+        """How many classes an accuracy is of; 0 for values."""
+        return 0 if is_values(self.labels) else len(self.labels)
+
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""
         shared = f" {self.share}" if self.share > 1 else ""
@@ -92,12 +98,13 @@ def _signed(config: ArrayConfig) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of the scores over draws; ``interval`` is the 95 % bootstrap interval of the mean."""
+    """Of the scores over draws; both intervals are 95 % ones of the mean (:mod:`.intervals`)."""
 
     draws: int
     mean: float
     deviation: float
-    interval: tuple[float, float]
+    interval: tuple[float, float]  #: over chips
+    others: tuple[float, float] | None  #: over other test sequences, too; None where nothing is known of them
     quantiles: tuple[float, float, float, float, float]  #: 0, 5, 50, 95, 100 %
     code_errors: tuple[float, ...]  #: means, by layer
 
@@ -105,12 +112,14 @@ class Summary:
         """A paragraph for a terminal or a report."""
         said = metric.text
         low, high = map(said, self.interval)
+        others = ", {} to {} with other test sequences".format(*map(said, self.others)) if self.others else ""
         worst, bad, median, best = map(said, self.worst_to_best(metric))
         layers = ", ".join(f"{share:.2%}" for share in self.code_errors)
+        share = 95 if metric.less_is_better else 5
         return (
-            f"{metric.name} {said(self.mean)} (95 % interval {low} to {high}, standard deviation "
-            f"{said(self.deviation)}) over {self.draws} chips; worst {worst}, {95 if metric.less_is_better else 5} % "
-            f"quantile {bad}, median {median}, best {best}; codes that differ, by layer: {layers}"
+            f"{metric.name} {said(self.mean)} (95 % interval {low} to {high}{others}, standard deviation "
+            f"{said(self.deviation)}) over {self.draws} chips; worst {worst}, {share} % quantile {bad}, "
+            f"median {median}, best {best}; codes that differ, by layer: {layers}"
         )
 
     def worst_to_best(self, metric: Metric) -> tuple[float, float, float, float]:
@@ -197,17 +206,16 @@ def _run(study: Study, draws: int, file: str | Path | None, workers: int, progre
     return made[:draws]
 
 
-def summary(draws: list[Draw]) -> Summary:
-    """Mean, spread and interval; the bootstrap is seeded, so the same draws give the same numbers."""
+def summary(draws: list[Draw], sequences: int = 0) -> Summary:
+    """Mean, spread and intervals; ``sequences`` is how many the accuracies are of, 0 for other scores."""
     scores = np.array([draw.score for draw in draws])
-    picks = np.random.default_rng(0).integers(0, len(scores), (2000, len(scores)))
-    low, high = np.quantile(scores[picks].mean(axis=1), [0.025, 0.975])
     lowest, fifth, median, last_fifth, highest = (float(q) for q in np.quantile(scores, [0, 0.05, 0.5, 0.95, 1]))
     return Summary(
         draws=len(scores),
         mean=float(scores.mean()),
         deviation=float(scores.std(ddof=1)) if len(scores) > 1 else 0.0,
-        interval=(float(low), float(high)),
+        interval=over_chips(scores),
+        others=over_sequences(scores, sequences) if sequences else None,
         quantiles=(lowest, fifth, median, last_fifth, highest),
         code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
     )

@@ -99,6 +99,8 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
     mapping, wires, cells = sheet.array.cell_array.mapping, sheet.wires, sheet.conductances
     layer, device = sheet.layer, sheet.array.cell_array.cells.device
     plane, column = np.unravel_index(sheet.losses.argmax(), sheet.losses.shape)
+    most, usual = sheet.power
+    nanojoule, driver = usual * sheet.conversion_seconds * 1e9, sheet.driver_currents.sum(axis=0).max()
     ends = "both ends" if wires.driver_ends == 2 else "one end"
     return {
         "size": f"{layer.rows} rows x {layer.columns} columns of {layer.weight_bits}-bit weights",
@@ -109,6 +111,10 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
         "wires": f"{wires.row_segment:g} ohm a cell in rows, {wires.column_segment:g} ohm in columns; rows driven "
         f"at {ends}",
         "worst column": f"number {column} of plane {plane}: the wires take {sheet.losses.max():.2%} of its current",
+        "read power": f"{most * 1e3:.4g} mW with every row at full scale, {usual * 1e3:.4g} mW on random inputs",
+        "read energy": f"{nanojoule:.3g} nJ a conversion of {sheet.conversion_seconds * 1e9:g} ns, "
+        f"{nanojoule * layer.conversions:.3g} nJ a time step of {layer.conversions}; on random inputs",
+        "row drivers": f"{driver * 1e6:.4g} uA at most, with every row at full scale",
         "effective bits": f"{sheet.budget.enob:.2f} of {sheet.budget.bits}",
     }
 

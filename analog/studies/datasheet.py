@@ -12,6 +12,7 @@ from ...model.layers import Layer
 from ...model.layout import row_drive, row_top
 from ...model.network import LayerData, Network
 from ..array import Array
+from ..circuit.power import row_currents
 from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
 from ..config import PRESETS, ArrayConfig
@@ -62,6 +63,28 @@ class Datasheet:
         volts, tile = self.volts(self.drive("full")), self.array.cell_array.cells.tile
         drop = tiled_ir_drop(self.conductances[0], self.wires, volts, tile)
         return volts[:, None] - (drop.row - drop.column)
+
+    @cached_property
+    def driver_currents(self) -> np.ndarray:
+        """Current (A) of each row's drivers with every row at full scale: (planes, rows)."""
+        volts, tile = self.volts(self.drive("full")), self.array.cell_array.cells.tile
+        return np.array([row_currents(plane, self.wires, volts, tile) for plane in self.conductances])
+
+    @cached_property
+    def power(self) -> tuple[float, float]:
+        """Power (W) of a read, all planes: with every row at full scale, and on random inputs.
+
+        On random inputs the wires save the share that they save at full scale.
+        """
+        full = self.volts(self.drive("full"))
+        drives = random_drives(self.layer, INPUTS, np.random.default_rng(self.seed))
+        squares = self.array.cell_array.mapping.volts(drives) ** 2
+        most, plain = self.driver_currents.sum(axis=0) @ full, self.conductances.sum(axis=(0, 2))
+        return float(most), float(most * (squares @ plain).mean() / (full**2 @ plain))
+
+    @property
+    def conversion_seconds(self) -> float:
+        return self.array.cell_array.cells.conversion_seconds
 
     @cached_property
     def budget(self) -> Budget:

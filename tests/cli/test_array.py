@@ -24,6 +24,15 @@ def test_the_array_of_an_image_is_described(ohmgate, run_folder):
     assert "size            45 rows x 128 columns of 4-bit weights" in result.stdout
     assert "cells           11520, in 2 planes; 8 levels a cell, preset paper_wires" in result.stdout
     assert f"the wires take {sheet.losses.max():.2%} of its current" in result.stdout
+    most, usual = sheet.power
+    nanojoule = usual * 100
+    assert (
+        f"read power      {1e3 * most:.4g} mW with every row at full scale, {1e3 * usual:.4g} mW on" in result.stdout
+    )
+    assert (
+        f"read energy     {nanojoule:.3g} nJ a conversion of 100 ns, {8 * nanojoule:.3g} nJ a time" in result.stdout
+    )
+    assert f"row drivers     {1e6 * sheet.driver_currents.sum(axis=0).max():.4g} uA at most" in result.stdout
     assert sheet.budget.table() in result.stdout
     for name in ("no cure", "drivers at both ends", "tiles of 64 x 64", "weights compensated"):
         assert f"| {name} |" in result.stdout

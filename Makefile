@@ -8,7 +8,7 @@ STAMP := .venv/installed
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,cluster,onnx,keras,boards,handoff,asic]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,cluster,explore,onnx,keras,boards,handoff,asic]'
 	# peer of the wire solver; its own dependencies are for plots that need system libraries
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps badcrossbar pathvalidate sigfig
 	touch $(STAMP)

@@ -1,7 +1,7 @@
 """Arguments and options that commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,3 +39,8 @@ def noise_of(name: str, option: str = "noise") -> ArrayConfig:
     except ValueError:
         return load_config(name, f"{option}, unless a number,")
     return ArrayConfig(weight_noise=beta)
+
+
+def given(**options) -> dict[str, Any]:
+    """The options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,13 +1,14 @@
 """``ohmgate train``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..model.design import Design, presets
 from ..model.formats import DesignError
 from .explain import explain
+from .options import given
 from .training import train_run
 
 EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the preset *vowels*;
@@ -113,8 +114,3 @@ def command(
     train_run(
         loaded, out, dataset, data, seeds=seeds, float_too=float_too, start=start, protocol=protocol, noise=noise
     )
-
-
-def given(**options) -> dict[str, Any]:
-    """The options that the user gave."""
-    return {name: value for name, value in options.items() if value is not None}

@@ -1,11 +1,18 @@
-"""How far the trials of a sweep are, a step for each that is running."""
+"""How far the trials of a sweep or an exploration are, a step for each that is running."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from ..train.experiments.paper import Trial
 from ..train.experiments.reports import read_report
 from .console import Step, Steps
+
+
+class Named(Protocol):
+    """A trial of any kind."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class RunningTrials:
@@ -14,9 +21,9 @@ class RunningTrials:
     def __init__(self, steps: Steps, reports: Path) -> None:
         """``reports`` is the folder of the trials' reports."""
         self.steps, self.reports = steps, reports
-        self.shown: dict[Trial, Step] = {}
+        self.shown: dict[Named, Step] = {}
 
-    def look(self, unfinished: Sequence[Trial]) -> None:
+    def look(self, unfinished: Sequence[Named]) -> None:
         """Read all reports, show what is new."""
         for trial in unfinished:
             report = read_report(self.reports, trial.name)

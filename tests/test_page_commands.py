@@ -101,7 +101,11 @@ class Reader:
             name, *words = words
             command = command.commands[name]
         options = command.make_context(name, list(words), resilient_parsing=not whole).params
-        read = {k: str(v) for k, v in options.items() if isinstance(v, str | Path) and k not in MAKES | {"data"}}
+        read = {
+            k: str(v)
+            for k, v in options.items()
+            if isinstance(v, str | Path) and k not in MAKES | {"data", "executor"}
+        }
         for value in read.values():
             if "/" in value or value.endswith((".toml", ".image", ".npz", ".safetensors")):
                 assert self.there(value), f"nobody has made {value}"

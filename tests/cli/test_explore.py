@@ -16,7 +16,7 @@ def test_an_exploration_writes_its_front_as_designs_and_a_page(ohmgate, tmp_path
         "explore", "vowels", "--vary", "adc_bits=3,4", "--vary", "hidden=16,32", "--steps", 7, "--out", out
     )
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[0] == "22 variants of vowels, 5 that no other beats"
+    assert result.stdout.splitlines()[0] == "22 variants of vowels, 5 that no other beats in energy, time and area"
     content = json.loads((out / "explore.json").read_text())
     assert (content["design"], content["sequence_steps"], len(content["points"])) == ("vowels", 7, 22)
     fewest = [p["name"] for p in content["points"] if (p["hidden"], p["adc_bits"]) == (16, 3)]
@@ -25,7 +25,7 @@ def test_an_exploration_writes_its_front_as_designs_and_a_page(ohmgate, tmp_path
     design = Design.load(out / "designs" / f"{fewest[0]}.toml")
     assert (design.layers[0].hidden, design.layers[0].adc_bits, design.layers[1].inputs) == (16, 3, 16)
     page = (out / "explore.html").read_text()
-    assert all(f"<td>{name}</td>" in page for name in fewest)
+    assert all(f'<td><a href="designs/{name}.toml">{name}</a></td>' in page for name in fewest)
     assert "<td>as it stands</td>" in page
     rows = [line for line in result.stdout.splitlines() if line.startswith("| adcs = 128")]
     assert re.search(
@@ -45,6 +45,8 @@ def test_the_usual_grid(ohmgate, tmp_path):
         (("--vary", "adcs=1,x"), "--vary must be FIELD=VALUE,VALUE with whole numbers, .*, not 'adcs=1,x'"),
         (("--vary", "adcs=4", "--vary", "adcs=8"), "--vary must name adcs once, not twice"),
         (("--vary", "colour=4"), "what is varied must be one of hidden, .*, not 'colour'"),
+        (("--vary", "tables=burnt"), "layer 0: tables must be one of loaded, constant, not 'burnt'"),
+        (("--vary", "tanh_bits=2"), "layer 0: tanh fraction bits must be an integer from 0 to 24, not -1"),
         (("--vary", "adc_bits=0"), "layer 0: ADC bits must be an integer from 1 to 16, not 0"),
         (("--vary", "clock_mhz=0"), "clock in MHz must be a number from 0.001 to 100000, not 0.0"),
         (("--steps", 0), "time steps of a sequence must be an integer from 1 to 1000000, not 0"),

@@ -1,8 +1,23 @@
 """Variants of a design fit together, the grid is whole, the front is what nothing beats."""
 
+from dataclasses import replace
+
 import pytest
 
-from ohmgate.cost.explore import MOST_POINTS, USUAL, Point, explore, front, grid, one_change, standing, variant
+from ohmgate.cost.explore import (
+    MOST_POINTS,
+    TRAINED,
+    USUAL,
+    Point,
+    explore,
+    front,
+    grid,
+    integers,
+    one_change,
+    standing,
+    trained_choice,
+    variant,
+)
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, Layer, LstmLayer
@@ -70,6 +85,41 @@ def test_inputs_of_their_own_width_keep_it():
     )
     own = variant(Design("x", layers), {"dac_bits": 2}, "own")
     assert (own.layers[0].output_bits, own.layers[1].input_bits, own.layers[1].dac_bits) == (8, 8, 2)
+
+
+def test_an_index_into_tanh_of_other_width_keeps_its_range():
+    own = variant(VOWELS, {"tanh_bits": 6}, "own").layers[0]
+    assert (own.tanh_bits, own.tanh_fraction) == (6, 3)  # from 8 and 5: both span -4..4
+    assert own.tanh_bits - own.tanh_fraction == VOWELS.layers[0].tanh_bits - VOWELS.layers[0].tanh_fraction
+
+
+def test_constant_tables_and_a_shorter_tanh_are_smaller():
+    choices = [standing(VOWELS) | own for own in ({}, {"tables": "constant"}, {"tanh_bits": 6})]
+    there, constant, short = explore(VOWELS, choices, latency, 20)
+    assert there.area - constant.area == pytest.approx(4 * 16 * 8 * 5.98)  # entries of four gates, um2 a bit
+    assert there.area - short.area == pytest.approx((2**8 - 2**6) * 8 * 5.98)
+
+
+def test_what_changes_no_integer_shares_a_training():
+    there = standing(VOWELS)
+    assert integers(there | {"adcs": 4, "clock_mhz": 100.0}) == integers(there)
+    for field in TRAINED:
+        assert integers(there | {field: "other"}) != integers(there)
+
+
+def test_a_training_stands_for_the_adcs_and_the_clock_of_the_design():
+    other = standing(VOWELS) | {"adcs": 128, "clock_mhz": 100.0}
+    assert trained_choice(VOWELS, other) == standing(VOWELS)
+    assert trained_choice(VOWELS, other | {"hidden": 6})["adcs"] == 4  # 16 would need a multiple of 4 units
+
+
+def test_a_front_by_other_figures():
+    points = [
+        replace(point(1, 1, 1), score=0.5),
+        replace(point(2, 2, 2), score=0.9),
+        replace(point(3, 3, 3), score=0.9),
+    ]
+    assert front(points, lambda point: (*point.figures, 1 - (point.score or 0))) == points[:2]
 
 
 def test_costs_of_a_choice_are_those_of_its_design():

@@ -106,7 +106,7 @@ def score_scatter(points: Sequence[Point], best: Sequence[Point], metric: str) -
         for those, colour, label in ((trained, GREY, "trained"), (best, BLUE, "not beaten")):
             figures = [(_values(point)[which], factor * point.score) for point in those if point.score is not None]
             axes.plot(*np.array(figures).T, ".", color=colour, label=label)
-        axes.set(xscale="log", xlabel=name)
+        axes.set(xlabel=name)
         axes.grid(alpha=0.3)
     drawn[0].set_ylabel(metric + ", %" * (metric == "accuracy"))
     drawn[0].legend(**ABOVE)

@@ -19,6 +19,7 @@ from ohmgate.model.files import write_text
 
 VARY = ("hidden=16,24,32", "adc_bits=3,4,6", "dac_bits=2,4", "weight_bits=2,4", "cell_bits=16,32")
 NOISE = ("--weight-noise", "0.1", "--adc-noise", "0.29")
+DASK: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
 OHMGATE = Path(sys.executable).with_name("ohmgate")
 TRIALS, KILLED_AFTER, DASK_TRIALS = 20, 7, 6
 
@@ -71,7 +72,8 @@ def main() -> None:
     words = [*here, "--out", str(local)]
     before = killed(words, local / "networks")
     subprocess.run([str(OHMGATE), *words], check=True)
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    machines: Any = LocalCluster(**DASK)
+    with machines as cluster:
         there = command(DASK_TRIALS, "--executor", f"dask:{cluster.scheduler_address}")
         subprocess.run([str(OHMGATE), *there, "--out", str(dask)], check=True)
     ours, theirs = explored(local)["trained"]["trials"], explored(dask)["trained"]["trials"]

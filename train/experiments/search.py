@@ -1,8 +1,8 @@
 """Training some choices of a grid: Optuna proposes them, workers train them, a journal keeps what came of it.
 
 Which choices are proposed depends on the seed and on earlier results alone, not on how many workers there are and who
-of them is done first: results are told in order, and a proposal knows those of all but the last :data:`AHEAD` before
-it. So a search that is killed goes on to the same end.
+of them is done first: results are told in order, with :data:`AHEAD` proposals open at a time. So a search that is
+killed goes on to the same end.
 """
 
 import json
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 Value = int | float | str
-AHEAD = 8  #: proposals that are made before the first of them has a result: more workers have nothing to do
+AHEAD = 8  #: proposals whose results the sampler does not know yet: more workers have nothing to do
 STUDY, IDENTITY, SCORES = "explore", "identity", "scores"  #: names within the journal
 
 

@@ -137,7 +137,7 @@ def test_all_are_trained_where_there_are_no_more(tmp_path):
     assert len(results) == len(EVERY)
 
 
-def test_a_proposal_knows_the_results_of_all_but_the_last_ones(tmp_path):
+def test_a_proposal_knows_the_results_before_the_open_ones(tmp_path):
     """Of 60 units and all else alike the few are best in everything: later proposals are fewer."""
     axes = {"hidden": list(range(1, 61))}
 

@@ -136,6 +136,15 @@ def test_a_netlist_that_takes_other_cycles_is_an_error(tiny, monkeypatch):
 
 
 @ICARUS
+def test_what_the_bench_says_of_wrong_results_is_told(tiny):
+    _chip, network, codes, lengths = tiny
+    right = emit(Chip(TINY), "tiny")
+    wrong = re.sub(r"^  assign y__payload = (.*);", r"  assign y__payload = \1 ^ 10'h1;", right, flags=re.MULTILINE)
+    assert wrong != right
+    assert run_bench(wrong, network, codes, lengths) == f"FAIL: {lengths.sum()} of {lengths.sum()} results differ"
+
+
+@ICARUS
 def test_verilog_that_icarus_refuses_is_one_sentence(tiny):
     _chip, network, codes, lengths = tiny
     with pytest.raises(DesignError, match=r"^iverilog: .*tiny.v:.*"):

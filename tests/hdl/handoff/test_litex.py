@@ -24,6 +24,7 @@ DESIGN = Design("two_layers", (
     LstmLayer(inputs=3, hidden=2, adcs=4),
     DenseLayer(inputs=2, outputs=2, adcs=1, output="argmax", emit="end"),
 ))  # fmt: skip
+LENGTHS = (3, 1, 4, 2, 2)
 CLOCK = {"sys_clk": "clk", "sys_rst": "rst"}
 
 
@@ -31,7 +32,8 @@ CLOCK = {"sys_clk": "clk", "sys_rst": "rst"}
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("litex")
     rng = np.random.default_rng(4)
-    bench = bench_files(random_network(DESIGN, rng), *random_inputs(DESIGN, rng, 5, 4))
+    codes, _ = random_inputs(DESIGN, rng, len(LENGTHS), max(LENGTHS))
+    bench = bench_files(random_network(DESIGN, rng), codes, np.array(LENGTHS))
     write_together(folder, handoff_files(DESIGN, bench=bench))
     return folder
 
@@ -78,6 +80,8 @@ def test_the_bench_of_the_chip_passes_through_the_module(folder):
     for litex, own in CLOCK.items():
         bench = bench.replace(f".{own}({own})", f".{litex}({own})")
     assert bench.count("    two_layers dut (") == 1
+    assert bench.count("FIRST = 3;") == 1
+    bench = bench.replace("FIRST = 3;", "FIRST = 2;")  # the sequence that a reset abandons has no end
     (folder / "bench.v").write_text(bench.replace("    two_layers dut (", "    through_litex dut ("))
     (folder / "through_litex.v").write_text(verilog_of(folder))
     command = "iverilog -g2005 -o tb -s two_layers_tb bench.v through_litex.v -f two_layers.f && vvp -n tb"

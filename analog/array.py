@@ -22,6 +22,7 @@ from .config import ArrayConfig
 from .converters import AdcBank, DacBank
 from .exact_sums import ColumnSums
 from .memory.cell_array import CellArray, ProgrammedCells
+from .memory.curve import Curve
 from .memory.noise import WriteNoise
 from .slow_noise import SlowNoise
 
@@ -61,7 +62,10 @@ class Array:
         self.adcs = AdcBank(layer, adc, stream(seed, 4)) if adc else None
         self.dacs = DacBank(layer, dac, stream(seed, 5)) if dac else None
         self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
-        self._sums = ColumnSums(layer, DacBank.GRID if dac else 1)
+        bent = cells is not None and cells.dacs == "amplitude" and np.isfinite(cells.device.sinh_voltage)
+        self.curve = Curve(self.cell_array.mapping, DacBank.GRID) if bent else None  #: of nonlinear cells
+        self._grid = DacBank.GRID if dac or bent else 1
+        self._sums = ColumnSums(layer, self._grid)
         self.slow_noise = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
         self._write_noise = WriteNoise(seed, self.levels.shape)
         self._read_rng = stream(seed, 2)
@@ -127,7 +131,8 @@ class Array:
     def analog(self, drive: np.ndarray) -> np.ndarray:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
         held = self._hold()
-        rows = (self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)) * self._row_drive
+        rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        rows = (self.curve.bend(rows) if self.curve else rows) * self._row_drive
         with one_blas_thread() if len(rows) > 1 else nullcontext():  # BLAS does not share a single row
             sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
             sigma, reference = self._read_sigma(rows)
@@ -201,7 +206,7 @@ class Array:
         if absolute.any():
             variance = variance + np.abs(rows) @ absolute
         if squared.any():
-            squares = np.round(rows * rows * DacBank.GRID) / DacBank.GRID if self.dacs else rows * rows
+            squares = rows * rows if self._grid == 1 else np.round(rows * rows * self._grid) / self._grid
             variance = variance + squares @ squared
         columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
         columns = columns * self.scale**2 + self.config.conversion_sigma**2

@@ -91,7 +91,7 @@ def paced(config: ArrayConfig, layers: Sequence[Layer]) -> ArrayConfig:
     """The same with the time step of these layers, all of which wait for the one that converts longest."""
     if config.cells is None:
         return config
-    seconds = config.cells.step_time(max(layer.conversions for layer in layers))
+    seconds = config.cells.step_time(*layers)
     return replace(config, cells=replace(config.cells, step_seconds=seconds))
 
 

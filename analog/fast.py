@@ -24,6 +24,7 @@ from ..model.layout import largest_drive, logical_order, row_drive, row_top
 from ..model.seeds import Seed, child
 from ..model.threads import one_blas_thread
 from .array import Array
+from .converters import DacBank
 from .exact_sums import on_grid
 
 BLOCK = 256  #: reads at once: drive, sums and noise of a 64 x 128 array fit into 1 MiB
@@ -84,7 +85,10 @@ class FastReader:
         constant, absolute, squared = array.fresh_variance()
         absolute, squared = absolute * drive, squared * drive**2
         top, reach = row_top(layer), largest_drive(layer)
-        if (squared.any() and layer.rows * reach**2 > 2**17) or (absolute.any() and layer.rows * reach > 2**17):
+        self._curve = array.curve
+        if self._curve:  # bent rows are no whole numbers
+            self._weights, self.dtype = weights, np.float64
+        elif (squared.any() and layer.rows * reach**2 > 2**17) or (absolute.any() and layer.rows * reach > 2**17):
             # 24 bits leave too few for the variances
             self._weights, self.dtype = self._weights.astype(np.float64), np.float64
         self._scale = scale.astype(self.dtype)
@@ -104,6 +108,7 @@ class FastReader:
         """
         part = part[:, self._order] * scale**2
         largest = 2 * len(top) * top.max() * (part * (top / top.max())[:, None]).max(axis=0)
+        largest = largest * DacBank.GRID**2 if self._curve else largest  # squares of bent rows have that grid
         return on_grid(part, largest, self.dtype) if part.any() else None
 
     def offset_codes(self, drive: np.ndarray) -> np.ndarray:
@@ -112,6 +117,7 @@ class FastReader:
         ``drive`` (B, rows) are DAC codes of ``dtype``. The result is a buffer, good until the next call.
         """
         level, noise = self._level[: len(drive)], self._noise[: len(drive)]
+        drive = self._curve.bend(drive) if self._curve else drive
         np.matmul(drive, self._weights, out=level)
         np.multiply(level, self._scale, out=level)
         if self._sigma:  # one deviation for all: the table brings it, and the lowest code

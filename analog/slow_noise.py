@@ -36,7 +36,7 @@ class CellNoise:
     def __init__(self, cells: CellArray, sums: ColumnSums, seed: Seed) -> None:
         self._cells, self._sums = cells, sums
         device, mapping = cells.cells.device, cells.mapping
-        seconds = cells.cells.step_time(mapping.layer.conversions)
+        seconds = cells.cells.step_time(mapping.layer)
         self._telegraph = self._flicker = None
         if device.telegraph:
             traps = int(cells.traps.sum())

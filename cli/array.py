@@ -65,6 +65,8 @@ def command(
     sheet = characterise(design, network, layer, config, seed)
     planes = sheet.plane_names()
     check_integer("plane", plane, 0, len(planes) - 1)
+    if spice and sheet.pulsed:
+        raise DesignError("--spice has one voltage a row, so DACs must be 'amplitude', not 'pulse_width'")
     volts = sheet.volts(codes_of(drive, sheet)) if spice else None
     with Steps() as steps, steps.step("Solving the array"):
         facts = describe(sheet, preset, "the image" if network else f"random, seed {seed}")
@@ -80,11 +82,19 @@ def command(
     for cure in cures:
         say(f"| {cure.name} | {cure.loss:.2%} | {cure.error:.3%} | {sheet.reading_error(cure):.2g} |")
     say()
-    if spice:
+    if spice and volts is not None:
         title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
         spice.parent.mkdir(parents=True, exist_ok=True)
-        write_netlist(spice, sheet.conductances[plane], sheet.wires, volts, title, sheet.array.cell_array.cells.tile)
-        current = (volts @ sheet.effective[plane])[0]
+        write_netlist(
+            spice,
+            sheet.conductances[plane],
+            sheet.wires,
+            volts,
+            title,
+            tile=sheet.array.cell_array.cells.tile,
+            law=sheet.law,
+        )
+        current = sheet.column_current(plane, volts)[0]
         say(f"{spice}: plane {plane} of {len(planes)} ({planes[plane]}), input {drive}")
         if len(planes) > 1:
             say("the other planes are arrays of their own, see --plane; currents of a pair are subtracted")

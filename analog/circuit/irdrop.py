@@ -35,23 +35,28 @@ class IrDrop:
 
 def ir_drop(conductance, wires: WireConfig, volts) -> IrDrop:
     """Solve the array for driver voltages ``volts`` (rows,). Raises :class:`DesignError` for a wrong shape or NaN."""
-    conductance = check_conductance(conductance)
-    volts = np.asarray(volts, dtype=np.float64)
-    if volts.shape != conductance.shape[:1] or not np.isfinite(volts).all():
-        raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
+    conductance, volts = check_input(conductance, volts)
     root = np.sqrt(conductance)
-    equations, source = _Equations(root, wires), (root * volts[:, None]).ravel()
-    scaled, failed = cg(equations, source, rtol=TOLERANCE, maxiter=10 * conductance.size)
+    source = (root * volts[:, None]).ravel()
+    scaled, failed = cg(Equations(root, wires), source, rtol=TOLERANCE, maxiter=10 * conductance.size)
     if failed:
         raise DesignError("the array cannot be solved for this input; wires or conductances are out of range")
     current = root * scaled.reshape(root.shape)
-    row = volts[:, None] - _row_drop(current, wires)
-    column = _column_rise(current, wires)
+    row = volts[:, None] - row_drop(current, wires)
+    column = column_rise(current, wires)
     wrong = np.abs(current - conductance * (row - column)).max()
     return IrDrop(row, column, current, float(wrong / (np.abs(current).max() or 1.0)))
 
 
-class _Equations(LinearOperator):
+def check_input(conductance, volts) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64; :class:`DesignError` unless the conductances are ones and there is a voltage for each row."""
+    conductance, volts = check_conductance(conductance), np.asarray(volts, dtype=np.float64)
+    if volts.shape != conductance.shape[:1] or not np.isfinite(volts).all():
+        raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
+    return conductance, volts
+
+
+class Equations(LinearOperator):
     """The array's equations, scaled by ``root``, the square root of its conductances."""
 
     def __init__(self, root: np.ndarray, wires: WireConfig) -> None:
@@ -61,15 +66,15 @@ class _Equations(LinearOperator):
     def _matvec(self, x: np.ndarray) -> np.ndarray:
         scaled = x.reshape(self._root.shape)
         current = self._root * scaled
-        return (scaled + self._root * (_row_drop(current, self._wires) + _column_rise(current, self._wires))).ravel()
+        return (scaled + self._root * (row_drop(current, self._wires) + column_rise(current, self._wires))).ravel()
 
 
-def _row_drop(current: np.ndarray, wires: WireConfig) -> np.ndarray:
+def row_drop(current: np.ndarray, wires: WireConfig) -> np.ndarray:
     """V below the driver's voltage at each row node, for currents drawn there."""
     return _drop(current, wires.row)
 
 
-def _column_rise(current: np.ndarray, wires: WireConfig) -> np.ndarray:
+def column_rise(current: np.ndarray, wires: WireConfig) -> np.ndarray:
     """V above ground at each column node, for currents fed there."""
     return _drop(current.T[:, ::-1], wires.column)[:, ::-1].T
 

@@ -8,6 +8,7 @@ resistors of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a 
 printed so that they read back as the same float64; the text depends on the arguments alone.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,12 +20,20 @@ from .tiles import tile_slices
 from .wires import WireConfig, check_conductance
 
 
-def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point array", tile: int = 0) -> str:
+def netlist(
+    conductance,
+    wires: WireConfig,
+    volts,
+    title: str = "Cross-point array",
+    tile: int = 0,
+    law: tuple[float, float] | None = None,
+) -> str:
     """Text of the netlist, for ``ngspice -b``, with the operating point and a print of every column current.
 
     ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers, ``tile`` that of
-    :class:`..memory.cells.Cells`. Raises :class:`DesignError` for a wrong shape, a number that is not finite, or a
-    title of more than one line.
+    :class:`..memory.cells.Cells`. ``law`` is the read voltage and the sinh voltage of nonlinear cells
+    (:mod:`.nonlinear`), which are current sources here; None: resistors. Raises :class:`DesignError` for a wrong
+    shape, a number that is not finite, or a title of more than one line.
     """
     conductance = check_conductance(conductance)
     volts = np.asarray(volts, dtype=np.float64)
@@ -32,19 +41,24 @@ def netlist(conductance, wires: WireConfig, volts, title: str = "Cross-point arr
         raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
     if not title.isprintable():
         raise DesignError(f"title of a netlist must be one line of text, not {title!r}")
-    return "\n".join(_lines(conductance, wires, volts, title, tile)) + "\n"
+    return "\n".join(_lines(conductance, wires, volts, title, tile, law)) + "\n"
 
 
-def write_netlist(
-    path, conductance, wires: WireConfig, volts, title: str = "Cross-point array", tile: int = 0
-) -> None:
-    """Write :func:`netlist` to ``path``, whole or not at all."""
-    text = netlist(conductance, wires, volts, title, tile)
+def write_netlist(path, *array, **options) -> None:
+    """Write :func:`netlist` of the same arguments to ``path``, whole or not at all."""
+    text = netlist(*array, **options)
     with whole(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title: str, tile: int) -> Iterator[str]:
+def _lines(
+    conductance: np.ndarray,
+    wires: WireConfig,
+    volts: np.ndarray,
+    title: str,
+    tile: int,
+    law: tuple[float, float] | None,
+) -> Iterator[str]:
     rows, columns = conductance.shape
     tiles = list(tile_slices(rows, columns, tile or rows, tile or columns))
     yield f"* {title}"
@@ -80,16 +94,26 @@ def _lines(conductance: np.ndarray, wires: WireConfig, volts: np.ndarray, title:
     for i in range(rows):
         for j in range(columns):
             if conductance[i, j] > 0:
-                yield f"Rcell{i}_{j} {row_nodes[i, j]} {column_nodes[i, j]} {_text(1 / conductance[i, j])}"
+                yield _cell(f"cell{i}_{j}", row_nodes[i, j], column_nodes[i, j], conductance[i, j], law)
     yield ""
     yield ".control"
     yield "set numdgt=15"
+    if law:
+        yield "option reltol=1e-10 abstol=1e-20 vntol=1e-14 itl1=500"
     yield "op"
     for j in range(columns):
         yield f"print i(vsense{j})"
     yield "quit"
     yield ".endc"
     yield ".end"
+
+
+def _cell(name: str, row: str, column: str, siemens: float, law: tuple[float, float] | None) -> str:
+    if law is None:
+        return f"R{name} {row} {column} {_text(1 / siemens)}"
+    read, sinh = law
+    amperes = _text(siemens * read / math.sinh(read / sinh))
+    return f"B{name} {row} {column} I={amperes}*sinh(V({row},{column})/{_text(sinh)})"
 
 
 def _wire(source: str, behind: str, cells: list[str], line: Line) -> tuple[list[str], list[str]]:

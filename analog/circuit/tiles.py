@@ -12,6 +12,7 @@ import numpy as np
 
 from ...model.formats import check_integer
 from .irdrop import IrDrop, ir_drop
+from .nonlinear import nonlinear_ir_drop
 from .wires import WireConfig, approximate_matrix, check_conductance, effective_matrix
 
 
@@ -42,16 +43,19 @@ def tiled_matrix(
     return result
 
 
-def tiled_ir_drop(conductance, wires: WireConfig, volts, tile: int) -> IrDrop:
-    """Node voltages of all tiles for driver voltages ``volts`` (rows,), as of one array; ``tile`` 0 is one array."""
+def tiled_ir_drop(conductance, wires: WireConfig, volts, tile: int, law: tuple[float, float] | None = None) -> IrDrop:
+    """Node voltages of all tiles for driver voltages ``volts`` (rows,), as of one array; ``tile`` 0 is one array.
+
+    ``law`` is that of :func:`.netlist.netlist`.
+    """
     if not tile:
-        return ir_drop(conductance, wires, volts)
+        return nonlinear_ir_drop(conductance, wires, volts, *law) if law else ir_drop(conductance, wires, volts)
     conductance, volts = check_conductance(conductance), np.asarray(volts, dtype=np.float64)
     row, column, current = (np.empty_like(conductance) for _ in range(3))
     residual = 0.0
     rows, columns = conductance.shape
     for part in tile_slices(rows, columns, tile, tile):
-        solved = ir_drop(conductance[part], wires, volts[part[0]])
+        solved = tiled_ir_drop(conductance[part], wires, volts[part[0]], 0, law)
         row[part], column[part], current[part] = solved.row, solved.column, solved.current
         residual = max(residual, solved.residual)
     return IrDrop(row, column, current, residual)

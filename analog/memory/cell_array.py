@@ -187,9 +187,10 @@ class CellArray:
         if sensed is not conductances:
             share = np.divide(sensed, conductances, out=np.zeros_like(sensed), where=conductances > 0) ** 2
             squares, read = squares * share, read * share
+        band = cells.noise_bandwidth(mapping.layer)
         weighted = mapping.weigh_squares(squares) * mapping.unit**2  # S, mirrors squared
         none = np.zeros_like(weighted)
-        thermal = thermal_noise(cells.kelvin, cells.noise_bandwidth) / square_unit * weighted.sum(axis=0)
-        shot = shot_noise(cells.noise_bandwidth) * mapping.code_voltage / square_unit * weighted
+        thermal = thermal_noise(cells.kelvin, band) / square_unit * weighted.sum(axis=0)
+        shot = shot_noise(band) * mapping.code_voltage / square_unit * weighted
         read = mapping.weigh_squares(read)
         return (thermal if cells.thermal else none[0]), (shot if cells.shot else none), read

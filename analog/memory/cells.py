@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
+from ...model.layers import Layer
+from ...model.layout import largest_drive
 from ...model.records import later
 from ..circuit.wires import WireConfig
 from .devices import Device
@@ -10,6 +12,7 @@ from .programming import WriteVerify
 from .repair import Repair
 
 SCHEMES = ("pair", "offset")
+DACS = ("amplitude", "pulse_width")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,12 @@ class Cells:
     repair: Repair | None = None  #: places weights around stuck cells
     wires: WireConfig | None = None  #: resistances of rows and columns, in every plane
     tile: int = 0  #: rows and columns, at most, of arrays with wires of their own that make up a plane; 0: one array
+    dacs: str = later("amplitude")  #: a code is the row's voltage, or how long it has the read voltage
     compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
 
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
+        check_choice("DACs", self.dacs, DACS)
         check_integer("slices", self.slices, 0, 16)
         check_boolean("column scaling", self.column_scaling)
         check_number("seconds since programming", self.seconds, 0.0, 1e12)
@@ -53,11 +58,18 @@ class Cells:
         if self.wires is None and (self.tile or self.compensate):
             raise DesignError("tiles and compensation of wires need cells with wires")
 
-    @property
-    def noise_bandwidth(self) -> float:
-        """Hz that white noise passes before a conversion."""
-        return self.bandwidth or 1 / (2 * self.conversion_seconds)
+    def pulse_steps(self, layer: Layer) -> int:
+        """Units of ``conversion_seconds`` in a conversion: the finest steps of the longest pulse, else 1."""
+        return largest_drive(layer) if self.dacs == "pulse_width" else 1
 
-    def step_time(self, conversions: int) -> float:
-        """Seconds from one time step to the next in an array that converts so many times in each."""
-        return self.step_seconds or conversions * self.conversion_seconds
+    def conversion_time(self, layer: Layer) -> float:
+        """Seconds of a conversion."""
+        return self.pulse_steps(layer) * self.conversion_seconds
+
+    def noise_bandwidth(self, layer: Layer) -> float:
+        """Hz that white noise passes before a conversion."""
+        return self.bandwidth or 1 / (2 * self.conversion_time(layer))
+
+    def step_time(self, *layers: Layer) -> float:
+        """Seconds from one time step to the next in arrays of ``layers``, which wait for the slowest."""
+        return self.step_seconds or max(layer.conversions * self.conversion_time(layer) for layer in layers)

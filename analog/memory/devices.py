@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.formats import DesignError, check_integer, check_number
+from ...model.records import later
 from .noise import Flicker, Telegraph
 
 REFERENCE_KELVIN = 300.0
@@ -26,6 +27,7 @@ class Device:
     - Drift: G (t/t0)^-nu, nu ~ N(mu, s^2) for each cell, mu and s = clip(a ln g + b, low, high).
     - Retention: G - g_min decays by exp(-t/tau), tau = ``retention`` at 300 K, with an Arrhenius energy.
     - Temperature: G is multiplied by 1 + ``temperature_coefficient`` * (T - 300 K).
+    - Nonlinearity: I = G Vr sinh(V / V0) / sinh(Vr / V0), V0 = ``sinh_voltage``; G is that at the read voltage Vr.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Device:
     temperature_coefficient: float = 0.0  #: 1/K
     telegraph: Telegraph | None = None
     flicker: Flicker | None = None
+    sinh_voltage: float = later(math.inf)  #: V; cells obey Ohm's law if it is infinite
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -72,6 +75,7 @@ class Device:
         check_number(f"{self.name}: retention in s", self.retention, 1e-12, math.inf)
         check_number(f"{self.name}: activation_energy in eV", self.activation_energy, 0.0, 10.0)
         check_number(f"{self.name}: temperature_coefficient in 1/K", self.temperature_coefficient, -0.1, 0.1)
+        check_number(f"{self.name}: sinh_voltage in V", self.sinh_voltage, self.read_voltage / 50, math.inf)
 
     def programming_sigma(self, target) -> np.ndarray:
         """Standard deviation (S) of the programming error at ``target`` (S)."""

@@ -12,6 +12,7 @@ from ...model.layers import Layer
 from ...model.layout import row_drive, row_top
 from ...model.network import LayerData, Network
 from ..array import Array
+from ..circuit.nonlinear import current
 from ..circuit.power import row_currents
 from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
@@ -60,15 +61,33 @@ class Datasheet:
     @cached_property
     def lost_volts(self) -> np.ndarray:
         """Voltage that each cell of the first plane misses with every row at full scale: (rows, width)."""
-        volts, tile = self.volts(self.drive("full")), self.array.cell_array.cells.tile
-        drop = tiled_ir_drop(self.conductances[0], self.wires, volts, tile)
+        volts, tile = self.most_volts, self.array.cell_array.cells.tile
+        drop = tiled_ir_drop(self.conductances[0], self.wires, volts, tile, self.law)
         return volts[:, None] - (drop.row - drop.column)
+
+    @property
+    def law(self) -> tuple[float, float] | None:
+        """Read voltage and sinh voltage of nonlinear cells; None for linear ones."""
+        device = self.array.cell_array.cells.device
+        return (device.read_voltage, device.sinh_voltage) if math.isfinite(device.sinh_voltage) else None
+
+    @property
+    def pulsed(self) -> bool:
+        return self.array.cell_array.cells.dacs == "pulse_width"
+
+    @cached_property
+    def most_volts(self) -> np.ndarray:
+        """The highest voltage on each row, (rows,): full scale, and the read voltage where codes are pulses."""
+        full = self.volts(self.drive("full"))
+        return np.full_like(full, self.array.cell_array.cells.device.read_voltage) if self.pulsed else full
 
     @cached_property
     def driver_currents(self) -> np.ndarray:
-        """Current (A) of each row's drivers with every row at full scale: (planes, rows)."""
-        volts, tile = self.volts(self.drive("full")), self.array.cell_array.cells.tile
-        return np.array([row_currents(plane, self.wires, volts, tile) for plane in self.conductances])
+        """Current (A) of each row's drivers with every row at its highest voltage: (planes, rows)."""
+        tile = self.array.cell_array.cells.tile
+        return np.array(
+            [row_currents(plane, self.wires, self.most_volts, tile, self.law) for plane in self.conductances]
+        )
 
     @cached_property
     def power(self) -> tuple[float, float]:
@@ -76,15 +95,29 @@ class Datasheet:
 
         On random inputs the wires save the share that they save at full scale.
         """
-        full = self.volts(self.drive("full"))
         drives = random_drives(self.layer, INPUTS, np.random.default_rng(self.seed))
-        squares = self.array.cell_array.mapping.volts(drives) ** 2
-        most, plain = self.driver_currents.sum(axis=0) @ full, self.conductances.sum(axis=(0, 2))
-        return float(most), float(most * (squares @ plain).mean() / (full**2 @ plain))
+        siemens, volts = self.conductances.sum(axis=(0, 2)), self.most_volts
+        plain = (volts * self._ohmic(volts)) @ siemens
+        left = float(self.driver_currents.sum(axis=0) @ volts / plain)
+        full, usual = (
+            self._heat(self.array.cell_array.mapping.volts(codes)) for codes in (self.drive("full")[None], drives)
+        )
+        return left * float(full[0] @ siemens), left * float((usual @ siemens).mean())
+
+    def _ohmic(self, volts: np.ndarray) -> np.ndarray:
+        """Voltage at which a linear cell would take the current that these cells take at ``volts``."""
+        return current(1.0, volts, *self.law) if self.law else volts
+
+    def _heat(self, volts: np.ndarray) -> np.ndarray:
+        """Power (W) of a cell of 1 S over a conversion, for the rows' voltages, or pulses of that mean voltage."""
+        if self.pulsed:
+            return np.abs(volts) * self.array.cell_array.cells.device.read_voltage
+        return volts * self._ohmic(volts)
 
     @property
     def conversion_seconds(self) -> float:
-        return self.array.cell_array.cells.conversion_seconds
+        """Of one conversion, with the pulses of pulse-width DACs."""
+        return self.array.cell_array.cells.conversion_time(self.layer)
 
     @cached_property
     def budget(self) -> Budget:
@@ -126,6 +159,13 @@ class Datasheet:
         if kind == "full":
             return row_top(self.layer)
         return random_drives(self.layer, 1, np.random.default_rng(self.seed))[0]
+
+    def column_current(self, plane: int, volts: np.ndarray) -> np.ndarray:
+        """Currents (A) of a plane's columns for voltages (rows,): (width,)."""
+        if self.law is None:
+            return volts @ self.effective[plane]
+        tile = self.array.cell_array.cells.tile
+        return tiled_ir_drop(self.conductances[plane], self.wires, volts, tile, self.law).column_current
 
     def volts(self, codes: np.ndarray) -> np.ndarray:
         """Voltages (rows,) on the rows for DAC codes; raises :class:`DesignError` for codes that do not fit."""

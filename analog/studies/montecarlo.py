@@ -92,7 +92,8 @@ def _signed(config: ArrayConfig) -> tuple[int, str]:
         return LAW, signature(config)
     slow = cells.device.telegraph or cells.device.flicker
     step = cells.step_seconds or (0.0 if slow else 1.6e-6)
-    told = replace(config, cells=replace(cells, bandwidth=cells.noise_bandwidth, step_seconds=step))
+    band = cells.bandwidth or 1 / (2 * cells.conversion_seconds)
+    told = replace(config, cells=replace(cells, bandwidth=band, step_seconds=step))
     return WIRED_LAW if cells.wires else LAW, signature(told)
 
 

@@ -59,6 +59,7 @@ SOURCES: dict[str, Remover] = {
     "retention": _aged(_device(retention=float("inf"))),
     "temperature": _no_temperature,
     "stuck cells": _part("cells", stuck_on=0.0, stuck_off=0.0),
+    "nonlinear cells": _device(sinh_voltage=float("inf")),
     "wires": _part("cells", wires=None, tile=0, compensate=False),
     "DAC": lambda config: replace(config, dac=None),
     "ADC offset": _part("adc", offset_sigma=0.0),

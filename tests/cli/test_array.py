@@ -99,6 +99,30 @@ def test_ngspice_reads_an_array_in_tiles_alike(ohmgate, tmp_path):
     assert currents[1] > 1.01 * currents[0]
 
 
+@pytest.mark.skipif(not shutil.which("ngspice"), reason="ngspice is not installed (Debian package ngspice)")
+def test_ngspice_reads_nonlinear_cells_alike(ohmgate, tmp_path):
+    path, netlist = tmp_path / "bent.toml", tmp_path / "bent.cir"
+    path.write_text('preset = "paper_wires"\n[cells]\ntile = 20\n[cells.device]\nsinh_voltage = 0.4\n')
+    result = ohmgate("array", "vowels", "--preset", path, "--wire", 60, "--spice", netlist)
+    assert result.exit_code == 0, result.stderr
+    read = subprocess.run(["ngspice", "-b", netlist], capture_output=True, text=True).stdout
+    spice = float(re.search(r"i\(vsense0\) = (\S+)", read)[1])
+    assert spice == pytest.approx(current_of(result.stdout), rel=1e-6)
+
+
+def test_pulses_take_the_read_voltage_for_longer(ohmgate, tmp_path):
+    """Seven units a conversion; the power of all rows on at full scale is the same."""
+    texts = []
+    for dacs in ("amplitude", "pulse_width"):
+        (tmp_path / "dacs.toml").write_text(f'preset = "paper_cells"\n[cells]\ndacs = "{dacs}"\n')
+        texts.append(ohmgate("array", "vowels", "--preset", tmp_path / "dacs.toml").stdout)
+    conversions = [re.search(r"nJ a conversion of (\d+) ns", text)[1] for text in texts]
+    assert conversions == ["100", "700"]
+    full, usual = ([float(n) for n in re.findall(r"([\d.]+) mW", text)] for text in texts)
+    assert full[0] == usual[0]
+    assert full[1] < usual[1] < usual[0]
+
+
 def test_the_same_seed_gives_the_same_netlist_and_page(ohmgate, tmp_path):
     def files(name: str, seed: int) -> list[bytes]:
         paths = [tmp_path / f"{name}.cir", tmp_path / f"{name}.html"]
@@ -136,6 +160,7 @@ def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
 
 
 CHOICES = ", ".join(CELL_PRESETS)
+PULSES = 'preset = "paper_cells"\n[cells]\ndacs = "pulse_width"\n'
 ERRORS = [
     (
         ("--preset", "paper"),
@@ -146,6 +171,10 @@ ERRORS = [
     (("--seed", -1), "seed must be an integer from 0 to 2147483647, not -1"),
     (("--plane", 2), "plane must be an integer from 0 to 1, not 2"),
     (("--wire", -1), "row segment in ohm must be a number from 0 to 1e+09, not -1.0"),
+    (
+        ("--spice", "SPICE", "--preset", "PULSES.toml"),
+        "--spice has one voltage a row, so DACs must be 'amplitude', not 'pulse_width'",
+    ),
     (("--spice", "SPICE", "--drive", "WORDS"), "the input in WORDS must be one whole DAC code a line"),
     (("--spice", "SPICE", "--drive", "SHORT"), "an input must have 45 DAC codes, one a row, not shape (3,)"),
     (("--spice", "SPICE", "--drive", "LARGE"), "DAC codes must be from -7 to 7, not -8"),
@@ -155,7 +184,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("options, sentence", ERRORS, ids=[sentence for _, sentence in ERRORS])
 def test_errors_are_one_sentence(ohmgate, tmp_path, options, sentence):
-    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45, "IDEAL.toml": ""}
+    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45, "IDEAL.toml": "", "PULSES.toml": PULSES}
     for name, text in inputs.items():
         (tmp_path / name).write_text(text)
     names = {*inputs, "SPICE", "NONE"}

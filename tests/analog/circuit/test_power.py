@@ -1,5 +1,7 @@
 """Power of a read: the paper's figure, closed forms and the heat of a solved circuit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,17 @@ def test_an_array_on_random_inputs_takes_its_mean_square():
     share = np.full(sheet.layer.rows, (7 * 8 * 15 / 3) / 15 / 49)
     share[-sheet.layer.bias_rows :] = 1
     assert usual == pytest.approx(planes @ share, rel=0.01)
+
+
+def test_nonlinear_cells_and_pulses_take_their_own_power():
+    """At half scale a pulse takes half of the power, a linear cell a quarter, one at 2 V0 sinh(1) / sinh(2) / 2."""
+    config, design = preset("paper_cells"), Design.load("vowels")
+    bent = replace(config, cells=replace(config.cells, device=replace(config.cells.device, sinh_voltage=0.5)))
+    pulses = replace(bent, cells=replace(bent.cells, dacs="pulse_width"))
+    for made, share in ((config, 0.25), (bent, np.sinh(1) / np.sinh(2) / 2), (pulses, 0.5)):
+        sheet = characterise(design, None, 0, made, seed=1)
+        assert sheet._heat(np.array([0.5]))[0] == pytest.approx(share)
+        assert sheet.power[0] == pytest.approx(characterise(design, None, 0, config, seed=1).power[0])
 
 
 def test_wires_save_power():

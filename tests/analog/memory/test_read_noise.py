@@ -13,17 +13,17 @@ from ohmgate.analog.memory import noise
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from tests.analog.arrays import IDEAL, programmed
+from tests.analog.arrays import IDEAL, LAYER, programmed
 from tests.designs import random_network
 
 
 def test_the_bandwidth_follows_the_time_of_a_conversion():
     """1 / (2 t): 5 MHz for the paper's 100 ns, 80 MHz for 6.25 ns; a bandwidth that is named stays."""
     wide = {seconds: Cells(device=IDEAL, conversion_seconds=seconds) for seconds in (100e-9, 6.25e-9)}
-    assert [cells.noise_bandwidth for cells in wide.values()] == pytest.approx([5e6, 80e6])
+    assert [cells.noise_bandwidth(LAYER) for cells in wide.values()] == pytest.approx([5e6, 80e6])
     squares = [programmed(IDEAL, thermal=True, conversion_seconds=seconds).fresh_variance()[0] for seconds in wide]
     assert squares[1] == pytest.approx(16 * squares[0])
-    assert Cells(device=IDEAL, conversion_seconds=6.25e-9, bandwidth=1e6).noise_bandwidth == 1e6
+    assert Cells(device=IDEAL, conversion_seconds=6.25e-9, bandwidth=1e6).noise_bandwidth(LAYER) == 1e6
 
 
 def test_a_time_step_is_the_conversions_of_the_slowest_layer():

@@ -203,6 +203,7 @@ def test_every_source_can_be_present():
                 name="all", g_min=1e-6, g_max=2e-6, levels=16, read_voltage=1.0, program_sigma=(0.1, 0.0, 0.0),
                 device_sigma=0.1, read_sigma=0.1, drift_mean=(0.0, 0.1, 0.0, 1.0), retention=1e9,
                 temperature_coefficient=1e-3, telegraph=devices.reram().telegraph, flicker=devices.reram().flicker,
+                sinh_voltage=0.5,
             ),
             seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True, writer=WriteVerify(),
             wires=WireConfig(row_segment=1.0),

@@ -28,13 +28,20 @@ CONFIG = ArrayConfig(
     weight_noise=0.1, redraw="per_step", adc_noise="physical", adc_sigma=0.1, adc=AdcErrors(), dac=DacErrors(),
     cells=Cells(
         device=replace(
-            devices.reram(), retention=1e9, telegraph=Telegraph(amplitude=0.1, tau_high=1.0, tau_low=1.0, fraction=0.5),
+            devices.reram(), retention=1e9, sinh_voltage=1.0, telegraph=Telegraph(amplitude=0.1, tau_high=1.0, tau_low=1.0, fraction=0.5),
             flicker=Flicker(density=0.1, low=1.0, high=10.0),
         ),
         slices=1, writer=WriteVerify(), repair=Repair(), wires=WireConfig(row_segment=1.0), tile=8,
     ),
 )  # fmt: skip
-CHOICES = {"redraw": "per_sequence", "adc_noise": "paper", "scheme": "offset", "kind": "sar", "name": "other"}
+CHOICES = {
+    "dacs": "pulse_width",
+    "redraw": "per_sequence",
+    "adc_noise": "paper",
+    "scheme": "offset",
+    "kind": "sar",
+    "name": "other",
+}
 OPTIONS = {  # what a field that may be None holds, to be taken away
     "cells": Cells, "adc": AdcErrors, "dac": DacErrors, "writer": WriteVerify, "repair": Repair, "wires": WireConfig,
     "telegraph": Telegraph, "flicker": Flicker,

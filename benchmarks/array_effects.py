@@ -1,0 +1,80 @@
+"""Monte Carlo of vowels with each effect of the array off and on, and against another checkout, in turns.
+
+    python benchmarks/array_effects.py
+    python benchmarks/array_effects.py --against ../before --json results/array_effects.json
+
+A round runs a process for every contestant, in turns, so that what else the machine does falls on all alike. Told is
+the median over rounds of the time of its draws over that of this checkout with all effects off. ``--against`` is a
+checkout of another commit, whose arrays have the same configuration.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+OFF = "paper_cells"
+EFFECTS = {
+    "nonlinear cells": {"device": {"sinh_voltage": 0.5}},
+    "pulse-width DACs": {"dacs": "pulse_width"},
+}
+DRAWS = """
+import json, sys, time
+from dataclasses import replace
+import numpy as np
+from ohmgate.analog.config import preset
+from ohmgate.analog.studies import montecarlo
+from ohmgate.model.design import Design
+from ohmgate.sim.random_designs import random_network
+effect, draws = json.loads(sys.argv[1]), int(sys.argv[2])
+config = preset("paper_cells")
+device = replace(config.cells.device, **effect.pop("device", {}))
+config = replace(config, cells=replace(config.cells, device=device, **effect))
+rng = np.random.default_rng(1)
+network = random_network(Design.load("vowels"), rng)
+codes, lengths = rng.integers(-7, 8, (370, 29, 12)), np.full(370, 15)
+study = montecarlo.Study(network, codes, lengths, rng.integers(0, 9, 370), config)
+sampler = montecarlo.Sampler(study)
+sampler.draw(0)
+begin = time.process_time()
+for number in range(1, draws + 1):
+    sampler.draw(number)
+print(time.process_time() - begin)
+"""
+
+
+def seconds(folder: Path, effect: dict[str, object], draws: int) -> float:
+    """Processor time of ``draws`` chips in a process of its own, by the product in ``folder``."""
+    made = [sys.executable, "-c", DRAWS, json.dumps(effect), str(draws)]
+    return float(subprocess.run(made, cwd=folder, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, help="folder of another checkout")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    contestants = {name: (HERE, effect) for name, effect in EFFECTS.items()}
+    if options.against:
+        contestants["the other checkout"] = (options.against, {})
+    ratios: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(options.rounds):
+        off = seconds(HERE, {}, options.draws)
+        for name, (folder, effect) in contestants.items():
+            ratios[name].append(seconds(folder, effect, options.draws) / off)
+    told = {name: round(statistics.median(ratio), 3) for name, ratio in ratios.items()}
+    for name, ratio in told.items():
+        print(f"{name}: {ratio} of the time with all effects off, {min(ratios[name]):.3f} to {max(ratios[name]):.3f}")
+    if options.json:
+        about = {"design": "vowels", "preset": OFF, "draws": options.draws, "rounds": options.rounds}
+        content = about | {"times": told}
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -15,9 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parents[1]
 OFF = "paper_cells"
-EFFECTS = {
+EFFECTS: dict[str, dict[str, object]] = {
     "nonlinear cells": {"device": {"sinh_voltage": 0.5}},
     "pulse-width DACs": {"dacs": "pulse_width"},
 }
@@ -72,7 +74,7 @@ def main() -> None:
         print(f"{name}: {ratio} of the time with all effects off, {min(ratios[name]):.3f} to {max(ratios[name]):.3f}")
     if options.json:
         about = {"design": "vowels", "preset": OFF, "draws": options.draws, "rounds": options.rounds}
-        content = about | {"times": told}
+        content = about | {"numpy": np.__version__, "ratios": told}
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

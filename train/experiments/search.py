@@ -125,11 +125,12 @@ class Search:
         """
         count = min(count, self.size)
         futures: dict[Future[Outcome], tuple[Proposal, int]] = {}
-        begun, note = set(), ""
+        begun, note, shown = set(), "", -1
         try:
             while True:
                 told, waiting = len(self._trials(self.states.COMPLETE)), self._trials(self.states.RUNNING)
-                progress(told, count, note)
+                if told != shown:
+                    progress(shown := told, count, note)
                 if told >= count:
                     return
                 if len(waiting) < min(AHEAD, count - told):

@@ -165,6 +165,7 @@ def test_progress_and_running_trials_are_told(tmp_path):
     told, running = [], []
     with ThreadPoolExecutor(1) as pool:
         run(tmp_path, 3, pool, progress=lambda *now: told.append(now), watch=lambda names: running.append(names))
+    assert [now[:2] for now in told] == [(done, 3) for done in range(4)]
     assert told[0] == (0, 3, "")
     assert told[-1][:2] == (3, 3)
     assert "accuracy 0." in told[-1][2]

@@ -65,6 +65,8 @@ def command(
     sheet = characterise(design, network, layer, config, seed)
     planes = sheet.plane_names()
     check_integer("plane", plane, 0, len(planes) - 1)
+    if spice and sheet.unselected != "grounded":
+        raise DesignError(f"--spice has all columns at ground, so they must be 'grounded', not {sheet.unselected!r}")
     if spice and sheet.pulsed:
         raise DesignError("--spice has one voltage a row, so DACs must be 'amplitude', not 'pulse_width'")
     volts = sheet.volts(codes_of(drive, sheet)) if spice else None
@@ -111,6 +113,8 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
     plane, column = np.unravel_index(sheet.losses.argmax(), sheet.losses.shape)
     most, usual = sheet.power
     nanojoule, driver = usual * sheet.conversion_seconds * 1e9, sheet.driver_currents.sum(axis=0).max()
+    limit = sheet.wires.row_limit * wires.driver_ends
+    warning = f"; more than the {limit * 1e6:g} uA that a row's wire may carry" if driver > limit else ""
     ends = "both ends" if wires.driver_ends == 2 else "one end"
     return {
         "size": f"{layer.rows} rows x {layer.columns} columns of {layer.weight_bits}-bit weights",
@@ -124,7 +128,7 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
         "read power": f"{most * 1e3:.4g} mW with every row at full scale, {usual * 1e3:.4g} mW on random inputs",
         "read energy": f"{nanojoule:.3g} nJ a conversion of {sheet.conversion_seconds * 1e9:g} ns, "
         f"{nanojoule * layer.conversions:.3g} nJ a time step of {layer.conversions}; on random inputs",
-        "row drivers": f"{driver * 1e6:.4g} uA at most, with every row at full scale",
+        "row drivers": f"{driver * 1e6:.4g} uA at most, with every row at full scale{warning}",
         "effective bits": f"{sheet.budget.enob:.2f} of {sheet.budget.bits}",
     }
 

@@ -21,6 +21,7 @@ from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from ...model.formats import DesignError
 
+OPEN = 1e18  #: ohm between a column that floats and its sense amplifier
 LARGEST_ATTENUATION = 600.0  # in nepers along one wire; exp of it must be a float64
 dsymm, dgemm = get_blas_funcs(("symm", "gemm"), dtype=np.float64)
 dpotrf, dpotri = get_lapack_funcs(("potrf", "potri"), dtype=np.float64)
@@ -44,20 +45,23 @@ class Line:
         return self.segment == 0 and self.terminal == 0
 
 
-def effective(conductance: np.ndarray, row: Line, column: Line, stride: int = 1) -> np.ndarray:
+def effective(
+    conductance: np.ndarray, row: Line, column: Line, stride: int = 1, sensed: np.ndarray | None = None
+) -> np.ndarray:
     """Column currents per volt on each row, shape of ``conductance`` (rows, columns), in siemens.
 
     ``stride`` 1 is exact. A larger one keeps every ``stride``-th node of the longer axis's wires and interpolates
-    between them (second order in stride), which divides the time by about ``stride``.
+    between them (second order in stride), which divides the time by about ``stride``. ``sensed`` (columns,) is False
+    for columns that float; None: none does.
     """
     rows, columns = conductance.shape
     if row.ideal:
-        return wire_ports(conductance, column).current
-    if column.ideal:
+        return wire_ports(conductance, column, sensed).current
+    if column.ideal and sensed is None:
         return np.ascontiguousarray(_turn(wire_ports(_turn(conductance), row).current))
-    if rows > columns:
+    if rows > columns and sensed is None:
         return np.ascontiguousarray(_turn(effective(_turn(conductance), column, row, stride)))
-    ports = wire_ports(conductance, column)
+    ports = wire_ports(conductance, column, sensed)
     if row.ends == 1:
         chain = _Chain(ports, range(columns - 1, -1, -1), row, stride, driven=False)
         chain.add_series(row.segment + row.terminal)
@@ -100,16 +104,16 @@ class WirePorts:
     above: np.ndarray
 
 
-def wire_ports(conductance: np.ndarray, line: Line) -> WirePorts:
+def wire_ports(conductance: np.ndarray, line: Line, sensed: np.ndarray | None = None) -> WirePorts:
     """Eliminate all column wires (terminal below the last row, and above the first if there are two ends).
 
     Walking down a column, each cell is a current source g with the wire above it as a load; each segment divides
     its current by 1 + r y. Raises :class:`DesignError` where a wire attenuates by more than exp(600).
     """
-    if line.ideal:
+    if line.ideal and sensed is None:
         nothing = np.zeros_like(conductance)
         return WirePorts(conductance, conductance.copy(), nothing, nothing)
-    down, share = _walk(conductance, line)
+    down, share = _walk(conductance, line, sensed)
     loss = -np.log1p(share)  # of each segment
     to_end = np.cumsum(loss[::-1], axis=0)[::-1]
     if to_end.size and to_end.min() < -LARGEST_ATTENUATION:
@@ -134,17 +138,20 @@ def wire_ports(conductance: np.ndarray, line: Line) -> WirePorts:
     )
 
 
-def _walk(conductance: np.ndarray, line: Line) -> tuple[np.ndarray, np.ndarray]:
+def _walk(conductance: np.ndarray, line: Line, sensed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """For each segment below each cell: its resistance over 1 + r y in ohm, and r y; y is the admittance above it."""
-    resistance = np.full(len(conductance), line.segment, dtype=np.float64)
+    resistance = np.full((len(conductance), 1), line.segment, dtype=np.float64)
     resistance[-1] += line.terminal
+    if sensed is not None:
+        resistance = np.repeat(resistance, len(sensed), axis=1)
+        resistance[-1, ~sensed] += OPEN
     above = np.full(conductance.shape[1], 1 / (line.segment + line.terminal) if line.ends == 2 else 0.0)
     share = np.empty_like(conductance)
     for i, r in enumerate(resistance):
         above = above + conductance[i]
         share[i] = r * above
         above = above / (1 + share[i])
-    return resistance[:, None] / (1 + share), share
+    return resistance / (1 + share), share
 
 
 class _Chain:

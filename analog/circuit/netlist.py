@@ -27,13 +27,15 @@ def netlist(
     title: str = "Cross-point array",
     tile: int = 0,
     law: tuple[float, float] | None = None,
+    sensed: np.ndarray | None = None,
 ) -> str:
     """Text of the netlist, for ``ngspice -b``, with the operating point and a print of every column current.
 
     ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers, ``tile`` that of
     :class:`..memory.cells.Cells`. ``law`` is the read voltage and the sinh voltage of nonlinear cells
-    (:mod:`.nonlinear`), which are current sources here; None: resistors. Raises :class:`DesignError` for a wrong
-    shape, a number that is not finite, or a title of more than one line.
+    (:mod:`.nonlinear`), which are current sources here; None: resistors. ``sensed`` (columns,) is False for
+    columns that float; None: none does. Raises :class:`DesignError` for a wrong shape, a number that is not finite,
+    or a title of more than one line.
     """
     conductance = check_conductance(conductance)
     volts = np.asarray(volts, dtype=np.float64)
@@ -41,7 +43,7 @@ def netlist(
         raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
     if not title.isprintable():
         raise DesignError(f"title of a netlist must be one line of text, not {title!r}")
-    return "\n".join(_lines(conductance, wires, volts, title, tile, law)) + "\n"
+    return "\n".join(_lines(conductance, wires, volts, title, tile, law, sensed)) + "\n"
 
 
 def write_netlist(path, *array, **options) -> None:
@@ -58,6 +60,7 @@ def _lines(
     title: str,
     tile: int,
     law: tuple[float, float] | None,
+    sensed: np.ndarray | None,
 ) -> Iterator[str]:
     rows, columns = conductance.shape
     tiles = list(tile_slices(rows, columns, tile or rows, tile or columns))
@@ -88,7 +91,8 @@ def _lines(
                 column_nodes[down, j] = nodes[::-1]
                 yield from resistors
     yield "* sense amplifiers: i(vsense<column>) is the column current"
-    for j in range(columns):
+    read = range(columns) if sensed is None else np.flatnonzero(sensed)
+    for j in read:
         yield f"Vsense{j} out{j} 0 DC 0"
     yield "* cells"
     for i in range(rows):
@@ -101,7 +105,7 @@ def _lines(
     if law:
         yield "option reltol=1e-10 abstol=1e-20 vntol=1e-14 itl1=500"
     yield "op"
-    for j in range(columns):
+    for j in read:
         yield f"print i(vsense{j})"
     yield "quit"
     yield ".endc"

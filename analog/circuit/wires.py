@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.formats import DesignError, check_integer, check_number
+from ...model.records import later
 from . import elimination
 
 
@@ -29,6 +30,7 @@ class WireConfig:
     driver: float = 0.0  #: output resistance of each row driver
     sense: float = 0.0  #: input resistance of each sense amplifier
     driver_ends: int = 1
+    row_limit: float = later(4e-4)  #: A, of one row's wire; round: 2 MA/cm^2 in copper of 0.1 x 0.2 um
 
     def __post_init__(self) -> None:
         check_number("row segment in ohm", self.row_segment, 0.0, 1e9)
@@ -36,6 +38,7 @@ class WireConfig:
         check_number("driver resistance in ohm", self.driver, 0.0, 1e9)
         check_number("sense resistance in ohm", self.sense, 0.0, 1e9)
         check_integer("driver ends", self.driver_ends, 1, 2)
+        check_number("row limit in A", self.row_limit, 0.0, 1e3)
 
     @property
     def row(self) -> elimination.Line:

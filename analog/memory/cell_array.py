@@ -8,6 +8,7 @@ from ...model.formats import DesignError
 from ...model.layers import Layer
 from ...model.seeds import Seed, stream
 from ..circuit.compensate import compensate_pair
+from ..circuit.selection import selected_matrix
 from ..circuit.tiles import tiled_matrix
 from ..circuit.wires import WireConfig, effective_matrix
 from . import repair
@@ -118,7 +119,9 @@ class CellArray:
         return np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
 
     def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
-        tile = self.cells.tile
+        tile, unselected = self.cells.tile, self.cells.unselected
+        if unselected != "grounded":
+            return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
     def weigh_traps(self, changes: np.ndarray, sensed: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from ...model.formats import DesignError, check_boolean, check_choice, check_int
 from ...model.layers import Layer
 from ...model.layout import largest_drive
 from ...model.records import later
+from ..circuit.selection import UNSELECTED
 from ..circuit.wires import WireConfig
 from .devices import Device
 from .programming import WriteVerify
@@ -37,11 +38,13 @@ class Cells:
     wires: WireConfig | None = None  #: resistances of rows and columns, in every plane
     tile: int = 0  #: rows and columns, at most, of arrays with wires of their own that make up a plane; 0: one array
     dacs: str = later("amplitude")  #: a code is the row's voltage, or how long it has the read voltage
+    unselected: str = later("grounded")  #: columns that wait for their conversion: at ground, floating, or cut off
     compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
 
     def __post_init__(self) -> None:
         check_choice("cell scheme", self.scheme, SCHEMES)
         check_choice("DACs", self.dacs, DACS)
+        check_choice("unselected columns", self.unselected, UNSELECTED)
         check_integer("slices", self.slices, 0, 16)
         check_boolean("column scaling", self.column_scaling)
         check_number("seconds since programming", self.seconds, 0.0, 1e12)

@@ -45,6 +45,8 @@ class Mapping:
                 f"compensation of wires needs pairs of one cell a polarity that never turn off and have more than 2 "
                 f"levels, not {self.slices} of {levels} levels from {cells.device.g_min:g} S by {cells.scheme!r}"
             )
+        if cells.unselected != "grounded" and (not self.paired or (cells.repair and cells.repair.spares)):
+            raise DesignError(f"{cells.unselected.replace('_', ' ')} columns need pairs without spare columns")
         self.base = next(b for b in range(2, self.largest + 2) if b**self.slices > self.largest)
         self.spares = cells.repair.spares if cells.repair else 0
         width = layer.columns + self.spares + (0 if self.paired else 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..array import Array
 from ..circuit.compensate import compensate_pair, pair_error
+from ..circuit.selection import selected_matrix
 from ..circuit.tiles import tiled_matrix
 from ..circuit.wires import WireConfig, approximate_matrix, column_loss, effective_matrix
 from ..memory.cell_array import COMPENSATION_STEPS
@@ -49,11 +50,15 @@ def outcomes(array: Array, wires: WireConfig, tile: int = TILE) -> list[Outcome]
     return found
 
 
-def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> np.ndarray:
+def sensed_matrix(
+    conductance: np.ndarray, wires: WireConfig, tile: int = 0, unselected: str = "grounded", conversions: int = 1
+) -> np.ndarray:
     """The effective matrix: exact, or to 1e-4 of the largest conductance for more than ``EXACT_CELLS`` cells.
 
-    ``tile`` is that of :class:`..memory.cells.Cells`; tiles are solved exactly.
+    ``tile`` and ``unselected`` are those of :class:`..memory.cells.Cells`, which are solved exactly.
     """
+    if unselected != "grounded":
+        return selected_matrix(conductance, wires, conversions, unselected, tile)
     if tile:
         return tiled_matrix(conductance, wires, tile, tile)
     if conductance.size <= EXACT_CELLS:
@@ -63,13 +68,14 @@ def sensed_matrix(conductance: np.ndarray, wires: WireConfig, tile: int = 0) -> 
 
 def _cures(array: Array, cells: np.ndarray, wires: WireConfig, tile: int) -> Iterator[tuple[str, np.ndarray, Solve]]:
     """(name, conductances as programmed (planes, rows, width), what senses a plane through its wires)."""
-    sense = partial(sensed_matrix, wires=wires)
+    selection = {"unselected": array.cell_array.cells.unselected, "conversions": array.layer.conversions}
+    sense = partial(sensed_matrix, wires=wires, **selection)
     yield "no cure", cells, sense
-    yield "drivers at both ends", cells, partial(sensed_matrix, wires=replace(wires, driver_ends=2))
-    yield f"tiles of {tile} x {tile}", cells, partial(sensed_matrix, wires=wires, tile=tile)
+    yield "drivers at both ends", cells, partial(sense, wires=replace(wires, driver_ends=2))
+    yield f"tiles of {tile} x {tile}", cells, partial(sense, tile=tile)
     device = array.cell_array.cells.device
     if array.cell_array.mapping.compensable:
         positive, negative = cells
         low, high, steps = device.g_min, device.g_max, COMPENSATION_STEPS
-        pair = compensate_pair(positive, negative, wires, low, high, steps=steps, solve=sensed_matrix)
+        pair = compensate_pair(positive, negative, wires, low, high, steps=steps, solve=lambda g, _: sense(g))
         yield "weights compensated", np.stack([pair.positive, pair.negative]), sense

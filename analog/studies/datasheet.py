@@ -14,6 +14,7 @@ from ...model.network import LayerData, Network
 from ..array import Array
 from ..circuit.nonlinear import current
 from ..circuit.power import row_currents
+from ..circuit.selection import floating_power, selections
 from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
 from ..config import PRESETS, ArrayConfig
@@ -22,6 +23,7 @@ from .budget import Budget, noise_budget, random_drives
 from .cures import TILE, Outcome, outcomes, sensed_matrix
 
 CELL_PRESETS = tuple(name for name, config in PRESETS.items() if config.cells)  #: presets with cells
+FLOATING_INPUTS = 20  #: of them for the power of columns that float
 INPUTS = 500  #: random inputs on which readings are compared
 
 
@@ -50,8 +52,13 @@ class Datasheet:
     @cached_property
     def effective(self) -> np.ndarray:
         """:attr:`conductances` as sensed through the wires, (planes, rows, width) in siemens."""
-        tile = self.array.cell_array.cells.tile
-        return np.array([sensed_matrix(plane, self.wires, tile) for plane in self.conductances])
+        cells, conversions = self.array.cell_array.cells, self.layer.conversions
+        return np.array(
+            [
+                sensed_matrix(plane, self.wires, cells.tile, cells.unselected, conversions)
+                for plane in self.conductances
+            ]
+        )
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -83,11 +90,19 @@ class Datasheet:
 
     @cached_property
     def driver_currents(self) -> np.ndarray:
-        """Current (A) of each row's drivers with every row at its highest voltage: (planes, rows)."""
+        """Current (A) of each row's drivers with every row at its highest voltage: (planes, rows).
+
+        Of the conversion that takes most, where only the selected columns conduct.
+        """
         tile = self.array.cell_array.cells.tile
-        return np.array(
-            [row_currents(plane, self.wires, self.most_volts, tile, self.law) for plane in self.conductances]
-        )
+        masks: list[np.ndarray] = [np.ones(self.conductances.shape[2], dtype=bool)]
+        if self.unselected != "grounded":
+            masks = list(selections(self.layer.columns, self.layer.conversions))
+        found = [
+            [row_currents(plane * mask, self.wires, self.most_volts, tile, self.law) for mask in masks]
+            for plane in self.conductances
+        ]
+        return np.max(found, axis=1)
 
     @cached_property
     def power(self) -> tuple[float, float]:
@@ -98,11 +113,27 @@ class Datasheet:
         drives = random_drives(self.layer, INPUTS, np.random.default_rng(self.seed))
         siemens, volts = self.conductances.sum(axis=(0, 2)), self.most_volts
         plain = (volts * self._ohmic(volts)) @ siemens
-        left = float(self.driver_currents.sum(axis=0) @ volts / plain)
-        full, usual = (
-            self._heat(self.array.cell_array.mapping.volts(codes)) for codes in (self.drive("full")[None], drives)
-        )
-        return left * float(full[0] @ siemens), left * float((usual @ siemens).mean())
+        tile = self.array.cell_array.cells.tile
+        taken = [row_currents(plane, self.wires, volts, tile, self.law) for plane in self.conductances]
+        left = float(np.sum(taken, axis=0) @ volts / plain)
+        share = (
+            1 / self.layer.conversions if self.unselected != "grounded" else 1.0
+        )  # of the time that a cell conducts
+        mapping = self.array.cell_array.mapping
+        found = []
+        for codes in (self.drive("full")[None], drives):
+            held = mapping.volts(codes)
+            power = share * left * float((self._heat(held) @ siemens).mean())
+            if self.unselected == "floating":
+                sneak = [floating_power(plane, row) for plane in self.conductances for row in held[:FLOATING_INPUTS]]
+                power += (1 - share) * sum(sneak) / len(held[:FLOATING_INPUTS])
+            found.append(power)
+        return found[0], found[1]
+
+    @property
+    def unselected(self) -> str:
+        """What columns do that wait for their conversion."""
+        return self.array.cell_array.cells.unselected
 
     def _ohmic(self, volts: np.ndarray) -> np.ndarray:
         """Voltage at which a linear cell would take the current that these cells take at ``volts``."""

@@ -123,6 +123,14 @@ def test_pulses_take_the_read_voltage_for_longer(ohmgate, tmp_path):
     assert full[1] < usual[1] < usual[0]
 
 
+def test_a_row_that_carries_too_much_is_named(ohmgate):
+    """One row of MRAM: 128 pairs of three digits at 50 to 100 uS and 0.1 V, some 6 mA."""
+    assert (
+        "; more than the 400 uA that a row's wire may carry" in ohmgate("array", "vowels", "--preset", "mram").stdout
+    )
+    assert "may carry" not in ohmgate("array", "vowels", "--preset", "paper_cells").stdout
+
+
 def test_the_same_seed_gives_the_same_netlist_and_page(ohmgate, tmp_path):
     def files(name: str, seed: int) -> list[bytes]:
         paths = [tmp_path / f"{name}.cir", tmp_path / f"{name}.html"]
@@ -160,6 +168,7 @@ def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
 
 
 CHOICES = ", ".join(CELL_PRESETS)
+FLOATING = 'preset = "paper_cells"\n[cells]\nunselected = "floating"\n'
 PULSES = 'preset = "paper_cells"\n[cells]\ndacs = "pulse_width"\n'
 ERRORS = [
     (
@@ -171,6 +180,10 @@ ERRORS = [
     (("--seed", -1), "seed must be an integer from 0 to 2147483647, not -1"),
     (("--plane", 2), "plane must be an integer from 0 to 1, not 2"),
     (("--wire", -1), "row segment in ohm must be a number from 0 to 1e+09, not -1.0"),
+    (
+        ("--spice", "SPICE", "--preset", "FLOATING.toml"),
+        "--spice has all columns at ground, so they must be 'grounded', not 'floating'",
+    ),
     (
         ("--spice", "SPICE", "--preset", "PULSES.toml"),
         "--spice has one voltage a row, so DACs must be 'amplitude', not 'pulse_width'",
@@ -184,7 +197,14 @@ ERRORS = [
 
 @pytest.mark.parametrize("options, sentence", ERRORS, ids=[sentence for _, sentence in ERRORS])
 def test_errors_are_one_sentence(ohmgate, tmp_path, options, sentence):
-    inputs = {"WORDS": "a b\n", "SHORT": "1\n2\n3\n", "LARGE": "-8\n" * 45, "IDEAL.toml": "", "PULSES.toml": PULSES}
+    inputs = {
+        "WORDS": "a b\n",
+        "SHORT": "1\n2\n3\n",
+        "LARGE": "-8\n" * 45,
+        "IDEAL.toml": "",
+        "PULSES.toml": PULSES,
+        "FLOATING.toml": FLOATING,
+    }
     for name, text in inputs.items():
         (tmp_path / name).write_text(text)
     names = {*inputs, "SPICE", "NONE"}

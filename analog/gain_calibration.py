@@ -1,0 +1,36 @@
+"""Calibration of gains: the registers make good for what drift or temperature does to all cells of an array alike."""
+
+import numpy as np
+
+from ..model.formats import check_choice
+from ..model.layout import gate_of_column, physical_order
+from ..model.network import MULT_BITS, SHIFT_BITS, Network
+from .array import Array
+
+PARTS = ("array", "gate")
+
+
+def calibrate_gains(network: Network, arrays: list[Array], part: str = "gate") -> None:
+    """Set the gains of a chip's arrays anew, one factor for each ``part``: the whole "array" or each "gate".
+
+    The factor is that by which the cells, as they are now, hold the weights that were programmed (least squares). A
+    chip finds it by reading known inputs, several times where reads are noisy; here it is read exactly. It then goes
+    into the gain's registers, whose rounding is part of the result. What differs from cell to cell stays.
+    """
+    check_choice("part that shares a gain", part, PARTS)
+    for array, data in zip(arrays, network.layers):
+        gates = gate_of_column(array.layer)[physical_order(array.layer)]
+        held = array.effective()
+        for gate in range(array.layer.gates):
+            columns = gates == gate if part == "gate" else np.ones_like(gates, dtype=bool)
+            wanted = array.levels[:, columns]
+            power = float((wanted * held[:, columns]).sum())
+            factor = float((wanted**2).sum()) / power if power > 0 else 1.0
+            array.set_gain(gate, *registers(factor * int(data.mult[gate]) * 2.0 ** -int(data.shift[gate])))
+
+
+def registers(gain: float) -> tuple[int, int]:
+    """Mult and shift of the nearest gain that the registers hold, with as many bits as fit."""
+    top = 2**MULT_BITS - 1
+    shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))
+    return int(np.clip(np.round(gain * 2.0**shift), 1, top)), shift

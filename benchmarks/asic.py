@@ -7,7 +7,9 @@ FOLDER has the libraries; the energy is that of the image's design, over its fir
 
 import argparse
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ohmgate.cli.inputs import inputs_of
 from ohmgate.firmware import image
@@ -20,12 +22,50 @@ from ohmgate.sim import power
 from ohmgate.sim.power import power_of
 
 LIBRARIES = ("nangate45_typ", "sky130hd_tt", "sg13g2_typ_1p20V_25C")
+#: Design, library, clock gates; and whether the tables are constants.
 CHIPS = (
-    *(("vowels", library, True) for library in LIBRARIES),
-    ("vowels", LIBRARIES[0], False),
-    ("names", LIBRARIES[0], True),
+    *(("vowels", library, True, False) for library in LIBRARIES),
+    ("vowels", LIBRARIES[0], False, False),
+    ("har", LIBRARIES[0], True, False),
+    ("names", LIBRARIES[0], True, False),
+    ("names", LIBRARIES[0], True, True),
 )
 SEQUENCES = 4
+
+
+def measured(name: str, library: str, gating: bool, constant: bool, pdk: Path, path: Path) -> dict[str, Any]:
+    """The figures of a chip; with energy where the image at ``path`` is of this design."""
+    design = Design.load(name)
+    if constant:
+        design = replace(design, layers=tuple(replace(layer, tables="constant") for layer in design.layers))
+    chip = map_chip(design, pdk / f"{library}.lib.gz", gating)
+    timed = time_chip(chip, clock_gating=gating)
+    slowest = timed.setup[REGISTERS]
+    row = {
+        "design": name,
+        "fingerprint": chip.report.fingerprint,
+        "library": library,
+        "clock_gating": gating,
+        "constant_tables": constant,
+        "area_um2": round(chip.report.area or 0.0, 1),
+        "blocks_um2": {of: round(block.area, 1) for of, block in (chip.report.blocks or {}).items()},
+        "flip_flops": chip.report.flip_flops,
+        "clock_ns": timed.shortest_clock_ns,
+        "hold_slack_ns": timed.hold.slack_ns,
+        "slowest_path": [slowest.start, slowest.end],
+        "tool": timed.tool,
+    }
+    network = image.read(path)
+    if chip.report.fingerprint == network.design.fingerprint:
+        codes, lengths = inputs_of(network, network.design.name, SEQUENCES, 0, path)
+        found = power_of(chip, network, codes, lengths, gating)
+        row |= {
+            "energy_pj_per_cycle": round(found.total_pj_per_cycle, 2),
+            "energy_by_kind_pj": {kind: round(pj, 2) for kind, pj in found.energy_pj_per_cycle.items()},
+            "leakage_uw": round(found.leakage_uw, 2),
+            "simulation": found.verdict,
+        }
+    return row
 
 
 def main() -> None:
@@ -34,42 +74,21 @@ def main() -> None:
     parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("results/asic.json"))
     args = parser.parse_args()
-    network = image.read(args.image)
-    codes, lengths = inputs_of(network, network.design.name, SEQUENCES, 0, args.image)
     rows = []
-    for name, library, gating in CHIPS:
-        chip = map_chip(Design.load(name), args.pdk / f"{library}.lib.gz", gating)
-        timed = time_chip(chip, clock_gating=gating)
-        path = timed.setup[REGISTERS]
-        row = {
-            "design": name,
-            "fingerprint": chip.report.fingerprint,
-            "library": library,
-            "clock_gating": gating,
-            "area_um2": round(chip.report.area or 0.0, 1),
-            "blocks_um2": {of: round(block.area, 1) for of, block in (chip.report.blocks or {}).items()},
-            "flip_flops": chip.report.flip_flops,
-            "clock_ns": timed.shortest_clock_ns,
-            "hold_slack_ns": timed.hold.slack_ns,
-            "slowest_path": [path.start, path.end],
-            "tool": timed.tool,
-        }
-        if chip.report.fingerprint == network.design.fingerprint:
-            found = power_of(chip, network, codes, lengths, gating)
-            row |= {
-                "energy_pj_per_cycle": round(found.total_pj_per_cycle, 2),
-                "energy_by_kind_pj": {kind: round(pj, 2) for kind, pj in found.energy_pj_per_cycle.items()},
-                "leakage_uw": round(found.leakage_uw, 2),
-                "simulation": found.verdict,
-            }
-        rows.append(row)
-        print(row, flush=True)
+    for chip in CHIPS:
+        rows.append(measured(*chip, args.pdk, args.image))
+        print(rows[-1], flush=True)
+    write_json(args.out, content(rows, args.image))
+
+
+def content(rows: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    """The rows, with their origin."""
     versions = {
         name: importlib.metadata.version(name) for name in ("ohmgate", "amaranth", "pyosys", "liberty-parser")
     }
-    command = f"python benchmarks/asic.py --pdk FOLDER --image {args.image.name}"
+    command = f"python benchmarks/asic.py --pdk FOLDER --image {path.name}"
     assumptions = [*timing.ASSUMPTIONS, *power.ASSUMPTIONS]
-    write_json(args.out, {"command": command, "versions": versions, "assumptions": assumptions, "chips": rows})
+    return {"command": command, "versions": versions, "assumptions": assumptions, "chips": rows}
 
 
 if __name__ == "__main__":

@@ -121,13 +121,15 @@ def _models(text: str) -> str:
     """Verilog of the cells of a library that have a logic function, by Yosys.
 
     Flip-flops begin with 0, as gates let an X through where logic comes together again: some would never leave it.
+    What a latch lets through comes after all that the clock's edge does in no time, as from a flip-flop: a latch that
+    opens is not seen through one that closes at the same edge.
     """
     with work_folder("ohmgate_library_") as folder:
         write_together(folder, {"cells.lib": text})
         run_yosys(["read_liberty -ignore_miss_func cells.lib", "write_verilog -noattr models.v"], folder)
-        return re.sub(
-            r"^  reg (\w+);", r"  reg \1 = 1'b0;", written(folder / "models.v", "yosys"), flags=re.MULTILINE
-        )
+        models = written(folder / "models.v", "yosys")
+    models = re.sub(r"^  reg (\w+);", r"  reg \1 = 1'b0;", models, flags=re.MULTILINE)
+    return re.sub(r"^(    if \(!?\w+\) \w+) = ", r"\1 <= ", models, flags=re.MULTILINE)
 
 
 def _clock_gate(name: str, pins: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,17 @@ DONT_USE = ("*lpflow*",)
 
 
 @dataclass(frozen=True)
+class Latch:
+    """A latch without reset, and its pins."""
+
+    cell: str
+    data: str
+    gate: str
+    out: str
+    open_at: int  #: the gate's level
+
+
+@dataclass(frozen=True)
 class Library:
     """Cells by what they are for; a pin follows its cell."""
 
@@ -27,7 +39,10 @@ class Library:
     high: tuple[str, str]  #: drives a constant 1
     low: tuple[str, str]
     areas: dict[str, float]
-    clock_pins: dict[str, str]  #: of each flip-flop
+    clock_pins: dict[str, str]  #: of each flip-flop and each latch without reset
+    inverter: tuple[str, str, str]  #: the smallest one: cell, input, output
+    latch: Latch | None  #: the smallest one that is open while its gate is high
+    latch_of_low: Latch | None  #: the smallest one that is open while its gate is low
 
     @cached_property
     def clock_gates(self) -> tuple[str, ...]:
@@ -60,22 +75,42 @@ def read_library(path: Path) -> Library:
         (folder / "cells.lib").write_text(text)
         run_yosys(["read_liberty -ignore_miss_func cells.lib", "write_json cells.json"], folder)
         modules = json.loads(written(folder / "cells.json", "yosys"))["modules"]
-    buffers, high, low = [], [], []
+    areas = {name: float(module["attributes"].get("area", 0)) for name, module in modules.items()}
+    buffers, inverters, high, low = [], [], [], []
     for name, module in modules.items():
         bits = {pin: tuple(port["bits"]) for pin, port in module["ports"].items()}
         outputs = [pin for pin, port in module["ports"].items() if port["direction"] == "output"]
-        if len(bits) == 2 and len(outputs) == 1 and len(set(bits.values())) == 1:
+        if len(bits) == 2 and len(outputs) == 1:
             [into] = set(bits) - set(outputs)
-            buffers.append((float(module["attributes"]["area"]), name, into, outputs[0]))
+            if bits[into] == bits[outputs[0]]:
+                buffers.append((areas[name], name, into, outputs[0]))
+            elif [cell["type"] for cell in module["cells"].values()] == ["$_NOT_"]:
+                inverters.append((areas[name], name, into, outputs[0]))
         if len(bits) == len(outputs):
             high += [(name, pin) for pin in outputs if bits[pin] == ("1",)]
             low += [(name, pin) for pin in outputs if bits[pin] == ("0",)]
-    for what, found in (("buffer", buffers), ("cell of a constant 1", high), ("cell of a constant 0", low)):
+    needed = {"a buffer": buffers, "an inverter": inverters}
+    needed |= {"a cell of a constant 1": high, "a cell of a constant 0": low}
+    for what, found in needed.items():
         if not found:
-            raise DesignError(f"a library for synthesis must have a {what}, but {Path(path).name} has none")
-    areas = {name: float(module["attributes"].get("area", 0)) for name, module in modules.items()}
+            raise DesignError(f"a library for synthesis must have {what}, but {Path(path).name} has none")
+    latches = [
+        latch for name in sorted(modules, key=lambda name: areas[name]) if (latch := _latch(name, modules[name]))
+    ]
+    latches = [latch for latch in latches if not any(fnmatch(latch.cell, pattern) for pattern in DONT_USE)]
     clock_pins = {name: pin for name, module in modules.items() if (pin := _clock_pin(module))}
-    return Library(Path(path).name, text, min(buffers)[1:], min(high), min(low), areas, clock_pins)
+    return Library(
+        name=Path(path).name,
+        text=text,
+        buffer=min(buffers)[1:],
+        high=min(high),
+        low=min(low),
+        areas=areas,
+        clock_pins=clock_pins | {latch.cell: latch.gate for latch in latches},
+        inverter=min(inverters)[1:],
+        latch=next((latch for latch in latches if latch.open_at), None),
+        latch_of_low=next((latch for latch in latches if not latch.open_at), None),
+    )
 
 
 def _clock_pin(module: dict[str, Any]) -> str | None:
@@ -84,6 +119,22 @@ def _clock_pin(module: dict[str, Any]) -> str | None:
         cell["connections"]["C"] for cell in module["cells"].values() if re.match(r"\$_\w*DFF\w*_P", cell["type"])
     ]
     return next((pin for pin, port in module["ports"].items() if port["bits"] in clocks), None)
+
+
+def _latch(name: str, module: dict[str, Any]) -> Latch | None:
+    """Of a cell that is a latch and nothing more."""
+    pins = {port["bits"][0]: pin for pin, port in module["ports"].items()}
+    cells = module["cells"].values()
+    inverted = {
+        cell["connections"]["Y"][0]: cell["connections"]["A"][0] for cell in cells if cell["type"] == "$_NOT_"
+    }
+    for cell in cells:
+        if cell["type"] == "$_DLATCH_P_":
+            (enable,), (data,), (out,) = (cell["connections"][pin] for pin in "EDQ")
+            gate = inverted.get(enable, enable)
+            if pins.keys() == {gate, data, out}:
+                return Latch(name, pins[data], pins[gate], pins[out], int(gate == enable))
+    return None
 
 
 def _cells(text: str) -> list[str]:

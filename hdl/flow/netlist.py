@@ -5,8 +5,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from .latches import instance
 from .liberty import Library
-from .standard_cells import FAN_OUT
+from .standard_cells import BEHIND, FAN_OUT
 
 Pins = dict[Any, list[tuple[str, str]]]  #: by net: cells and their pins
 
@@ -58,35 +59,54 @@ class Netlist:
             register = min((name for name, _pin in sinks[drives[gate]]), default=gate)
             self.cells[f"{register.removesuffix('_reg')}_gate"] = self.cells.pop(gate) | {"hide_name": 0}
 
-    def repair_fan_out(self) -> int:
-        """Put buffers before flip-flops where an output drives more than ``FAN_OUT`` inputs; returns how many.
+    def mark_logic_behind(self, kinds: Any) -> bool:
+        """Mark the logic that cells of these kinds lead to, up to registers, as ``BEHIND``; is there any?
 
-        ABC leaves these nets as they are, for no logic is in them.
+        The netlist's logic must be of Yosys's own gates.
+        """
+        sinks, waiting, marked = self.pins("input"), self.of(kinds), False
+        while waiting:
+            cell = self.cells[waiting.pop()]
+            outputs = [bit for pin, bits in cell["connections"].items() for bit in bits if _is_output(cell, pin)]
+            for name in {name for bit in outputs for name, _pin in sinks[bit]}:
+                found = self.cells[name]
+                if re.match(r"\$_(?!\w*(DFF|LATCH))", found["type"]) and BEHIND not in found["attributes"]:
+                    found["attributes"][BEHIND] = "1"
+                    waiting.append(name)
+                    marked = True
+        return marked
+
+    def repair_fan_out(self) -> int:
+        """Put buffers where an output drives more than ``FAN_OUT`` inputs; returns how many.
+
+        They go before flip-flops: where no logic is in a net, ABC leaves it as it is. A net may have loads in both
+        parts of the logic that ABC has mapped. Where that is too many, buffers go before logic, too, the part
+        ``BEHIND`` first.
         """
         clocks, flip_flops = self.clocks(), set(self.of(self.library.clock_pins))
-        kind, into, out = self.library.buffer
         free = 1 + max(bit for net in self.module["netnames"].values() for bit in net["bits"] if isinstance(bit, int))
+        kind, into, out = self.library.buffer
         added = 0
+
+        def buffered(bit: Any, pins: list[tuple[str, str]]) -> tuple[str, str]:
+            nonlocal added, free
+            name = f"{pins[0][0].removesuffix('_reg')}_buffer_{added}"
+            for cell, pin in pins:
+                self.cells[cell]["connections"][pin] = [free]
+            self.cells[name] = instance(kind, {into: bit}, {out: free})
+            free, added = free + 1, added + 1
+            return name, into
+
         for bit, pins in self.pins("input").items():
             registers = sorted(pin for pin in pins if pin[0] in flip_flops)
-            others = len(pins) - len(registers)
-            while bit not in clocks and len(registers) > 1 and len(registers) + others > FAN_OUT:
-                buffers = []
-                for at in range(0, len(registers), FAN_OUT):
-                    name = f"{registers[at][0].removesuffix('_reg')}_buffer_{added}"
-                    for cell, pin in registers[at : at + FAN_OUT]:
-                        self.cells[cell]["connections"][pin] = [free]
-                    self.cells[name] = {
-                        "hide_name": 0,
-                        "type": kind,
-                        "parameters": {},
-                        "attributes": {},
-                        "port_directions": {into: "input", out: "output"},
-                        "connections": {into: [bit], out: [free]},
-                    }
-                    buffers.append((name, into))
-                    free, added = free + 1, added + 1
-                registers = buffers
+            logic = [pin for pin in pins if pin[0] not in flip_flops]
+            logic.sort(key=lambda pin: BEHIND not in self.cells[pin[0]]["attributes"])
+            while bit not in clocks and len(registers) > 1 and len(registers) + len(logic) > FAN_OUT:
+                parts = [registers[at : at + FAN_OUT] for at in range(0, len(registers), FAN_OUT)]
+                registers = [buffered(bit, part) for part in parts]
+            while bit not in clocks and (over := len(registers) + len(logic) - FAN_OUT) > 0:
+                count = min(over + 1, FAN_OUT)
+                logic = [*logic[count:], buffered(bit, logic[:count])]
         return added
 
     def largest_fan_out(self) -> int:
@@ -136,10 +156,14 @@ class Netlist:
         return {of: Block(areas[of], of_registers[of]) for of in sorted(areas, key=lambda of: -areas[of])}
 
 
+def _is_output(cell: dict[str, Any], pin: str) -> bool:
+    return cell["port_directions"][pin] == "output"
+
+
 def block(name: str) -> str:
     """The block of a flip-flop by its name: its path, without the numbers of equal parts, and the memory it is in."""
     *path, last = name.removeprefix("accelerator.").split(".")
-    if re.search(r"\]\[\d+\](_reg|_gate)$", last):
+    if re.search(r"\]\[\d+\](_reg|_gate|_first)$", last):
         path.append(last.partition("[")[0])
     named = [part if at == 0 else re.sub(r"(_\d+|\$\d+)+$", "", part) for at, part in enumerate(path)]
     return ".".join(named) or "top"

@@ -1,4 +1,4 @@
-"""Mapping to the standard cells of a library: clock gates, flip-flops, logic, and the fan-out repair of a placer."""
+"""Mapping to the standard cells of a library: read ports, clock gates, flip-flops, logic, and buffers."""
 
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from .liberty import DONT_USE, Library
 GATED = 8
 #: The most inputs that one output drives before ABC puts a tree of buffers.
 FAN_OUT = 16
-#: Map for delay, buffer, size: ABC's usual script for a library, with its own timing report at the end. ``-p`` puts
-#: buffers behind flip-flops, too.
-ABC = (
-    "+strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;dch,-f;map,-B,0.9;topo;"
-    f"buffer,-p,-N,{FAN_OUT};upsize;dnsize;stime,-p"
-)
+_START, _END = "+strash;&get,-n;&fraig,-x;&put;scorr;dc2;", f"topo;buffer,-p,-N,{FAN_OUT};upsize;dnsize;stime,-p"
+#: For ABC: map for delay, buffer, size, with its own timing report at the end. ``-p`` puts buffers behind flip-flops.
+FAST = f"{_START}strash;dch,-f;map,-B,0.9;{_END}"
+#: The same, smaller and slower.
+SMALL = f"{_START}&get,-n;&st;&if,-g,-K,6;&synch2;&nf;&put;{_END}"
+#: The attribute of logic behind the arrays and the memories of latches: their read ports.
+BEHIND = "behind"
 #: A flip-flop whose reset waits for its enable, as one with an enable alone: only those are gated.
 ENABLED = """
 module \\$_SDFFCE_PP0P_ (input D, C, R, E, output Q);
@@ -28,50 +29,86 @@ module \\$_SDFFCE_PP1P_ (input D, C, R, E, output Q);
     \\$_DFFE_PP_ _TECHMAP_REPLACE_ (.D(d), .C(C), .E(E), .Q(Q));
 endmodule
 """
+#: A multiplexer of 8 or 16 inputs, such as a memory's read port, as AND and OR. All bits share the decoded address.
+ONE_HOT = "".join(
+    f"""
+module \\$_MUX{len(inputs)}_ (input {", ".join(inputs)}, {", ".join(address)}, output Y);
+    wire [{len(inputs) - 1}:0] chosen;
+    genvar k;
+    for (k = 0; k < {len(inputs)}; k = k + 1) assign chosen[k] = {{{", ".join(reversed(address))}}} == k;
+    assign Y = |(chosen & {{{", ".join(reversed(inputs))}}});
+endmodule
+"""
+    for inputs, address in (("ABCDEFGH", "STU"), ("ABCDEFGHIJKLMNOP", "STUV"))
+)
 
 
 def write_inputs(folder: Path, library: Library) -> None:
-    """Write what :func:`commands` reads into ``folder``."""
+    """Write what :func:`clock_gates` and :func:`cells` read into ``folder``."""
     write_together(
         folder,
         {
             "cells.lib": library.text,
             "gates.lib": library.with_clock_gates,
             "enabled.v": ENABLED,
+            "one_hot.v": ONE_HOT,
             "drivers.txt": f"set_driving_cell {library.buffer[0]}\n",
         },
     )
 
 
-def commands(library: Library, clock_gating: bool) -> list[str]:
-    """Yosys commands from its own gates to the library's cells.
+def clock_gates(library: Library, clock_gating: bool) -> list[str]:
+    """Yosys commands from its own gates to the same with the library's clock gates, in ``gated.json``.
 
-    A flip-flop is named after the net that it drives, with ``_reg`` behind. ABC takes a flip-flop for as strong as
-    the smallest buffer, and puts buffers behind it where it drives much.
+    A flip-flop is named after the net that it drives, with ``_reg`` behind.
     """
-    dont_use = "".join(f" -dont_use {name}" for name in DONT_USE)
     gating = [
         # where few flip-flops share an enable, it stays a multiplexer
         f"dfflegalize -cell $_SDFFCE_PP?P_ x -cell $_SDFF_PP?_ x -cell $_DFFE_PP_ x -cell $_DFF_P_ x -mince {GATED}",
         "opt_merge",  # each flip-flop has an enable of its own now
         "techmap -map enabled.v",
         "opt_clean",
-        f"clockgate -liberty gates.lib{dont_use} -min_net_size {GATED}",
+        f"clockgate -liberty gates.lib{_dont_use()} -min_net_size {GATED}",
     ]
-    high, low = " ".join(library.high), " ".join(library.low)
     return [
+        "muxcover -mux8 -mux16 -nodecode -nopartial",
+        "techmap -map one_hot.v",
+        "simplemap",
+        "opt_expr",
+        "opt_merge",
+        "opt_clean",
         "setattr -unset init w:*",  # cells have no initial value: all control state has a reset
         "rename -wire -suffix _reg t:$_*DFF*",
         *(gating if clock_gating and library.clock_gates else []),
-        f"dfflibmap{dont_use} -liberty cells.lib",
-        f"abc{dont_use} -liberty cells.lib -constr drivers.txt -script {ABC}",
+        "read_liberty -lib -ignore_miss_func cells.lib",
+        "write_json gated.json",
+    ]
+
+
+def cells(library: Library, behind: bool) -> list[str]:
+    """Yosys commands from ``gated.json`` to the library's cells, in ``netlist.json``.
+
+    ABC takes a flip-flop for as strong as the smallest buffer, and puts buffers behind it where it drives much. It
+    makes logic small only where the slowest path leaves time. So read ports, which have time, are mapped apart.
+    """
+    abc = f"abc{_dont_use()} -liberty cells.lib -constr drivers.txt -script"
+    high, low = " ".join(library.high), " ".join(library.low)
+    return [
+        "read_json gated.json",
+        f"dfflibmap{_dont_use()} -liberty cells.lib",
+        *([f"{abc} {SMALL} a:{BEHIND}", f"setattr -set {BEHIND} 1 t:* t:$_* %d"] if behind else []),
+        f"{abc} {FAST}",
         "opt_clean -purge",
         "setundef -zero",
         "splitnets",
         f"hilomap -singleton -hicell {high} -locell {low}",
         "opt_clean -purge",
-        "read_liberty -lib -ignore_miss_func cells.lib",
+        "write_json netlist.json",
     ]
+
+
+def _dont_use() -> str:
+    return "".join(f" -dont_use {name}" for name in DONT_USE)
 
 
 def views(black_boxes: list[str]) -> list[str]:

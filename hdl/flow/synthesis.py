@@ -16,6 +16,7 @@ from ..chip import Chip
 from ..macro_views import black_box, unique_layers
 from . import mapping, standard_cells
 from .emit import emit
+from .latches import share_first_latches
 from .liberty import Library, read_library
 from .netlist import Netlist
 from .place import nextpnr, place_and_route
@@ -50,7 +51,8 @@ class MappedChip:
     """A chip in standard cells: plain Verilog, one cell of the library an instance.
 
     A flip-flop is named after the net that it drives, with ``_reg`` behind; a clock gate after one of its flip-flops,
-    with ``_gate``. ``periphery`` is the same without the arrays: their pins are ports, named ``INSTANCE.PIN``.
+    with ``_gate``. Latches are as :func:`~.latches.share_first_latches` puts them. ``periphery`` is the same without
+    the arrays: their pins are ports, named ``INSTANCE.PIN``.
     """
 
     report: SynthesisReport
@@ -137,7 +139,14 @@ def map_verilog(source: Source, liberty: Path, clock_gating: bool = True) -> Map
     with work_folder("ohmgate_synthesis_") as folder:
         write_together(folder, {"top.v": source.verilog, "boxes.v": source.declarations})
         standard_cells.write_inputs(folder, library)
-        log = run_yosys(_commands(source.top, "liberty", library, clock_gating), folder)
+        run_yosys(_commands(source.top, "liberty", library, clock_gating), folder)
+        content = json.loads(written(folder / "gated.json", "yosys"))
+        share_first_latches(content["modules"][source.top], library)
+        latches = (library.latch.cell,) if library.latch else ()
+        netlist = Netlist(content["modules"][source.top], library)
+        behind = netlist.mark_logic_behind((*source.black_boxes, *latches))
+        write_together(folder, {"gated.json": json.dumps(content)})
+        log = run_yosys(standard_cells.cells(library, behind), folder)
         content = json.loads(written(folder / "netlist.json", "yosys"))
         netlist = Netlist(content["modules"][source.top], library)
         netlist.name_clock_gates()
@@ -181,7 +190,7 @@ def _report(source: Source, folder: Path, kind: str, target: str, path: Critical
 def _commands(top: str, target: str, library: Library | None = None, clock_gating: bool = True) -> list[str]:
     """Yosys commands; they leave statistics and checks of the RTL, of the gates and of the mapped netlist.
 
-    Of standard cells they leave the netlist alone: :func:`.standard_cells.views` has the rest.
+    Of standard cells they leave the netlist with clock gates alone: :mod:`.standard_cells` has the rest.
     """
     commands = [
         "read_verilog top.v",
@@ -204,7 +213,7 @@ def _commands(top: str, target: str, library: Library | None = None, clock_gatin
     commands += [f"synth -top {top} -noabc", "tee -q -o gates.json stat -json"]
     if library is None:
         return [*commands, "abc", "opt_clean", *mapped]
-    return [*commands, *standard_cells.commands(library, clock_gating), "write_json netlist.json"]
+    return [*commands, *standard_cells.clock_gates(library, clock_gating)]
 
 
 def _statistics(path: Path) -> dict[str, Any]:

@@ -15,12 +15,15 @@ from .synthesis import MappedChip, map_chip
 NEEDS = ("sta", "pyosys")
 ASSUMPTIONS = (
     "no wires: a net has the capacitance of the inputs on it, and no resistance",
-    "the clock is ideal: it comes to all flip-flops at once, through clock gates, too",
+    "the clock is ideal: it comes to all flip-flops and latches at once, through clock gates, too",
+    "it is high for all of its period, so that a latch that is open while it is low opens as late as it can",
     "inputs, and the codes of the arrays, come with the clock's edge; outputs are taken with the next one",
     "one corner: that of the library",
 )
 REGISTERS = "register to register"
 PERIOD = 10.0  #: ns, where none is asked for: slack is told against it, and what a path needs is the same
+#: ns: for so long the clock is low. A first latch that opens at the end of the period is the latest that it can be.
+CLOCK_LOW = 1e-5
 #: Between what: names of lists in the script below, where a path may begin and end.
 GROUPS = {
     REGISTERS: ("registers", "captures"),
@@ -37,7 +40,7 @@ SCRIPT = """
 read_liberty cells.lib
 read_verilog netlist.v
 link_design TOP
-create_clock -name clk -period PERIOD [get_ports clk]
+create_clock -name clk -period PERIOD -waveform {0 FALL} [get_ports clk]
 proc of_ports {ports array} {
     set found {}
     foreach port $ports {
@@ -46,8 +49,10 @@ proc of_ports {ports array} {
     }
     return $found
 }
-set registers [all_registers -clock_pins]
-set captures [concat [all_registers -data_pins] [get_pins -quiet *_gate/*]]
+set latched [all_registers -level_sensitive -data_pins]
+set registers [concat [all_registers -clock_pins] $latched]
+set gates_and_firsts [concat [get_pins -quiet *_gate/*] [get_pins -quiet *_first/*]]
+set captures [concat [all_registers -edge_triggered -data_pins] $gates_and_firsts]
 set inputs [of_ports [all_inputs] 0]
 set answers [of_ports [all_inputs] 1]
 set outputs [of_ports [all_outputs] 0]
@@ -155,10 +160,11 @@ def time_chip(chip: MappedChip, clock_ns: float | None = None, clock_gating: boo
     """Time a chip that is mapped already; see :func:`timing`."""
     period = clock_ns or PERIOD
     worst = [f"worst {{{name}}} max ${of} ${to}" for name, (of, to) in GROUPS.items()]
-    worst.append(f"worst {{{REGISTERS}}} min $registers $captures")
-    script = (
-        SCRIPT.replace("TOP", chip.report.design).replace("PERIOD", f"{period}").replace("WORST", "\n".join(worst))
-    )
+    worst.append(f"worst {{{REGISTERS}}} min $registers [concat $captures $latched]")
+    values = {"TOP": chip.report.design, "PERIOD": f"{period}", "FALL": f"{period - CLOCK_LOW}"}
+    script = SCRIPT
+    for name, value in (values | {"WORST": "\n".join(worst)}).items():
+        script = script.replace(name, value)
     with work_folder("ohmgate_timing_") as folder:
         write_together(folder, {"cells.lib": chip.library.text, "netlist.v": chip.periphery, "time.tcl": script})
         version = run_program(["sta", "-version"], folder).stdout.strip()

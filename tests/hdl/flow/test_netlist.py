@@ -4,12 +4,14 @@ import gzip
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ohmgate.hdl.flow.liberty import read_library
-from ohmgate.hdl.flow.netlist import Block, block
-from ohmgate.hdl.flow.standard_cells import FAN_OUT
+from ohmgate.hdl.flow.latches import instance
+from ohmgate.hdl.flow.liberty import Latch, read_library
+from ohmgate.hdl.flow.netlist import Block, Netlist, block
+from ohmgate.hdl.flow.standard_cells import BEHIND, FAN_OUT
 from ohmgate.hdl.flow.synthesis import Source, map_verilog
 from ohmgate.model.formats import DesignError
 
@@ -39,7 +41,10 @@ def test_a_library_is_read_packed_or_not(tmp_path):
     assert (library.name, packed.name) == ("small.lib", "small.lib.gz")
     assert library.buffer == packed.buffer == ("BUF", "A", "Z")
     assert (library.high, library.low) == (("ONE", "Z"), ("ZERO", "Z"))
-    assert library.clock_pins == {"DFF": "CK"}
+    assert library.clock_pins == {"DFF": "CK", "LATCH": "G", "LATCH_LOW": "GN"}
+    assert library.latch == Latch("LATCH", "D", "G", "Q", open_at=1)
+    assert library.latch_of_low == Latch("LATCH_LOW", "D", "GN", "Q", open_at=0)
+    assert library.inverter == ("INV", "A", "Z")
     assert library.clock_gates == ("GATE",)
     assert (library.areas["DFF"], library.areas["NAND2_STRONG"]) == (6.0, 3.0)
     assert "dont_use" in library.text
@@ -49,9 +54,9 @@ def test_a_library_is_read_packed_or_not(tmp_path):
 @pytest.mark.parametrize(
     "file, cells",
     [
-        ("nangate45_typ", ("BUF_X1", "LOGIC1_X1", "DFF_X1", "CLKGATE_X1")),
-        ("sky130hd_tt", tuple(f"sky130_fd_sc_hd__{name}_1" for name in ("buf", "conb", "dfxtp", "dlclkp"))),
-        ("sg13g2_typ_1p20V_25C", tuple(f"sg13g2_{name}" for name in ("buf_1", "tiehi", "dfrbp_1", "lgcp_1"))),
+        ("nangate45_typ", "BUF_X1 LOGIC1_X1 DFF_X1 CLKGATE_X1 INV_X1 DLH_X1 DLL_X1"),
+        ("sky130hd_tt", "buf_1 conb_1 dfxtp_1 dlclkp_1 clkinv_1 dlxtp_1 dlxtn_1"),
+        ("sg13g2_typ_1p20V_25C", "buf_1 tiehi dfrbp_1 lgcp_1 inv_1 dlhq_1 none"),
     ],
 )
 def test_three_libraries_are_read(file, cells):
@@ -59,21 +64,32 @@ def test_three_libraries_are_read(file, cells):
     if not path.is_file():
         pytest.skip(f"set OHMGATE_PDK to a folder with {path.name}")
     library = read_library(path)
-    buffer, high, flip_flop, gate = cells
-    assert (library.buffer[0], library.high[0]) == (buffer, high)
-    assert flip_flop in library.clock_pins
+    prefix = {"sky130hd_tt": "sky130_fd_sc_hd__", "sg13g2_typ_1p20V_25C": "sg13g2_"}.get(file, "")
+    buffer, high, flip_flop, gate, inverter, latch, low = (prefix + name for name in cells.split())
+    assert (library.buffer[0], library.high[0], library.inverter[0]) == (buffer, high, inverter)
+    assert {flip_flop, latch} <= set(library.clock_pins)
     assert gate in library.clock_gates
+    assert [found.cell if found else f"{prefix}none" for found in (library.latch, library.latch_of_low)] == [
+        latch,
+        low,
+    ]
 
 
 @pytest.mark.parametrize(
-    "cell, what", [("BUF", "buffer"), ("ONE", "cell of a constant 1"), ("ZERO", "cell of a constant 0")]
+    "cell, what",
+    [
+        ("BUF", "a buffer"),
+        ("INV", "an inverter"),
+        ("ONE", "a cell of a constant 1"),
+        ("ZERO", "a cell of a constant 0"),
+    ],
 )
 def test_a_library_that_lacks_a_cell_is_refused(tmp_path, cell, what):
     text = re.sub(rf"^  cell \({cell}(_STRONG)?\) .*?^  }}\n", "", SMALL.read_text(), flags=re.M | re.S)
     (tmp_path / "less.lib").write_text(text)
     with pytest.raises(DesignError) as error:
         read_library(tmp_path / "less.lib")
-    assert str(error.value) == f"a library for synthesis must have a {what}, but less.lib has none"
+    assert str(error.value) == f"a library for synthesis must have {what}, but less.lib has none"
 
 
 def test_a_packed_library_that_is_cut_off_is_refused(tmp_path):
@@ -123,6 +139,47 @@ def test_a_flip_flop_that_drives_many_gets_a_tree_of_buffers():
                 net = drivers[net]["A"]
 
 
+def module(cells: dict[str, tuple[str, dict[str, int], dict[str, int]]]) -> dict[str, Any]:
+    """A module of Yosys's JSON: each cell's kind, and the nets at its inputs and outputs."""
+    known = {name: instance(*cell) for name, cell in cells.items()}
+    return {"cells": known, "netnames": {"all": {"bits": list(range(2, 200))}}}
+
+
+def test_logic_behind_a_macro_is_marked_up_to_registers():
+    netlist = Netlist(
+        module(
+            {
+                "macro": ("box", {"x": 2}, {"y": 3}),
+                "first": ("$_AND_", {"A": 3, "B": 4}, {"Y": 5}),
+                "second": ("$_NOT_", {"A": 5}, {"Y": 6}),
+                "register": ("$_SDFFCE_PP0P_", {"D": 6, "C": 7, "R": 8, "E": 8}, {"Q": 9}),
+                "after": ("$_NOT_", {"A": 9}, {"Y": 2}),
+                "beside": ("$_OR_", {"A": 4, "B": 9}, {"Y": 10}),
+            }
+        ),
+        read_library(SMALL),
+    )
+    assert netlist.mark_logic_behind(("box",))
+    assert {name for name, cell in netlist.cells.items() if BEHIND in cell["attributes"]} == {"first", "second"}
+    assert not netlist.mark_logic_behind(("another",))
+
+
+def test_loads_of_both_parts_of_the_logic_get_one_buffer():
+    """16 inverters of each part and 2 flip-flops: buffers of 2, 16 and 3 loads leave 16."""
+    cells = {"driver": ("DFF", {"D": 2, "CK": 3}, {"Q": 4})}
+    cells |= {f"r_{k}": ("DFF", {"D": 4, "CK": 3}, {"Q": 10 + k}) for k in range(2)}
+    cells |= {f"{part}_{k}": ("INV", {"A": 4}, {"Z": 20 + k}) for part in ("behind", "other") for k in range(16)}
+    netlist = Netlist(module(cells), read_library(SMALL))
+    for k in range(16):
+        netlist.cells[f"behind_{k}"]["attributes"][BEHIND] = "1"
+    netlist.repair_fan_out()
+    loads = netlist.pins("input")
+    assert netlist.largest_fan_out() == FAN_OUT
+    assert len(loads[4]) == FAN_OUT
+    assert sum(name.startswith("other") and "buffer" not in name for name, _pin in loads[4]) == 13
+    assert sorted(len(loads[bit]) for bit in range(200, 203)) == [2, 3, 16]
+
+
 def test_areas_of_blocks_add_up():
     verilog = """module top(input clk, input a, input b, output c);
         part one(clk, a, b, c);
@@ -143,6 +200,7 @@ def test_areas_of_blocks_add_up():
         ("accelerator.layer_0.lane_12.kept_low[3]_reg", "layer_0.lane"),
         ("accelerator.layer_0.cells[3][31]_reg", "layer_0.cells"),
         ("accelerator.layer_0.tables.table_2[15][7]_gate", "layer_0.tables.table"),
+        ("accelerator.layer_0.cells[0][31]_first", "layer_0.cells"),
         ("accelerator.layer_0.hidden$98.whole[0]_reg", "layer_0.hidden"),
         ("accelerator.registers.$signal$64[1]_reg", "registers"),
         ("array_1.macro", "array_1"),

@@ -7,7 +7,6 @@ FOLDER has the libraries; the energy is that of the image's design, over its fir
 
 import argparse
 import importlib.metadata
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,18 @@ from ohmgate.sim import power
 from ohmgate.sim.power import power_of
 
 LIBRARIES = ("nangate45_typ", "sky130hd_tt", "sg13g2_typ_1p20V_25C")
-#: Design, library, clock gates; and whether the tables are constants.
 CHIPS = (
-    *(("vowels", library, True, False) for library in LIBRARIES),
-    ("vowels", LIBRARIES[0], False, False),
-    ("har", LIBRARIES[0], True, False),
-    ("names", LIBRARIES[0], True, False),
-    ("names", LIBRARIES[0], True, True),
+    *(("vowels", library, True) for library in LIBRARIES),
+    ("vowels", LIBRARIES[0], False),
+    ("har", LIBRARIES[0], True),
+    ("names", LIBRARIES[0], True),
 )
 SEQUENCES = 4
 
 
-def measured(name: str, library: str, gating: bool, constant: bool, pdk: Path, path: Path) -> dict[str, Any]:
+def measured(name: str, library: str, gating: bool, pdk: Path, path: Path) -> dict[str, Any]:
     """The figures of a chip; with energy where the image at ``path`` is of this design."""
     design = Design.load(name)
-    if constant:
-        design = replace(design, layers=tuple(replace(layer, tables="constant") for layer in design.layers))
     chip = map_chip(design, pdk / f"{library}.lib.gz", gating)
     timed = time_chip(chip, clock_gating=gating)
     slowest = timed.setup[REGISTERS]
@@ -46,7 +41,6 @@ def measured(name: str, library: str, gating: bool, constant: bool, pdk: Path, p
         "fingerprint": chip.report.fingerprint,
         "library": library,
         "clock_gating": gating,
-        "constant_tables": constant,
         "area_um2": round(chip.report.area or 0.0, 1),
         "blocks_um2": {of: round(block.area, 1) for of, block in (chip.report.blocks or {}).items()},
         "flip_flops": chip.report.flip_flops,

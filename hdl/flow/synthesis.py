@@ -238,12 +238,15 @@ def _modules(verilog: str) -> list[str]:
 
 
 def _abc_path(log: str) -> CriticalPath | None:
-    delay = re.findall(r"Delay = *([0-9.]+) ps", log)
-    ends = re.findall(r"Start-point = \w+ \((.*?)\)\.  End-point = \w+ \((.*)\)\.", log)
-    if not delay:
-        return None
-    start, end = (_readable(name) for name in ends[-1]) if ends else ("?", "?")
-    return CriticalPath(float(delay[-1]), start, end, ABC_METHOD)
+    """The slowest path of all runs of ABC; each prints its delay, and its ends where there is a path."""
+    paths = []
+    for part in log.split("Delay = ")[1:]:
+        delay = re.match(r" *([0-9.]+) ps", part)
+        ends = re.search(r"Start-point = \w+ \((.*?)\)\.  End-point = \w+ \((.*)\)\.", part)
+        if delay:
+            start, end = (_readable(name) for name in ends.groups()) if ends else ("?", "?")
+            paths.append(CriticalPath(float(delay[1]), start, end, ABC_METHOD))
+    return max(paths, key=lambda path: path.picoseconds, default=None)
 
 
 def _readable(name: str) -> str:

@@ -68,8 +68,8 @@ _ULX3S_85F = replace(
     memories=208,
     multipliers=156,
     clock_hz=62_500_000,
-    adcs=16,  # with 64, nextpnr placed no names in 18 minutes
-    rows=64,
+    adcs=32,  # more, or more rows, take more LUTs than nextpnr found ways to
+    rows=120,
 )
 
 BOARDS = {

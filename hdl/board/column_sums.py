@@ -1,5 +1,6 @@
 """The cells of an array's twin, and the sums of its columns."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -100,15 +101,51 @@ class ColumnSums(Component):
         with m.If(clear):
             m.d.sync += [active.eq(self.start & ~self.stop), step.eq(self.column)]
 
-        bits = self._row_bits(m, counters)
-        words = self._words(m, counters, step)
-        if plan.parallel == 1:
-            sums = [self._tree(m, word, bits[0], f"{adc}") for adc, word in enumerate(words)]
-        else:
-            sign = self._delayed(m, counters.sign, 1, clear)
-            sums = [self._compressed(m, word, bits, sign, f"{adc}") for adc, word in enumerate(words)]
+        work = self._work(m, counters, step, clear)
+        sums: list[Value] = []
+        for block in range(plan.blocks):
+            if block:
+                work = self._next_block(m, work, f"{block}")
+            for adc in range(block * plan.block_adcs, min((block + 1) * plan.block_adcs, plan.layer.adcs)):
+                word = self._word(m, adc, work)
+                total = self._tree if plan.parallel == 1 else self._compressed
+                value = total(m, word, work, f"{adc}")
+                for later in range(plan.blocks - 1 - block):
+                    value = self._held(m, value, f"later_{adc}_{later}", self.run)
+                sums.append(value)
         self._accumulate(m, counters, sums, clear)
         return m
+
+    def _held(self, m: Module, value: Value, name: str, enable: ValueLike) -> Signal:
+        """``value`` a cycle later."""
+        held = Signal(len(value), name=name)
+        with m.If(enable):
+            m.d.sync += held.eq(value)
+        return held
+
+    def _work(self, m: Module, counters: ColumnCounters, step: Value, clear: Value) -> "_Work":
+        """Of the first block of ADCs."""
+        plan, sign = self.plan, self._delayed(m, counters.sign, 1, clear)
+        whole = all(segment.planes == plan.parallel for segment in plan.segments)  # every cycle has the sign
+        return _Work(
+            bits=self._row_bits(m, counters),
+            sign=Const(1, 1) if whole else sign,
+            address=Cat(step[: plan.step_bits], counters.group),
+            write={name: Value.cast(getattr(self, name)) for name in self.signature.members if "write" in name},
+        )
+
+    def _next_block(self, m: Module, work: "_Work", name: str) -> "_Work":
+        """A cycle later, that no register has to reach all ADCs; their sums are brought together again."""
+        sign = work.sign
+        return _Work(
+            bits=[
+                [self._held(m, bit, f"row_bit_{name}_{plane}_{lane}", self.run) for lane, bit in enumerate(of_rows)]
+                for plane, of_rows in enumerate(work.bits)
+            ],
+            sign=sign if isinstance(sign, Const) else self._held(m, sign, f"sign_{name}", self.run),
+            address=self._held(m, work.address, f"address_{name}", self.run),
+            write={key: self._held(m, value, f"{key}_{name}", 1) for key, value in work.write.items()},
+        )
 
     def _delayed(self, m: Module, flag, cycles: int, clear) -> Value:
         """A flag ``cycles`` later, low once what is under way is dropped."""
@@ -166,43 +203,38 @@ class ColumnSums(Component):
             code = self.row_codes.inputs[row] if layer.own_input_bits else self.row_codes[row]
         return _two_bits(code)
 
-    def _words(self, m: Module, counters: ColumnCounters, step) -> list[list[Value]]:
-        """Each ADC's cells of the group whose bits are worked on, as numbers."""
-        plan, layer = self.plan, self.plan.layer
-        address = Cat(step[: plan.step_bits], counters.group)
-        words = []
-        for adc in range(layer.adcs):
-            cells = memory.Memory(
-                shape=data.ArrayLayout(plan.cell_bits, plan.word_rows),
-                depth=max(plan.depth, 2),
-                init=[],
-                attrs=BLOCK_RAM if plan.in_blocks else {},
-            )
-            m.submodules[f"cells_{adc}"] = cells
-            read = cells.read_port()
-            self._cell_write(m, cells, adc, read, address)
-            words.append([_two_bits(level).as_signed() for level in read.data])
-        return words
+    def _word(self, m: Module, adc: int, work: "_Work") -> list[Value]:
+        """An ADC's cells of the group whose bits are worked on, as numbers."""
+        plan = self.plan
+        cells = memory.Memory(
+            shape=data.ArrayLayout(plan.cell_bits, plan.word_rows),
+            depth=max(plan.depth, 2),
+            init=[],
+            attrs=BLOCK_RAM if plan.in_blocks else {},
+        )
+        m.submodules[f"cells_{adc}"] = cells
+        read = cells.read_port()
+        self._cell_write(m, cells, adc, read, work)
+        return [_two_bits(level).as_signed() for level in read.data]
 
-    def _cell_write(self, m: Module, cells: "memory.Memory[Any, Any]", adc: int, read, address: Value) -> None:
+    def _cell_write(self, m: Module, cells: "memory.Memory[Any, Any]", adc: int, read, work: "_Work") -> None:
         """Sets a cell alone, or writes its word again where block RAM of 9-bit bytes would take twice the blocks."""
-        plan, place = self.plan, Cat(self.write_column[: self.plan.step_bits], self.write_word)
-        chosen = self.write_adc == adc
-        at = Cat(self.write_position == k for k in range(plan.word_rows))
-        m.d.comb += [read.addr.eq(address), read.en.eq(self.run)]
+        plan, new = self.plan, work.write["write_level"]
+        place = Cat(work.write["write_column"][: plan.step_bits], work.write["write_word"])
+        chosen = work.write["write"] & (work.write["write_adc"] == adc)
+        at = Cat(work.write["write_position"] == k for k in range(plan.word_rows))
+        m.d.comb += [read.addr.eq(work.address), read.en.eq(self.run)]
         if not plan.rewrites:
             write = cells.write_port(granularity=1)
-            m.d.comb += write.en.eq(Mux(self.write & chosen, at, 0))
-            m.d.comb += [level.eq(self.write_level) for level in write.data]
+            m.d.comb += write.en.eq(Mux(chosen, at, 0))
+            m.d.comb += [level.eq(new) for level in write.data]
         else:
             write, was_read, was_at = cells.write_port(), Signal(), Signal.like(at)
-            m.d.sync += [was_read.eq(self.write & chosen), was_at.eq(at)]
+            m.d.sync += [was_read.eq(chosen), was_at.eq(at)]
             m.d.comb += write.en.eq(was_read)
-            with m.If(self.write):
+            with m.If(work.write["write"]):
                 m.d.comb += [read.addr.eq(place), read.en.eq(1)]
-            m.d.comb += [
-                level.eq(Mux(here, self.write_level, old)) for level, here, old in zip(write.data, was_at, read.data)
-            ]
+            m.d.comb += [level.eq(Mux(here, new, old)) for level, here, old in zip(write.data, was_at, read.data)]
         m.d.comb += write.addr.eq(place)
 
     def _products(
@@ -216,12 +248,12 @@ class ColumnSums(Component):
                 m.d.sync += products[-1].eq((level & bit.replicate(len(level))) ^ turned)
         return products
 
-    def _tree(self, m: Module, word: list[Value], bits: list[Signal], name: str) -> Value:
+    def _tree(self, m: Module, word: list[Value], work: "_Work", name: str) -> Value:
         """The sum of the cells that count, with a register behind every adder.
 
         Of several adders in a row Yosys makes no carry chains.
         """
-        terms = self._products(m, word, bits, 0, name)
+        terms = self._products(m, word, work.bits[0], 0, name)
         for stage in range(self.plan.tree_stages):
             total = [sum(terms[k + 1 : k + 2], terms[k]) for k in range(0, len(terms), 2)]
             terms = [
@@ -231,7 +263,7 @@ class ColumnSums(Component):
                 m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
         return terms[0]
 
-    def _compressed(self, m: Module, word: list[Value], bits: list[list[Signal]], sign: Value, name: str) -> Value:
+    def _compressed(self, m: Module, word: list[Value], work: "_Work", name: str) -> Value:
         """The sum of the cells that count for Q bits, and what :meth:`_excess` says.
 
         All bits of it count up: a number's highest bit is turned over, and so are the others of a negative one.
@@ -239,8 +271,8 @@ class ColumnSums(Component):
         plan = self.plan
         m.submodules[f"tree_{name}"] = tree = CompressorTree(plan.heights)
         columns: list[list[Value]] = [[] for _ in plan.heights]
-        for plane, of_rows in enumerate(bits):
-            negative = sign if plane == plan.parallel - 1 else Const(0, 1)
+        for plane, of_rows in enumerate(work.bits):
+            negative = work.sign if plane == plan.parallel - 1 else Const(0, 1)
             turned = Cat(negative.replicate(plan.level_bits - 1), ~negative)
             for product in self._products(m, word, of_rows, turned, f"{name}_{plane}"):
                 for k, bit in enumerate(product):
@@ -286,6 +318,16 @@ class ColumnSums(Component):
                 m.d.sync += total.eq(self.sums[adc])
             with m.If(clear | self.valid):
                 m.d.sync += total.eq(beginning)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a block of ADCs works on in a cycle."""
+
+    bits: list[list[Signal]]  #: of the group's rows, Q planes, the lowest first; a cycle after the address
+    sign: Value  #: is the highest plane's? with the bits
+    address: Value  #: of the group's cells
+    write: dict[str, Value]  #: a cell that is set
 
 
 def _bits(magnitude: int) -> int:

@@ -13,6 +13,7 @@ from .compressor_tree import stages
 BLOCK_WORDS = 512  #: of a block RAM at its widest
 BLOCK_BITS = 36  #: of such a word
 LUT_WORDS = 32  #: deeper memories are block RAM
+BLOCK_ADCS = 8  #: of a twin with compressor trees, that get their rows' bits from one register
 DIGITS = (1, 2, 4, 8)  #: bits of a gain that are multiplied in a cycle
 
 
@@ -156,9 +157,20 @@ class TwinPlan:
     def tree_stages(self) -> int:
         """Registers from the cells that count to the sum of a cycle.
 
-        One bit of the codes has a tree of adders with a register behind each; more have a compressor tree.
+        One bit of the codes has a tree of adders with a register behind each. More have a compressor tree, and blocks
+        of ADCs that work one after the other.
         """
-        return (self.word_rows - 1).bit_length() if self.parallel == 1 else stages(self.heights)
+        return (self.word_rows - 1).bit_length() if self.parallel == 1 else stages(self.heights) + self.blocks - 1
+
+    @property
+    def block_adcs(self) -> int:
+        """ADCs that get bits of the rows from one register: all, or some of a twin that is large."""
+        return self.layer.adcs if self.parallel == 1 else BLOCK_ADCS
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of such ADCs. Each works a cycle behind the one before."""
+        return -(-self.layer.adcs // self.block_adcs)
 
     @property
     def level_bits(self) -> int:

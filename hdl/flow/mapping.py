@@ -12,20 +12,18 @@ class Family:
 
     command: str  #: ``synth_*``
     multipliers: tuple[str, str]  #: its options for logic in place of multipliers, and for multipliers
-    lut_costs: str  #: sizes of LUTs for ``abc``
     after_luts: tuple[str, ...] = ()  #: steps of the family between LUTs and cells
 
 
 FAMILIES = {
-    "ecp5": Family("synth_ecp5", ("-nodsp", ""), "4:7"),
+    "ecp5": Family("synth_ecp5", ("-nodsp", "")),
     # carry chains are wrapped with the LUT beside them until here
     "ice40": Family(
         "synth_ice40",
         ("", "-dsp"),
-        "4",
         ("ice40_wrapcarry -unwrap", "techmap -map +/ice40/ff_map.v", "clean", "opt_lut -tech ice40"),
     ),
-    "gowin": Family("synth_gowin -family gw1n", ("-nodsp", ""), "4"),
+    "gowin": Family("synth_gowin -family gw1n", ("-nodsp", "")),
 }
 #: A memory with more read ports goes to LUT RAM or flip-flops: the search for block RAM takes a machine's memory.
 BLOCK_RAM_READ_PORTS = 8
@@ -47,10 +45,13 @@ def gates(family: str, top: str, block_ram: bool = True, multipliers: bool = Tru
 
 
 def luts(family: str, top: str) -> list[str]:
-    """Yosys commands from gates to the family's primitives."""
+    """Yosys commands from gates to the family's primitives.
+
+    LUTs of 4 inputs for all: larger ones, which an ECP5 makes of several, took more LUTs and were no faster.
+    """
     known = FAMILIES[family]
     return [
-        f"abc -dress -lut {known.lut_costs}",
+        "abc -dress -lut 4",
         "clean",
         *known.after_luts,
         f"{known.command} -top {top} -run map_cells:",

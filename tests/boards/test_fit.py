@@ -18,7 +18,7 @@ from ohmgate.model.refit import TIMING
     [
         ("vowels", "icebreaker", (4, 1), (4, 1)),
         ("vowels", "ulx3s-25f", (16, 1), (23, 20)),
-        ("names", "ulx3s-85f", (16, 4), (60, 18)),
+        ("names", "ulx3s-85f", (32, 4), (120, 72)),
     ],
 )
 def test_the_slowest_layer_gets_what_the_board_has_and_others_what_keeps_up(name, key, adcs, rows):
@@ -47,7 +47,7 @@ def test_noise_takes_eight_cycles_of_a_step_and_wider_cells():
 
 
 def test_no_twin_takes_most_of_the_boards_flip_flops_or_memories():
-    board, design = replace(BOARDS["ulx3s-85f"], adcs=64), Design.load("names")
+    board, design = replace(BOARDS["ulx3s-85f"], adcs=64, rows=64), Design.load("names")
     assert fit(design, board)[1].rows[0] == 64  # 64 * (2 * 64 * 5 + 60) flip-flops, 128 blocks
     fewer = fit(design, replace(board, flip_flops=60_000))
     assert fewer[0].layers[0].adcs * (2 * fewer[1].rows[0] * 5 + 60) <= 37_500

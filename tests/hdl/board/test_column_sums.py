@@ -17,6 +17,7 @@ LAYERS = {  # rows that are added in a cycle, and bits of a code that count in o
     "alike": (DenseLayer(inputs=6, outputs=4, adcs=2), 3, 1),
     "two bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 8, 2),
     "all bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 12, 4),
+    "blocks": (LstmLayer(inputs=9, hidden=5, adcs=20, input_dac_bits=2, weight_bits=8), 12, 2),
     "whole words": (DenseLayer(inputs=7, outputs=20, adcs=1, weight_bits=8, dac_bits=2), 5, 1),
     "two drives": (LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=4, input_drive=5), 2, 1),
     "two of own bits": (LstmLayer(inputs=9, hidden=6, adcs=4, dac_bits=6, input_dac_bits=2, weight_bits=8), 6, 2),

@@ -47,7 +47,7 @@ class AdcBank(Component):
     | `take` | in | 1 bit | they are valid in this cycle |
     | `mult`, `shift` | in | gates x 8, gates x 6 bits | gain of each gate |
     | `noise` | in | :class:`ConverterNoise` | only of a noisy twin: place and size of the noise |
-    | `run` | in | 1 bit | enables all registers |
+    | `keep` | in | 1 bit | ``codes`` stay as they are |
     | `clear` | in | 1 bit | drops what is under way |
     | `enters` | out | 1 bit | ``codes`` change with this cycle's end |
     | `complete` | out | 1 bit | and are the column's then |
@@ -65,7 +65,7 @@ class AdcBank(Component):
                 "take": In(1),
                 "mult": In(data.ArrayLayout(MULT_BITS, layer.gates)),
                 "shift": In(data.ArrayLayout(SHIFT_BITS, layer.gates)),
-                "run": In(1),
+                "keep": In(1),
                 "clear": In(1),
                 "enters": Out(1),
                 "complete": Out(1),
@@ -86,21 +86,20 @@ class AdcBank(Component):
 
     def elaborate(self, platform):
         m = Module()
-        plan, run = self.plan, self.run
+        plan = self.plan
         position, digit, busy = Signal(range(max(plan.block, 2))), Signal(range(max(plan.digits, 2))), Signal()
         leaves, last = Signal(), Signal()  # the sum at the unit's door
         m.d.comb += [leaves.eq(busy & (digit == plan.digits - 1)), last.eq(position == plan.block - 1)]
-        with m.If(run & busy):
+        with m.If(busy):
             m.d.sync += digit.eq(digit + 1)
-        with m.If(run & leaves):
+        with m.If(leaves):
             m.d.sync += [digit.eq(0), position.eq(position + 1), busy.eq(~last)]
-        with m.If(run & self.take):
+        with m.If(self.take):
             m.d.sync += [busy.eq(1), position.eq(0), digit.eq(0)]
         flags = [leaves, leaves & last]
         for _ in range(2 + ROUNDS * plan.noisy):
             later = [Signal(), Signal()]
-            with m.If(run):
-                m.d.sync += [b.eq(a) for a, b in zip(flags, later)]
+            m.d.sync += [b.eq(a) for a, b in zip(flags, later)]
             with m.If(self.clear):
                 m.d.sync += [b.eq(0) for b in later]
             flags = later
@@ -109,7 +108,7 @@ class AdcBank(Component):
         m.d.comb += [self.enters.eq(flags[0]), self.complete.eq(flags[1])]
         column = Signal(range(max(plan.layer.conversions, 2)))
         if plan.noisy:
-            with m.If(run & leaves & last):
+            with m.If(leaves & last):
                 m.d.sync += column.eq(column + 1)
             with m.If(self.clear):
                 m.d.sync += column.eq(self.noise.column)
@@ -118,12 +117,12 @@ class AdcBank(Component):
         return m
 
     def _unit(self, m: Module, unit: int, leaves: Value, position: Value, digit: Value, column: Value):
-        plan, layer, run = self.plan, self.plan.layer, self.run
+        plan, layer = self.plan, self.plan.layer
         adcs = range(unit * plan.block, (unit + 1) * plan.block)
         waiting = [Signal(signed(self.sum_bits), name=f"sum_{adc}", reset_less=True) for adc in adcs]
-        with m.If(run & self.take):
+        with m.If(self.take):
             m.d.sync += [value.eq(self.sums[adc]) for adc, value in zip(adcs, waiting)]
-        with m.Elif(run & leaves):
+        with m.Elif(leaves):
             m.d.sync += [value.eq(following) for value, following in pairwise(waiting)]
 
         gates = [adc // (layer.adcs // layer.gates) for adc in adcs]
@@ -135,16 +134,14 @@ class AdcBank(Component):
         part = waiting[0] * Array(digits)[digit] if plan.digit_bits > 1 else Mux(Array(digits)[digit], waiting[0], 0)
         before = Mux(digit == 0, 0, product << plan.digit_bits) if plan.digits > 1 else 0
         shifts = [Signal(SHIFT_BITS, name=f"shift_{unit}_1", reset_less=True)]
-        with m.If(run):
-            m.d.sync += [product.eq(before + part), shifts[0].eq(shift)]
+        m.d.sync += [product.eq(before + part), shifts[0].eq(shift)]
 
         kept = layer.adc_bits + (ADC_FRACTION + GUARD) * plan.noisy
         coarse = _Shifted([*[Const(0, 1)] * ((ADC_FRACTION - CELL_FRACTION) * plan.noisy), *product], kept)
         coarse.shift(shifts[0], range(COARSE, SHIFT_BITS))
         held = Signal(len(coarse.bits) + 2, name=f"coarse_{unit}", reset_less=True)
         shifts.append(Signal(COARSE, name=f"shift_{unit}_2", reset_less=True))
-        with m.If(run):
-            m.d.sync += [held.eq(Cat(coarse.bits, coarse.sign, coarse.over)), shifts[1].eq(shifts[0])]
+        m.d.sync += [held.eq(Cat(coarse.bits, coarse.sign, coarse.over)), shifts[1].eq(shifts[0])]
         fine = _Shifted(list(held[:-2]), kept, sign=held[-2], over=held[-1])
         fine.shift(shifts[1], range(COARSE))
         made = fine.clipped()
@@ -152,7 +149,7 @@ class AdcBank(Component):
             made = self._noisy(m, unit, made, column, adcs.start + position)
 
         codes = [self.codes[adc] for adc in adcs]
-        with m.If(run & self.enters):
+        with m.If(self.enters & ~self.keep):
             m.d.sync += [code.eq(following) for code, following in zip(codes, [*codes[1:], made])]
 
     def _noisy(self, m: Module, unit: int, value: Value, column: Value, adc: Value) -> Value:
@@ -164,13 +161,11 @@ class AdcBank(Component):
             source.second.eq(Cat(column[:step_bits], adc)),
             source.low.eq(noise.low),
             source.high.eq(noise.high),
-            source.run.eq(self.run),
         ]
         error = Signal(signed(AMPLITUDE_BITS + 7 - AMPLITUDE_SHIFT), name=f"error_{unit}", reset_less=True)
         stages = [Signal(len(value), name=f"value_{unit}_{k}", reset_less=True) for k in range(ROUNDS)]
-        with m.If(self.run):
-            m.d.sync += error.eq((noise.amplitude * source.draw) >> AMPLITUDE_SHIFT)
-            m.d.sync += [later.eq(before) for before, later in zip([value, *stages], stages)]
+        m.d.sync += error.eq((noise.amplitude * source.draw) >> AMPLITUDE_SHIFT)
+        m.d.sync += [later.eq(before) for before, later in zip([value, *stages], stages)]
         return saturate((stages[-1].as_signed() + error) >> ADC_FRACTION, self.plan.layer.adc_bits)
 
 

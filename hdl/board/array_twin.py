@@ -44,7 +44,8 @@ class ArrayTwin(Component):
     ``conversion + (M - 1) * slots`` cycles and the tail of its layer; :class:`~.twin_plan.TwinPlan` has the numbers.
 
     - Columns are computed ahead of column s as long as s + 1, s + 2, ... are asked for in order, with the same rows.
-      Any other ``select``, column 0 too, starts anew.
+      Any other ``select``, column 0 too, starts anew. So does the one after a column whose codes nobody asked for
+      until the next ones came: nothing waits inside, where a stop would have to reach every register in a cycle.
     - ``cancel`` and programming a cell forget what was computed ahead. The codes of a conversion in which a cell is
       programmed are not defined.
     - A cell keeps its level over a reset, and the array its seal, while the board has power. ``program_done`` comes
@@ -97,38 +98,41 @@ class ArrayTwin(Component):
 
         asked, ready, ahead = Signal(), Signal(), Signal()
         following = Signal(range(max(layer.conversions, 2)))  # column, computed ahead
-        start, handed, run = Signal(), Signal(), Signal()
+        start, handed, dropped, drop = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             start.eq(read.convert & ~(ahead & (read.select == following))),
-            # The next column's codes wait in front of those that nobody has asked for.
-            run.eq(~(ready & ~handed & bank.enters)),
+            # Codes that nobody has asked for stay, and what was computed ahead of them is lost.
+            drop.eq(ready & ~handed & bank.enters & ~start),
             sums.row_codes.eq(read.row_codes),
             sums.hidden_drive.eq(read.hidden_drive if layer.hidden else 0),
             sums.column.eq(read.select),
             sums.start.eq(start & ~setup.cancel),
-            sums.stop.eq(setup.cancel),
-            sums.run.eq(run),
+            sums.stop.eq(setup.cancel | drop),
             bank.sums.eq(sums.sums),
             bank.take.eq(sums.valid),
             bank.mult.eq(setup.mult),
             bank.shift.eq(setup.shift),
-            bank.run.eq(run),
-            bank.clear.eq(start | setup.cancel),
+            bank.keep.eq(drop),
+            bank.clear.eq(start | setup.cancel | drop),
             read.codes.eq(bank.codes),
         ]
         self._answer(m, asked & ready, handed)
         with m.If(handed):
             m.d.sync += [asked.eq(0), ready.eq(0)]
-        with m.If(run & bank.complete):
+        with m.If(bank.complete):
             m.d.sync += ready.eq(1)
         with m.If(read.convert):
             m.d.sync += [
                 asked.eq(1),
-                ahead.eq(read.select != layer.conversions - 1),
+                ahead.eq((read.select != layer.conversions - 1) & (start | ~(dropped | drop))),
                 following.eq(read.select + 1),
             ]
+        with m.If(drop):
+            m.d.sync += dropped.eq(~asked)
+            with m.If(asked):  # their fixed time is not over
+                m.d.sync += ahead.eq(0)
         with m.If(start | setup.cancel):
-            m.d.sync += ready.eq(0)
+            m.d.sync += [ready.eq(0), dropped.eq(0)]
         with m.If(setup.cancel):
             m.d.sync += asked.eq(0)
         if self.plan.noisy:
@@ -206,7 +210,6 @@ class ArrayTwin(Component):
             source.second.eq(setup.program_column),
             source.low.eq(noise.seed[:16] ^ PROGRAMMING),
             source.high.eq(noise.seed[16:] ^ self.noise_index),
-            source.run.eq(1),
         ]
         waited = Signal(range(source.latency + 2))
         with m.If(setup.program_strobe):

@@ -28,7 +28,7 @@ class ColumnSums(Component):
 
     1. ``start`` drops what is under way. In the next cycle the work on ``column`` begins.
     2. ``slots`` cycles later the next column follows, up to the last one.
-    3. ``valid`` is high in the cycle in which ``sums`` are a column's. Nothing moves while ``run`` is low.
+    3. ``valid`` is high in the cycle in which ``sums`` are a column's.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -37,7 +37,6 @@ class ColumnSums(Component):
     | `start` | in | 1 bit | begins with ``column`` |
     | `column` | in | 0..M-1 | of each ADC |
     | `stop` | in | 1 bit | drops what is under way |
-    | `run` | in | 1 bit | enables all registers but the cells |
     | `sums` | out | K x signed | a column's sums |
     | `valid` | out | 1 bit | they are valid in this cycle |
     | `write` | in | 1 bit | sets a cell; which one and its level stay a cycle longer |
@@ -58,7 +57,6 @@ class ColumnSums(Component):
                 "start": In(1),
                 "column": In(column),
                 "stop": In(1),
-                "run": In(1),
                 "sums": Out(data.ArrayLayout(signed(self.sum_bits), layer.adcs)),
                 "valid": Out(1),
                 "write": In(1),
@@ -95,7 +93,7 @@ class ColumnSums(Component):
         m.d.comb += clear.eq(self.start | self.stop)
 
         active, step = Signal(), Signal(range(max(steps, 2)))
-        counters = ColumnCounters(m, plan, active & self.run, clear)
+        counters = ColumnCounters(m, plan, active, clear)
         with m.If(counters.column_ends):
             m.d.sync += [active.eq(step != steps - 1), step.eq(step + 1)]
         with m.If(clear):
@@ -111,16 +109,15 @@ class ColumnSums(Component):
                 total = self._tree if plan.parallel == 1 else self._compressed
                 value = total(m, word, work, f"{adc}")
                 for later in range(plan.blocks - 1 - block):
-                    value = self._held(m, value, f"later_{adc}_{later}", self.run)
+                    value = self._held(m, value, f"later_{adc}_{later}")
                 sums.append(value)
         self._accumulate(m, counters, sums, clear)
         return m
 
-    def _held(self, m: Module, value: Value, name: str, enable: ValueLike) -> Signal:
+    def _held(self, m: Module, value: Value, name: str) -> Signal:
         """``value`` a cycle later."""
         held = Signal(len(value), name=name)
-        with m.If(enable):
-            m.d.sync += held.eq(value)
+        m.d.sync += held.eq(value)
         return held
 
     def _work(self, m: Module, counters: ColumnCounters, step: Value, clear: Value) -> "_Work":
@@ -139,20 +136,19 @@ class ColumnSums(Component):
         sign = work.sign
         return _Work(
             bits=[
-                [self._held(m, bit, f"row_bit_{name}_{plane}_{lane}", self.run) for lane, bit in enumerate(of_rows)]
+                [self._held(m, bit, f"row_bit_{name}_{plane}_{lane}") for lane, bit in enumerate(of_rows)]
                 for plane, of_rows in enumerate(work.bits)
             ],
-            sign=sign if isinstance(sign, Const) else self._held(m, sign, f"sign_{name}", self.run),
-            address=self._held(m, work.address, f"address_{name}", self.run),
-            write={key: self._held(m, value, f"{key}_{name}", 1) for key, value in work.write.items()},
+            sign=sign if isinstance(sign, Const) else self._held(m, sign, f"sign_{name}"),
+            address=self._held(m, work.address, f"address_{name}"),
+            write={key: self._held(m, value, f"{key}_{name}") for key, value in work.write.items()},
         )
 
     def _delayed(self, m: Module, flag, cycles: int, clear) -> Value:
         """A flag ``cycles`` later, low once what is under way is dropped."""
         for _ in range(cycles):
             later = Signal()
-            with m.If(self.run):
-                m.d.sync += later.eq(flag)
+            m.d.sync += later.eq(flag)
             with m.If(clear):
                 m.d.sync += later.eq(0)
             flag = later
@@ -187,8 +183,7 @@ class ColumnSums(Component):
                         within = (counters.group >= span[0]) & (counters.group <= span[1])
                         m.d.comb += dark[span].eq(within & ~self.hidden_drive)
                     chosen = chosen & ~dark[span]
-                with m.If(self.run):
-                    m.d.sync += bit.eq(chosen)
+                m.d.sync += bit.eq(chosen)
                 bits[-1].append(bit)
         return bits
 
@@ -223,7 +218,7 @@ class ColumnSums(Component):
         place = Cat(work.write["write_column"][: plan.step_bits], work.write["write_word"])
         chosen = work.write["write"] & (work.write["write_adc"] == adc)
         at = Cat(work.write["write_position"] == k for k in range(plan.word_rows))
-        m.d.comb += [read.addr.eq(work.address), read.en.eq(self.run)]
+        m.d.comb += [read.addr.eq(work.address), read.en.eq(1)]
         if not plan.rewrites:
             write = cells.write_port(granularity=1)
             m.d.comb += write.en.eq(Mux(chosen, at, 0))
@@ -244,8 +239,7 @@ class ColumnSums(Component):
         products = []
         for lane, (bit, level) in enumerate(zip(bits, word)):
             products.append(Signal(signed(len(level)), name=f"product_{name}_{lane}", reset_less=True))
-            with m.If(self.run):
-                m.d.sync += products[-1].eq((level & bit.replicate(len(level))) ^ turned)
+            m.d.sync += products[-1].eq((level & bit.replicate(len(level))) ^ turned)
         return products
 
     def _tree(self, m: Module, word: list[Value], work: "_Work", name: str) -> Value:
@@ -259,8 +253,7 @@ class ColumnSums(Component):
             terms = [
                 Signal.like(value, name=f"tree_{name}_{stage}_{k}", reset_less=True) for k, value in enumerate(total)
             ]
-            with m.If(self.run):
-                m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
+            m.d.sync += [term.eq(value) for term, value in zip(terms, total)]
         return terms[0]
 
     def _compressed(self, m: Module, word: list[Value], work: "_Work", name: str) -> Value:
@@ -277,7 +270,7 @@ class ColumnSums(Component):
             for product in self._products(m, word, of_rows, turned, f"{name}_{plane}"):
                 for k, bit in enumerate(product):
                     columns[plane + k].append(bit)
-        m.d.comb += [tree.run.eq(self.run), tree.columns.eq(Cat(*columns))]
+        m.d.comb += tree.columns.eq(Cat(*columns))
         return tree.sum
 
     def _excess(self, segment: Segment) -> int:
@@ -299,22 +292,20 @@ class ColumnSums(Component):
         second = self._delayed(m, counters.second, delay + 1, clear)
         whole = all(segment.planes == plan.parallel for segment in plan.segments)
         group_bits = _bits(plan.word_rows << (plan.level_bits + max(s.planes for s in plan.segments)))
-        m.d.comb += self.valid.eq(column_ends & self.run)
+        m.d.comb += self.valid.eq(column_ends)
         for adc, value in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
             begun = ~value if plan.parallel == 1 else value
-            with m.If(self.run):
-                m.d.sync += group.eq(begun if whole else Mux(begins, begun, (group << plan.parallel) + value))
+            m.d.sync += group.eq(begun if whole else Mux(begins, begun, (group << plan.parallel) + value))
             scaled = group
             if plan.scaled:
                 factors = [segment.drive for segment in plan.segments]
                 product = Mux(second, group * factors[-1], group * factors[0])
                 scaled = Signal.like(product, name=f"scaled_{adc}", reset_less=True)
-                with m.If(self.run):
-                    m.d.sync += scaled.eq(product)
+                m.d.sync += scaled.eq(product)
             total = Signal(self.sum_bits, name=f"total_{adc}", init=beginning)
             m.d.comb += self.sums[adc].eq(total + scaled)
-            with m.If(self.run & group_ends):
+            with m.If(group_ends):
                 m.d.sync += total.eq(self.sums[adc])
             with m.If(clear | self.valid):
                 m.d.sync += total.eq(beginning)

@@ -24,14 +24,13 @@ class CompressorTree(Component):
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
     | `columns` | in | ``heights[c]`` bits each | bits of one weight |
-    | `run` | in | 1 bit | enables all registers |
     | `sum` | out | as many bits as the largest sum has | of the bits ``latency`` cycles before |
     """
 
     def __init__(self, heights: Sequence[int]):
         self.heights = tuple(heights)
         columns = data.StructLayout({f"c{weight}": height for weight, height in enumerate(self.heights)})
-        super().__init__({"columns": In(columns), "run": In(1), "sum": Out(self.model(self.heights).bit_length())})
+        super().__init__({"columns": In(columns), "sum": Out(self.model(self.heights).bit_length())})
 
     @property
     def latency(self) -> int:
@@ -50,8 +49,7 @@ class CompressorTree(Component):
             if level % DEPTH == 0:
                 columns = self._registered(m, columns, f"{level}")
         rows = [Cat(column[k] if k < len(column) else Const(0, 1) for column in columns) for k in range(2)]
-        with m.If(self.run):
-            m.d.sync += self.sum.eq(rows[0] + rows[1])
+        m.d.sync += self.sum.eq(rows[0] + rows[1])
         return m
 
     def _compress(self, m: Module, columns: list[list[Value]], target: int, name: str) -> list[list[Value]]:
@@ -83,8 +81,7 @@ class CompressorTree(Component):
 
     def _registered(self, m: Module, columns: list[list[Value]], name: str) -> list[list[Value]]:
         held = Signal(sum(map(len, columns)), name=f"held_{name}", reset_less=True)
-        with m.If(self.run):
-            m.d.sync += held.eq(Cat(*columns))
+        m.d.sync += held.eq(Cat(*columns))
         bits = iter(held)
         return [[next(bits) for _ in column] for column in columns]
 

@@ -14,7 +14,6 @@ class NoiseSource(Component):
     | --- | --- | --- | --- |
     | `first`, `second` | in | 16 bits | place of the draw |
     | `low`, `high` | in | 16 bits | key; stable until the draw |
-    | `run` | in | 1 bit | enables all registers |
     | `draw` | out | -60..60 | near-normal |
     """
 
@@ -22,7 +21,7 @@ class NoiseSource(Component):
 
     def __init__(self):
         words = {name: In(16) for name in ("first", "second", "low", "high")}
-        super().__init__({**words, "run": In(1), "draw": Out(signed(7))})
+        super().__init__({**words, "draw": Out(signed(7))})
 
     def model(self, low: int, high: int, first: int, second: int) -> int:
         """The draw."""
@@ -34,11 +33,9 @@ class NoiseSource(Component):
         for number in range(ROUNDS):
             following = [Signal(16, name=f"{name}_{number}", reset_less=True) for name in "xy"]
             mixed = (x.rotate_right(7) + y)[:16] ^ round_key(self.low, self.high, number)
-            with m.If(self.run):
-                m.d.sync += [following[0].eq(mixed), following[1].eq(y.rotate_left(2) ^ mixed)]
+            m.d.sync += [following[0].eq(mixed), following[1].eq(y.rotate_left(2) ^ mixed)]
             x, y = following
         parts = [Cat(x, y).word_select(k, 4) for k in range(8)]
         pairs = [a + b for a, b in zip(parts[::2], parts[1::2])]
-        with m.If(self.run):
-            m.d.sync += self.draw.eq((pairs[0] + pairs[1]) + (pairs[2] + pairs[3]) - 60)
+        m.d.sync += self.draw.eq((pairs[0] + pairs[1]) + (pairs[2] + pairs[3]) - 60)
         return m

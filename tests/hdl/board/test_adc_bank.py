@@ -46,14 +46,11 @@ def test_codes_of_every_shift(kind):
         ctx.set(bank.take, 1)
         codes, cycle = None, 0
         while codes is None:
-            run = int(rng.random() < 0.8)
-            ctx.set(bank.run, run)
             _, _, complete = await ctx.tick().sample(bank.complete)
-            cycle += run
-            if run:
-                ctx.set(bank.take, 0)
-                ctx.set(Value.cast(bank.sums), 0)
-            if run and complete:
+            cycle += 1
+            ctx.set(bank.take, 0)
+            ctx.set(Value.cast(bank.sums), 0)
+            if complete:
                 codes = signed(unpack(ctx.get(bank.codes.as_value()), layer.adc_bits, layer.adcs), layer.adc_bits)
             assert cycle < 100
         assert cycle == bank.latency
@@ -61,5 +58,14 @@ def test_codes_of_every_shift(kind):
         expected = [exact(int(s), int(mult[g]), int(shift[g]), layer.adc_bits) for s, g in zip(sums, gate)]
         assert codes.tolist() == expected
         assert bank.model(sums, mult, shift).tolist() == expected
+        ctx.set(bank.take, 1)
+        ctx.set(bank.keep, 1)
+        await ctx.tick()
+        ctx.set(bank.take, 0)
+        await ctx.tick().repeat(bank.latency)
+        ctx.set(bank.keep, 0)
+        assert signed(
+            unpack(ctx.get(bank.codes.as_value()), layer.adc_bits, layer.adcs), layer.adc_bits
+        ).tolist() == (expected)
 
     simulate(bank, testbench)

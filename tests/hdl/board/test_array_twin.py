@@ -118,6 +118,29 @@ def test_cycles_and_the_software_twin(kind):
 
 
 @pytest.mark.parametrize("fixed", [0, 1], ids=["done", "fixed"])
+def test_codes_stay_until_they_are_asked_for_and_what_was_behind_them_is_computed_anew(fixed):
+    """Of 34 columns, one of which is asked for late, by any number of cycles."""
+    layer, rows, conversion, _ = TWINS["whole words"]
+    bench = bench_of(replace(layer, conversion_cycles=fixed * (conversion + 1)), rows)
+
+    async def testbench(bench):
+        await bench.load()
+        for late in range(2 * conversion):
+            drive = bench.drive()
+            bench.show(drive)
+            expected = bench.expected(drive)
+            for step in range(8):
+                if step == 3:
+                    await bench.idle(late)
+                begun = bench.cycle
+                assert np.array_equal(await bench.convert(step), expected[step]), (late, step)
+                if step == 4 and late > conversion and not fixed:
+                    assert bench.cycle - begun == conversion, "the column behind those that waited is a new start"
+
+    bench.run(testbench)
+
+
+@pytest.mark.parametrize("fixed", [0, 1], ids=["done", "fixed"])
 @pytest.mark.parametrize("kind", ["lstm", "signs"])
 def test_a_cancel_in_any_cycle_leaves_nothing_behind(kind, fixed):
     layer, rows, conversion, _ = TWINS[kind]

@@ -13,10 +13,11 @@ class Family:
     command: str  #: ``synth_*``
     multipliers: tuple[str, str]  #: its options for logic in place of multipliers, and for multipliers
     after_luts: tuple[str, ...] = ()  #: steps of the family between LUTs and cells
+    lut_words: int = 0  #: memories of up to so many words are LUT RAM, where nothing else is said: it is read faster
 
 
 FAMILIES = {
-    "ecp5": Family("synth_ecp5", ("-nodsp", "")),
+    "ecp5": Family("synth_ecp5", ("-nodsp", ""), lut_words=64),
     # carry chains are wrapped with the LUT beside them until here
     "ice40": Family(
         "synth_ice40",
@@ -38,6 +39,7 @@ def gates(family: str, top: str, block_ram: bool = True, multipliers: bool = Tru
     return [
         f"{command} -run begin:map_ram",
         f'setattr -set ram_style "distributed" t:$mem_v2 r:RD_PORTS>{BLOCK_RAM_READ_PORTS} %i',
+        f'setattr -set ram_style "distributed" t:$mem_v2 r:SIZE<={known.lut_words} %i a:ram_style %d',
         # Yosys itself heeds the attribute only where it makes a clocked port of one that is not
         "setparam -set RD_COLLISION_X_MASK 1'1 t:$mem_v2 a:no_rw_check %i",
         f"{command} -run map_ram:map_luts",

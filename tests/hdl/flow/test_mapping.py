@@ -52,6 +52,18 @@ def test_a_large_memory_becomes_block_ram_and_logic_becomes_luts(tmp_path, famil
     assert not [name for name in found if name.startswith("$") and name != "$scopeinfo"]
 
 
+@pytest.mark.parametrize("family, words, blocks", [("ecp5", 64, 0), ("ecp5", 65, 4), ("ice40", 64, 8)])
+def test_a_shallow_memory_is_lut_ram_where_there_is_one(tmp_path, family, words, blocks):
+    """128 bits wide, as a cell state's halves of names: block RAM of an ECP5 has 36 bits, of an iCE40 16."""
+    text = f"""
+module top(input clk, input we, input [6:0] a, input [127:0] d, output reg [127:0] q);
+reg [127:0] cells [0:{words - 1}];
+always @(posedge clk) begin if (we) cells[a] <= d; q <= cells[a]; end
+endmodule
+"""
+    assert sum(count for name, count in cells(tmp_path, family, text).items() if BLOCK[family] in name) == blocks
+
+
 def test_a_memory_with_many_read_ports_does_not(tmp_path):
     assert cells(tmp_path, "ecp5", memory(8))["DP16KD"] == 7  # one port shares the block of the write port
     many = cells(tmp_path, "ecp5", memory(9))

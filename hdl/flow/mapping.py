@@ -39,7 +39,7 @@ def gates(family: str, top: str, block_ram: bool = True, multipliers: bool = Tru
     return [
         f"{command} -run begin:map_ram",
         f'setattr -set ram_style "distributed" t:$mem_v2 r:RD_PORTS>{BLOCK_RAM_READ_PORTS} %i',
-        f'setattr -set ram_style "distributed" t:$mem_v2 r:SIZE<={known.lut_words} %i a:ram_style %d',
+        f'setattr -set ram_style "distributed" t:$mem_v2 r:SIZE<={known.lut_words} %i r:WR_PORTS>0 %i a:ram_style %d',
         # Yosys itself heeds the attribute only where it makes a clocked port of one that is not
         "setparam -set RD_COLLISION_X_MASK 1'1 t:$mem_v2 a:no_rw_check %i",
         f"{command} -run map_ram:map_luts",

@@ -64,6 +64,17 @@ endmodule
     assert sum(count for name, count in cells(tmp_path, family, text).items() if BLOCK[family] in name) == blocks
 
 
+def test_a_table_of_constants_is_no_ram(tmp_path):
+    cases = "".join(f"5'd{k}: y <= 8'd{k * k * 37 % 256};\n" for k in range(32))
+    text = f"""
+module top(input clk, input [4:0] a, output reg [7:0] y);
+always @(posedge clk) case (a)
+{cases}endcase
+endmodule
+"""
+    assert not [name for name in cells(tmp_path, "ecp5", text) if "DPR" in name]
+
+
 def test_a_memory_with_many_read_ports_does_not(tmp_path):
     assert cells(tmp_path, "ecp5", memory(8))["DP16KD"] == 7  # one port shares the block of the write port
     many = cells(tmp_path, "ecp5", memory(9))

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..model.formats import check_choice
+from ..model.gain import nearest_gain
 from ..model.layout import gate_of_column, physical_order
-from ..model.network import MULT_BITS, SHIFT_BITS, Network
+from ..model.network import Network
 from .array import Array
 
 PARTS = ("array", "gate")
@@ -26,11 +27,4 @@ def calibrate_gains(network: Network, arrays: list[Array], part: str = "gate") -
             wanted = array.levels[:, columns]
             power = float((wanted * held[:, columns]).sum())
             factor = float((wanted**2).sum()) / power if power > 0 else 1.0
-            array.set_gain(gate, *registers(factor * int(data.mult[gate]) * 2.0 ** -int(data.shift[gate])))
-
-
-def registers(gain: float) -> tuple[int, int]:
-    """Mult and shift of the nearest gain that the registers hold, with as many bits as fit."""
-    top = 2**MULT_BITS - 1
-    shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))
-    return int(np.clip(np.round(gain * 2.0**shift), 1, top)), shift
+            array.set_gain(gate, *nearest_gain(factor * int(data.mult[gate]) * 2.0 ** -int(data.shift[gate])))

@@ -123,10 +123,9 @@ class ColumnSums(Component):
     def _work(self, m: Module, counters: ColumnCounters, step: Value, clear: Value) -> "_Work":
         """Of the first block of ADCs."""
         plan, sign = self.plan, self._delayed(m, counters.sign, 1, clear)
-        whole = all(segment.planes == plan.parallel for segment in plan.segments)  # every cycle has the sign
         return _Work(
             bits=self._row_bits(m, counters),
-            sign=Const(1, 1) if whole else sign,
+            sign=Const(1, 1) if plan.whole else sign,
             address=Cat(step[: plan.step_bits], counters.group),
             write={name: Value.cast(getattr(self, name)) for name in self.signature.members if "write" in name},
         )
@@ -290,13 +289,12 @@ class ColumnSums(Component):
         group_ends = self._delayed(m, counters.group_ends, delay + 1 + plan.scaled, clear)
         column_ends = self._delayed(m, counters.column_ends, delay + 1 + plan.scaled, clear)
         second = self._delayed(m, counters.second, delay + 1, clear)
-        whole = all(segment.planes == plan.parallel for segment in plan.segments)
         group_bits = _bits(plan.word_rows << (plan.level_bits + max(s.planes for s in plan.segments)))
         m.d.comb += self.valid.eq(column_ends)
         for adc, value in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
             begun = ~value if plan.parallel == 1 else value
-            m.d.sync += group.eq(begun if whole else Mux(begins, begun, (group << plan.parallel) + value))
+            m.d.sync += group.eq(begun if plan.whole else Mux(begins, begun, (group << plan.parallel) + value))
             scaled = group
             if plan.scaled:
                 factors = [segment.drive for segment in plan.segments]

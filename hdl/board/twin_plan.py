@@ -103,6 +103,11 @@ class TwinPlan:
         return count
 
     @property
+    def whole(self) -> bool:
+        """Do all bits of a code count at once, its sign in every cycle?"""
+        return all(segment.planes == self.parallel for segment in self.segments)
+
+    @property
     def word_rows(self) -> int:
         """Rows of a group: each has its cell in the same word of the memory."""
         return self.rows // self.parallel

@@ -15,11 +15,11 @@ import torch
 from torch.nn import functional
 
 from ...model.formats import DesignError, quantise_symmetric
+from ...model.gain import TOP_MULT
 from ...model.network import LayerData
 from ..kernel.build import kernel
 from .config import FLOAT, QuantConfig, code_scale
 from .eager import eager, refuse_graph
-from .gain import TOP_MULT
 from .integers import Integers
 from .kernel_functions import ScaledWeights
 from .noise import Noise, NoiseSource

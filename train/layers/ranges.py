@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ...model.formats import DesignError
+from ...model.gain import nearest_gain
 from .config import FLOAT, QuantConfig, code_scale
 from .fixed import Fixed
-from .gain import nearest_gain
 from .quantisers import LEARNED, lsq_gradient_scale, scale_gradient, weight_range
 from .straight_through import symmetric_code
 

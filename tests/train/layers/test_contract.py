@@ -12,7 +12,6 @@ from ohmgate.model.formats import DesignError, full_scale, quantise_symmetric
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import Network
 from ohmgate.train.export.verify import verify
-from ohmgate.train.layers.gain import nearest_gain
 from ohmgate.train.layers.straight_through import symmetric_code
 from ohmgate.train.network import DesignNetwork, evaluate_codes
 from tests.designs import random_design, random_inputs, random_network, seeds
@@ -89,22 +88,6 @@ def test_verify_reports_the_first_difference():
     assert (report.first.expected + 1) % 256 == report.first.got
     assert f"{report.mismatches} differ; first: layer 0, sequence 0, step 0, unit" in str(report)
     assert report.integers == int(lengths.sum()) * (16 + 16 + 4 + 4)
-
-
-@given(seeds)
-def test_nearest_gain_is_the_nearest(seed):
-    rng = np.random.default_rng(seed)
-    gain = float(2.0 ** rng.uniform(-50, 7.9))
-    mult, shift = nearest_gain(gain)
-    assert 1 <= mult <= 255
-    assert 0 <= shift <= 63
-    legal = np.arange(1, 256)[:, None] * 2.0 ** -np.arange(64)
-    assert abs(mult * 2.0**-shift - gain) == np.abs(legal - gain).min()
-
-
-def test_gains_out_of_range_are_the_outermost():
-    assert nearest_gain(1e9) == (255, 0)
-    assert nearest_gain(1e-30) == (1, 63)
 
 
 @pytest.mark.parametrize("bits", range(1, 17))

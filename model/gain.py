@@ -2,7 +2,7 @@
 
 import math
 
-from ...model.network import MULT_BITS, SHIFT_BITS
+from .network import MULT_BITS, SHIFT_BITS
 
 TOP_MULT, TOP_SHIFT = 2**MULT_BITS - 1, 2**SHIFT_BITS - 1
 

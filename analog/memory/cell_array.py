@@ -51,6 +51,7 @@ class CellArray:
         on, faulty = position < cells.stuck_on, position < cells.stuck_on + cells.stuck_off
         self.stuck = np.where(on, 1, np.where(faulty, -1, 0))  #: 1 stuck on, -1 stuck off, 0 healthy
         self.traps = stream(seed, 3).random(shape) < (device.telegraph.fraction if device.telegraph else 0.0)
+        self._lifetime = stream(seed, 5).standard_normal(shape) if device.retention_sigma else 0.0
         self._write_noise = WriteNoise(seed, shape)
 
     def place(self, levels: np.ndarray) -> repair.Plan:
@@ -104,7 +105,7 @@ class CellArray:
         if self.cells.writer is None:  # a closed loop reads the cell as it is
             programmed = programmed * self.device_factor
         programmed = np.maximum(programmed, 0.0)
-        aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin)
+        aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin, self._lifetime)
         if aged.max() > MAX_SIEMENS:
             raise DesignError(
                 f"{device.name}: cells must conduct at most {MAX_SIEMENS:g} S {self.cells.seconds:g} s after "

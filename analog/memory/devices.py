@@ -25,8 +25,11 @@ class Device:
     - Device to device, fixed for each cell: G is multiplied by 1 + N(0, ``device_sigma``^2).
     - Read noise, new in every step: sigma_G / G = min(``read_sigma`` / g^``read_exponent``, ``read_limit``).
     - Drift: G (t/t0)^-nu, nu ~ N(mu, s^2) for each cell, mu and s = clip(a ln g + b, low, high).
-    - Retention: G - g_min decays by exp(-t/tau), tau = ``retention`` at 300 K, with an Arrhenius energy.
-    - Temperature: G is multiplied by 1 + ``temperature_coefficient`` * (T - 300 K).
+    - Retention: G - g_min decays by exp(-t/tau). ln tau ~ N(ln ``retention``, ``retention_sigma``^2) for each cell at
+      300 K; at T all tau are shorter by exp(``activation_energy``/k * (1/300 K - 1/T)).
+    - Temperature: G is multiplied by 1 + ``temperature_coefficient`` * (T - 300 K), and by
+      exp(E/k * (1/300 K - 1/T)). E is that of conduction, from the first of ``conduction_energy`` at g_min to the
+      second at g_max, linear in G; a metallic filament has none, and what hops through a gap has some.
     - Nonlinearity: I = G Vr sinh(V / V0) / sinh(Vr / V0), V0 = ``sinh_voltage``; G is that at the read voltage Vr.
     """
 
@@ -49,6 +52,8 @@ class Device:
     telegraph: Telegraph | None = None
     flicker: Flicker | None = None
     sinh_voltage: float = later(math.inf)  #: V; cells obey Ohm's law if it is infinite
+    retention_sigma: float = later(0.0)  #: of ln tau; ``retention`` is then the median of tau
+    conduction_energy: tuple[float, float] = later((0.0, 0.0))  #: eV, at g_min and at g_max
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -61,7 +66,12 @@ class Device:
             )
         check_integer(f"{self.name}: levels", self.levels, 2, 65536)
         check_number(f"{self.name}: read voltage in V", self.read_voltage, 1e-3, 10.0)
-        for name, count, most in (("program_sigma", 3, 1e6), ("drift_mean", 4, 1.0), ("drift_sigma", 4, 1.0)):
+        for name, count, most in (
+            ("program_sigma", 3, 1e6),
+            ("drift_mean", 4, 1.0),
+            ("drift_sigma", 4, 1.0),
+            ("conduction_energy", 2, 10.0),
+        ):
             numbers = getattr(self, name)
             if not isinstance(numbers, tuple) or len(numbers) != count:
                 raise DesignError(f"{self.name}: {name} must be {count} numbers, not {numbers!r}")
@@ -76,6 +86,7 @@ class Device:
         check_number(f"{self.name}: activation_energy in eV", self.activation_energy, 0.0, 10.0)
         check_number(f"{self.name}: temperature_coefficient in 1/K", self.temperature_coefficient, -0.1, 0.1)
         check_number(f"{self.name}: sinh_voltage in V", self.sinh_voltage, self.read_voltage / 50, math.inf)
+        check_number(f"{self.name}: retention_sigma", self.retention_sigma, 0.0, 10.0)
 
     def programming_sigma(self, target) -> np.ndarray:
         """Standard deviation (S) of the programming error at ``target`` (S)."""
@@ -89,16 +100,29 @@ class Device:
         g = np.maximum(conductance / self.g_max, 1e-6)
         return conductance * np.minimum(self.read_sigma / g**self.read_exponent, self.read_limit)
 
-    def aged(self, programmed, normal, seconds: float, kelvin: float) -> np.ndarray:
-        """Conductances ``seconds`` after programming at ``kelvin``; ``normal`` are each cell's drift deviates."""
+    def aged(
+        self, programmed, normal, seconds: float, kelvin: float, lifetime: float | np.ndarray = 0.0
+    ) -> np.ndarray:
+        """Conductances (S) ``seconds`` after programming at ``kelvin``.
+
+        ``normal`` and ``lifetime`` are each cell's standard normal deviates of its drift and of its ln tau.
+        """
         result = np.asarray(programmed, dtype=np.float64)
         g = np.maximum(result / self.g_max, 1e-6)
         if seconds > self.drift_start and any(self.drift_mean + self.drift_sigma):
             exponent = _fit(self.drift_mean, g) + _fit(self.drift_sigma, g) * normal
             result = result * (seconds / self.drift_start) ** -exponent
+        colder = (1 / REFERENCE_KELVIN - 1 / kelvin) / BOLTZMANN_EV  # 1/eV
         if math.isfinite(self.retention) and seconds:
-            faster = math.exp(self.activation_energy / BOLTZMANN_EV * (1 / REFERENCE_KELVIN - 1 / kelvin))
-            result = self.g_min + (result - self.g_min) * math.exp(-seconds / self.retention * faster)
+            times = -seconds / self.retention * math.exp(self.activation_energy * colder)
+            kept = (
+                np.exp(times * np.exp(-self.retention_sigma * lifetime)) if self.retention_sigma else math.exp(times)
+            )
+            result = self.g_min + (result - self.g_min) * kept
+        if any(self.conduction_energy):
+            low, high = self.conduction_energy
+            level = np.clip((result - self.g_min) / (self.g_max - self.g_min), 0.0, 1.0)
+            result = result * np.exp((low + (high - low) * level) * colder)
         return result * max(0.0, 1 + self.temperature_coefficient * (kelvin - REFERENCE_KELVIN))
 
 

@@ -30,7 +30,7 @@ def _no_converter_noise(config: ArrayConfig) -> ArrayConfig:
 
 def _no_temperature(config: ArrayConfig) -> ArrayConfig:
     at_reference = not config.cells or config.cells.kelvin == REFERENCE_KELVIN
-    return config if at_reference else _device(temperature_coefficient=0.0)(config)
+    return config if at_reference else _device(temperature_coefficient=0.0, conduction_energy=(0.0, 0.0))(config)
 
 
 def _part(part: str, **fields) -> Remover:

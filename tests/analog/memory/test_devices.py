@@ -102,6 +102,29 @@ def test_retention_is_thermally_activated():
     assert np.array_equal(cold.effective(), cold.levels)
 
 
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+def test_the_share_that_cells_hold_has_the_law_of_a_lognormal_tau(sigma):
+    """Its distribution in closed form, its mean and variance by quadrature over ln tau; at T all tau are shorter alike."""
+    device = replace(IDEAL, retention=1e8, retention_sigma=sigma, activation_energy=1.1)
+    factor = np.exp(1.1 / 8.617333e-5 * (1 / 300 - 1 / 358))
+    array = programmed(device, levels=np.full((20, 400), 7), seconds=0.5e8 / factor, kelvin=358.0)
+    held = (array.conductances[0].ravel() - 1e-6) / 49e-6
+    law = stats.norm(0, 1)
+    lost = -np.log(np.clip(held, 1e-300, 1 - 1e-15))
+    assert stats.kstest(np.log(0.5 / lost), stats.norm(0, sigma).cdf).pvalue > 0.001
+
+    def moment(power):
+        grid = np.linspace(-9, 9, 20001)
+        return np.trapezoid(np.exp(-0.5 * np.exp(-sigma * grid)) ** power * law.pdf(grid), grid)
+
+    mean, deviation = moment(1), np.sqrt(moment(2) - moment(1) ** 2)
+    assert abs(held.mean() - mean) < 4 * deviation / np.sqrt(held.size)
+    assert held.std() == pytest.approx(deviation, rel=0.05)
+    later = programmed(device, levels=np.full((20, 400), 7), seconds=1e8 / factor, kelvin=358.0)
+    again = (later.conductances[0].ravel() - 1e-6) / 49e-6
+    assert again == pytest.approx(held**2, rel=1e-6), "a cell keeps its tau"
+
+
 def test_what_is_lost_comes_back_to_the_lowest_conductance():
     device = replace(IDEAL, retention=1e8)
     aged = device.aged(np.array([1e-6, 50e-6]), 0.0, 1e8, 300.0)
@@ -111,6 +134,22 @@ def test_what_is_lost_comes_back_to_the_lowest_conductance():
 def test_temperature_scales_conductances():
     array = programmed(replace(IDEAL, temperature_coefficient=1e-3), kelvin=350.0)
     assert np.allclose(array.effective(), array.levels * 1.05, atol=1e-6)
+
+
+def test_levels_conduct_by_activation_energies_of_their_own():
+    """The slope of an Arrhenius plot, ln G over 1/kT, is -E: linear in G from g_min to g_max, and no further."""
+    device = replace(IDEAL, conduction_energy=(0.06, 0.01))
+    g = np.array([0.5e-6, 1e-6, 25.5e-6, 50e-6, 60e-6])
+    kelvin = np.array([250.0, 300.0, 358.0, 400.0])
+    held = np.array([device.aged(g, 0.0, 0.0, t) for t in kelvin])
+    slope = np.polyfit(1 / (8.617333e-5 * kelvin), np.log(held), 1)[0]
+    assert slope == pytest.approx([-0.06, -0.06, -0.035, -0.01, -0.01])
+    assert np.array_equal(held[1], g)
+    both = replace(device, temperature_coefficient=-1e-3).aged(g, 0.0, 0.0, 358.0)
+    assert both == pytest.approx(held[2] * 0.942)
+    aged = replace(device, retention=1e8, activation_energy=0.0)
+    left = 1e-6 + (g - 1e-6) * np.exp(-0.5)
+    assert aged.aged(g, 0.0, 0.5e8, 358.0) == pytest.approx(device.aged(left, 0.0, 0.0, 358.0)), "as they are now"
 
 
 def test_every_device_has_the_name_of_its_preset():
@@ -148,6 +187,11 @@ def test_every_device_has_the_name_of_its_preset():
          "ideal: activation_energy in eV must be a number from 0 to 10, not -1"),
         (lambda: replace(IDEAL, temperature_coefficient=1),
          "ideal: temperature_coefficient in 1/K must be a number from -0.1 to 0.1, not 1"),
+        (lambda: replace(IDEAL, retention_sigma=-1), "ideal: retention_sigma must be a number from 0 to 10, not -1"),
+        (lambda: replace(IDEAL, conduction_energy=(0.1,)),
+         "ideal: conduction_energy must be 2 numbers, not (0.1,)"),
+        (lambda: replace(IDEAL, conduction_energy=(0.1, 11.0)),
+         "ideal: conduction_energy must be a number from -10 to 10, not 11.0"),
     ],
 )  # fmt: skip
 def test_errors_are_one_clear_sentence(act, sentence):

@@ -11,10 +11,11 @@ from ..cost.measured import kept_for, read_measured
 from ..cost.times import CLOCK_MHZ
 from ..model.files import write_text
 from ..model.formats import DesignError, check_choice
+from ..model.layout import UNSELECTED
 from ..model.prerequisites import require_place
 from . import runs
 from .console import say
-from .options import Source
+from .options import Source, Unselected
 from .tables import text_of
 
 EXAMPLES = """Examples: `ohmgate cost names` prints the paper's figures, the literature's and measured ones beside;
@@ -37,6 +38,7 @@ def command(
         Path | None,
         typer.Option(help="Figures of the digital part (JSON, docs/cost.md).", show_default="those of the preset"),
     ] = None,
+    unselected: Unselected = "grounded",
     json: Annotated[Path | None, typer.Option(help="Also write all figures as JSON.")] = None,
     report: Annotated[Path | None, typer.Option(help="Page to write (HTML, everything inside).")] = None,
 ) -> None:
@@ -47,6 +49,9 @@ def command(
     if tier is not None:
         check_choice("tier", tier, TIERS)
     check_steps(steps)
+    check_choice("unselected columns", unselected, UNSELECTED)
+    if tier == "paper" and unselected != "grounded":
+        raise DesignError(f"the paper's tier must have unselected columns 'grounded', not {unselected!r}")
     for file in filter(None, (json, report)):
         require_place(file)
     if json and report and json.resolve() == report.resolve():
@@ -57,7 +62,7 @@ def command(
         figures.check(design, f"measured figures {str(measured)!r}")
     latencies = [layer_latency(layer) for layer in design.layers]
     wanted = [tier] if tier else [name for name in TIERS if name != "measured" or figures is not None]
-    costs = [estimate(design, name, latencies, clock_mhz, figures) for name in wanted]
+    costs = [estimate(design, name, latencies, clock_mhz, figures, unselected) for name in wanted]
     for table in tables(costs, steps):
         say(text_of(table))
     if tier is None and figures is None:

@@ -9,11 +9,12 @@ from ..cost.estimate import STEPS, check_steps
 from ..cost.explore import FIELDS, USUAL, Point, Value, explore, front, grid, one_change
 from ..model.design import Design
 from ..model.files import write_json
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_choice, check_integer
+from ..model.layout import UNSELECTED
 from ..model.locks import sole_use
 from . import runs
 from .console import Steps, say
-from .options import Source, given
+from .options import Source, Unselected, given
 from .tables import text_of
 from .tasks import dataset_of
 
@@ -45,6 +46,7 @@ def command(
         ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Time steps of a sequence, an inference.")] = STEPS,
+    unselected: Unselected = "grounded",
     trials: Annotated[int, typer.Option(help="Variants to train; 0 leaves accuracy out.")] = 0,
     workers: Annotated[int, typer.Option(help="Trials that run at a time on this machine.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
@@ -69,6 +71,7 @@ def command(
     from ..report.explore import change_table, front_table, write_page
 
     check_steps(steps)
+    check_choice("unselected columns", unselected, UNSELECTED)
     check_integer("trials", trials, 0, 100_000)
     design = runs.read_design(source)
     choices = grid(design, values_of(vary) if vary else USUAL)
@@ -79,12 +82,12 @@ def command(
     with sole_use(out):
         with Steps() as bars:
             with bars.step(f"Working out {len(choices)} variants of {design.name}"):
-                points = explore(design, choices, layer_latency, steps)
-                changes = explore(design, one_change(design, choices), layer_latency, steps)
+                points = explore(design, choices, layer_latency, steps, unselected)
+                changes = explore(design, one_change(design, choices), layer_latency, steps, unselected)
             if trials:
                 from .exploring import Shared, train_some
 
-                shared = Shared(design, dataset_of(design, dataset), data, seed, protocol, noise)
+                shared = Shared(design, dataset_of(design, dataset), data, seed, protocol, noise, unselected)
                 training = train_some(shared, choices, out, trials, executor, workers, bars)
                 points = training.scored(points)
         found, best = front(points), []
@@ -92,7 +95,7 @@ def command(
         if training is not None:
             best = front([p for p in points if p.score is not None], training.judged)
             tables.insert(0, front_table(best, points, steps, metric=training.metric))
-        write_json(out / "explore.json", content(design, steps, points, found, best, training))
+        write_json(out / "explore.json", content(design, steps, unselected, points, found, best, training))
         save_designs(out / "designs", [point.design for point in (*best, *found)])
         write_page(out / "explore.html", points, found, best, tables, design.name, training and training.metric)
     say(f"{len(points)} variants of {design.name}, {len(found)} that no other beats in energy, time and area")
@@ -107,6 +110,7 @@ def command(
 def content(
     design: Design,
     steps: int,
+    unselected: str,
     points: list[Point],
     found: list[Point],
     best: list[Point],
@@ -117,6 +121,7 @@ def content(
         "design": design.name,
         "fingerprint": design.fingerprint,
         "sequence_steps": steps,
+        "unselected": unselected,
         "front": [point.design.name for point in found],
         "trained": training and training.to_dict() | {"front": [point.design.name for point in best]},
         "points": [

@@ -34,6 +34,7 @@ class Shared:
     seed: int
     protocol: Mapping[str, Any]  #: fields that differ from the data set's protocol
     noise: Mapping[str, Any]  #: of training and of evaluation, where it differs
+    unselected: str = "grounded"  #: columns that wait, in what a variant costs
 
     def task(self) -> SequenceTask | TextTask:
         """What the design as it stands is to learn."""
@@ -128,6 +129,8 @@ def train_some(
         "seed": shared.seed,
         "train": task.common(shared.config(task)),
     }
+    if shared.unselected != "grounded":
+        about["unselected"] = shared.unselected
     axes = {field: list(dict.fromkeys(choice[field] for choice in choices)) for field in TRAINED}
     there = integers(standing(shared.design))
     is_choice = all(value in values for value, values in zip(there, axes.values()))
@@ -136,7 +139,7 @@ def train_some(
     known = Training(metric, [], about)
 
     def judged(proposal: Proposal, scores: dict[str, float]) -> tuple[float, ...]:
-        [point] = explore(shared.design, [shared.choice(proposal)], layer_latency, STEPS)
+        [point] = explore(shared.design, [shared.choice(proposal)], layer_latency, STEPS, shared.unselected)
         return (known.loss(scores[metric]), *point.figures)
 
     with TemporaryDirectory(prefix="ohmgate_reports_") as reports, executor_for(executor, workers) as pool:

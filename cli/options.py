@@ -8,6 +8,7 @@ import typer
 from ..analog.config import ArrayConfig
 from ..analog.config_file import load_config
 from ..model.design import presets
+from ..model.layout import UNSELECTED
 
 Source = Annotated[
     str,
@@ -30,6 +31,10 @@ Dataset = Annotated[
     ),
 ]  #: of a command; :func:`.inputs.dataset_of` reads it
 Data = Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")]
+
+Unselected = Annotated[
+    str, typer.Option(help=f"What columns do that wait for their conversion: {', '.join(UNSELECTED)}.")
+]  #: of a command; it decides the power of an array
 
 
 def noise_of(name: str, option: str = "noise") -> ArrayConfig:

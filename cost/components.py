@@ -6,6 +6,11 @@ from .figures import Row, exact, ranged
 from .paper import CELL_OHMS, CELL_PITCH_UM, READ_VOLTS
 
 PAIR = 2  #: cells of a weight
+WAITING = {
+    "grounded": "waiting columns at ground",
+    "floating": "waiting columns floating",
+    "cut_off": "waiting columns cut off",
+}
 PAPER_CELL_PJ_NS = READ_VOLTS**2 / CELL_OHMS * 1000  #: pJ a cell and ns at full scale
 ISAAC_CELL_PJ_NS = 1.8311e-5  #: Table I: 2.4 mW for 131,072 cells
 ISAAC_CELL_UM2 = 1.526e-3  #: Table I: 0.0002 mm2 for them, one significant digit
@@ -26,20 +31,38 @@ def mean_square(bits: int) -> float:
     return 1.0 if bits == 1 else (top + 1) / (3 * top)
 
 
-def array_row(index: int, layer: Layer, driven_ns: float) -> Row:
-    """Cells that conduct while the rows are driven; the columns that no ADC looks at conduct, too."""
+def conducting(layer: Layer, unselected: str) -> tuple[float, float, float]:
+    """Rows at full scale that take an array's power, mean over a time step: of random codes, lowest, highest.
+
+    All columns are counted as conducting all the time where those that wait are grounded; cut off they conduct in one
+    of M conversions. A floating column has the mean of its rows' voltages, as its cells are taken to be alike: what a
+    grounded one takes less R times the mean's square. Rows of like voltages leave it nothing, rows of opposite ones
+    all.
+    """
     drive = layer.input_drive**2
-    inputs = layer.inputs * drive * mean_square(layer.input_bits)
-    random = inputs + layer.hidden * mean_square(layer.dac_bits) + layer.bias_rows
+    codes = layer.inputs * drive * mean_square(layer.input_bits) + layer.hidden * mean_square(layer.dac_bits)
+    random = codes + layer.bias_rows
     full = layer.inputs * drive + layer.hidden + layer.bias_rows
-    width = PAIR * layer.columns
+    selected = 1 / layer.conversions
+    if unselected == "cut_off":
+        return selected * random, selected * layer.rows, selected * full
+    if unselected == "floating":
+        sneaking = random - (codes + layer.bias_rows**2) / layer.rows
+        return selected * random + (1 - selected) * sneaking, selected * layer.rows, full
+    return random, layer.rows, full
+
+
+def array_row(index: int, layer: Layer, driven_ns: float, unselected: str = "grounded") -> Row:
+    """Cells that conduct while the rows are driven; ``unselected`` says whether columns that wait do, too."""
+    random, low, full = conducting(layer, unselected)
+    width, waiting = PAIR * layer.columns, WAITING[unselected]
     each, area = width * driven_ns * PAPER_CELL_PJ_NS, width * layer.rows * CELL_PITCH_UM**2
     return Row(
         index,
         "array",
         ranged(
-            (random * each, width * layer.rows * driven_ns * ISAAC_CELL_PJ_NS, full * each),
-            f"{random:.4g} rows at full scale x {width} x (1 V)^2 / 1 Mohm x {driven_ns:.4g} ns",
+            (random * each, low * width * driven_ns * ISAAC_CELL_PJ_NS, full * each),
+            f"{random:.4g} rows at full scale x {width} x (1 V)^2 / 1 Mohm x {driven_ns:.4g} ns, {waiting}",
             "literature",
             "paper VI.B, random codes; low: ISAAC I; high: full scale",
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..model.design import Design
 from ..model.formats import DesignError, check_choice, check_integer, check_number
+from ..model.layout import UNSELECTED
 from . import paper
 from .components import array_row, hold_row, programming_row, switch_row
 from .converters import adc_row, dac_row
@@ -28,6 +29,7 @@ class Cost:
     rows: tuple[Row, ...]
     programming: tuple[Row, ...]  #: energies of a load; the paper says nothing of it
     measured: Measured | None = None
+    unselected: str = "grounded"  #: what columns do that wait for their conversion
 
     def _at_end(self, row: Row) -> bool:
         return row.layer is not None and self.design.layers[row.layer].at_end
@@ -100,6 +102,7 @@ class Cost:
         return {
             "tier": self.tier,
             "clock_mhz": self.times.clock_mhz,
+            "unselected": self.unselected,
             **self.summary(steps),
             "rows": [asdict(row) for row in self.rows],
             "programming": [asdict(row) for row in self.programming],
@@ -113,14 +116,18 @@ def estimate(
     latencies: Sequence[int],
     clock_mhz: float = CLOCK_MHZ,
     measured: Measured | None = None,
+    unselected: str = "grounded",
 ) -> Cost:
     """What ``design`` costs. ``latencies`` are its layers', in cycles beside the conversions (docs/rtl.md).
 
-    The paper's tier has its own times and no clock. That of measured figures is no faster than the netlist they are
-    of. Raises :class:`DesignError` for the measured tier without figures, and for those of another design.
+    The paper's tier has its own times, no clock, and all columns at ground. In the others, columns that wait are
+    ``unselected``, one of :data:`..model.layout.UNSELECTED`. The clock of measured figures is no faster than the
+    netlist they are of. Raises :class:`DesignError` for the measured tier without figures, and for those of another
+    design.
     """
     check_choice("tier", tier, TIERS)
     check_number("clock in MHz", clock_mhz, 0.001, 100_000)
+    check_choice("unselected columns", unselected, UNSELECTED)
     if tier == "paper":
         return Cost(design, tier, paper_times(design), tuple(paper.rows(design)), ())
     if tier == "measured":
@@ -136,7 +143,7 @@ def estimate(
     for index, layer in enumerate(design.layers):
         time = times.layers[index]
         analog += [
-            array_row(index, layer, time.array),
+            array_row(index, layer, time.array, unselected),
             dac_row(index, layer),
             switch_row(index, layer),
             hold_row(index, layer),
@@ -147,7 +154,7 @@ def estimate(
     if tier == "measured" and measured is not None:
         digital = digital_rows(measured, times, digital)
     rows = tuple(sorted([*analog, *digital], key=_order))
-    return Cost(design, tier, times, rows, tuple(programming), measured if tier == "measured" else None)
+    return Cost(design, tier, times, rows, tuple(programming), measured if tier == "measured" else None, unselected)
 
 
 def check_steps(steps: int) -> int:

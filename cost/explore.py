@@ -123,12 +123,22 @@ def grid(design: Design, vary: Mapping[str, Sequence[Value]]) -> list[dict[str, 
     return found
 
 
-def explore(design: Design, choices: Iterable[Choice], latency: Callable[[Layer], int], steps: int) -> list[Point]:
-    """What each choice costs, by the literature's figures; ``latency`` is of a layer, in cycles (docs/rtl.md)."""
+def explore(
+    design: Design,
+    choices: Iterable[Choice],
+    latency: Callable[[Layer], int],
+    steps: int,
+    unselected: str = "grounded",
+) -> list[Point]:
+    """What each choice costs, by the literature's figures; ``latency`` is of a layer, in cycles (docs/rtl.md).
+
+    ``unselected`` is that of :func:`.estimate.estimate`.
+    """
     points = []
     for number, choice in enumerate(choices):
         own = variant(design, choice, f"{design.name}_{number}")
-        cost = estimate(own, "literature", [latency(layer) for layer in own.layers], float(choice["clock_mhz"]))
+        latencies = [latency(layer) for layer in own.layers]
+        cost = estimate(own, "literature", latencies, float(choice["clock_mhz"]), unselected=unselected)
         energy, time = cost.sequence_energy(steps).value, cost.times.sequence(steps)
         points.append(Point(dict(choice), own, cost, energy, time, cost.area.value))
     return points

@@ -99,6 +99,7 @@ def paper_figures(cost: ArrayCost) -> list[PaperFigure]:
     layer, own = cost.layer, is_papers(cost.layer)
     each = adc_energy(layer.adc_bits) * 0.16  # mW: pJ x 160 MS/s
     twelve = layer.adcs * adc_energy(12) * 160e-6
+    least = cost.array_watts / layer.conversions
     computing, areal = cost.gops / cost.watts, cost.gops / cost.mm2
     adc_mm2, array_mm2, rest_mm2 = (each / 1e6 for each in (cost.adc_um2, cost.array_um2, cost.rest_um2))
     size, share = f"{cost.rows} x {layer.columns}", "" if own else f" x {cost.share:.3g}"
@@ -112,6 +113,7 @@ def paper_figures(cost: ArrayCost) -> list[PaperFigure]:
         (f"{layer.adcs} ADCs", f"{layer.adcs} x {each:g} mW", cost.adc_watts, ".5f", "W", "0.01", "VI.B"),
         ("12-bit ADCs instead", f"{layer.adcs} x 4^(12 - 9) pJ x 160 MS/s", twelve, ".3f", "W", "0.64", "VI.B"),
         ("array read", f"{size} x (1 V)^2 / 1 Mohm", cost.array_watts, ".4f", "W", "0.364", "VI.B"),
+        ("waiting columns cut off", f"array read / {layer.conversions}", least, ".4f", "W", "", "not in the paper"),
         ("all else", rest, cost.rest_watts, ".3f", "W", "from [19]", "VI.B"),
         ("power", "sum", cost.watts, ".3f", "W", "1.136", "VI.B, Table II"),
         ("computing efficiency", "throughput / power", computing, ",.0f", "GOP/s/W", "3,027", "Table II"),

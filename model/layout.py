@@ -4,13 +4,19 @@ Logical order is what training and the reference use: gate-major for an LSTM (al
 outputs in order for a dense layer. Physical order is the array's: ADC k serves the M neighbouring columns
 ``k*M .. k*M + M-1`` and conversion s connects column ``k*M + s``. ADCs are grouped by gate, so conversion s
 delivers f, i, o and g of the P neighbouring hidden units ``s*P .. s*P + P-1`` (P = K/4 lanes); for a dense
-layer conversion s delivers the outputs ``s*K .. s*K + K-1``.
+layer conversion s delivers the outputs ``s*K .. s*K + K-1``. The other columns wait, and :data:`UNSELECTED` says how.
 """
 
 import numpy as np
 
 from .formats import full_scale
 from .layers import Layer
+
+UNSELECTED = (
+    "grounded",
+    "floating",
+    "cut_off",
+)  #: what columns do that wait
 
 
 def logical_columns(layer: Layer) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cost.components import WAITING
 from ..cost.estimate import Cost
 from ..cost.figures import Figure, Row, Span, total
 from ..cost.paper import array_cost
@@ -117,9 +118,17 @@ def _components(costs: Sequence[Cost]) -> Table:
         "Energy of a time step and area",
         ("layer", "component", *header),
         (*rows, ("", "all", *sums)),
-        f"{ORIGINS}. A layer that is read at a sequence's end takes its energy once a sequence.",
+        f"{ORIGINS}. A layer that is read at a sequence's end takes its energy once a sequence. "
+        f"Arrays have {_waiting(costs)}.",
         text=2,
     )
+
+
+def _waiting(costs: Sequence[Cost]) -> str:
+    """What columns do that wait for their conversion; the paper's tier has all at ground."""
+    unselected = costs[-1].unselected
+    apart = unselected != "grounded" and costs[0].tier == "paper"
+    return WAITING[unselected] + ", in the paper's tier at ground" * apart
 
 
 def _details(cost: Cost) -> Table:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..cost.components import WAITING
 from ..cost.explore import FIELDS, Point, Value
 from ..model.files import write_text
 from .cost import Table, short
@@ -41,7 +42,8 @@ def front_table(
         title if metric else "No other variant is as good in energy, time and area",
         ("variant", "origin", *((metric,) if metric else ()), *fields, *FIGURES),
         tuple(rows),
-        f"us and nJ are of {steps} time steps." + f" {left} more are in the files." * bool(left),
+        f"us and nJ are of {steps} time steps, with {WAITING[points[0].cost.unselected]}."
+        + f" {left} more are in the files." * bool(left),
         text=2,
     )
 

@@ -12,8 +12,6 @@ from . import elimination
 from .tiles import tile_slices
 from .wires import WireConfig, check_conductance, effective_matrix
 
-UNSELECTED = ("grounded", "floating", "cut_off")
-
 
 def selections(columns: int, conversions: int) -> Iterator[np.ndarray]:
     """Mask (columns,) of the columns that each conversion selects."""

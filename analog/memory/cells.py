@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from ...model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from ...model.layers import Layer
-from ...model.layout import largest_drive
+from ...model.layout import UNSELECTED, largest_drive
 from ...model.records import later
-from ..circuit.selection import UNSELECTED
 from ..circuit.wires import WireConfig
 from .devices import Device
 from .programming import WriteVerify

@@ -72,6 +72,24 @@ def test_options_reach_the_figures(ohmgate, tmp_path):
     assert tiers["measured"]["measured"]["fingerprint"] == content["fingerprint"]
 
 
+def test_waiting_columns_decide_the_arrays_energy_but_in_the_papers_tier(ohmgate, tmp_path):
+    energy = {}
+    for unselected in ("grounded", "floating", "cut_off"):
+        result = ohmgate("cost", "names", "--unselected", unselected, "--json", tmp_path / "c.json")
+        assert result.exit_code == 0, result.stderr
+        told = {"grounded": "at ground", "floating": "floating, in the paper's tier at ground"}.get(
+            unselected, "cut off, in the paper's tier at ground"
+        )
+        assert f"Arrays have waiting columns {told}.\n" in result.stdout
+        paper, literature, measured = json.loads((tmp_path / "c.json").read_text())["tiers"]
+        assert (paper["unselected"], literature["unselected"]) == ("grounded", unselected)
+        assert paper["rows"][0]["energy"]["value"] == pytest.approx(38641.664)
+        assert measured["rows"][0] == literature["rows"][0]
+        energy[unselected] = literature["rows"][0]["energy"]["value"]
+    assert energy["cut_off"] == pytest.approx(energy["grounded"] / 16)
+    assert energy["floating"] / energy["grounded"] == pytest.approx(1 - 15 / 16 / 357)
+
+
 def test_ones_own_measured_figures(ohmgate, tmp_path):
     design = Design.load("vowels")
     figures = Measured("vowels", design.fingerprint, "my.lib", 1234.0, 2.0, "mine", 5.0)
@@ -130,6 +148,11 @@ def test_a_page_of_one_tier(ohmgate, tmp_path):
         (("--tier", "guess"), "tier must be one of paper, literature, measured, not 'guess'"),
         (("--steps", 0), "time steps of a sequence must be an integer from 1 to 1000000, not 0"),
         (("--clock-mhz", 0), "clock in MHz must be a number from 0.001 to 100000, not 0.0"),
+        (("--unselected", "off"), "unselected columns must be one of grounded, floating, cut_off, not 'off'"),
+        (
+            ("--tier", "paper", "--unselected", "cut_off"),
+            "the paper's tier must have unselected columns 'grounded', not 'cut_off'",
+        ),
         (("--measured", "none.json"), "cannot read measured figures 'none.json': No such file or directory"),
         (("--json", "a", "--report", "a"), "--json and --report must be two files, not both 'a'"),
         (

@@ -38,6 +38,23 @@ def test_the_usual_grid(ohmgate, tmp_path):
     assert result.stdout.startswith("810 variants of vowels, ")
 
 
+def test_columns_that_are_cut_off_make_more_adcs_cost_energy(ohmgate, tmp_path):
+    """At ground the array takes less the sooner the conversions are done; cut off it takes the same."""
+    ratios = {}
+    for unselected in ("grounded", "cut_off"):
+        out = tmp_path / unselected
+        result = ohmgate("explore", "vowels", "--vary", "adcs=8,16", "--unselected", unselected, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        said = {"grounded": "at ground", "cut_off": "cut off"}[unselected]
+        assert f"us and nJ are of 20 time steps, with waiting columns {said}." in result.stdout
+        content = json.loads((out / "explore.json").read_text())
+        assert content["unselected"] == unselected
+        few, many = (point["sequence_pj"] for point in content["points"])
+        ratios[unselected] = few / many
+    assert ratios["grounded"] > 1.2
+    assert ratios["cut_off"] == pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [
@@ -49,6 +66,7 @@ def test_the_usual_grid(ohmgate, tmp_path):
         (("--vary", "tanh_bits=2"), "layer 0: tanh fraction bits must be an integer from 0 to 24, not -1"),
         (("--vary", "adc_bits=0"), "layer 0: ADC bits must be an integer from 1 to 16, not 0"),
         (("--vary", "clock_mhz=0"), "clock in MHz must be a number from 0.001 to 100000, not 0.0"),
+        (("--unselected", "off"), "unselected columns must be one of grounded, floating, cut_off, not 'off'"),
         (("--steps", 0), "time steps of a sequence must be an integer from 1 to 1000000, not 0"),
     ],
 )

@@ -66,6 +66,15 @@ def test_adcs_change_nothing_of_a_training():
     assert first.network.layers == second.network.layers
 
 
+def test_a_journal_knows_what_waiting_columns_do(ohmgate, tiny, explored, here, tmp_path):
+    """They are in the price that the sampler sees; at ground they are what they were before there was a choice."""
+    assert "unselected" not in read(explored[1])["trained"]
+    command = ("explore", tiny / "tiny.toml", *GRID, *TRAIN, "--unselected", "cut_off", "--out")
+    result = ohmgate(*command, explored[1])
+    assert result.exit_code == 2
+    assert "must be of this design, grid, data, training and seed" in result.stderr
+
+
 def test_every_point_has_the_accuracy_of_its_trial_or_none(explored):
     found = read(explored[1])
     trials = {tuple(trial[field] for field in TRAINED): trial for trial in found["trained"]["trials"]}

@@ -1,9 +1,21 @@
 """Cells, switches, sample and hold, the digital part, programming: each worked out by hand."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
-from ohmgate.cost.components import array_row, hold_row, mean_square, programming_row, switch_row
+from ohmgate.analog.circuit.power import read_power
+from ohmgate.analog.circuit.selection import floating_power, selections
+from ohmgate.analog.circuit.wires import WireConfig
+from ohmgate.cost.components import (
+    array_row,
+    conducting,
+    hold_row,
+    mean_square,
+    programming_row,
+    switch_row,
+)
 from ohmgate.cost.digital import Operations, digital_row, operations
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -32,6 +44,45 @@ def test_inputs_driven_harder_take_the_square():
     row = array_row(0, layer, 10)
     assert row.energy.value == row.energy.high == pytest.approx((90 + 4) * 32 * 0.01)
     assert row.note == "a cell has shown 5 bits at most"
+
+
+@pytest.mark.parametrize("unselected", ["grounded", "floating", "cut_off"])
+def test_what_waiting_columns_take_is_what_the_array_model_solves(unselected):
+    """Every input of a small array of cells of 1 S, each conversion solved: mean, and what its ends are."""
+    layer = LstmLayer(inputs=2, hidden=4, adcs=4, dac_bits=2, input_drive=3, bias_rows=1)
+    cells, powers = np.ones((layer.rows, layer.columns)), {}
+    for codes in product((-1, 0, 1), repeat=6):
+        volts = np.array([*codes, 1]) * [3, 3, 1, 1, 1, 1, 1]
+        masks = list(selections(layer.columns, layer.conversions))
+        if unselected == "grounded":
+            masks = [np.ones(layer.columns, dtype=bool)] * layer.conversions
+        solved = [read_power(cells * mask, WireConfig(), volts) for mask in masks]
+        if unselected == "floating":
+            solved = [own + floating_power(cells[:, ~mask], volts) for own, mask in zip(solved, masks)]
+        powers[codes] = np.mean(solved) / layer.columns
+    value, low, high = conducting(layer, unselected)
+    assert value == pytest.approx(np.mean(list(powers.values())), rel=1e-12)
+    assert max(powers.values()) <= high * (1 + 1e-12)
+    assert max(powers.values()) >= high * (0.95 if unselected == "floating" else 1 - 1e-12)
+    assert low == layer.rows if unselected == "grounded" else low == layer.rows / 4
+
+
+def test_the_papers_array_takes_a_sixteenth_where_waiting_columns_do_not_conduct():
+    """0.364 W with all 1,024 columns at ground, 0.023 W with 64; rows of one voltage leave floating ones nothing."""
+    cells, volts = np.full((356, 1024), 1e-6), np.ones(356)
+    mask = next(selections(1024, 16))
+    own = read_power(cells * mask, WireConfig(), volts)
+    assert own == pytest.approx(0.022784, rel=1e-12)
+    assert floating_power(cells[:, ~mask], volts) == pytest.approx(0, abs=1e-12)
+    grounded, cut = (array_row(0, NAMES, 100, each).energy for each in ("grounded", "cut_off"))
+    assert (cut.value, cut.low, cut.high) == pytest.approx(
+        [x / 16 for x in (grounded.value, grounded.low, grounded.high)]
+    )
+    floating = array_row(0, NAMES, 100, "floating").energy
+    rows = 356 * 8 / 21 + 1
+    assert floating.value == pytest.approx((rows - 15 / 16 * (356 * 8 / 21 + 1) / 357) * 2048 * 0.1)
+    assert (floating.low, floating.high) == (cut.low, grounded.high)
+    assert floating.formula.endswith("100 ns, waiting columns floating")
 
 
 def test_switches_and_holds_of_names():

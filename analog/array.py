@@ -20,9 +20,9 @@ from ..model.seeds import Seed, child, stream
 from ..model.threads import one_blas_thread
 from .config import ArrayConfig
 from .converters import AdcBank, DacBank
-from .exact_sums import ColumnSums
+from .exact_sums import ColumnSums, on_grid
 from .memory.cell_array import CellArray, ProgrammedCells
-from .memory.curve import Curve
+from .memory.curve import Curve, Slope
 from .memory.noise import WriteNoise
 from .slow_noise import SlowNoise
 
@@ -36,6 +36,7 @@ class _Held:
     weights: np.ndarray  # codes (rows, columns), without what changes from read to read
     cells: ProgrammedCells | None
     fresh: tuple[np.ndarray, np.ndarray, np.ndarray]
+    offset: np.ndarray | None  # of column sums: (columns,), or (rows, columns) for each unit of a row's slope
 
 
 class Array:
@@ -64,6 +65,8 @@ class Array:
         self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
         bent = cells is not None and cells.dacs == "amplitude" and np.isfinite(cells.device.sinh_voltage)
         self.curve = Curve(self.cell_array.mapping, DacBank.GRID) if bent else None  #: of nonlinear cells
+        sinh = cells is not None and cells.amplifiers is not None and np.isfinite(cells.device.sinh_voltage)
+        self.slope = Slope(self.cell_array.mapping, DacBank.GRID) if sinh else None  #: of the same, to offsets
         self._grid = DacBank.GRID if dac or bent else 1
         self._sums = ColumnSums(layer, self._grid)
         self.slow_noise = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
@@ -132,16 +135,27 @@ class Array:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
         held = self._hold()
         rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        offset = self.offsets
+        if offset is not None and self.slope:
+            offset = self.slope.of(rows) @ offset
         rows = (self.curve.bend(rows) if self.curve else rows) * self._row_drive
         with one_blas_thread() if len(rows) > 1 else nullcontext():  # BLAS does not share a single row
             sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
             sigma, reference = self._read_sigma(rows)
-        level = sums * self.scale
+        level = (sums if offset is None else sums + offset) * self.scale
         if sigma is not None:
             level += sigma * self._read_rng.standard_normal(level.shape)
         if reference is not None:
             level -= self.scale * (reference * self._read_rng.standard_normal((len(rows), 1)))
         return level
+
+    @property
+    def offsets(self) -> np.ndarray | None:
+        """What offsets of sense amplifiers add to the column sums, in physical order: (columns,); None: nothing.
+
+        Where there is a :attr:`slope`, (rows, columns): each row's share, to be multiplied by its slope.
+        """
+        return self._hold().offset
 
     def effective(self) -> np.ndarray:
         """Weights as the array holds them now, in codes: (rows, columns) float64, without what changes in reads."""
@@ -183,8 +197,16 @@ class Array:
             if sigma:
                 noise = self._write_noise.deviates(self.writes) * sigma
                 weights = weights + self._sums.weights(noise, 10 * sigma)
-            self._held = _Held(weights, cells, self._fresh_variance(cells))
+            self._held = _Held(weights, cells, self._fresh_variance(cells), self._offset(cells))
         return self._held
+
+    def _offset(self, cells: ProgrammedCells | None) -> np.ndarray | None:
+        if cells is None or cells.offsets is None:
+            return None
+        if self.slope is None:
+            return cells.offsets.sum(axis=0)
+        largest = len(cells.offsets) * self.slope.most * DacBank.GRID * np.abs(cells.offsets).max()
+        return on_grid(cells.offsets, largest or 1.0)
 
     def _fresh_variance(self, cells: ProgrammedCells | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shape = self.levels.shape

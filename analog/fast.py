@@ -92,6 +92,8 @@ class FastReader:
             # 24 bits leave too few for the variances
             self._weights, self.dtype = self._weights.astype(np.float64), np.float64
         self._scale = scale.astype(self.dtype)
+        self._slope, offset = array.slope, array.offsets
+        self._offset = None if offset is None else (offset[..., self._order] * scale).astype(self.dtype)
         self._constant = (constant[self._order] * scale**2 + array.config.conversion_sigma**2).astype(self.dtype)
         self._absolute = self._variance(absolute, scale, top)
         self._squared = self._variance(squared, scale, top**2)
@@ -117,9 +119,12 @@ class FastReader:
         ``drive`` (B, rows) are DAC codes of ``dtype``. The result is a buffer, good until the next call.
         """
         level, noise = self._level[: len(drive)], self._noise[: len(drive)]
-        drive = self._curve.bend(drive) if self._curve else drive
-        np.matmul(drive, self._weights, out=level)
+        bent = self._curve.bend(drive) if self._curve else drive
+        np.matmul(bent, self._weights, out=level)
         np.multiply(level, self._scale, out=level)
+        if self._offset is not None:
+            level += self._slope.of(drive) @ self._offset if self._slope else self._offset
+        drive = bent
         if self._sigma:  # one deviation for all: the table brings it, and the lowest code
             self._normals.fill(noise, self._sigma, -self._low)
             level += noise

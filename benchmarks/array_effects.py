@@ -22,6 +22,7 @@ OFF = "paper_cells"
 EFFECTS: dict[str, dict[str, object]] = {
     "nonlinear cells": {"device": {"sinh_voltage": 0.5}},
     "pulse-width DACs": {"dacs": "pulse_width"},
+    "sense amplifiers": {"amplifiers": {"offset_sigma": 5e-3}},
 }
 DRAWS = """
 import json, sys, time
@@ -34,6 +35,9 @@ from ohmgate.sim.random_designs import random_network
 effect, draws = json.loads(sys.argv[1]), int(sys.argv[2])
 config = preset("paper_cells")
 device = replace(config.cells.device, **effect.pop("device", {}))
+if "amplifiers" in effect:
+    from ohmgate.analog.memory.amplifiers import Amplifiers
+    effect["amplifiers"] = Amplifiers(**effect["amplifiers"])
 config = replace(config, cells=replace(config.cells, device=device, **effect))
 rng = np.random.default_rng(1)
 network = random_network(Design.load("vowels"), rng)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..analog.config import ArrayConfig
-from ..analog.inference import network_of_chip
 from ..firmware.image import pack, unpack
 from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
@@ -114,11 +113,11 @@ class Task:
 
 
 def write_task(folder: Path, task: Task) -> None:
-    """Put ``task`` into ``folder`` for :func:`read_task`, with the gains that each chip has."""
+    """Put ``task`` into ``folder`` for :func:`read_task`."""
     entries = []
     for number, (job, macros) in enumerate(zip(task.jobs, task.macros)):
         with whole(folder / f"device_{number}.image") as part:
-            part.write_bytes(pack(network_of_chip(job.network, job.array, job.seed)))
+            part.write_bytes(pack(job.network))
         with whole(folder / f"device_{number}.npz") as part:
             np.savez(part, codes=job.codes, lengths=job.lengths)
         entries.append(

@@ -2,10 +2,11 @@
 
 Nodes are ``r<row>_<column>`` and ``c<row>_<column>`` at the two ends of each cell, ``in<row>`` at a row's source
 and ``d<row>`` behind its driver resistance, ``s<column>`` and ``out<column>`` around a column's sense resistance. A
-source of 0 V at ``out<column>`` takes the column's current. In an array of tiles, each with its own wires, ``d`` and
-``s`` end in ``_tile<number>``; the tiles of a row or column meet at ``in<row>`` and ``out<column>``. SPICE has no
-resistors of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of 0 S is left out. Numbers are
-printed so that they read back as the same float64; the text depends on the arguments alone.
+source at ``out<column>``, of 0 V or an amplifier's offset, takes the column's current. In an array of tiles, each
+with its own wires, ``d`` and ``s`` end in ``_tile<number>``; the tiles of a row or column meet at ``in<row>`` and
+``out<column>``. SPICE has no resistors of 0 ohm, so the nodes that a wire of 0 ohm joins are one node, and a cell of
+0 S is left out. Numbers are printed so that they read back as the same float64; the text depends on the arguments
+alone.
 """
 
 import math
@@ -28,13 +29,15 @@ def netlist(
     tile: int = 0,
     law: tuple[float, float] | None = None,
     sensed: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
 ) -> str:
     """Text of the netlist, for ``ngspice -b``, with the operating point and a print of every column current.
 
     ``conductance`` (rows, columns) in siemens, ``volts`` (rows,) of the row drivers, ``tile`` that of
     :class:`..memory.cells.Cells`. ``law`` is the read voltage and the sinh voltage of nonlinear cells
     (:mod:`.nonlinear`), which are current sources here; None: resistors. ``sensed`` (columns,) is False for
-    columns that float; None: none does. Raises :class:`DesignError` for a wrong shape, a number that is not finite,
+    columns that float; None: none does. ``offsets`` (columns,) are the volts at which the sense amplifiers hold the
+    columns; None: 0. Raises :class:`DesignError` for a wrong shape, a number that is not finite,
     or a title of more than one line.
     """
     conductance = check_conductance(conductance)
@@ -43,7 +46,7 @@ def netlist(
         raise DesignError(f"volts must be {conductance.shape[0]} finite numbers, one a row, not shape {volts.shape}")
     if not title.isprintable():
         raise DesignError(f"title of a netlist must be one line of text, not {title!r}")
-    return "\n".join(_lines(conductance, wires, volts, title, tile, law, sensed)) + "\n"
+    return "\n".join(_lines(conductance, wires, volts, title, tile, law, sensed, offsets)) + "\n"
 
 
 def write_netlist(path, *array, **options) -> None:
@@ -61,6 +64,7 @@ def _lines(
     tile: int,
     law: tuple[float, float] | None,
     sensed: np.ndarray | None,
+    offsets: np.ndarray | None,
 ) -> Iterator[str]:
     rows, columns = conductance.shape
     tiles = list(tile_slices(rows, columns, tile or rows, tile or columns))
@@ -93,7 +97,7 @@ def _lines(
     yield "* sense amplifiers: i(vsense<column>) is the column current"
     read = range(columns) if sensed is None else np.flatnonzero(sensed)
     for j in read:
-        yield f"Vsense{j} out{j} 0 DC 0"
+        yield f"Vsense{j} out{j} 0 DC {0 if offsets is None else _text(offsets[j])}"
     yield "* cells"
     for i in range(rows):
         for j in range(columns):

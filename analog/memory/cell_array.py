@@ -8,8 +8,9 @@ from ...model.formats import DesignError
 from ...model.layers import Layer
 from ...model.seeds import Seed, stream
 from ..circuit.compensate import compensate_pair
+from ..circuit.offset import offset_currents
 from ..circuit.selection import selected_matrix
-from ..circuit.tiles import tiled_matrix
+from ..circuit.tiles import tile_slices, tiled_matrix
 from ..circuit.wires import WireConfig, effective_matrix
 from . import repair
 from .cells import Cells
@@ -35,6 +36,8 @@ class ProgrammedCells:
     sensed: np.ndarray  #: the same as read through the wires
     weights: np.ndarray  #: codes (rows, columns), as read through the wires
     variances: tuple[np.ndarray, np.ndarray, np.ndarray]
+    #: what amplifiers' offsets add to each column's sum, in the share of each row: (rows, columns); None: nothing
+    offsets: np.ndarray | None = None
 
 
 class CellArray:
@@ -53,6 +56,7 @@ class CellArray:
         self.traps = stream(seed, 3).random(shape) < (device.telegraph.fraction if device.telegraph else 0.0)
         self._lifetime = stream(seed, 5).standard_normal(shape) if device.retention_sigma else 0.0
         self._write_noise = WriteNoise(seed, shape)
+        self.offset_volts = self._draw_offsets(stream(seed, 8)) if cells.amplifiers else None
 
     def place(self, levels: np.ndarray) -> repair.Plan:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
@@ -85,7 +89,8 @@ class CellArray:
         weights = self.gather(self.mapping.weigh(sensed), plan)
         variances = self.read_variances(conductances, sensed)
         constant, absolute, squared = (part[..., columns] * gain**2 for part in variances)
-        return ProgrammedCells(plan, conductances, sensed, weights, (constant, absolute, squared))
+        offsets = self._offsets(conductances, sensed, plan)
+        return ProgrammedCells(plan, conductances, sensed, weights, (constant, absolute, squared), offsets)
 
     def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances (S) of the cells as they are now, programmed to ``plan``.
@@ -124,6 +129,33 @@ class CellArray:
         if unselected != "grounded":
             return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
+
+    def _draw_offsets(self, rng: np.random.Generator) -> np.ndarray | None:
+        """Volts of the amplifiers: (planes, tiles of rows, ADCs and one of a reference column)."""
+        planes, rows, width = self.mapping.shape
+        tile = self.cells.tile
+        tiles = len({part[0].start for part in tile_slices(rows, width, tile or rows, tile or width)})
+        if self.cells.amplifiers is None:
+            return None
+        return self.cells.amplifiers.draw((planes, tiles, self.mapping.layer.adcs + 1), rng)
+
+    def _offsets(self, conductances: np.ndarray, sensed: np.ndarray, plan: repair.Plan) -> np.ndarray | None:
+        """:attr:`ProgrammedCells.offsets`; a reference column is read as if it were selected alone."""
+        if self.offset_volts is None:
+            return None
+        layer, width = self.mapping.layer, self.mapping.shape[2]
+        number = np.arange(layer.columns)
+        volts, conversion = np.zeros((*self.offset_volts.shape[:2], width)), np.full(width, -1)
+        volts[..., plan.place] = self.offset_volts[..., number // layer.conversions]
+        conversion[plan.place] = number % layer.conversions
+        if not self.mapping.paired:
+            volts[..., -1], conversion[-1] = self.offset_volts[..., -1], layer.conversions
+        cells, found = self.cells, np.zeros(self.mapping.shape)
+        for plane, siemens, own, change in zip(conductances, sensed, volts, found):
+            amperes = offset_currents(plane, cells.wires, own, conversion, cells.unselected, cells.tile)
+            total = siemens.sum(axis=0)
+            change[:] = siemens * np.divide(amperes, total, out=np.zeros_like(total), where=total > 0)
+        return self.gather(self.mapping.weigh(found), plan) / self.mapping.code_voltage
 
     def weigh_traps(self, changes: np.ndarray, sensed: np.ndarray) -> np.ndarray:
         """(B, rows, width) in weight codes of the relative changes (B, traps) of the cells that have a trap.

@@ -7,6 +7,7 @@ from ...model.layers import Layer
 from ...model.layout import UNSELECTED, largest_drive
 from ...model.records import later
 from ..circuit.wires import WireConfig
+from .amplifiers import Amplifiers
 from .devices import Device
 from .programming import WriteVerify
 from .repair import Repair
@@ -38,6 +39,7 @@ class Cells:
     tile: int = 0  #: rows and columns, at most, of arrays with wires of their own that make up a plane; 0: one array
     dacs: str = later("amplitude")  #: a code is the row's voltage, or how long it has the read voltage
     unselected: str = later("grounded")  #: columns that wait for their conversion: at ground, floating, or cut off
+    amplifiers: Amplifiers | None = later(None)  #: sense amplifiers with offsets; None: at true ground
     compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
 
     def __post_init__(self) -> None:

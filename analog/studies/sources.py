@@ -61,6 +61,7 @@ SOURCES: dict[str, Remover] = {
     "stuck cells": _part("cells", stuck_on=0.0, stuck_off=0.0),
     "nonlinear cells": _device(sinh_voltage=float("inf")),
     "wires": _part("cells", wires=None, tile=0, compensate=False),
+    "sense amplifiers": _part("cells", amplifiers=None),
     "DAC": lambda config: replace(config, dac=None),
     "ADC offset": _part("adc", offset_sigma=0.0),
     "ADC gain": _part("adc", gain_sigma=0.0),

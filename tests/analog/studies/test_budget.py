@@ -11,6 +11,7 @@ from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.converters import AdcErrors
 from ohmgate.analog.memory import devices, noise
+from ohmgate.analog.memory.amplifiers import Amplifiers
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.programming import WriteVerify
 from ohmgate.analog.studies import montecarlo
@@ -206,7 +207,7 @@ def test_every_source_can_be_present():
                 sinh_voltage=0.5,
             ),
             seconds=100.0, kelvin=350.0, stuck_on=0.01, thermal=True, shot=True, writer=WriteVerify(),
-            wires=WireConfig(row_segment=1.0),
+            wires=WireConfig(row_segment=1.0), amplifiers=Amplifiers(offset_sigma=1e-3),
         ),
     )  # fmt: skip
     assert present(everything) == list(SOURCES)

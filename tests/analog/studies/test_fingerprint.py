@@ -11,6 +11,7 @@ from ohmgate.analog.config import PRESETS, ArrayConfig
 from ohmgate.analog.converters import AdcErrors, DacErrors
 from ohmgate.analog.inference import predictions
 from ohmgate.analog.memory import devices
+from ohmgate.analog.memory.amplifiers import Amplifiers
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.noise import Flicker, Telegraph
 from ohmgate.analog.memory.programming import WriteVerify
@@ -32,11 +33,11 @@ CONFIG = ArrayConfig(
             flicker=Flicker(density=0.1, low=1.0, high=10.0),
         ),
         slices=1, writer=WriteVerify(), repair=Repair(), wires=WireConfig(row_segment=1.0), tile=8,
+        amplifiers=Amplifiers(offset_sigma=1e-3),
     ),
 )  # fmt: skip
 CHOICES = {
     "dacs": "pulse_width",
-    "gains": "gate",
     "unselected": "floating",
     "redraw": "per_sequence",
     "adc_noise": "paper",
@@ -46,7 +47,7 @@ CHOICES = {
 }
 OPTIONS = {  # what a field that may be None holds, to be taken away
     "cells": Cells, "adc": AdcErrors, "dac": DacErrors, "writer": WriteVerify, "repair": Repair, "wires": WireConfig,
-    "telegraph": Telegraph, "flicker": Flicker,
+    "telegraph": Telegraph, "flicker": Flicker, "amplifiers": Amplifiers,
 }  # fmt: skip
 
 

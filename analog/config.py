@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 from ..model.formats import DesignError, check_choice, check_number, full_scale
 from ..model.layers import Layer
+from ..model.records import later
 from .circuit.wires import WireConfig
 from .converters import AdcErrors, DacErrors
 from .memory import devices
 from .memory.cells import Cells
 
 REDRAW = ("per_programming", "per_sequence", "per_step")
+GAINS = ("as_trained", "array", "gate")
 ADC_NOISE = ("none", "paper", "physical")
 QUANTISATION_SIGMA = 12**-0.5  #: LSB, standard deviation of an ideal converter's rounding error
 
@@ -29,6 +31,9 @@ class ArrayConfig:
 
     ``cells`` puts devices in place of ideal weights, ``adc`` and ``dac`` real converters; None is ideal. The
     paper's terms add to what they do.
+
+    ``gains`` of a network's arrays are "as_trained", or set anew once the cells are as old and warm as they are read:
+    by one factor for each "array" or each "gate" (:mod:`.gain_calibration`).
     """
 
     weight_noise: float = 0.0
@@ -38,10 +43,12 @@ class ArrayConfig:
     cells: Cells | None = None
     adc: AdcErrors | None = None
     dac: DacErrors | None = None
+    gains: str = later("as_trained")
 
     def __post_init__(self) -> None:
         check_number("weight noise", self.weight_noise, 0.0, 1.0)
         check_choice("redraw", self.redraw, REDRAW)
+        check_choice("gains", self.gains, GAINS)
         check_choice("ADC noise", self.adc_noise, ADC_NOISE)
         check_number("ADC sigma in LSB", self.adc_sigma, 0.0, 1024.0)
         if self.adc_sigma and self.adc_noise != "physical":

@@ -1,6 +1,7 @@
 """Batches of sequences through arrays: the reference's periphery around the array model's codes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,12 +13,15 @@ from ..model.network import Network
 from ..model.seeds import Seed, child
 from .array import Array
 from .config import ArrayConfig, paced
+from .gain_calibration import calibrate_gains
 
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 
 
 def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> list[Array]:
     """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``.
+
+    Gains are the network's, or set anew where the configuration's ``gains`` say so.
 
     ``share`` is that of :class:`.array.Array`.
     """
@@ -29,7 +33,16 @@ def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed
         for gate in range(layer.gates):
             array.set_gain(gate, int(data.mult[gate]), int(data.shift[gate]))
         arrays.append(array)
+    if config.gains != "as_trained":
+        calibrate_gains(network, arrays, config.gains)
     return arrays
+
+
+def network_of_chip(network: Network, config: ArrayConfig, seed: Seed = 0) -> Network:
+    """``network`` with the gains that :func:`build_arrays` gives this chip: those its registers are loaded with."""
+    if config.gains == "as_trained":
+        return network
+    return calibrate_gains(network, build_arrays(network, replace(config, gains="as_trained"), seed), config.gains)
 
 
 def convert_through(arrays: list[Array]) -> reference.Convert:

@@ -15,7 +15,7 @@ from ..model.locks import sole_use
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say
-from .options import noise_of
+from .options import Calibrate, calibrated, noise_of
 from .training import pack_run, train_run
 
 EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chips with the paper's noise;
@@ -48,6 +48,7 @@ def command(
             "programming: its deviation as a share of the weights' range."
         ),
     ] = "paper",
+    calibrate: Calibrate = None,
     share: Annotated[
         int,
         typer.Option(
@@ -84,15 +85,16 @@ def command(
     check_integer("workers", workers if workers is not None else 1, 1, 1024)
     if out is not None:
         require_place(out / DRAWS)
-    config, workers = noise_of(preset, "preset"), workers if workers is not None else os.cpu_count() or 1
+    config = calibrated(noise_of(preset, "preset"), calibrate)
+    workers = workers if workers is not None else os.cpu_count() or 1
     path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
     network = runs.read_network(path)
     if dataset is None:
         dataset = (runs.read_dataset(path) if path.is_dir() else None) or network.design.name
     test = load_dataset(dataset, data).test
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
-    name = Path(preset).name
-    folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / name.removesuffix(SUFFIX)
+    name, gains = Path(preset).name, f"-{calibrate}" if calibrate else ""
+    folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / (name.removesuffix(SUFFIX) + gains)
     with sole_use(folder):
         by_source = []
         with Steps() as steps:
@@ -110,7 +112,7 @@ def command(
                 alone, without = effect.alone.text(metric), effect.without.text(metric)
                 say(f"{effect.source}: alone {alone}, taken out {without}")
             say(verdict(found, metric))
-        say(f"report: {write_report(folder, study, made, by_source, name)}")
+        say(f"report: {write_report(folder, study, made, by_source, name + gains)}")
 
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:

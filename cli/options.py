@@ -1,5 +1,6 @@
 """Arguments and options that commands share."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,9 @@ import typer
 
 from ..analog.config import ArrayConfig
 from ..analog.config_file import load_config
+from ..analog.gain_calibration import PARTS
 from ..model.design import presets
+from ..model.formats import check_choice
 from ..model.layout import UNSELECTED
 
 Source = Annotated[
@@ -44,6 +47,24 @@ def noise_of(name: str, option: str = "noise") -> ArrayConfig:
     except ValueError:
         return load_config(name, f"{option}, unless a number,")
     return ArrayConfig(weight_noise=beta)
+
+
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        help="Set the gains anew, with the cells as old and warm as they are read: one factor for each array or gate "
+        "(docs/array.md).",
+        show_default="as the array's file says, else the gains of the training",
+    ),
+]
+
+
+def calibrated(config: ArrayConfig, part: str | None) -> ArrayConfig:
+    """The array with gains that are set anew for each ``part`` of :data:`Calibrate`; None leaves it as it is."""
+    if part is None:
+        return config
+    check_choice("calibrate", part, PARTS)
+    return replace(config, gains=part)
 
 
 def given(**options) -> dict[str, Any]:

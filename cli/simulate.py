@@ -16,7 +16,7 @@ from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, loading, say
 from .inputs import dataset_of, inputs_of
-from .options import Data, Dataset, noise_of
+from .options import Calibrate, Data, Dataset, calibrated, noise_of
 from .values import check_values, right_values, write_values
 from .waves import written
 
@@ -51,6 +51,7 @@ def command(
             "noise."
         ),
     ] = "ideal",
+    calibrate: Calibrate = None,
     sequences: Annotated[int, typer.Option(help="How many sequences to run, at most.")] = 10,
     dataset: Dataset = None,
     data: Data = None,
@@ -78,7 +79,7 @@ def command(
     for file in (differences, values):
         if file is not None:
             require_place(file)
-    array = noise_of(noise)
+    array = calibrated(noise_of(noise), calibrate)
     network = runs.read_network(source)
     if design is not None:
         network = on_design(network, Design.load(design))

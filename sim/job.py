@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..analog.config import ArrayConfig
+from ..analog.inference import network_of_chip
 from ..firmware.image import pack, unpack
 from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
@@ -113,11 +114,11 @@ class Task:
 
 
 def write_task(folder: Path, task: Task) -> None:
-    """Put ``task`` into ``folder`` for :func:`read_task`."""
+    """Put ``task`` into ``folder`` for :func:`read_task`, with the gains that each chip has."""
     entries = []
     for number, (job, macros) in enumerate(zip(task.jobs, task.macros)):
         with whole(folder / f"device_{number}.image") as part:
-            part.write_bytes(pack(job.network))
+            part.write_bytes(pack(network_of_chip(job.network, job.array, job.seed)))
         with whole(folder / f"device_{number}.npz") as part:
             np.savez(part, codes=job.codes, lengths=job.lengths)
         entries.append(

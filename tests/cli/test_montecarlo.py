@@ -37,6 +37,27 @@ def test_errors_are_one_clear_sentence(ohmgate, run_folder):
         assert wrong.stderr == f"ohmgate: error: {option} must be an integer from {rule}, not {value}\n"
 
 
+def test_gains_set_anew_are_draws_of_their_own(ohmgate, run_folder, tmp_path):
+    file = tmp_path / "old.toml"
+    file.write_text('preset = "pcm"\n[cells]\nseconds = 1e9\n')
+    options = ("--preset", file, "--draws", 1, "--workers", 1)
+    assert ohmgate("montecarlo", run_folder, *options).exit_code == 0
+    found = ohmgate("montecarlo", run_folder, *options, "--calibrate", "array")
+    assert found.exit_code == 0, found.stderr
+    scores = []
+    for name in ("old", "old-array"):
+        report = json.loads((run_folder / f"montecarlo/{name}/montecarlo.json").read_text())
+        scores.append(report["mean"])
+        assert report["preset"] == name.replace("old", "old.toml")
+    assert scores[1] > scores[0] + 0.05
+    mixed = ohmgate("montecarlo", run_folder, *options, "--calibrate", "gate", "--out", run_folder / "montecarlo/old")
+    assert mixed.exit_code == 2
+    assert "holds the draws of another study; choose another folder" in mixed.stderr
+    wrong = ohmgate("montecarlo", run_folder, *options, "--calibrate", "column")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == "ohmgate: error: calibrate must be one of array, gate, not 'column'\n"
+
+
 def test_a_file_gives_the_draws_of_the_preset_it_copies(ohmgate, run_folder, tmp_path):
     file, options = tmp_path / "my.toml", ("--draws", 2, "--workers", 1)
     file.write_text('weight_noise = 0.1\nredraw = "per_sequence"\nadc_noise = "paper"\n')

@@ -32,6 +32,7 @@ EVERYTHING = ArrayConfig(
         wires=WireConfig(row_segment=10.0, column_segment=10.0, driver=100.0, driver_ends=2), compensate=True,
     ),
 )  # fmt: skip
+CALIBRATED = replace(PRESETS["pcm"], cells=replace(PRESETS["pcm"].cells, seconds=1e7), gains="gate")
 
 
 def two_layers() -> Design:
@@ -117,7 +118,9 @@ def test_physical_arrays_are_compared_as_strictly(chips, name):
         assert ideal.mismatches > 0, "the cells changed no code at all"
 
 
-@pytest.mark.parametrize("array", [PRESETS["paper"], EVERYTHING], ids=["paper", "everything"])
+@pytest.mark.parametrize(
+    "array", [PRESETS["paper"], EVERYTHING, CALIBRATED], ids=["paper", "everything", "calibrated"]
+)
 def test_a_simulated_chip_reads_as_the_array_model_does(chips, array):
     """Same seed, same drives, same codes: noise of a sequence is new in the next one, in every kind of layer."""
     jobs = [job(d, seed=7, array=array) for d in (two_layers(), stack())]

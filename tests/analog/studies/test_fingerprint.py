@@ -38,6 +38,7 @@ CONFIG = ArrayConfig(
 )  # fmt: skip
 CHOICES = {
     "dacs": "pulse_width",
+    "gains": "gate",
     "unselected": "floating",
     "redraw": "per_sequence",
     "adc_noise": "paper",

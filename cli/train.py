@@ -82,6 +82,10 @@ def command(
         str | None,
         typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
     ] = None,
+    curve: Annotated[
+        float | None,
+        typer.Option(help="Train for nonlinear cells: their read voltage over V0, the device's sinh_voltage."),
+    ] = None,
     explained: Annotated[
         bool, typer.Option("--explain", help="Say which rule chose what and what clips, and train nothing.")
     ] = False,
@@ -102,6 +106,7 @@ def command(
         class_weights=class_weights,
         float_epochs=float_epochs,
         noise_ramp=noise_ramp,
+        curve=curve,
     )
     if keep == "last" and patience:
         raise DesignError(f"keep must be best where a run stops early (--patience {patience}), not 'last'")

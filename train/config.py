@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from ..model.records import from_table, store
+from .layers.curve import check_curve
 from .layers.noise import Noise, check_noise
 from .layers.quantisers import QUANTISERS
 
@@ -20,6 +21,7 @@ LATER = (
     "class_weights",
     "input_range",
     "leak",
+    "curve",
 )  #: fields of a configuration that runs of before do not have
 KEEPS, CLASS_WEIGHTS, INPUT_RANGES = ("last", "best"), ("none", "balanced"), ("deviations", "error")
 INTEGERS = (
@@ -72,6 +74,7 @@ class TrainConfig:
     patience: int = 0  #: quantised epochs without a better one after which the training stops; 0: never
     keep: str = "last"  #: which epoch's weights count: the last one's, or the best one's, as ever with patience
     class_weights: str = "none"  #: in the loss; ``balanced``: all classes weigh the same, however many sequences
+    curve: float = 0.0  #: read voltage over V0 of nonlinear cells that are trained for; 0: linear ones
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
 
@@ -80,6 +83,7 @@ class TrainConfig:
             store(self, name, check_integer(name, getattr(self, name), low, high))
         for name, low, high in NUMBERS:
             store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
+        store(self, "curve", check_curve(self.curve))
         for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)

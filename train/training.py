@@ -20,6 +20,7 @@ from .data.datasets import CONTENTS, SequenceDataset
 from .epochs import Epoch, epochs_of, stopped_early
 from .evaluation import outputs_of, predictions_of, scores_of
 from .layers.lstm import LstmArray
+from .layers.whole_model import set_curve
 from .network import DesignNetwork
 from .recipe import usual_config
 from .warm import check_start, weights_hash
@@ -97,6 +98,7 @@ def fit(
     with single_thread():
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
+            set_curve(model, config.curve)
         host = _host(model.design, split, config)
         run: dict[str, Any] = {
             "design": model.design.to_dict(),

@@ -59,6 +59,10 @@ def refused(result) -> str:
         (("train", "vowels", "--keep", "first"), "keep must be one of last, best, not 'first'"),
         (("train", "vowels", "--class-weights", "x"), "class weights must be one of none, balanced, not 'x'"),
         (("train", "vowels", "--float-epochs", 1), "float epochs must be a number from 0 to 0.99, not 1.0"),
+        (
+            ("train", "vowels", "--curve", 51),
+            "curve, the read voltage over V0, must be a number from 0 to 50, not 51.0",
+        ),
         (("train", "vowels", "--noise-ramp", 2), "noise ramp must be a number from 0 to 1, not 2.0"),
         (("train", "vowels", "--start", "nowhere"), "cannot use 'nowhere': No such file or directory"),
         (

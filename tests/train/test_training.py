@@ -69,12 +69,15 @@ def test_a_seed_decides_the_first_weights_too():
 def test_what_a_run_is_told_of_ranges_and_noise_reaches_its_layers():
     evaluate = Noise(adc=0.2, weight=0.03, redraw="per_sequence")
     config = replace(
-        CONFIG, epochs=1, quantiser="lsq", per_gate=True, learn_range=True, eval_noise=evaluate, fast=True
+        CONFIG, epochs=1, quantiser="lsq", per_gate=True, learn_range=True, eval_noise=evaluate, fast=True, curve=2
     )
+    assert TrainConfig.from_dict(config.to_dict()) == config
+    assert "curve" not in CONFIG.to_dict(), "a run of before is known by the same fields as then"
     for layer in train(DESIGN, SMALL, config).model.layers:
         assert (layer.train_noise, layer.eval_noise) == (NOISY, evaluate)
         assert (layer.config.quantiser, layer.config.per_gate, layer.config.learn_range) == ("lsq", True, True)
         assert layer.fast
+        assert layer.curve == 2
     floating = train(DESIGN, SMALL, replace(config, floating=True))
     for layer in floating.model.layers:
         assert (layer.train_noise, layer.eval_noise) == (Noise(), Noise()), "the baseline has no array that is noisy"

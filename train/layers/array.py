@@ -19,6 +19,7 @@ from ...model.gain import TOP_MULT
 from ...model.network import LayerData
 from ..kernel.build import kernel
 from .config import FLOAT, QuantConfig, code_scale
+from .curve import Bend, bend_of
 from .eager import eager, refuse_graph
 from .integers import Integers
 from .kernel_functions import ScaledWeights
@@ -52,6 +53,7 @@ class ArrayModule(RangedWeights):
         self.fast = fast
         self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
         self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
+        self.curve = 0.0  #: in training: read voltage over V0 of nonlinear cells (:mod:`.curve`)
         self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
         self._loaded: Integers | None = None
         self.recorder = None  #: while somebody listens: called with (module, DAC codes, :class:`.sequence.Trace`)
@@ -123,13 +125,33 @@ class ArrayModule(RangedWeights):
         return codes.float().to(values.device)
 
     @property
+    def input_step(self) -> float:
+        """Voltage of 1 in an input's code over that of 1 in another row's."""
+        return 1.0
+
+    def bend(self, step: float = 1.0) -> Bend | None:
+        """What bends the codes of rows whose code 1 has ``step`` times the voltage of a bias row's; None: nothing."""
+        if not self.curve or not self.training or self.config.dac_bits == FLOAT:
+            return None
+        largest = max(self.input_step * code_scale(self.input_bits), code_scale(self.config.dac_bits))
+        return bend_of(self.curve, largest, step)
+
+    @property
+    def bias_level(self) -> float:
+        """Of a bias row, in codes: full scale."""
+        bent, full = self.bend(), float(code_scale(self.config.dac_bits))
+        return full if bent is None else float(bent(torch.tensor(full, dtype=torch.float64)))
+
+    @property
     def dropout_factor(self) -> float:
         """What the codes of driven input rows are multiplied with, so that dropping some leaves the mean."""
         return 1 / (1 - self.input_dropout) if self.training else 1.0
 
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
-        """:meth:`drive` of a layer's inputs, within +-full_scale: in training some rows may be dropped."""
+        """:meth:`drive` of a layer's inputs, within +-full_scale: in training rows may be bent, and some dropped."""
         codes = self.drive(values, self.input_bits, float(self.full_scale))
+        bent = self.bend(self.input_step)
+        codes = codes if bent is None else bent(codes)
         return functional.dropout(codes, self.input_dropout, self.training)
 
     def prepare(self, batch: int) -> Prepared:

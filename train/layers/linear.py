@@ -59,11 +59,11 @@ class LinearArray(ArrayModule):
         rows = (math.prod(shape[:-1]), batch, self.inputs)
         codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(rows)
         weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
-        v = column_sums(codes, weights) + bias * code_scale(self.config.dac_bits)
+        v = column_sums(codes, weights) + bias * self.bias_level
         if self.row_noise:
             v = v + column_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
         if array.spread is not None:
-            extra = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            extra = self.config.bias_rows * self.bias_level**2
             extra += self.row_noise**2 * self.cells.shape[0]
             energy = codes.detach().square().sum(2, keepdim=True) + extra
             v = v + self.normals(*v.shape) * array.spread * energy.sqrt()

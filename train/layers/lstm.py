@@ -56,6 +56,10 @@ class LstmArray(ArrayModule):
         return self.config.input_bits
 
     @property
+    def input_step(self) -> float:
+        return self.config.input_step
+
+    @property
     def code_step(self) -> int:
         return self.config.hidden_step
 
@@ -104,7 +108,8 @@ class LstmArray(ArrayModule):
         array = self.prepare(inputs.shape[1])
         codes = self.drive_inputs(inputs).to(array.weights.dtype)
         plain = array.integers is None and self.recorder is None and codes.dtype == torch.float32
-        built, stages = self._kernel() if plain else None, None if self.recorder is None else []
+        built = self._kernel() if plain and self.bend() is None else None
+        stages = None if self.recorder is None else []
         if state is not None:
             state = self._driven_state(state, array)
         weights, recurrent, bias = array.weights.split((self.inputs, self.hidden, self.config.bias_rows), dim=-2)
@@ -136,7 +141,7 @@ class LstmArray(ArrayModule):
         step = self.config.input_step
         if step != 1:
             weights = weights * step
-        bias, shape = bias * code_scale(self.config.dac_bits), codes.shape[:2]
+        bias, shape = bias * self.bias_level, codes.shape[:2]
         if built is not None and self.bytes_hold(self.input_bits, self.dropout_factor):
             gain = gain * step
             return CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, shape)
@@ -150,6 +155,7 @@ class LstmArray(ArrayModule):
         return Loop(
             config=self.config,
             recurrent=recurrent,
+            bend=self.bend(),
             step=array.step,
             tables=tables,
             slopes=slopes,
@@ -194,7 +200,7 @@ class LstmArray(ArrayModule):
         if noise.adc and self.config.adc_bits != FLOAT:
             fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
         if spread is not None:
-            bias = self.config.bias_rows * code_scale(self.config.dac_bits) ** 2
+            bias = self.config.bias_rows * self.bias_level**2
             boost = self.config.input_step**2  # of the inputs' power over the other rows'
             noisy = boost * self.inputs + len(self.cells) - self.inputs
             squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy

@@ -12,6 +12,7 @@ import torch
 from ...model.formats import signed_range
 from ..kernel.build import loaded_kernel
 from .config import FLOAT, QuantConfig
+from .curve import Bend
 from .gaussian import normals
 from .kernel_functions import Recurrence
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
@@ -34,6 +35,7 @@ class Loop:
 
     config: QuantConfig  #: number formats; 32 DAC or ADC bits mean float
     recurrent: torch.Tensor  #: (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage
+    bend: Bend | None  #: of the hidden rows' codes; None for linear cells, the kernel's only ones
     step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
     tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
     slopes: torch.Tensor | None  #: (4, 2^N) of the gates, where they are not those at the tables' values
@@ -77,12 +79,13 @@ def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, to
         spread = _normals(noise.spread_key, voltages) * noise.spread
     hiddens, cells, values = [], [], []
     for t, v in enumerate(voltages.unbind(0)):
-        if hidden is not None:
-            v = v + _product(hidden.to(loop.recurrent.dtype), loop.recurrent)
+        rows = hidden if hidden is None or loop.bend is None else loop.bend(hidden)
+        if rows is not None:
+            v = v + _product(rows.to(loop.recurrent.dtype), loop.recurrent)
         if noise.spread is not None:
             energy = noise.squares[t]
-            if hidden is not None:
-                energy = energy + hidden.detach().square().sum(1).to(v.dtype)
+            if rows is not None:
+                energy = energy + rows.detach().square().sum(1).to(v.dtype)
             v = v + spread[t] * energy.sqrt()[:, None]
         hidden, cell, value = _step(v, cell, loop, stages)
         hiddens.append(hidden)

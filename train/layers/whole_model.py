@@ -8,6 +8,7 @@ from torch import nn
 
 from ...model.formats import DesignError, check_integer
 from .array import ArrayModule
+from .curve import check_curve
 from .noise import Noise, check_noise
 from .sequence import Trace
 
@@ -41,6 +42,15 @@ def set_noise(
         array.train_noise = array.train_noise if train is None else train
         array.eval_noise = array.eval_noise if evaluate is None else evaluate
         array.program()
+
+
+def set_curve(model: nn.Module, curve: float) -> None:
+    """Train all arrays for nonlinear cells that are read at ``curve`` times their V0 (docs/array.md); 0: linear ones.
+
+    Evaluations stay linear. Noise of DACs is added to the bent rows.
+    """
+    for array in arrays_of(model):
+        array.curve = check_curve(curve)
 
 
 def listen_to_inputs(array: ArrayModule, listener: Callable[[ArrayModule, torch.Tensor], None]):

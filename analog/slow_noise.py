@@ -1,4 +1,4 @@
-"""Noise of one array that outlasts a time step: weight noise per sequence, telegraph and 1/f noise of its cells."""
+"""Noise of one array that outlasts a time step: weight noise per sequence; telegraph, 1/f and read noise of cells."""
 
 import numpy as np
 
@@ -62,6 +62,41 @@ class CellNoise:
         return self._sums.weights(self._cells.gather(change, programmed.plan))
 
 
+class LastingReadNoise:
+    """Read noise that stays as it is for a sequence, drawn weight by weight."""
+
+    def __init__(self, cells: CellArray, sums: ColumnSums, rng: np.random.Generator) -> None:
+        self._cells, self._sums, self._rng = cells, sums, rng
+        layer, paired = cells.mapping.layer, cells.mapping.paired
+        self._drawn = np.zeros((0, layer.rows, layer.columns + (not paired)), dtype=np.float32)
+        self._noise: np.ndarray | None = None  # of the cells below, for the courses under way
+        self._programmed: ProgrammedCells | None = None
+        self.size = 2 * layer.rows * layer.columns  #: numbers kept for each course
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Draw it for the courses of the mask ``begins``."""
+        self._drawn = resized(self._drawn, begins)
+        drawn = self._rng.standard_normal((int(begins.sum()), *self._drawn.shape[1:]), dtype=np.float32)
+        if begins.all():
+            self._drawn = drawn
+        else:
+            self._drawn[begins] = drawn
+        self._noise = None
+
+    def sample(self, programmed: ProgrammedCells) -> np.ndarray:
+        """(courses, rows, columns) in weight codes."""
+        if self._noise is None or self._programmed is not programmed:
+            mapping, plan = self._cells.mapping, programmed.plan
+            squares = mapping.weigh_squares((programmed.sensed * programmed.read_noise) ** 2)
+            sigma = np.sqrt(self._cells.lasting * squares)
+            columns = sigma[:, plan.place] * np.abs(plan.gain)  # of a pair, whose sign does not matter
+            noise = self._drawn[..., : mapping.layer.columns] * columns
+            if not mapping.paired:
+                noise -= self._drawn[..., -1:] * sigma[:, -1:]
+            self._noise, self._programmed = self._sums.weights(noise, 10 * float(sigma.max())), programmed
+        return self._noise
+
+
 class SlowNoise:
     """All of it, true if there is any; a batch has one course for every ``share`` neighbouring sequences."""
 
@@ -70,13 +105,15 @@ class SlowNoise:
     ) -> None:
         self._share = check_integer("sequences that share noise", share, 1, 1_000_000)
         self._layer = layer
-        self._sequence = self._cells = None
+        self._sequence = self._cells = self._read = None
         sigma = config.weight_sigma(layer, "per_sequence")
         if sigma:
             self._sequence = SequenceNoise(sigma, layer, sums, stream(seed, 1))
         if cells and (cells.cells.device.telegraph or cells.cells.device.flicker):
             self._cells = CellNoise(cells, sums, seed)
-        self._sources = [source for source in (self._sequence, self._cells) if source]
+        if cells and cells.lasting and cells.cells.device.read_sigma:
+            self._read = LastingReadNoise(cells, sums, stream(seed, 8))
+        self._sources = [source for source in (self._sequence, self._cells, self._read) if source]
         self._batch = 0  # sequences under way
 
     def __bool__(self) -> bool:
@@ -109,4 +146,6 @@ class SlowNoise:
             sums += courses @ self._sequence.sample()
         if self._cells and programmed:
             sums += courses @ self._cells.sample(programmed)
+        if self._read and programmed:
+            sums += courses @ self._read.sample(programmed)
         return sums.reshape(-1, self._layer.columns)[: len(rows)]

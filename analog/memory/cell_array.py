@@ -1,12 +1,13 @@
 """The cells of one array: everything random about them that stays, from one seed; and what they are programmed to."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...model.formats import DesignError
 from ...model.layers import Layer
-from ...model.seeds import Seed, stream
+from ...model.seeds import Seed, child, stream
 from ..circuit.compensate import compensate_pair
 from ..circuit.offset import offset_currents
 from ..circuit.selection import selected_matrix
@@ -34,6 +35,7 @@ class ProgrammedCells:
     plan: repair.Plan
     conductances: np.ndarray  #: S, (planes, rows, width)
     sensed: np.ndarray  #: the same as read through the wires
+    read_noise: np.ndarray  #: q of the cells, (planes, rows, width)
     weights: np.ndarray  #: codes (rows, columns), as read through the wires
     variances: tuple[np.ndarray, np.ndarray, np.ndarray]
     #: what amplifiers' offsets add to each column's sum, in the share of each row: (rows, columns); None: nothing
@@ -57,6 +59,9 @@ class CellArray:
         self._lifetime = stream(seed, 5).standard_normal(shape) if device.retention_sigma else 0.0
         self._write_noise = WriteNoise(seed, shape)
         self.offset_volts = self._draw_offsets(stream(seed, 8)) if cells.amplifiers else None
+        self._held_noise = WriteNoise(child(seed, 6), shape)  # 1/f noise too slow to change while a chip is read
+        self.lasting: float  #: variance of the read noise that stays for a sequence, in units of q^2
+        self._held, self.lasting, self._fresh = device.read_bands(cells.seconds, cells.step_time(layer))
 
     def place(self, levels: np.ndarray) -> repair.Plan:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
@@ -81,19 +86,21 @@ class CellArray:
     def program(self, levels: np.ndarray, writes: np.ndarray) -> ProgrammedCells:
         """Program weight codes (rows, columns), whose weights were programmed ``writes`` (rows, columns) times."""
         plan = self.plan(levels)
-        conductances = self.conductances(plan, writes)
+        conductances, read_noise = self.conductances(plan, writes)
         columns, gain = plan.place, plan.gain
         if not self.mapping.paired:
             columns, gain = np.append(columns, -1), np.append(gain, 1)
         sensed = self.sensed(conductances)
         weights = self.gather(self.mapping.weigh(sensed), plan)
-        variances = self.read_variances(conductances, sensed)
+        variances = self.read_variances(conductances, sensed, read_noise)
         constant, absolute, squared = (part[..., columns] * gain**2 for part in variances)
         offsets = self._offsets(conductances, sensed, plan)
-        return ProgrammedCells(plan, conductances, sensed, weights, (constant, absolute, squared), offsets)
+        return ProgrammedCells(
+            plan, conductances, sensed, read_noise, weights, (constant, absolute, squared), offsets
+        )
 
-    def conductances(self, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
-        """Conductances (S) of the cells as they are now, programmed to ``plan``.
+    def conductances(self, plan: repair.Plan, writes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Conductances (S) of the cells as they are now, programmed to ``plan``, and q of their read noise.
 
         ``writes`` (rows, columns) counts how often each weight was programmed: 0 leaves out the error of
         programming. A reference column is as often programmed as the column that was programmed most. Raises
@@ -116,7 +123,12 @@ class CellArray:
                 f"{device.name}: cells must conduct at most {MAX_SIEMENS:g} S {self.cells.seconds:g} s after "
                 f"programming, not {aged.max():.3g} S"
             )
-        return self.with_faults(aged)
+        now = self.with_faults(aged)
+        read_noise = device.read_noise(self.with_faults(programmed) if device.read_seconds else now)
+        if self._held and device.read_sigma:
+            held = math.sqrt(self._held) * self._held_noise.deviates(wide)
+            now = now * np.maximum(1 + read_noise * held, 0.0)
+        return now, read_noise
 
     def sensed(self, conductances: np.ndarray) -> np.ndarray:
         """What the columns sense of the cells through the wires, S."""
@@ -209,17 +221,18 @@ class CellArray:
         return np.select([self.stuck > 0, self.stuck < 0], [device.g_max, device.g_min], conductances)
 
     def read_variances(
-        self, conductances: np.ndarray, sensed: np.ndarray
+        self, conductances: np.ndarray, sensed: np.ndarray, read_noise: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variance of a column's sum by noise that is new in every step, (width,), (rows, width), (rows, width).
 
         The three parts are to be multiplied by 1, by |d| and by d^2 of the rows and added: thermal noise, shot
-        noise, read noise of the cells. Behind wires a cell's noise arrives as its current does: each variance is
-        multiplied by the square of ``sensed`` / ``conductances``.
+        noise, read noise of the cells (``read_noise`` is its q) as far as it is new in every step. Behind wires a
+        cell's noise arrives as its current does: each variance is multiplied by the square of ``sensed`` /
+        ``conductances``.
         """
         cells, mapping = self.cells, self.mapping
         square_unit = mapping.unit_current**2
-        squares, read = conductances, cells.device.read_noise(conductances) ** 2
+        squares, read = conductances, (conductances * read_noise) ** 2 * self._fresh
         if sensed is not conductances:
             share = np.divide(sensed, conductances, out=np.zeros_like(sensed), where=conductances > 0) ** 2
             squares, read = squares * share, read * share

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model.formats import DesignError, check_integer, check_number
+from ...model.formats import DesignError, check_boolean, check_integer, check_number
 from ...model.records import later
 from .noise import Flicker, Telegraph
 
 REFERENCE_KELVIN = 300.0
 BOLTZMANN_EV = 8.617333e-5  #: eV/K
+HELD_BELOW = 100.0  #: Hz; 1/f read noise that is slower stays as it is while a chip is read, a period of 10 ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,11 @@ class Device:
 
     - Programming error, new with every write: N(0, sigma^2), sigma = g_max * max(0, p0 + p1*g + p2*g^2).
     - Device to device, fixed for each cell: G is multiplied by 1 + N(0, ``device_sigma``^2).
-    - Read noise, new in every step: sigma_G / G = min(``read_sigma`` / g^``read_exponent``, ``read_limit``).
-    - Drift: G (t/t0)^-nu, nu ~ N(mu, s^2) for each cell, mu and s = clip(a ln g + b, low, high).
+    - Read noise: sigma_G / G = q = min(``read_sigma`` / g^``read_exponent``, ``read_limit``), new in every step.
+      With a ``read_seconds`` t_read it is 1/f noise since programming, of density q^2 / f from 1 / (t + t_read) to
+      1 / (2 t_read), g as programmed: sigma_G / G = q sqrt(ln((t + t_read) / (2 t_read))).
+    - Drift: G (t/t0)^-nu, nu ~ N(mu, s^2) for each cell, mu and s = clip(a ln g + b, low, high); |nu| where it is
+      ``drift_one_way``.
     - Retention: G - g_min decays by exp(-t/tau). ln tau ~ N(ln ``retention``, ``retention_sigma``^2) for each cell at
       300 K; at T all tau are shorter by exp(``activation_energy``/k * (1/300 K - 1/T)).
     - Temperature: G is multiplied by 1 + ``temperature_coefficient`` * (T - 300 K), and by
@@ -54,6 +58,8 @@ class Device:
     sinh_voltage: float = later(math.inf)  #: V; cells obey Ohm's law if it is infinite
     retention_sigma: float = later(0.0)  #: of ln tau; ``retention`` is then the median of tau
     conduction_energy: tuple[float, float] = later((0.0, 0.0))  #: eV, at g_min and at g_max
+    read_seconds: float = later(0.0)  #: of the reads that read noise was measured with; 0: it is new in every step
+    drift_one_way: bool = later(False)  #: no cell's conductance rises
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -86,6 +92,8 @@ class Device:
         check_number(f"{self.name}: activation_energy in eV", self.activation_energy, 0.0, 10.0)
         check_number(f"{self.name}: temperature_coefficient in 1/K", self.temperature_coefficient, -0.1, 0.1)
         check_number(f"{self.name}: sinh_voltage in V", self.sinh_voltage, self.read_voltage / 50, math.inf)
+        check_number(f"{self.name}: read_seconds", self.read_seconds, 0.0, 1e-3)
+        check_boolean(f"{self.name}: drift_one_way", self.drift_one_way)
         check_number(f"{self.name}: retention_sigma", self.retention_sigma, 0.0, 10.0)
 
     def programming_sigma(self, target) -> np.ndarray:
@@ -95,10 +103,24 @@ class Device:
         return self.g_max * np.maximum(p0 + p1 * g + p2 * g * g, 0.0)
 
     def read_noise(self, conductance) -> np.ndarray:
-        """Standard deviation (S) of the read noise at ``conductance`` (S)."""
-        conductance = np.asarray(conductance)
-        g = np.maximum(conductance / self.g_max, 1e-6)
-        return conductance * np.minimum(self.read_sigma / g**self.read_exponent, self.read_limit)
+        """q of the read noise of cells of these conductances (S): as programmed for 1/f noise, else as they are."""
+        g = np.maximum(np.asarray(conductance) / self.g_max, 1e-6)
+        return np.minimum(self.read_sigma / g**self.read_exponent, self.read_limit)
+
+    def read_bands(self, seconds: float, step: float) -> tuple[float, float, float]:
+        """Variances of the read noise, ``seconds`` after programming, in units of q^2: how long each part lasts.
+
+        1/f noise that is slower than ``HELD_BELOW`` stays as it is while a chip is read; what is faster, but
+        not than the steps of ``step`` seconds, stays for a sequence; the rest is new in every step, as is all read
+        noise without ``read_seconds``.
+        """
+        if not self.read_seconds:
+            return 0.0, 0.0, 1.0
+        slowest, fastest = 1 / (seconds + self.read_seconds), 1 / (2 * self.read_seconds)
+        if slowest >= fastest:
+            return 0.0, 0.0, 0.0
+        held, lasting = np.clip([min(HELD_BELOW, 1 / step), 1 / step], slowest, fastest).tolist()
+        return math.log(held / slowest), math.log(lasting / held), math.log(fastest / lasting)
 
     def aged(
         self, programmed, normal, seconds: float, kelvin: float, lifetime: float | np.ndarray = 0.0
@@ -111,6 +133,7 @@ class Device:
         g = np.maximum(result / self.g_max, 1e-6)
         if seconds > self.drift_start and any(self.drift_mean + self.drift_sigma):
             exponent = _fit(self.drift_mean, g) + _fit(self.drift_sigma, g) * normal
+            exponent = np.abs(exponent) if self.drift_one_way else exponent
             result = result * (seconds / self.drift_start) ** -exponent
         colder = (1 / REFERENCE_KELVIN - 1 / kelvin) / BOLTZMANN_EV  # 1/eV
         if math.isfinite(self.retention) and seconds:
@@ -166,11 +189,10 @@ def pcm() -> Device:
     """Mushroom PCM, 0 to 25 uS: programming error, drift and read noise as functions of the level.
 
     Fits by Nandakumar et al., ICECS 2019, pages 727-730, to a million devices of Joshi et al., Nature
-    Communications 11, 2473 (2020). The read noise is that of a 250 ns read one minute after programming,
-    0.0088 / g^0.65 * sqrt(ln((t + t_read) / (2 t_read))); it is 1/f noise over all that time, taken as new in
-    every step. Read voltage and temperature coefficient: round.
+    Communications 11, 2473 (2020), as the documentation of aihwkit has them ("Inference and PCM statistical model").
+    Read noise is 1/f noise of 0.0088 / g^0.65, 0.2 at most, since programming, measured with reads of 250 ns. Read
+    voltage and temperature coefficient: round.
     """
-    growth = math.sqrt(math.log((60.0 + 250e-9) / 500e-9))
     return Device(
         name="pcm",
         g_min=0.0,
@@ -178,12 +200,14 @@ def pcm() -> Device:
         levels=16,
         read_voltage=0.2,
         program_sigma=(0.2635 / 25, 1.9650 / 25, -1.1731 / 25),
-        read_sigma=0.0088 * growth,
+        read_sigma=0.0088,
         read_exponent=0.65,
-        read_limit=0.2 * growth,
+        read_limit=0.2,
+        read_seconds=250e-9,
         drift_mean=(-0.0155, 0.0244, 0.049, 0.1),
         drift_sigma=(-0.0125, -0.0059, 0.008, 0.045),
         drift_start=20.0,
+        drift_one_way=True,
         temperature_coefficient=2e-3,
     )
 

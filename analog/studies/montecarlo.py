@@ -90,7 +90,7 @@ def _signed(config: ArrayConfig) -> tuple[int, str]:
     cells = config.cells
     if cells is None:
         return LAW, signature(config)
-    slow = cells.device.telegraph or cells.device.flicker
+    slow = cells.device.telegraph or cells.device.flicker or cells.device.read_seconds
     step = cells.step_seconds or (0.0 if slow else 1.6e-6)
     band = cells.bandwidth or 1 / (2 * cells.conversion_seconds)
     told = replace(config, cells=replace(cells, bandwidth=band, step_seconds=step))

@@ -191,7 +191,9 @@ def test_variances_of_noise_do_not_depend_on_the_order_of_summation(dac):
     fresh = array.fresh_variance()
     array._held = replace(array._held, fresh=(fresh[0], *(part[order] for part in fresh[1:])))
     assert np.array_equal(array._read_sigma(rows[:, order])[0], expected)
-    constant, absolute, squared = array.cell_array.read_variances(array.conductances, array.conductances)
+    constant, absolute, squared = array.cell_array.read_variances(
+        array.conductances, array.conductances, array.cell_array.cells.device.read_noise(array.conductances)
+    )
     variance = constant + np.abs(rows) @ absolute + rows**2 @ (squared + (0.1 * 14) ** 2)
     assert np.allclose(np.sqrt(variance * array.scale**2 + 1 / 12), expected, rtol=1e-6, atol=0)
 

@@ -109,7 +109,7 @@ SENTENCES = [
     ("a = = 1", f"{IN} is not valid TOML: Invalid value (at line 1, column 5)"),
     ('preset = "x"', f"FILE: array preset must be one of {', '.join(PRESETS)}, not 'x'"),
     ("preset = 1", f"FILE: array preset must be one of {', '.join(PRESETS)}, not 1"),
-    ("beta = 1", "FILE: unknown key 'beta'; an array has preset, adc, adc_noise, adc_sigma, cells, dac, redraw, "
+    ("beta = 1", "FILE: unknown key 'beta'; an array has preset, adc, adc_noise, adc_sigma, cells, dac, gains, redraw, "
      "weight_noise"),
     ("[dac]\nbow = 1", "FILE: dac: unknown key 'bow'; dac has bow_sigma, gain_sigma, mismatch, offset_sigma"),
     ('preset = "reram"\n[cells.device.flicker]\nup = 1', "FILE: cells.device.flicker: unknown key 'up'; "

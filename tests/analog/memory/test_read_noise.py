@@ -9,7 +9,7 @@ from ohmgate.analog.circuit.irdrop import ir_drop
 from ohmgate.analog.circuit.wires import WireConfig, column_loss
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.inference import build_arrays
-from ohmgate.analog.memory import noise
+from ohmgate.analog.memory import devices, noise
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -94,3 +94,95 @@ def test_wires_weaken_noise_that_lasts_as_they_weaken_weights():
         seen = (array.analog(drive) - drive @ array.effective()).std(axis=0)
         expected = np.sqrt(law.variance * (drive[0] ** 2 @ (sensed**2).sum(axis=0))) / array.cell_array.mapping.unit
         assert seen == pytest.approx(expected, rel=0.06)
+
+
+def readings(array, sequences, step):
+    """Weights (codes) that a row at full scale reads, of (sequences, columns), in the step counted from 0."""
+    drive = np.zeros((sequences, array.layer.rows), dtype=np.int64)
+    drive[:, 0] = 7
+    array.new_sequence(np.ones(sequences, dtype=bool))
+    for _ in range(step):
+        array.analog(drive)
+    return array.analog(drive) / 7
+
+
+@pytest.mark.parametrize("seconds", [1e-3, 60.0, 2.6e6, 3.15e7])
+@pytest.mark.parametrize("level", [1, 7])
+def test_read_noise_of_pcm_grows_with_time_as_published(seconds, level):
+    """sigma_G = g_drift q sqrt(ln((t + t_read) / (2 t_read))), q of g as programmed: over cells and chips, within 4 %.
+
+    What is slower than 100 Hz is a chip's, whose readings have it in common; the rest differs between sequences.
+    """
+    pcm = replace(devices.pcm(), program_sigma=(0.0,) * 3, drift_sigma=(0.0,) * 4, temperature_coefficient=0.0)
+    g = level / 7
+    mean = min(max(-0.0155 * np.log(g) + 0.0244, 0.049), 0.1)
+    drifted = level * max(seconds / 20.0, 1.0) ** -mean
+    q = min(0.0088 / g**0.65, 0.2)
+    expected = drifted * q * np.sqrt(np.log((seconds + 250e-9) / 500e-9))
+    held = drifted * q * np.sqrt(max(np.log((seconds + 250e-9) * 100.0), 0.0))
+    layer = DenseLayer(inputs=3, outputs=2000, adcs=100, adc_bits=16)
+    found = np.array(
+        [
+            readings(
+                programmed(pcm, layer, chip, levels=np.full((4, 2000), level), seconds=seconds, step_seconds=1e-6),
+                30,
+                0,
+            )
+            for chip in range(3)
+        ]
+    )
+    bias = 1 + (held / drifted) ** 2  # what is held scales the rest: second order
+    assert found.std() == pytest.approx(expected * np.sqrt(bias), rel=0.04)
+    assert found.mean() == pytest.approx(drifted, rel=0.01)
+    rest = np.sqrt(expected**2 - held**2)
+    assert found.std(axis=1).mean() == pytest.approx(rest, rel=0.05)
+    assert found.mean(axis=1).std() == pytest.approx(np.sqrt(held**2 + rest**2 / 30), rel=0.05)
+
+
+@pytest.mark.parametrize("seconds, step", [(60.0, 1.6e-6), (3.15e7, 0.8e-6)])
+def test_little_of_the_read_noise_of_pcm_is_fresh_in_a_step(seconds, step):
+    """What is faster than the steps: ln(2 MHz * 1.6 us) of ln(60 s / 500 ns), 6 %; 1 % after a year.
+
+    The rest of what differs between sequences is the same in a sequence's next step.
+    """
+    pcm = replace(devices.pcm(), program_sigma=(0.0,) * 3, drift_sigma=(0.0,) * 4, temperature_coefficient=0.0)
+    layer = DenseLayer(inputs=3, outputs=500, adcs=100, adc_bits=16)
+    array = programmed(pcm, layer, 1, levels=np.full((4, 500), 7), seconds=seconds, step_seconds=step)
+    drive = np.zeros((400, 4), dtype=np.int64)
+    drive[:, 0] = 7
+    array.new_sequence(np.ones(400, dtype=bool))
+    first, second = (array.analog(drive) / 7 - array.effective()[0] for _ in range(2))
+    fresh, lasting = np.log(2e6 * step), np.log(1e4 / (step * 1e6))
+    assert (first * second).mean() / (first**2).mean() == pytest.approx(lasting / (fresh + lasting), abs=0.01)
+    share = fresh / np.log(seconds / 500e-9)
+    assert share == pytest.approx(0.0625 if seconds == 60 else 0.015, abs=0.001)
+    array.new_sequence(np.ones(400, dtype=bool))
+    third = array.analog(drive) / 7 - array.effective()[0]
+    assert abs((first * third).mean() / (first**2).mean()) < 0.01, "another sequence has its own"
+
+
+def test_a_reference_column_has_read_noise_that_its_columns_share():
+    """Offset cells: the covariance of two columns is the variance of the reference's cell, of g = 1/2."""
+    pcm = replace(devices.pcm(), program_sigma=(0.0,) * 3, drift_sigma=(0.0,) * 4, temperature_coefficient=0.0)
+    layer = DenseLayer(inputs=3, outputs=200, adcs=100, adc_bits=16)
+    levels = np.full((4, 200), 7)
+    array = programmed(pcm, layer, 1, levels=levels, scheme="offset", seconds=60.0, step_seconds=0.5e-6)
+    found = readings(array, 4000, 0) - array.effective()[0]
+    lasting = np.log(1 / (100 * 0.5e-6))
+    drifted = np.array([min(max(-0.0155 * np.log(g) + 0.0244, 0.049), 0.1) for g in (0.5, 1.0)])
+    reference, cell = np.array([7.5, 15]) * 3.0**-drifted * 0.0088 / np.array([0.5, 1.0]) ** 0.65
+    common = found.mean(axis=1).var() / lasting
+    assert common == pytest.approx((reference * 14 / 15) ** 2, rel=0.15)
+    assert found.var(axis=0).mean() / lasting == pytest.approx(
+        (reference * 14 / 15) ** 2 + (cell * 14 / 15) ** 2, rel=0.1
+    )
+
+
+def test_read_noise_before_a_read_is_none_and_long_steps_make_all_of_it_fresh():
+    pcm = devices.pcm()
+    assert pcm.read_bands(250e-9, 1e-6) == (0.0, 0.0, 0.0)
+    held, lasting, fresh = pcm.read_bands(60.0, 1.0)
+    assert (held, lasting) == (pytest.approx(np.log(60)), 0.0)
+    assert fresh == pytest.approx(np.log(2e6))
+    assert pcm.read_bands(1e-3, 1e-7) == (0.0, pytest.approx(np.log(2e6 * 1e-3), rel=1e-3), 0.0)
+    assert IDEAL.read_bands(60.0, 1e-6) == (0.0, 0.0, 1.0)

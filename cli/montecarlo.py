@@ -76,7 +76,7 @@ def command(
     ] = None,
 ) -> None:
     """Run the test set on many noisy chips: accuracy or RMSE, intervals, code errors, and a report."""
-    from ..analog.studies.effects import source_effects, verdict
+    from ..analog.studies.effects import ranked, source_effects, verdict
     from ..report.montecarlo import write_report
     from ..train.data.datasets import load_dataset
 
@@ -105,12 +105,13 @@ def command(
                     by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
         summary = montecarlo.summary(made, study.sequences)
         say(summary.text(study.metric))
+        shares = ", ".join(f"{share:.2%}" for share in montecarlo.on_threshold(study))
+        say(f"readings exactly on a threshold, half of whose codes any noise flips, by layer: {shares}")
         if by_source:
             metric, ideal = study.metric, montecarlo.ideal_score(study)
             found = source_effects(by_source, summary, ideal, len(study.labels), metric)
-            for effect in found:
-                alone, without = effect.alone.text(metric), effect.without.text(metric)
-                say(f"{effect.source}: alone {alone}, taken out {without}")
+            for effect in ranked(found, metric):
+                say(effect.text(metric))
             say(verdict(found, metric))
         say(f"report: {write_report(folder, study, made, by_source, name + gains)}")
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..analog.inference import build_arrays
 from ..analog.studies import montecarlo
 from ..analog.studies.datasheet import Datasheet, datasheet
-from ..analog.studies.effects import Effect, SourceEffect, source_effects, verdict
+from ..analog.studies.effects import Effect, SourceEffect, ranked, source_effects, verdict
 from ..model.files import write_json, write_text
 from ..model.metrics import ACCURACY
 from . import analog_plots as plots
@@ -24,8 +24,9 @@ UNITS = {
     "interval": "{score}; 95 % of the mean over chips",
     "interval_others": "{score}; the same over other test sequences, too",
     "deviation": "{score}",
-    "sensitivity": "{score}; changes: mean and interval, from no noise and from all sources",
+    "sensitivity": "{score}; changes: mean and interval, from no noise and from all sources; codes: share",
     "quantiles": "{score}; of 0, 5, 50, 95 and 100 % of the chips",
+    "on_threshold": "share of each layer's readings that lie exactly on a threshold without noise, 0 to 1",
     "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
     "share": "sequences of a chip that see one course of slow noise",
     "budgets": "enob: bits; lsb: ADC steps, rms",
@@ -49,13 +50,18 @@ def write_report(
     sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
     scores = np.array([draw.score for draw in draws])
     effects = source_effects(sensitivity, summary, ideal, len(study.labels), metric)
+    order, thresholds = ranked(effects, metric), montecarlo.on_threshold(study)
+    by_rank = sorted(zip(sensitivity, effects), key=lambda pair: order.index(pair[1]))
     figures = {metric.key: plots.score_histogram(scores, summary.interval, ideal, metric)}
     if sensitivity:
         figures["sensitivity"] = plots.tornado(effects, ideal, summary.mean, metric)
     for index, sheet in enumerate(sheets):
         figures |= {f"{name}-{index}": figure for name, figure in _array_figures(sheet).items()}
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
-    write_json(folder / DATA, _data(study, summary, ideal, sensitivity, effects, sheets, preset))
+    write_json(
+        folder / DATA,
+        _data(study, summary, ideal, sensitivity, effects, sheets, preset) | {"on_threshold": thresholds},
+    )
     page = render(
         "montecarlo",
         pictures,
@@ -63,7 +69,8 @@ def write_report(
         study=study,
         summary=summary,
         ideal=ideal,
-        sensitivity=list(zip(sensitivity, effects)),
+        sensitivity=by_rank,
+        on_threshold=thresholds,
         verdict=verdict(effects, metric),
         metric=metric,
         said=(lambda value: f"{100 * value:.2f} %") if metric is ACCURACY else metric.text,
@@ -116,6 +123,8 @@ def _data(
                 "draws": e.alone.draws,
                 "change_alone": _numbers(effect.alone),
                 "change_without": _numbers(effect.without),
+                "codes_alone": _numbers(effect.code_alone),
+                "codes_without": _numbers(effect.code_without),
             }
             for e, effect in zip(sensitivity, effects)
         ],

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ...model import reference
-from ...model.formats import check_integer
+from ...model.formats import check_integer, signed_range
 from ...model.layout import logical_order
 from ...model.locks import sole_use
 from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
@@ -108,6 +108,8 @@ class Summary:
     others: tuple[float, float] | None  #: over other test sequences, too; None where nothing is known of them
     quantiles: tuple[float, float, float, float, float]  #: 0, 5, 50, 95, 100 %
     code_errors: tuple[float, ...]  #: means, by layer
+    scores: tuple[float, ...]  #: of each chip, in the order of their numbers
+    chip_errors: tuple[float, ...]  #: share of each chip's codes that differ, the mean of its layers
 
     def text(self, metric: Metric = ACCURACY) -> str:
         """A paragraph for a terminal or a report."""
@@ -139,6 +141,20 @@ def ideal_score(study: Study) -> float:
     return _score(study, build_arrays(study.network))
 
 
+def on_threshold(study: Study) -> list[float]:
+    """Share of each layer's readings, without noise, that lie exactly on a threshold of the converter.
+
+    The least noise flips the code of half of them, so code errors begin there. Of the inputs of :class:`Sampler`;
+    readings beyond the range are none, as their code does not change.
+    """
+    shares = []
+    for array, drives in zip(build_arrays(study.network), Sampler(study).drives):
+        low, high = signed_range(array.layer.adc_bits)
+        level = array.analog(drives)
+        shares.append(float(((level == np.floor(level)) & (level > low) & (level <= high)).mean()))
+    return shares
+
+
 def _score(study: Study, arrays: list[Array], reads: Seed = 0) -> float:
     """By fast reads where they apply, with noise from the seed ``reads``."""
     network, codes, lengths = study.network, study.codes, study.lengths
@@ -159,10 +175,11 @@ class Sampler:
         network = study.network
         few = slice(0, max(1, SAMPLE // study.codes.shape[1]))
         result = reference.run(network, study.codes[few], study.lengths[few])
-        self._drives, self._exact = [], []
+        self.drives: list[np.ndarray] = []  #: DAC codes of each layer (SAMPLE or fewer, rows), as without noise
+        self._exact = []
         for layer, trace in zip(network.design.layers, result.layers):
             read = reference.steps_read(layer, study.lengths[few], study.codes.shape[1])
-            self._drives.append(trace.drive[read][:SAMPLE])
+            self.drives.append(trace.drive[read][:SAMPLE])
             self._exact.append(trace.adc[read][:SAMPLE])
 
     def draw(self, number: int) -> Draw:
@@ -171,7 +188,7 @@ class Sampler:
         arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
         score = _score(study, arrays, child(study.seed, number, 1 << 20))
         errors = []
-        for array, drives, exact in zip(arrays, self._drives, self._exact):
+        for array, drives, exact in zip(arrays, self.drives, self._exact):
             array.new_sequence(np.ones(len(drives), dtype=bool))
             errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
         return Draw(number, score, tuple(errors))
@@ -219,6 +236,8 @@ def summary(draws: list[Draw], sequences: int = 0) -> Summary:
         others=over_sequences(scores, sequences) if sequences else None,
         quantiles=(lowest, fifth, median, last_fifth, highest),
         code_errors=tuple(float(e) for e in np.mean([draw.code_errors for draw in draws], axis=0)),
+        scores=tuple(draw.score for draw in draws),
+        chip_errors=tuple(float(np.mean(draw.code_errors)) for draw in draws),
     )
 
 

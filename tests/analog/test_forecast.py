@@ -113,7 +113,9 @@ def test_a_source_is_worth_improving_where_the_error_falls_without_it():
     )
     same = montecarlo.summary([Draw(i, 7.5, (0.1,)) for i in range(3)])
     (found,) = source_effects([Sensitivity("a", same, same)], same, 5.0, 40, RMSE)
-    assert found == SourceEffect("a", Effect(2.5, 2.5, 2.5), Effect(0.0, 0.0, 0.0)), "no whole number of sequences"
+    assert (found.alone, found.without) == (Effect(2.5, 2.5, 2.5), Effect(0.0, 0.0, 0.0)), (
+        "no whole number of sequences"
+    )
     axes = plots.tornado(sources, 5.0, 10.0, RMSE).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["1/f", "wires"], "the worst on top"
     assert [bar.get_x() for bar in axes.patches[:2]] == [5.0, 5.0]

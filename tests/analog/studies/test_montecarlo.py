@@ -20,8 +20,9 @@ from ohmgate.analog.studies.effects import Effect, SourceEffect, source_effects,
 from ohmgate.analog.studies.montecarlo import Draw, Study
 from ohmgate.analog.studies.sources import present
 from ohmgate.model.design import Design
-from ohmgate.model.formats import DesignError
+from ohmgate.model.formats import DesignError, signed_range
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layout import row_drive
 from ohmgate.model.locks import sole_use
 from ohmgate.report import analog_plots as plots
 from ohmgate.report import montecarlo as report
@@ -189,6 +190,25 @@ def test_sensitivity_goes_on_where_it_stopped(tmp_path, monkeypatch):
     }
     assert set(files) == sides
     assert files == {p.name: p.read_bytes() for p in (tmp_path / "parts").iterdir()}
+
+
+def test_readings_on_a_threshold_are_those_that_the_least_noise_flips():
+    """Counted by exact integers of the drives; half of them, and no others, change by noise of 1e-7 LSB."""
+    made = study()
+    shares = montecarlo.on_threshold(made)
+    tiny = replace(made, config=ArrayConfig(adc_noise="physical", adc_sigma=1e-7))
+    sampler = montecarlo.Sampler(made)
+    for index, (layer, data) in enumerate(zip(made.network.design.layers, made.network.layers)):
+        rows = sampler.drives[index] * row_drive(layer)
+        sums = rows.astype(int) @ data.weights
+        mult, shift = (np.repeat(g, layer.columns // layer.gates).astype(int) for g in (data.mult, data.shift))
+        exact = (sums * mult) % 2**shift == 0
+        code = (sums * mult) >> shift
+        low, high = signed_range(layer.adc_bits)
+        assert shares[index] == pytest.approx((exact & (code > low) & (code <= high)).mean(), abs=1e-12)
+    flipped = montecarlo.Sampler(tiny).draw(0).code_errors
+    assert shares[0] > 0.001
+    assert flipped == pytest.approx([share / 2 for share in shares], rel=0.4)
 
 
 def test_sharing_slow_noise_keeps_the_mean_and_is_another_study(tmp_path):

@@ -2,13 +2,16 @@
 
 Every field has its own name; those that hold a dataclass are tables: ``[cells]``, ``[cells.device]``,
 ``[cells.writer.pulse]``, ``[adc]``. ``preset`` names the configuration of ``config.PRESETS`` to begin with. What a
-table leaves out is as in the preset, or where that lacks the whole part, as by the dataclass's default.
+table leaves out is as in the preset, or where that lacks the whole part, as by the dataclass's default. ``process``
+in ``[cells.wires]`` brings the wires of a process (``circuit/processes.py``), which the table's other keys change.
 """
 
 from pathlib import Path
+from typing import Any
 
 from ..model.formats import DesignError
 from ..model.records import from_table, read_toml
+from .circuit.processes import with_process
 from .config import PRESETS, ArrayConfig, preset
 
 SUFFIX = ".toml"
@@ -43,4 +46,19 @@ def read_config(path: str | Path) -> ArrayConfig:
         base = preset(content.pop("preset")) if "preset" in content else ArrayConfig()
     except DesignError as error:
         raise DesignError(f"{name}: {error}") from None
+    _named_wires(content, name)
     return from_table(ArrayConfig, content, name, "an array", base=base, also=("preset",))
+
+
+def _named_wires(content: dict[str, Any], name: str) -> None:
+    """Put the numbers of a process's wires in place of its name."""
+    cells = content.get("cells")
+    wires = cells.get("wires") if isinstance(cells, dict) else None
+    if not isinstance(wires, dict) or "process" not in wires:
+        return
+    try:
+        named = with_process(wires.pop("process"))
+    except DesignError as error:
+        raise DesignError(f"{name}: cells.wires: {error}") from None
+    for key in ("row_segment", "column_segment", "row_capacitance", "column_capacitance"):
+        wires.setdefault(key, getattr(named, key))

@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from ..analog.circuit.netlist import write_netlist
+from ..analog.circuit.processes import PROCESSES, with_process
 from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
 from ..analog.studies.datasheet import CELL_PRESETS, Datasheet, characterise
@@ -34,8 +35,11 @@ def command(
         str, typer.Option(help=f"What it is made of: {', '.join(CELL_PRESETS)}, or a .toml file (docs/array.md).")
     ] = "paper_wires",
     wire: Annotated[
-        float | None,
-        typer.Option(help="Ohm of wire from one cell to the next, in rows and columns.", show_default="the preset's"),
+        str | None,
+        typer.Option(
+            help=f"Ohm of wire from one cell to the next, in rows and columns; or that of {', '.join(PROCESSES)}.",
+            show_default="the preset's",
+        ),
     ] = None,
     spice: Annotated[Path | None, typer.Option(help="SPICE netlist to write, of one plane of cells.")] = None,
     plane: Annotated[int, typer.Option(help="Which plane of cells the netlist holds.")] = 0,
@@ -59,8 +63,7 @@ def command(
         raise DesignError(f"{preset!r} must have [cells], which this command looks at")
     preset = Path(preset).name
     if wire is not None:
-        wires = replace(config.cells.wires or WireConfig(), row_segment=wire, column_segment=wire)
-        config = replace(config, cells=replace(config.cells, wires=wires))
+        config = replace(config, cells=replace(config.cells, wires=wires_of(wire, config.cells.wires)))
     design, network = runs.read_source(source)
     sheet = characterise(design, network, layer, config, seed)
     planes = sheet.plane_names()
@@ -115,6 +118,13 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
     nanojoule, driver = usual * sheet.conversion_seconds * 1e9, sheet.driver_currents.sum(axis=0).max()
     limit = sheet.wires.row_limit * wires.driver_ends
     warning = f"; more than the {limit * 1e6:g} uA that a row's wire may carry" if driver > limit else ""
+    left_out = ""
+    if sheet.one_ohm_loss is not None:
+        left_out = f"; 1 ohm a cell would take {sheet.one_ohm_loss:.2%} of the worst column's current"
+    settling = "not known, as the wires have no capacitance"
+    if sheet.settling:
+        late = sheet.settling > sheet.array.cell_array.cells.conversion_seconds
+        settling = f"{sheet.settling * 1e9:.3g} ns to half a code{'; more than a conversion has' if late else ''}"
     ends = "both ends" if wires.driver_ends == 2 else "one end"
     return {
         "size": f"{layer.rows} rows x {layer.columns} columns of {layer.weight_bits}-bit weights",
@@ -122,15 +132,27 @@ def describe(sheet: Datasheet, preset: str, weights: str) -> dict[str, str]:
         "weights": weights,
         "conductance": f"{device.g_min * 1e6:g} to {device.g_max * 1e6:g} uS; programmed: "
         f"{cells.min() * 1e6:.3g} to {cells.max() * 1e6:.3g} uS, mean {cells.mean() * 1e6:.3g} uS",
-        "wires": f"{wires.row_segment:g} ohm a cell in rows, {wires.column_segment:g} ohm in columns; rows driven "
-        f"at {ends}",
+        "wires": f"{wires.row_segment:.4g} ohm a cell in rows, {wires.column_segment:.4g} ohm in columns; rows "
+        f"driven at {ends}{left_out}",
         "worst column": f"number {column} of plane {plane}: the wires take {sheet.losses.max():.2%} of its current",
         "read power": f"{most * 1e3:.4g} mW with every row at full scale, {usual * 1e3:.4g} mW on random inputs",
         "read energy": f"{nanojoule:.3g} nJ a conversion of {sheet.conversion_seconds * 1e9:g} ns, "
         f"{nanojoule * layer.conversions:.3g} nJ a time step of {layer.conversions}; on random inputs",
+        "settling": settling,
         "row drivers": f"{driver * 1e6:.4g} uA at most, with every row at full scale{warning}",
         "effective bits": f"{sheet.budget.enob:.2f} of {sheet.budget.bits}",
     }
+
+
+def wires_of(wire: str, wires: WireConfig | None) -> WireConfig:
+    """``wires`` with the segments of the option ``--wire``."""
+    if wire in PROCESSES:
+        return with_process(wire, wires)
+    try:
+        ohm = float(wire)
+    except ValueError:
+        raise DesignError(f"--wire must be a number of ohm or one of {', '.join(PROCESSES)}, not {wire!r}") from None
+    return replace(wires or WireConfig(), row_segment=ohm, column_segment=ohm)
 
 
 def codes_of(drive: str, sheet: Datasheet) -> np.ndarray:

@@ -21,6 +21,11 @@ def say(text: str = "") -> None:
     echo(text)
 
 
+def warn(text: str) -> None:
+    """A line beside the result, of what may spoil it."""
+    echo(f"warning: {text}", err=True)
+
+
 class Steps:
     """The steps of a long command: bars on a terminal, plain lines elsewhere."""
 

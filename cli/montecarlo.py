@@ -9,12 +9,13 @@ import typer
 from ..analog.config import PRESETS
 from ..analog.config_file import SUFFIX
 from ..analog.studies import montecarlo
+from ..analog.studies.fit import wires_left_out
 from ..model.design import Design
 from ..model.formats import check_integer
 from ..model.locks import sole_use
 from ..model.prerequisites import require_place
 from . import runs
-from .console import Steps, say
+from .console import Steps, say, warn
 from .options import Calibrate, calibrated, noise_of
 from .training import pack_run, train_run
 
@@ -92,6 +93,8 @@ def command(
     if dataset is None:
         dataset = (runs.read_dataset(path) if path.is_dir() else None) or network.design.name
     test = load_dataset(dataset, data).test
+    if left_out := wires_left_out(network, config):
+        warn(left_out)
     study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
     name, gains = Path(preset).name, f"-{calibrate}" if calibrate else ""
     folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / (name.removesuffix(SUFFIX) + gains)

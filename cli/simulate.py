@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..analog.config import PRESETS
+from ..analog.studies.fit import wires_left_out
 from ..model.design import Design
 from ..model.files import write_text
 from ..model.formats import DesignError
@@ -14,7 +15,7 @@ from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
-from .console import Steps, loading, say
+from .console import Steps, loading, say, warn
 from .inputs import dataset_of, inputs_of
 from .options import Calibrate, Data, Dataset, calibrated, noise_of
 from .values import check_values, right_values, write_values
@@ -81,6 +82,8 @@ def command(
             require_place(file)
     array = calibrated(noise_of(noise), calibrate)
     network = runs.read_network(source)
+    if left_out := wires_left_out(network, array):
+        warn(left_out)
     if design is not None:
         network = on_design(network, Design.load(design))
     dataset = dataset_of(network, dataset, source)

@@ -17,7 +17,7 @@ from . import elimination
 
 @dataclass(frozen=True, kw_only=True)
 class WireConfig:
-    """Resistances of an array in ohm; the defaults are an array without wires.
+    """Resistances of an array in ohm, capacitances in farad; the defaults are an array without wires.
 
     A row with n cells has a segment between its driver and the first cell and one between neighbouring cells; a
     column with m cells has one between neighbouring cells and one between the last cell and the sense amplifier,
@@ -31,6 +31,9 @@ class WireConfig:
     sense: float = 0.0  #: input resistance of each sense amplifier
     driver_ends: int = 1
     row_limit: float = later(4e-4)  #: A, of one row's wire; round: 2 MA/cm^2 in copper of 0.1 x 0.2 um
+    row_capacitance: float = later(0.0)  #: F, of a segment with what a cell adds; settling alone depends on it
+    column_capacitance: float = later(0.0)  #: F, the same of columns
+    sense_capacitance: float = later(0.0)  #: F, at the input of each sense amplifier
 
     def __post_init__(self) -> None:
         check_number("row segment in ohm", self.row_segment, 0.0, 1e9)
@@ -39,6 +42,9 @@ class WireConfig:
         check_number("sense resistance in ohm", self.sense, 0.0, 1e9)
         check_integer("driver ends", self.driver_ends, 1, 2)
         check_number("row limit in A", self.row_limit, 0.0, 1e3)
+        check_number("row capacitance in F", self.row_capacitance, 0.0, 1e-3)
+        check_number("column capacitance in F", self.column_capacitance, 0.0, 1e-3)
+        check_number("sense capacitance in F", self.sense_capacitance, 0.0, 1e-3)
 
     @property
     def row(self) -> elimination.Line:

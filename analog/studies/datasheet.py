@@ -15,12 +15,14 @@ from ..array import Array
 from ..circuit.nonlinear import current
 from ..circuit.power import row_currents
 from ..circuit.selection import floating_power, selections
+from ..circuit.settling import settling_time
 from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
 from ..config import PRESETS, ArrayConfig
 from ..inference import build_arrays
 from .budget import Budget, noise_budget, random_drives
 from .cures import TILE, Outcome, outcomes, sensed_matrix
+from .fit import one_ohm_loss, without_wires
 
 CELL_PRESETS = tuple(name for name, config in PRESETS.items() if config.cells)  #: presets with cells
 FLOATING_INPUTS = 20  #: of them for the power of columns that float
@@ -149,6 +151,20 @@ class Datasheet:
     def conversion_seconds(self) -> float:
         """Of one conversion, with the pulses of pulse-width DACs."""
         return self.array.cell_array.cells.conversion_time(self.layer)
+
+    @cached_property
+    def settling(self) -> float:
+        """Seconds until every column is within half a code of its end, after rows step by all of the ADC's range.
+
+        0 where the wires have no capacitance.
+        """
+        share, tile = 2.0 ** -(self.layer.adc_bits + 1), self.array.cell_array.cells.tile
+        return max(settling_time(plane, self.wires, share, tile) for plane in self.conductances)
+
+    @cached_property
+    def one_ohm_loss(self) -> float | None:
+        """Share of a column's current that 1 ohm a segment would take; None where there are wires."""
+        return one_ohm_loss(self.layer, self.array.config, self.array.levels) if without_wires(self.wires) else None
 
     @cached_property
     def budget(self) -> Budget:

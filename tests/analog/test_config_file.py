@@ -9,6 +9,7 @@ from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
+from ohmgate.analog.circuit.processes import PROCESSES, with_process
 from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.config_file import load_config, read_config
@@ -97,6 +98,13 @@ def test_the_example_of_the_manual_is_what_it_says(tmp_path):
     assert read(tmp_path, text) == replace(base, adc_sigma=0.1, cells=cells, adc=adc)
 
 
+def test_wires_of_a_process_by_name(tmp_path):
+    wires = read(
+        tmp_path, 'preset = "mram"\n[cells.wires]\nprocess = "cu_22nm"\ndriver = 500\nrow_segment = 2\n'
+    ).cells.wires
+    assert wires == replace(with_process("cu_22nm", WireConfig(driver=500.0)), row_segment=2.0)
+
+
 def test_a_name_or_a_path(tmp_path):
     path = tmp_path / "mram.toml"
     path.write_text('preset = "mram"\n[cells]\nseconds = 5.0\n')
@@ -117,6 +125,8 @@ SENTENCES = [
     ("cells = 5", "FILE: cells must be a table, not 5"),
     ("[[adc]]", "FILE: adc must be a table, not [{}]"),
     ('preset = "mram"\n[cells]\ndevice = "pcm"', "FILE: cells.device must be a table, not 'pcm'"),
+    ('[cells.wires]\nprocess = "x"', "FILE: cells.wires: process of wires must be one of "
+     f"{', '.join(PROCESSES)}, not 'x'"),
     ("[cells]", "FILE: cells: device is missing"),
     ('[cells.device]\nname = "d"', "FILE: cells.device: g_min is missing"),
     ("weight_noise = 2", "FILE: weight noise must be a number from 0 to 1, not 2.0"),

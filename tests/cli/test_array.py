@@ -6,7 +6,10 @@ import subprocess
 
 import pytest
 
+from ohmgate.analog.circuit.processes import PROCESSES, with_process
+from ohmgate.analog.circuit.settling import settling_time
 from ohmgate.analog.config import PRESETS, preset
+from ohmgate.analog.config_file import read_config
 from ohmgate.analog.studies.datasheet import CELL_PRESETS, characterise
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
@@ -167,6 +170,34 @@ def test_every_preset_with_cells_makes_a_page(ohmgate, tmp_path, name):
     assert ("Map of the voltage" in (tmp_path / "array.html").read_text()) == wired
 
 
+def test_an_array_without_wires_says_what_they_would_take(ohmgate):
+    result = ohmgate("array", "vowels", "--preset", "mram")
+    assert result.exit_code == 0, result.stderr
+    assert (
+        "0 ohm in columns; rows driven at one end; 1 ohm a cell would take 38.13% of the worst column's"
+        in result.stdout
+    )
+    assert "settling        not known, as the wires have no capacitance\n" in result.stdout
+
+
+def test_wires_of_a_process_settle(ohmgate, tmp_path):
+    late = tmp_path / "late.toml"
+    late.write_text(
+        'preset = "paper_cells"\n[cells]\nconversion_seconds = 1e-9\n[cells.wires]\nsense = 1000\nsense_capacitance = 1e-12\n'
+    )
+    for name, more in (("paper_cells", ""), (late, "; more than a conversion has")):
+        result = ohmgate("array", "vowels", "--layer", 1, "--preset", name, "--wire", "cu_22nm")
+        assert result.exit_code == 0, result.stderr
+        sheet = characterise(Design.load("vowels"), None, 1, preset("paper_cells"))
+        wires = with_process("cu_22nm", read_config(late).cells.wires if more else None)
+        seconds = max(settling_time(plane, wires, 2.0 ** -(sheet.layer.adc_bits + 1)) for plane in sheet.conductances)
+        assert (
+            "wires           6.363 ohm a cell in rows, 2.121 ohm in columns; rows driven at one end\n"
+            in result.stdout
+        )
+        assert f"settling        {seconds * 1e9:.3g} ns to half a code{more}\n" in result.stdout
+
+
 CHOICES = ", ".join(CELL_PRESETS)
 FLOATING = 'preset = "paper_cells"\n[cells]\nunselected = "floating"\n'
 PULSES = 'preset = "paper_cells"\n[cells]\ndacs = "pulse_width"\n'
@@ -179,6 +210,7 @@ ERRORS = [
     (("--layer", 2), "layer must be an integer from 0 to 1, not 2"),
     (("--seed", -1), "seed must be an integer from 0 to 2147483647, not -1"),
     (("--plane", 2), "plane must be an integer from 0 to 1, not 2"),
+    (("--wire", "thin"), f"--wire must be a number of ohm or one of {', '.join(PROCESSES)}, not 'thin'"),
     (("--wire", -1), "row segment in ohm must be a number from 0 to 1e+09, not -1.0"),
     (
         ("--spice", "SPICE", "--preset", "FLOATING.toml"),

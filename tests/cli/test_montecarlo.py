@@ -1,6 +1,7 @@
 """``ohmgate montecarlo``: draws are kept and added to, and the report tells them."""
 
 import json
+import re
 from functools import partial
 
 from ohmgate.cli import montecarlo
@@ -105,3 +106,16 @@ def test_a_design_is_trained_once(ohmgate, tmp_path, monkeypatch):
     again = ohmgate("montecarlo", "vowels", "--draws", 1, "--workers", 1)
     assert "test accuracy" not in again.stdout
     assert first.stdout.endswith(again.stdout)
+
+
+def test_wires_that_are_left_out_are_told(ohmgate, run_folder, tmp_path):
+    options = ("--draws", 1, "--workers", 1, "--out")
+    mram = ohmgate("montecarlo", run_folder, "--preset", "mram", *options, tmp_path / "mram")
+    assert mram.exit_code == 0, mram.stderr
+    assert re.search(
+        r"^warning: the array of mram cells has no wires; 1 ohm a segment would take \d+% of a column's current in layer 0, "
+        r"45 x 128$",
+        mram.stderr, re.MULTILINE,
+    )  # fmt: skip
+    paper = ohmgate("montecarlo", run_folder, "--preset", "paper", *options, tmp_path / "paper")
+    assert "warning" not in paper.stderr

@@ -4,15 +4,18 @@ Every field has its own name; those that hold a dataclass are tables: ``[cells]`
 ``[cells.writer.pulse]``, ``[adc]``. ``preset`` names the configuration of ``config.PRESETS`` to begin with. What a
 table leaves out is as in the preset, or where that lacks the whole part, as by the dataclass's default. ``process``
 in ``[cells.wires]`` brings the wires of a process (``circuit/processes.py``), which the table's other keys change.
+``technology`` of ``[cells.writer]`` names the writer of ``memory/writers.py`` to begin with.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_choice
 from ..model.records import from_table, read_toml
 from .circuit.processes import with_process
 from .config import PRESETS, ArrayConfig, preset
+from .memory.writers import WRITERS
 
 SUFFIX = ".toml"
 
@@ -44,6 +47,7 @@ def read_config(path: str | Path) -> ArrayConfig:
     content = read_toml(Path(path), "array configuration", name)
     try:
         base = preset(content.pop("preset")) if "preset" in content else ArrayConfig()
+        base = _written(base, content)
     except DesignError as error:
         raise DesignError(f"{name}: {error}") from None
     _named_wires(content, name)
@@ -62,3 +66,16 @@ def _named_wires(content: dict[str, Any], name: str) -> None:
         raise DesignError(f"{name}: cells.wires: {error}") from None
     for key in ("row_segment", "column_segment", "row_capacitance", "column_capacitance"):
         wires.setdefault(key, getattr(named, key))
+
+
+def _written(base: ArrayConfig, content: dict[str, Any]) -> ArrayConfig:
+    """``base`` with the writer whose technology ``content`` names, which is taken out."""
+    cells = content.get("cells")
+    writer = cells.get("writer") if isinstance(cells, dict) else None
+    if not isinstance(writer, dict) or "technology" not in writer:
+        return base
+    name = writer.pop("technology")
+    check_choice("technology of a writer", name, tuple(WRITERS))
+    if base.cells is None:
+        raise DesignError("a writer's technology needs a preset with cells")
+    return replace(base, cells=replace(base.cells, writer=WRITERS[name]()))

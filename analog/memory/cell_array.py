@@ -190,21 +190,31 @@ class CellArray:
     def program_report(self, levels: np.ndarray, write: int = 1) -> ProgramReport:
         """Program all cells by write and verify for the ``write``-th time, from a random start.
 
-        Cells that differ from device to device have ranges of their own. Wear by earlier writes is left out. Raises
-        :class:`DesignError` for cells without a writer.
+        Cells that differ from device to device have ranges of their own. Pulses of earlier writes count for their
+        endurance: each took as many as this one would if it were the first, on average. Raises :class:`DesignError`
+        for cells without a writer.
         """
         if self.cells.writer is None:
             raise DesignError("cells must have a writer, to be programmed by write and verify")
         return self._write(self.plan(levels), self.cells.writer, write)
 
     def _write(self, plan: repair.Plan, writer: WriteVerify, write: int) -> ProgramReport:
+        earlier = self.cells.earlier_writes + write - 1
+        if not earlier:
+            return self._pulse(plan, writer, write, 0.0)
+        return self._pulse(plan, writer, write, earlier * float(self._pulse(plan, writer, write, 0.0).pulses.mean()))
+
+    def _pulse(self, plan: repair.Plan, writer: WriteVerify, write: int, worn: float) -> ProgramReport:
+        """A write of cells that have seen ``worn`` pulses before."""
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
         rng = stream(self._seed, 1_000_000 + write)
         low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
-        start = self.with_faults(low + (high - low) * rng.random(target.shape))
+        place = rng.random(target.shape)  # between its ends, or at one of them
+        start = self.with_faults(low + (high - low) * (np.round(place) if writer.switch else place))
         unit, stuck, born = self.mapping.unit, self.stuck != 0, stream(self._seed, 4)
-        return write_verify(target, start, (low, high), unit, writer, rng, stuck, born=born)
+        past = np.full(target.shape, worn)
+        return write_verify(target, start, (low, high), unit, writer, rng, stuck, past, born)
 
     def _written(self, target: np.ndarray, plan: repair.Plan, writes: np.ndarray) -> np.ndarray:
         """Conductances after programming: those of the write that each cell saw last."""

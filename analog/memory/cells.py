@@ -40,6 +40,7 @@ class Cells:
     dacs: str = later("amplitude")  #: a code is the row's voltage, or how long it has the read voltage
     unselected: str = later("grounded")  #: columns that wait for their conversion: at ground, floating, or cut off
     amplifiers: Amplifiers | None = later(None)  #: sense amplifiers with offsets; None: at true ground
+    earlier_writes: int = later(0)  #: that all cells have seen, as many pulses each as the last one
     compensate: bool = False  #: cells are programmed so that what is sensed through the wires are the weights
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class Cells:
         check_number("bandwidth in Hz", self.bandwidth, 0.0, 1e12)
         check_number("seconds of a step", self.step_seconds, 0.0, 1e6)
         check_integer("rows and columns of a tile", self.tile, 0, 65536)
+        check_integer("earlier writes", self.earlier_writes, 0, 10**15)
         check_boolean("compensation of wires", self.compensate)
         if self.wires is None and (self.tile or self.compensate):
             raise DesignError("tiles and compensation of wires need cells with wires")

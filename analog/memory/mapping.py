@@ -47,6 +47,8 @@ class Mapping:
             )
         if cells.unselected != "grounded" and (not self.paired or (cells.repair and cells.repair.spares)):
             raise DesignError(f"{cells.unselected.replace('_', ' ')} columns need pairs without spare columns")
+        if cells.writer and cells.writer.switch and levels > 2:
+            raise DesignError(f"cells that a pulse switches must have 2 levels, not {levels}")
         self.base = next(b for b in range(2, self.largest + 2) if b**self.slices > self.largest)
         self.spares = cells.repair.spares if cells.repair else 0
         width = layer.columns + self.spares + (0 if self.paired else 1)

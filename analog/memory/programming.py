@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.formats import check_integer, check_number
+from ...model.records import later
+from .switching import Switch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,11 @@ class PulseModel:
     SET: dG = a * ``set_step`` * (g_max - G); RESET: dG = -a * ``reset_step`` * (G - g_min). Each step is
     multiplied by exp(``device_sigma`` z), fixed for each cell, and by 1 + ``cycle_sigma`` z, new in each pulse
     (never below 0). A cell stops to switch after its ``endurance``, in pulses, spread by
-    exp(``endurance_sigma`` z). The defaults are round numbers for oxide ReRAM, no measurement.
+    exp(``endurance_sigma`` z). The defaults are round numbers for oxide ReRAM, no measurement; those of other
+    technologies are in :mod:`.writers`.
+
+    Where cells are erased, all of them are at g_max first, together and within ``erase_seconds``; pulses then only
+    lower G. A pulse takes V^2 G t, or the energy that is given.
     """
 
     set_step: float = 0.25
@@ -31,6 +37,10 @@ class PulseModel:
     set_voltage: float = 1.5  #: V
     reset_voltage: float = 1.8  #: V
     pulse_seconds: float = 100e-9
+    reset_seconds: float = later(0.0)  #: of a RESET; 0: ``pulse_seconds``
+    set_energy: float = later(0.0)  #: J; 0: V^2 G t
+    reset_energy: float = later(0.0)
+    erase_seconds: float = later(0.0)  #: of the erase of all cells; 0: none
 
     def __post_init__(self) -> None:
         check_number("SET step", self.set_step, 1e-6, 1.0)
@@ -42,6 +52,10 @@ class PulseModel:
         check_number("SET voltage in V", self.set_voltage, 1e-3, 20.0)
         check_number("RESET voltage in V", self.reset_voltage, 1e-3, 20.0)
         check_number("seconds of a pulse", self.pulse_seconds, 1e-12, 1.0)
+        check_number("seconds of a RESET", self.reset_seconds, 0.0, 1.0)
+        check_number("energy of a SET in J", self.set_energy, 0.0, 1.0)
+        check_number("energy of a RESET in J", self.reset_energy, 0.0, 1.0)
+        check_number("seconds of an erase", self.erase_seconds, 0.0, 100.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +63,8 @@ class WriteVerify:
     """The controller: stop within ``tolerance``, in levels of a cell, or give up after ``max_pulses``.
 
     The strength of a pulse follows the error that is left, so steps get finer near the target, down to
-    ``finest``. A read-back errs by ``verify_sigma``, in levels.
+    ``finest``. A read-back errs by ``verify_sigma``, in levels. Cells of two states have a ``switch``: a pulse takes
+    one to the other end, or fails.
     """
 
     pulse: PulseModel = PulseModel()
@@ -58,6 +73,7 @@ class WriteVerify:
     max_pulses: int = 200
     verify_sigma: float = 0.05
     verify_seconds: float = 100e-9
+    switch: Switch | None = later(None)
 
     def __post_init__(self) -> None:
         check_number("tolerance in levels", self.tolerance, 1e-3, 0.5)
@@ -75,8 +91,8 @@ class ProgramReport:
     error: np.ndarray  #: levels, true and not as read back
     pulses: np.ndarray  #: spent on each cell
     failed: np.ndarray  #: given up, by what was read back
-    energy: float  #: J, of all pulses: V^2 G t
-    seconds: float  #: one cell at a time, pulses and verifies
+    energy: float  #: J, of all pulses
+    seconds: float  #: one cell at a time, pulses and verifies, and the erase
 
     def failures(self) -> np.ndarray:
         """Indices of the cells that were given up: (failed, dimensions), in order."""
@@ -119,25 +135,41 @@ def write_verify(
     life = pulse.endurance * np.exp(pulse.endurance_sigma * born.standard_normal(shape))
     life = np.where(stuck, 0.0, life) if stuck is not None else life
     worn = np.zeros(shape) if worn is None else worn
-    g = np.array(start, dtype=np.float64)
+    g = np.array(high if pulse.erase_seconds else start, dtype=np.float64) + np.zeros(shape)
     pulses = np.zeros(shape, dtype=np.int64)
-    energy, active = 0.0, np.ones(shape, dtype=bool)
+    energy, seconds, active = 0.0, pulse.erase_seconds, np.ones(shape, dtype=bool)
     for count in range(writer.max_pulses + 1):
         error = (g - target) / unit + writer.verify_sigma * rng.standard_normal(shape)
         active = active & (np.abs(error) > writer.tolerance)  # a cell that passed is left alone
         if count == writer.max_pulses or not active.any():
             break
         up = error < 0
-        room = np.where(up, pulse.set_step * (high - g), pulse.reset_step * (g - low))
-        wanted = np.abs(error) * unit / np.maximum(room, 1e-3 * unit)
-        strength = np.clip(wanted, writer.finest, 1.0)
-        step = strength * room * factor * np.maximum(1 + pulse.cycle_sigma * rng.standard_normal(shape), 0.0)
+        if writer.switch:
+            moved = np.where(rng.random(shape) < writer.switch.error_rate, g, np.where(up, high, low))
+        else:
+            room = np.where(up, pulse.set_step * (high - g), pulse.reset_step * (g - low))
+            wanted = np.abs(error) * unit / np.maximum(room, 1e-3 * unit)
+            strength = np.clip(wanted, writer.finest, 1.0)
+            step = strength * room * factor * np.maximum(1 + pulse.cycle_sigma * rng.standard_normal(shape), 0.0)
+            step = np.where(up, 0.0, step) if pulse.erase_seconds else step
+            moved = np.clip(np.where(up, g + step, g - step), low, high)
         switches = active & (worn + pulses < life)
-        energy += pulse.pulse_seconds * float(
-            (np.where(up, pulse.set_voltage, pulse.reset_voltage) ** 2 * g)[active].sum()
-        )
-        g = np.where(switches, np.clip(np.where(up, g + step, g - step), low, high), g)
+        taken, lasted = _cost(writer, up, g)
+        energy += float(taken[active].sum())
+        seconds += float(lasted[active].sum())
+        g = np.where(switches, moved, g)
         pulses += active
     verifies = np.minimum(pulses + 1, writer.max_pulses + 1).sum()
-    seconds = float(pulses.sum() * pulse.pulse_seconds + verifies * writer.verify_seconds)
+    seconds += float(verifies * writer.verify_seconds)
     return ProgramReport(g, (g - target) / unit, pulses, active, energy, seconds)
+
+
+def _cost(writer: WriteVerify, up: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Energy (J) and seconds of a pulse to each cell, SET where it goes ``up``."""
+    pulse, switch = writer.pulse, writer.switch
+    if switch:
+        return switch.voltage**2 * g * switch.pulse_seconds, np.full(g.shape, switch.pulse_seconds)
+    lasted = np.where(up, pulse.pulse_seconds, pulse.reset_seconds or pulse.pulse_seconds)
+    ohmic = np.where(up, pulse.set_voltage, pulse.reset_voltage) ** 2 * g * lasted
+    given = np.where(up, pulse.set_energy, pulse.reset_energy)
+    return np.where(given > 0, given, ohmic), lasted

@@ -18,6 +18,7 @@ from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.devices import Device
 from ohmgate.analog.memory.programming import PulseModel, WriteVerify
 from ohmgate.analog.memory.repair import Repair
+from ohmgate.analog.memory.writers import WRITERS
 from ohmgate.model.formats import DesignError
 
 MANUAL = Path(__file__).parents[2] / "docs/array.md"
@@ -73,6 +74,12 @@ def test_tables_change_the_preset_and_add_to_it(tmp_path):
     assert read(tmp_path, text) == replace(base, cells=cells, adc=AdcErrors())
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_technology_names_the_writer_to_begin_with(tmp_path, name):
+    found = read(tmp_path, f'preset = "reram"\n[cells.writer]\ntechnology = "{name}"\nmax_pulses = 7\n')
+    assert found.cells.writer == replace(WRITERS[name](), max_pulses=7)
+
+
 def test_whole_numbers_are_the_same_study(tmp_path):
     device = (
         '\n[cells.device]\nname = "d"\ng_min = {}\ng_max = 1e-5\nlevels = 2\nread_voltage = {}\nprogram_sigma = [{}]'
@@ -116,6 +123,9 @@ IN = "array configuration 'FILE'"
 SENTENCES = [
     ("a = = 1", f"{IN} is not valid TOML: Invalid value (at line 1, column 5)"),
     ('preset = "x"', f"FILE: array preset must be one of {', '.join(PRESETS)}, not 'x'"),
+    ('preset = "reram"\n[cells.writer]\ntechnology = "x"',
+     "FILE: technology of a writer must be one of reram, pcm, mram, nor_flash, not 'x'"),
+    ('[cells.writer]\ntechnology = "pcm"', "FILE: a writer's technology needs a preset with cells"),
     ("preset = 1", f"FILE: array preset must be one of {', '.join(PRESETS)}, not 1"),
     ("beta = 1", "FILE: unknown key 'beta'; an array has preset, adc, adc_noise, adc_sigma, cells, dac, gains, redraw, "
      "weight_noise"),

@@ -8,10 +8,11 @@ from scipy import stats
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
-from ohmgate.analog.memory import devices
+from ohmgate.analog.memory import devices, writers
 from ohmgate.analog.memory.cell_array import CellArray
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.programming import PulseModel, WriteVerify, write_verify
+from ohmgate.analog.memory.switching import Switch
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
 
@@ -270,3 +271,94 @@ def test_errors_are_one_clear_sentence(act, sentence):
     with pytest.raises(DesignError) as error:
         act()
     assert str(error.value) == sentence
+
+
+def binary(writer, share, seed=3):
+    """Cells of 1 and 2 uS, a ``share`` of which begins where it should not be."""
+    rng = np.random.default_rng(seed)
+    target = np.where(rng.random(CELLS) < 0.5, 1e-6, 2e-6)
+    start = np.where(rng.random(CELLS) < share, np.where(target > 1.5e-6, 1e-6, 2e-6), target)
+    return start, target, write_verify(target, start, (1e-6, 2e-6), 1e-6, writer, rng)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_cells_of_two_states_switch_or_fail_by_their_error_rate(most):
+    """Pulses are geometric: a cell stays wrong with e^most, after (1 - e^most) / (1 - e) pulses on average."""
+    switch = Switch(pulse_seconds=8e-9)
+    error = switch.error_rate
+    assert 0.01 < error < 0.2
+    start, target, report = binary(WriteVerify(switch=switch, max_pulses=most, verify_sigma=0.0), 0.5)
+    wrong = start != target
+    assert set(np.unique(report.conductances)) == {1e-6, 2e-6}
+    assert (report.pulses[~wrong] == 0).all()
+    failed = error**most
+    assert report.failed[wrong].mean() == pytest.approx(failed, abs=4 * np.sqrt(failed / wrong.sum()))
+    assert np.array_equal(report.failed, report.conductances != target)
+    pulses = (1 - failed) / (1 - error)
+    assert report.pulses[wrong].mean() == pytest.approx(pulses, abs=4 * np.sqrt(2 * error / wrong.sum()))
+    up = (target > start) & wrong
+    joules = 1.0**2 * 8e-9 * (1e-6 * report.pulses[up].sum() + 2e-6 * report.pulses[wrong & ~up].sum())
+    assert report.energy == pytest.approx(joules)
+    verifies = (np.minimum(report.pulses, most) + 1).sum()
+    assert report.seconds == pytest.approx(report.pulses.sum() * 8e-9 + verifies * 100e-9)
+
+
+def test_mram_is_written_by_switching_and_flash_after_an_erase():
+    weights = np.random.default_rng(0).integers(-7, 8, (64, 128))
+    made = CellArray(LAYER, Cells(device=devices.mram(), writer=writers.mram()), 1).program_report(weights)
+    assert np.abs(made.error).max() < 1, "a cell's own spread is not an error"
+    assert not made.failed.any()
+    cells = Cells(device=devices.nor_flash(), scheme="offset", writer=writers.nor_flash())
+    flash = CellArray(LAYER, cells, 1).program_report(weights)
+    off = flash.conductances < 1e-6
+    assert not flash.failed.any()
+    assert (flash.pulses[~off] == 0).all(), "an erased cell is on"
+    assert (flash.pulses[off] > 0).all()
+    pulses = flash.pulses.sum()
+    assert flash.energy == pytest.approx(pulses * 70e-12)
+    assert flash.seconds == pytest.approx(18e-3 + pulses * 14e-6 + (flash.pulses + 1).sum() * 100e-9)
+
+
+def test_an_erase_leaves_only_the_way_down():
+    """From 10 uS wanted at 8: pulses lower it; one that overshoots is not brought back."""
+    pulse = PulseModel(erase_seconds=1e-3, reset_step=1.0, device_sigma=0.0, cycle_sigma=0.6)
+    target = np.full(CELLS, 8e-6)
+    writer = WriteVerify(pulse=pulse, verify_sigma=0.0, max_pulses=20)
+    report = write_verify(target, np.zeros(CELLS), (0.0, 10e-6), 1e-6, writer, np.random.default_rng(1))
+    low = report.error < -0.25
+    assert stats.norm.sf(0.125 / 0.6) < low.mean() < 0.7, "the first pulse alone is too long for 42 %"
+    assert np.array_equal(report.failed, low)
+    assert (report.pulses[low] == 20).all()
+
+
+def test_pcm_takes_the_energy_and_time_of_its_pulses():
+    target, start = np.array([20e-6, 5e-6]), np.array([5e-6, 20e-6])
+    exact = replace(writers.pcm().pulse, set_step=1.0, reset_step=1.0, device_sigma=0.0, cycle_sigma=0.0)
+    writer = WriteVerify(pulse=exact, verify_sigma=0.0, finest=1e-3)
+    report = write_verify(target, start, (0.0, 25e-6), 1e-6, writer, np.random.default_rng(0))
+    assert report.pulses.tolist() == [1, 1]
+    assert report.energy == pytest.approx(50e-12)
+    assert report.seconds == pytest.approx(350e-9 + 4 * 100e-9)
+
+
+def test_endurance_adds_up_over_writes():
+    """Lives are lognormal: of those that must move, the share that no longer does is that of a life already spent."""
+    pulse = PulseModel(endurance=1e5, endurance_sigma=0.5)
+    writer = WriteVerify(pulse=pulse, verify_sigma=0.0)
+    fresh = chip(writer=writer).program_report(LEVELS)
+    worn = chip(writer=writer, earlier_writes=20_000).program_report(LEVELS)
+    spent = 20_000 * fresh.pulses.mean()
+    share = stats.norm.cdf(np.log(spent / 1e5) / 0.5)
+    assert 0.5 < share < 0.9
+    moved = fresh.pulses > 0
+    assert not fresh.failed.any()
+    assert worn.failed[moved].mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / moved.sum()))
+    again = chip(writer=WriteVerify(pulse=replace(pulse, endurance=20.0)))
+    shares = [again.program_report(LEVELS, write).failed.mean() for write in (1, 2, 5)]
+    assert shares[0] < 0.1 < shares[1] < shares[2]
+
+
+def test_a_switch_needs_cells_of_two_levels():
+    with pytest.raises(DesignError) as error:
+        chip(writer=WriteVerify(switch=Switch()))
+    assert str(error.value) == "cells that a pulse switches must have 2 levels, not 16"

@@ -16,6 +16,7 @@ from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.noise import Flicker, Telegraph
 from ohmgate.analog.memory.programming import WriteVerify
 from ohmgate.analog.memory.repair import Repair
+from ohmgate.analog.memory.switching import Switch
 from ohmgate.analog.studies import montecarlo
 from ohmgate.model import reference
 from ohmgate.model.design import Design
@@ -29,10 +30,10 @@ CONFIG = ArrayConfig(
     weight_noise=0.1, redraw="per_step", adc_noise="physical", adc_sigma=0.1, adc=AdcErrors(), dac=DacErrors(),
     cells=Cells(
         device=replace(
-            devices.reram(), retention=1e9, sinh_voltage=1.0, telegraph=Telegraph(amplitude=0.1, tau_high=1.0, tau_low=1.0, fraction=0.5),
+            devices.reram(), levels=2, retention=1e9, sinh_voltage=1.0, telegraph=Telegraph(amplitude=0.1, tau_high=1.0, tau_low=1.0, fraction=0.5),
             flicker=Flicker(density=0.1, low=1.0, high=10.0),
         ),
-        slices=1, writer=WriteVerify(), repair=Repair(), wires=WireConfig(row_segment=1.0), tile=8,
+        slices=3, writer=WriteVerify(switch=Switch()), repair=Repair(), wires=WireConfig(row_segment=1.0), tile=8,
         amplifiers=Amplifiers(offset_sigma=1e-3),
     ),
 )  # fmt: skip
@@ -48,7 +49,7 @@ CHOICES = {
 }
 OPTIONS = {  # what a field that may be None holds, to be taken away
     "cells": Cells, "adc": AdcErrors, "dac": DacErrors, "writer": WriteVerify, "repair": Repair, "wires": WireConfig,
-    "telegraph": Telegraph, "flicker": Flicker, "amplifiers": Amplifiers,
+    "telegraph": Telegraph, "switch": Switch, "flicker": Flicker, "amplifiers": Amplifiers,
 }  # fmt: skip
 
 

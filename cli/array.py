@@ -11,6 +11,7 @@ from ..analog.circuit.netlist import write_netlist
 from ..analog.circuit.processes import PROCESSES, with_process
 from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
+from ..analog.studies.advice import LIMIT, advise
 from ..analog.studies.datasheet import CELL_PRESETS, Datasheet, characterise
 from ..model.formats import DesignError, check_integer
 from ..model.prerequisites import require_place
@@ -24,6 +25,8 @@ EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's a
 `ohmgate array runs/demo --preset reram --report array.html` shows it on a page that opens in any browser;
 
 `ohmgate array vowels --wire 1 --spice array.cir`, then `ngspice -b array.cir`, reads it as a circuit;
+
+`ohmgate array names --preset paper_cells --advice` says what to change in the paper's array, and why;
 
 `ohmgate array names --wire 1 --report wires.html` shows what 1 ohm a cell does to a large array."""
 
@@ -47,6 +50,12 @@ def command(
         str, typer.Option(help="Input of the netlist: random, full, or a text file with one DAC code a line.")
     ] = "random",
     report: Annotated[Path | None, typer.Option(help="Page to write (HTML, everything inside).")] = None,
+    advice: Annotated[
+        bool,
+        typer.Option(
+            "--advice", help="Say what to change: read voltage, DACs, waiting columns, drivers, gains set anew."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the chip, of random weights and of a random input.")] = 0,
 ) -> None:
     """Program one layer's array of cells: its conductances, wires, noise budget; as a SPICE netlist; as a report.
@@ -76,6 +85,7 @@ def command(
     with Steps() as steps, steps.step("Solving the array"):
         facts = describe(sheet, preset, "the image" if network else f"random, seed {seed}")
         cures, budget = sheet.cures, sheet.budget
+        changes = advise(sheet) if advice or report else []
     say(f"{design.name}, layer {layer}")
     for name, text in facts.items():
         say(f"  {name:<16}{text}")
@@ -87,6 +97,12 @@ def command(
     for cure in cures:
         say(f"| {cure.name} | {cure.loss:.2%} | {cure.error:.3%} | {sheet.reading_error(cure):.2g} |")
     say()
+    if advice:
+        say(f"| what to change, limit {LIMIT:g} LSB | is | change | why |")
+        say("| --- | --- | --- | --- |")
+        for each in changes:
+            say(f"| {each.part} | {each.now} | {each.change or 'nothing'} | {each.reason} |")
+        say()
     if spice and volts is not None:
         title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
         spice.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +121,7 @@ def command(
             say("the other planes are arrays of their own, see --plane; currents of a pair are subtracted")
         say(f"column 0 carries {current:.6e} A; compare: ngspice -b {spice}")
     if report:
-        write_report(report, sheet, f"{design.name}, layer {layer}", preset, facts)
+        write_report(report, sheet, f"{design.name}, layer {layer}", preset, facts, changes)
         say(f"report: {report}")
 
 

@@ -1,12 +1,14 @@
 """The page of ``ohmgate array --report``: one array for a stranger, with its pictures inside."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..analog.circuit.wires import WireConfig
+from ..analog.studies.advice import LIMIT, Advice
 from ..analog.studies.datasheet import Datasheet
 from ..model.files import write_text
 from . import analog_plots as plots
@@ -14,7 +16,9 @@ from .page import render
 from .style import save
 
 
-def write_report(path: Path, sheet: Datasheet, title: str, preset: str, facts: dict[str, str]) -> None:
+def write_report(
+    path: Path, sheet: Datasheet, title: str, preset: str, facts: dict[str, str], changes: Sequence[Advice]
+) -> None:
     """Write the page; it opens without a network. ``facts`` are lines by name, as the command prints them."""
     cells = sheet.array.cell_array
     figures = {
@@ -29,6 +33,8 @@ def write_report(path: Path, sheet: Datasheet, title: str, preset: str, facts: d
             title=title,
             preset=preset,
             facts=facts,
+            changes=changes,
+            limit=LIMIT,
             layer=sheet.layer,
             mapping=cells.mapping,
             device=cells.cells.device,

@@ -125,7 +125,7 @@ class Datasheet:
         found = []
         for codes in (self.drive("full")[None], drives):
             held = mapping.volts(codes)
-            power = share * left * float((self._heat(held) @ siemens).mean())
+            power = share * left * float((self.heat(held) @ siemens).mean())
             if self.unselected == "floating":
                 sneak = [floating_power(plane, row) for plane in self.conductances for row in held[:FLOATING_INPUTS]]
                 power += (1 - share) * sum(sneak) / len(held[:FLOATING_INPUTS])
@@ -141,7 +141,7 @@ class Datasheet:
         """Voltage at which a linear cell would take the current that these cells take at ``volts``."""
         return current(1.0, volts, *self.law) if self.law else volts
 
-    def _heat(self, volts: np.ndarray) -> np.ndarray:
+    def heat(self, volts: np.ndarray) -> np.ndarray:
         """Power (W) of a cell of 1 S over a conversion, for the rows' voltages, or pulses of that mean voltage."""
         if self.pulsed:
             return np.abs(volts) * self.array.cell_array.cells.device.read_voltage

@@ -1,5 +1,6 @@
 """``ohmgate array``: what it prints, the netlist that ngspice reads alike, the page, its error sentences."""
 
+import html
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from ohmgate.analog.circuit.processes import PROCESSES, with_process
 from ohmgate.analog.circuit.settling import settling_time
 from ohmgate.analog.config import PRESETS, preset
 from ohmgate.analog.config_file import read_config
+from ohmgate.analog.studies.advice import advise
 from ohmgate.analog.studies.datasheet import CELL_PRESETS, characterise
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
@@ -145,6 +147,19 @@ def test_the_same_seed_gives_the_same_netlist_and_page(ohmgate, tmp_path):
     first = files("first", 3)
     assert files("again", 3) == first
     assert all(a != b for a, b in zip(files("other", 4), first))
+
+
+def test_advice_is_on_the_page_and_where_it_is_asked_for(ohmgate, run_folder, tmp_path):
+    result = ohmgate("array", run_folder, "--preset", "pcm", "--advice", "--report", tmp_path / "array.html")
+    network = image.read(run_folder / "vowels.image")
+    changes = advise(characterise(network.design, network, 0, preset("pcm")))
+    assert len(changes) == 5
+    page = html.unescape((tmp_path / "array.html").read_text())
+    for each in changes:
+        change = each.change or "nothing"
+        assert f"| {each.part} | {each.now} | {change} | {each.reason} |" in result.stdout
+        assert f"<td>{each.now}</td><td>{change}</td><td>{each.reason}</td>" in page
+    assert "what to change" not in ohmgate("array", "vowels", "--layer", 1).stdout
 
 
 def test_the_page_holds_everything_and_asks_for_nothing(ohmgate, run_folder, tmp_path):

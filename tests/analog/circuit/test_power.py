@@ -53,7 +53,7 @@ def test_nonlinear_cells_and_pulses_take_their_own_power():
     pulses = replace(bent, cells=replace(bent.cells, dacs="pulse_width"))
     for made, share in ((config, 0.25), (bent, np.sinh(1) / np.sinh(2) / 2), (pulses, 0.5)):
         sheet = characterise(design, None, 0, made, seed=1)
-        assert sheet._heat(np.array([0.5]))[0] == pytest.approx(share)
+        assert sheet.heat(np.array([0.5]))[0] == pytest.approx(share)
         assert sheet.power[0] == pytest.approx(characterise(design, None, 0, config, seed=1).power[0])
 
 

@@ -13,6 +13,7 @@ from ..analog.circuit.wires import WireConfig
 from ..analog.config_file import load_config
 from ..analog.studies.advice import LIMIT, advise
 from ..analog.studies.datasheet import CELL_PRESETS, Datasheet, characterise
+from ..analog.studies.small_effects import small_effects, table
 from ..model.formats import DesignError, check_integer
 from ..model.prerequisites import require_place
 from ..report.array import write_report
@@ -92,6 +93,7 @@ def command(
     say()
     say(budget.table().rstrip("\n"))
     say()
+    say(table(small_effects(sheet)))
     say("| against the wires | worst column loses | largest error of a weight | error of a reading, LSB rms |")
     say("| --- | --- | --- | --- |")
     for cure in cures:

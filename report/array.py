@@ -10,6 +10,7 @@ import numpy as np
 from ..analog.circuit.wires import WireConfig
 from ..analog.studies.advice import LIMIT, Advice
 from ..analog.studies.datasheet import Datasheet
+from ..analog.studies.small_effects import WORTH_MODELLING, small_effects
 from ..model.files import write_text
 from . import analog_plots as plots
 from .page import render
@@ -40,6 +41,8 @@ def write_report(
             device=cells.cells.device,
             budget=sheet.budget,
             noise=_noise(sheet),
+            small=small_effects(sheet),
+            worth=WORTH_MODELLING,
             loss=float(sheet.losses.max()),
             cures=_cures(sheet),
             planes=sheet.plane_names(),

@@ -114,7 +114,7 @@ class Datasheet:
         """
         drives = random_drives(self.layer, INPUTS, np.random.default_rng(self.seed))
         siemens, volts = self.conductances.sum(axis=(0, 2)), self.most_volts
-        plain = (volts * self._ohmic(volts)) @ siemens
+        plain = (volts * self.cell_volts(volts)) @ siemens
         tile = self.array.cell_array.cells.tile
         taken = [row_currents(plane, self.wires, volts, tile, self.law) for plane in self.conductances]
         left = float(np.sum(taken, axis=0) @ volts / plain)
@@ -137,7 +137,7 @@ class Datasheet:
         """What columns do that wait for their conversion."""
         return self.array.cell_array.cells.unselected
 
-    def _ohmic(self, volts: np.ndarray) -> np.ndarray:
+    def cell_volts(self, volts: np.ndarray) -> np.ndarray:
         """Voltage at which a linear cell would take the current that these cells take at ``volts``."""
         return current(1.0, volts, *self.law) if self.law else volts
 
@@ -145,7 +145,7 @@ class Datasheet:
         """Power (W) of a cell of 1 S over a conversion, for the rows' voltages, or pulses of that mean voltage."""
         if self.pulsed:
             return np.abs(volts) * self.array.cell_array.cells.device.read_voltage
-        return volts * self._ohmic(volts)
+        return volts * self.cell_volts(volts)
 
     @property
     def conversion_seconds(self) -> float:

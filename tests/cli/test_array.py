@@ -13,6 +13,7 @@ from ohmgate.analog.config import PRESETS, preset
 from ohmgate.analog.config_file import read_config
 from ohmgate.analog.studies.advice import advise
 from ohmgate.analog.studies.datasheet import CELL_PRESETS, characterise
+from ohmgate.analog.studies.small_effects import small_effects, table
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
 
@@ -39,6 +40,7 @@ def test_the_array_of_an_image_is_described(ohmgate, run_folder):
     )
     assert f"row drivers     {1e6 * sheet.driver_currents.sum(axis=0).max():.4g} uA at most" in result.stdout
     assert sheet.budget.table() in result.stdout
+    assert table(small_effects(sheet)) in result.stdout
     for name in ("no cure", "drivers at both ends", "tiles of 64 x 64", "weights compensated"):
         assert f"| {name} |" in result.stdout
 
@@ -173,6 +175,8 @@ def test_the_page_holds_everything_and_asks_for_nothing(ohmgate, run_folder, tmp
     assert f"<b>{sheet.budget.enob:.2f} of 4</b>" in text
     for share in sheet.budget.shares:
         assert f'<td>{share.source}</td><td class="n">{share.lsb:.3g}</td>' in text
+    for effect in small_effects(sheet):
+        assert f'{effect.name}</td><td class="n">{effect.lsb:.2g}</td>' in text
     for cure in sheet.cures:
         assert f'{cure.name}</td><td class="n">{100 * cure.loss:.2f} %</td>' in text
 

@@ -10,6 +10,8 @@ from .exact_sums import ColumnSums
 from .memory.cell_array import CellArray, ProgrammedCells
 from .memory.noise import FlickerProcess, TelegraphProcess, resized
 
+COURSES = 32  #: at once, so that they stay in the cache
+
 
 class SequenceNoise:
     """Gaussian weight noise that is drawn once for a sequence."""
@@ -90,10 +92,13 @@ class LastingReadNoise:
             squares = mapping.weigh_squares((programmed.sensed * programmed.read_noise) ** 2)
             sigma = np.sqrt(self._cells.lasting * squares)
             columns = sigma[:, plan.place] * np.abs(plan.gain)  # of a pair, whose sign does not matter
-            noise = self._drawn[..., : mapping.layer.columns] * columns
-            if not mapping.paired:
-                noise -= self._drawn[..., -1:] * sigma[:, -1:]
-            self._noise, self._programmed = self._sums.weights(noise, 10 * float(sigma.max())), programmed
+            self._noise, self._programmed = np.empty((len(self._drawn), *columns.shape)), programmed
+            for start in range(0, len(self._drawn), COURSES):
+                drawn = self._drawn[start : start + COURSES]
+                noise = drawn[..., : mapping.layer.columns] * columns
+                if not mapping.paired:
+                    noise -= drawn[..., -1:] * sigma[:, -1:]
+                self._noise[start : start + COURSES] = self._sums.weights(noise, 10 * float(sigma.max()))
         return self._noise
 
 

@@ -4,8 +4,9 @@
     python benchmarks/array_effects.py --against ../before --json results/array_effects.json
 
 A round runs a process for every contestant, in turns, so that what else the machine does falls on all alike. Told is
-the median over rounds of the time of its draws over that of this checkout with all effects off. ``--against`` is a
-checkout of another commit, whose arrays have the same configuration.
+the median over rounds of the time of its draws over that of this checkout with all effects off, and for read noise of
+PCM over PCM's with read noise that is new in every step. ``--against`` is a checkout of another commit, whose arrays
+have the same configuration.
 """
 
 import argparse
@@ -19,11 +20,18 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parents[1]
 OFF = "paper_cells"
+PCM: dict[str, object] = {"preset": "pcm"}
 EFFECTS: dict[str, dict[str, object]] = {
     "nonlinear cells": {"device": {"sinh_voltage": 0.5}},
     "pulse-width DACs": {"dacs": "pulse_width"},
     "sense amplifiers": {"amplifiers": {"offset_sigma": 5e-3}},
+    "a lognormal retention": {"seconds": 1e8, "device": {"retention": 2e8, "retention_sigma": 1.0}},
+    "conduction by level": {"kelvin": 358.0, "device": {"conduction_energy": [0.06, 0.0]}},
+    "gains set anew": {"gains": "gate"},
+    "read noise of PCM that lasts": PCM,
 }
+#: What an effect is told against, where that is not the preset above with nothing on.
+WITHOUT = {"read noise of PCM that lasts": PCM | {"device": {"read_seconds": 0.0, "read_sigma": 0.038}}}
 DRAWS = """
 import json, sys, time
 from dataclasses import replace
@@ -33,8 +41,11 @@ from ohmgate.analog.studies import montecarlo
 from ohmgate.model.design import Design
 from ohmgate.sim.random_designs import random_network
 effect, draws = json.loads(sys.argv[1]), int(sys.argv[2])
-config = preset("paper_cells")
-device = replace(config.cells.device, **effect.pop("device", {}))
+config = preset(effect.pop("preset", "paper_cells"))
+if "gains" in effect:
+    config = replace(config, gains=effect.pop("gains"))
+device = {key: tuple(v) if isinstance(v, list) else v for key, v in effect.pop("device", {}).items()}
+device = replace(config.cells.device, **device)
 if "amplifiers" in effect:
     from ohmgate.analog.memory.amplifiers import Amplifiers
     effect["amplifiers"] = Amplifiers(**effect["amplifiers"])
@@ -72,7 +83,8 @@ def main() -> None:
     for _ in range(options.rounds):
         off = seconds(HERE, {}, options.draws)
         for name, (folder, effect) in contestants.items():
-            ratios[name].append(seconds(folder, effect, options.draws) / off)
+            without = seconds(HERE, WITHOUT[name], options.draws) if name in WITHOUT else off
+            ratios[name].append(seconds(folder, effect, options.draws) / without)
     told = {name: round(statistics.median(ratio), 3) for name, ratio in ratios.items()}
     for name, ratio in told.items():
         print(f"{name}: {ratio} of the time with all effects off, {min(ratios[name]):.3f} to {max(ratios[name]):.3f}")

@@ -3,12 +3,14 @@
 import errno
 import gc
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import PRESETS, ArrayConfig
+from ohmgate.analog.inference import network_of_chip
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.analog.memory.devices import reram
 from ohmgate.analog.memory.programming import PulseModel, WriteVerify
@@ -56,6 +58,18 @@ def test_a_task_round_trips(tmp_path):
         assert np.array_equal(one.lengths, other.lengths)
         for name in ("network", "array", "timing", "seed", "scenario", "resets"):
             assert getattr(one, name) == getattr(other, name)
+
+
+def test_a_chips_image_holds_the_gains_that_its_calibration_sets(tmp_path):
+    pcm = PRESETS["pcm"]
+    array = replace(pcm, gains="gate", cells=replace(pcm.cells, seconds=1e9))
+    job = make_job(1, array=array, seed=7)
+    write_task(tmp_path, task(job))
+    loaded = read_task(tmp_path).jobs[0].network
+    assert loaded == network_of_chip(job.network, array, 7)
+    assert all(
+        (a.mult * 2.0**-a.shift > b.mult * 2.0**-b.shift).all() for a, b in zip(loaded.layers, job.network.layers)
+    )
 
 
 def test_a_full_disk_names_the_part_of_the_job(tmp_path, monkeypatch):

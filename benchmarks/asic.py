@@ -7,6 +7,7 @@ FOLDER has the libraries; the energy is that of the image's design, over its fir
 
 import argparse
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,34 @@ from ohmgate.sim import power
 from ohmgate.sim.power import power_of
 
 LIBRARIES = ("nangate45_typ", "sky130hd_tt", "sg13g2_typ_1p20V_25C")
+NANGATE = LIBRARIES[0]
+#: Design, its tables, library, clock gates.
 CHIPS = (
-    *(("vowels", library, True) for library in LIBRARIES),
-    ("vowels", LIBRARIES[0], False),
-    ("har", LIBRARIES[0], True),
-    ("names", LIBRARIES[0], True),
+    *(("vowels", "loaded", library, True) for library in LIBRARIES),
+    ("vowels", "loaded", NANGATE, False),
+    ("har", "loaded", NANGATE, True),
+    *(("names", "loaded", library, True) for library in LIBRARIES),
+    ("names", "constant", NANGATE, True),
+    ("ptb", "loaded", NANGATE, True),
 )
 SEQUENCES = 4
 
 
-def measured(name: str, library: str, gating: bool, pdk: Path, path: Path) -> dict[str, Any]:
+def with_tables(design: Design, tables: str) -> Design:
+    """``design`` with the activation tables of all layers loaded or constant."""
+    return replace(design, layers=tuple(replace(layer, tables=tables) for layer in design.layers))
+
+
+def measured(name: str, tables: str, library: str, gating: bool, pdk: Path, path: Path) -> dict[str, Any]:
     """The figures of a chip; with energy where the image at ``path`` is of this design."""
-    design = Design.load(name)
+    design = with_tables(Design.load(name), tables)
     chip = map_chip(design, pdk / f"{library}.lib.gz", gating)
     timed = time_chip(chip, clock_gating=gating)
     slowest = timed.setup[REGISTERS]
     row = {
         "design": name,
         "fingerprint": chip.report.fingerprint,
+        "tables": tables,
         "library": library,
         "clock_gating": gating,
         "area_um2": round(chip.report.area or 0.0, 1),
@@ -47,6 +58,7 @@ def measured(name: str, library: str, gating: bool, pdk: Path, path: Path) -> di
         "clock_ns": timed.shortest_clock_ns,
         "hold_slack_ns": timed.hold.slack_ns,
         "slowest_path": [slowest.start, slowest.end],
+        "array_to_register_ns": timed.setup["array to register"].needs_ns,
         "tool": timed.tool,
     }
     network = image.read(path)

@@ -17,6 +17,7 @@ class BoardBus(Component):
     """Takes accesses to the chip's register bus, which begins at 0, and refuses all others with ``err``.
 
     With ``noise`` and with ``flash`` it also takes those to their registers (:mod:`ohmgate.model.board_registers`).
+    Registers hold a request, as it is a long way from the link to the arrays of a large part.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -26,7 +27,7 @@ class BoardBus(Component):
     | `flash` | out | :class:`~..wishbone.WishboneSignature` | the flash's; only with ``flash`` |
     """
 
-    latency = 0  #: of an access that is taken; ``err`` comes a cycle after the request
+    latency = 1  #: of a request; a refusal comes with as many
 
     def __init__(self, design: Design, noise: bool = False, flash: bool = False):
         self.bits = bus_address_bits(design) - 2
@@ -51,23 +52,24 @@ class BoardBus(Component):
 
     def elaborate(self, platform):
         m = Module()
-        bus, refused = self.bus, Signal()
+        bus, refused, pending = self.bus, Signal(), Signal()
+        m.d.comb += pending.eq(bus.cyc & bus.stb & ~bus.ack & ~bus.err)
         outside = bus.adr[self.bits :].any()
         parts, nobody = [(self.registers, ~outside)], outside
         for name, (first, bits, _) in self.parts.items():
             here = bus.adr[bits:] == first >> bits
             parts.append((getattr(self, name), here))
             nobody &= ~here
-        m.d.sync += refused.eq(bus.cyc & bus.stb & nobody & ~refused)
-        for part, mine in parts:
-            m.d.comb += [
-                part.adr.eq(bus.adr),
-                part.dat_w.eq(bus.dat_w),
-                part.sel.eq(bus.sel),
-                part.we.eq(bus.we),
-                part.stb.eq(bus.stb),
-                part.cyc.eq(bus.cyc & mine),
-            ]
+        m.d.sync += refused.eq(pending & nobody)
+        said = {"adr": bus.adr[: max(len(part.adr) for part, _ in parts)]}
+        said |= {name: getattr(bus, name) for name in ("dat_w", "sel", "we")}
+        held = {name: Signal(len(value), name=f"held_{name}", reset_less=True) for name, value in said.items()}
+        m.d.sync += [held[name].eq(value) for name, value in said.items()]
+        for number, (part, mine) in enumerate(parts):
+            asks = Signal(name=f"asks_{number}")
+            m.d.sync += asks.eq(pending & mine)
+            m.d.comb += [getattr(part, name).eq(register) for name, register in held.items()]
+            m.d.comb += [part.stb.eq(asks), part.cyc.eq(asks)]
         word, ack, err = self.registers.dat_r, self.registers.ack, self.registers.err
         for part, _ in parts[1:]:
             word, ack, err = Mux(part.ack, part.dat_r, word), ack | part.ack, err | part.err

@@ -114,9 +114,9 @@ class ColumnSums(Component):
         self._accumulate(m, counters, sums, clear)
         return m
 
-    def _held(self, m: Module, value: Value, name: str) -> Signal:
+    def _held(self, m: Module, value: Value, name: str, reset_less: bool = True) -> Signal:
         """``value`` a cycle later."""
-        held = Signal(len(value), name=name)
+        held = Signal(len(value), name=name, reset_less=reset_less)
         m.d.sync += held.eq(value)
         return held
 
@@ -140,7 +140,7 @@ class ColumnSums(Component):
             ],
             sign=sign if isinstance(sign, Const) else self._held(m, sign, f"sign_{name}"),
             address=self._held(m, work.address, f"address_{name}"),
-            write={key: self._held(m, value, f"{key}_{name}") for key, value in work.write.items()},
+            write={key: self._held(m, value, f"{key}_{name}", key != "write") for key, value in work.write.items()},
         )
 
     def _delayed(self, m: Module, flag, cycles: int, clear) -> Value:
@@ -227,7 +227,7 @@ class ColumnSums(Component):
             m.d.sync += [was_read.eq(chosen), was_at.eq(at)]
             m.d.comb += write.en.eq(was_read)
             with m.If(work.write["write"]):
-                m.d.comb += [read.addr.eq(place), read.en.eq(1)]
+                m.d.comb += read.addr.eq(place)
             m.d.comb += [level.eq(Mux(here, new, old)) for level, here, old in zip(write.data, was_at, read.data)]
         m.d.comb += write.addr.eq(place)
 

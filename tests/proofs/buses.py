@@ -166,7 +166,7 @@ def data_registers(design: Design) -> Bench:
 
 
 def board_bus(design: Design, *others: str) -> Bench:
-    """In front of buses that keep to the rules: as one of them. ``others`` are there beside the chip's registers."""
+    """In front of buses that keep to the rules: as one of them, a cycle later. ``others`` are beside the registers."""
     bench = Bench()
     dut = BoardBus(design, **dict.fromkeys(others, True))
     bench.surround(dut)
@@ -176,7 +176,10 @@ def board_bus(design: Design, *others: str) -> Bench:
         waited = Signal(range(PATIENCE + 2), name=f"part_{number}_waited")
         m.d.sync += waited.eq(Mux(request & ~answer, waited + 1, 0))
         bench.assume(~(part.ack & part.err) & (~answer | (waited != 0)) & (waited <= PATIENCE))
-    access(bench, dut.bus, PATIENCE)
+        asked = bench.settled() & bench.past(request & ~answer)
+        kept = Cat(part.adr, part.dat_w, part.sel, part.we)
+        bench.claim(f"part {number} sees a request that stands", ~asked | (request & bench.unchanged(kept)))
+    access(bench, dut.bus, PATIENCE + 1)
     bench.claim("one part gets an access", sum(part.cyc & part.stb for part in parts) <= 1)
     return bench
 

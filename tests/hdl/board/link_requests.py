@@ -56,6 +56,10 @@ class Requests:
         """All of the buffer."""
         return self._next(FILL, 0, ends(self.rng.bytes(64)))
 
+    def replayed(self) -> bytes:
+        """Asks a replay for its state: the twin is then as far as the gateware."""
+        return self._next(REPLAYED, 0, b"")
+
     def some(self) -> bytes:
         """A request, an old one again, or one that is none of the device's."""
         chance = self.rng.random()

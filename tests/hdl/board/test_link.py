@@ -36,7 +36,7 @@ def check_requests(seed: int, window: int, count: int, monkeypatch) -> set[tuple
     twin = Link(DESIGN, setting).model(numbers.access, numbers.take)
     twin.replay_rate = 10**6
     requests = Requests(rng, window)
-    sent = [requests.hello(), requests.fill(), *(requests.some() for _ in range(count))]
+    sent = [requests.hello(), requests.fill(), *(requests.some() for _ in range(count)), requests.replayed()]
     got, seen = LinkBench(DESIGN, setting, real.access, real.take, seed).run(sent, monkeypatch), set()
     for k, (piece, answer) in enumerate(zip(sent, got)):
         assert same(answer, twin.receive(piece)), k

@@ -62,10 +62,23 @@ def test_flush_drops_a_result_that_is_half_out():
         await ctx.tick()
         ctx.set(dut.bytes.ready, 0)
         ctx.set(dut.flush, 1)
-        assert (ctx.get(dut.bytes.payload), ctx.get(dut.y.ready)) == (0x12, 1)
+        assert (ctx.get(dut.bytes.payload), ctx.get(dut.y.ready)) == (0x12, 0)
         await ctx.tick()
         ctx.set(dut.flush, 0)
-        assert (ctx.get(dut.bytes.payload), ctx.get(dut.y.ready)) == (0x34, 0)
+        assert (ctx.get(dut.bytes.valid), ctx.get(dut.y.ready)) == (0, 1)
+        await ctx.tick()
+        assert (ctx.get(dut.bytes.valid), ctx.get(dut.bytes.payload), ctx.get(dut.y.ready)) == (1, 0x34, 0)
 
-    assert dut.latency == 0
+
+def test_a_flush_without_a_result_drops_none_that_comes_later():
+    dut = ResultSplitter(Design("one", (DenseLayer(inputs=2, outputs=2, adcs=2, output_bits=7),)))
+
+    async def testbench(ctx):
+        ctx.set(dut.flush, 1)
+        await ctx.tick()
+        ctx.set(dut.flush, 0)
+        ctx.set(dut.y.payload.as_value(), 0x1234)
+        ctx.set(dut.y.valid, 1)
+        assert (ctx.get(dut.bytes.valid), ctx.get(dut.bytes.payload), ctx.get(dut.y.ready)) == (1, 0x34, 0)
+
     simulate(dut, testbench)

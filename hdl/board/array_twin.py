@@ -99,10 +99,11 @@ class ArrayTwin(Component):
         asked, ready, ahead = Signal(), Signal(), Signal()
         following = Signal(range(max(layer.conversions, 2)))  # column, computed ahead
         start, handed, dropped, drop = Signal(), Signal(), Signal(), Signal()
+        # Codes that nobody has asked for stay, and what was computed ahead of them is lost.
+        wait = ready & ~handed & bank.enters
         m.d.comb += [
             start.eq(read.convert & ~(ahead & (read.select == following))),
-            # Codes that nobody has asked for stay, and what was computed ahead of them is lost.
-            drop.eq(ready & ~handed & bank.enters & ~start),
+            drop.eq(wait & ~start),
             sums.row_codes.eq(read.row_codes),
             sums.hidden_drive.eq(read.hidden_drive if layer.hidden else 0),
             sums.column.eq(read.select),
@@ -112,7 +113,7 @@ class ArrayTwin(Component):
             bank.take.eq(sums.valid),
             bank.mult.eq(setup.mult),
             bank.shift.eq(setup.shift),
-            bank.keep.eq(drop),
+            bank.keep.eq(wait),
             bank.clear.eq(start | setup.cancel | drop),
             read.codes.eq(bank.codes),
         ]

@@ -291,6 +291,8 @@ class ColumnSums(Component):
         second = self._delayed(m, counters.second, delay + 1, clear)
         group_bits = _bits(plan.word_rows << (plan.level_bits + max(s.planes for s in plan.segments)))
         m.d.comb += self.valid.eq(column_ends)
+        cleared = Signal()  # a cycle late, and in time: the first sum is ready later
+        m.d.sync += cleared.eq(clear)
         for adc, value in enumerate(sums):
             group = Signal(signed(group_bits), name=f"group_{adc}", reset_less=True)
             begun = ~value if plan.parallel == 1 else value
@@ -305,7 +307,7 @@ class ColumnSums(Component):
             m.d.comb += self.sums[adc].eq(total + scaled)
             with m.If(group_ends):
                 m.d.sync += total.eq(self.sums[adc])
-            with m.If(clear | self.valid):
+            with m.If(cleared | self.valid):
                 m.d.sync += total.eq(beginning)
 
 

@@ -134,9 +134,9 @@ class TwinPlan:
 
     @cached_property
     def units(self) -> int:
-        """Gain units: as few as keep up with the sums, a divisor of the ADCs."""
+        """Gain units: as few as make all codes in time, a divisor of the ADCs."""
         adcs = self.layer.adcs
-        return next(units for units in range(1, adcs + 1) if adcs % units == 0 and adcs // units <= self.slots)
+        return next(units for units in range(1, adcs + 1) if adcs % units == 0 and adcs // units <= self._in_time)
 
     @property
     def block(self) -> int:
@@ -145,8 +145,13 @@ class TwinPlan:
 
     @cached_property
     def digit_bits(self) -> int:
-        """Bits of a gain that a unit multiplies in a cycle: as few as keep up with the sums."""
-        return next(bits for bits in DIGITS if self.block * MULT_BITS // bits <= self.slots)
+        """Bits of a gain that a unit multiplies in a cycle: as few as make all codes in time."""
+        return next(bits for bits in DIGITS if self.block * MULT_BITS // bits <= self._in_time)
+
+    @property
+    def _in_time(self) -> int:
+        """Cycles for the codes of a sum: before the next sum; in a large twin half that, as a step ends sooner so."""
+        return max(self.slots // 2, 1) if self.blocks > 1 else self.slots
 
     @property
     def digits(self) -> int:

@@ -13,7 +13,7 @@ OWN = LstmLayer(inputs=5, hidden=2, adcs=4, dac_bits=1, input_dac_bits=3, input_
 PLANS = {  # groups, slots, bits a cycle, depth, units, digits, tree stages, conversion
     "vowels, an iCE40": (VOWELS, 4, (12, 48, 1, 12 * 32, 1, 8, 2, 7 + 2 + 48 + 4 * 8)),
     "vowels, an ECP5": (WIDE, 23, (2, 8, 1, 2 * 8, 2, 1, 5, 7 + 5 + 8 + 8)),
-    "names, four bits": (NAMES, 60, (24, 24, 4, 24 * 16, 4, 1, 4 + 7, 7 + 11 + 24 + 16)),
+    "names, four bits": (NAMES, 60, (24, 24, 4, 24 * 16, 8, 1, 4 + 7, 7 + 11 + 24 + 8)),
     "two bits": (MANY, 100, (4, 2 * 3 + 2 * 2, 2, 4 * 64, 1, 2, 4, 7 + 4 + 1 + 10 + 4 * 2)),
     "own input bits": (OWN, 3, (3, 2 * 3 + 2, 1, 3 * 2, 1, 2, 2, 7 + 2 + 1 + 8 + 4 * 2)),
     "one code": (DenseLayer(inputs=1, outputs=1, adcs=1, bias_rows=0), 1, (1, 4, 1, 1, 1, 4, 0, 7 + 4 + 4)),

@@ -14,6 +14,7 @@ from ..circuit.selection import selected_matrix
 from ..circuit.tiles import tile_slices, tiled_matrix
 from ..circuit.wires import WireConfig, effective_matrix
 from . import repair
+from .amplifiers import Amplifiers
 from .cells import Cells
 from .mapping import Mapping
 from .noise import WriteNoise, shot_noise, thermal_noise
@@ -58,7 +59,7 @@ class CellArray:
         self.traps = stream(seed, 3).random(shape) < (device.telegraph.fraction if device.telegraph else 0.0)
         self._lifetime = stream(seed, 5).standard_normal(shape) if device.retention_sigma else 0.0
         self._write_noise = WriteNoise(seed, shape)
-        self.offset_volts = self._draw_offsets(stream(seed, 8)) if cells.amplifiers else None
+        self.offset_volts = self._draw_offsets(cells.amplifiers, stream(seed, 8)) if cells.amplifiers else None
         self._held_noise = WriteNoise(child(seed, 6), shape)  # 1/f noise too slow to change while a chip is read
         self.lasting: float  #: variance of the read noise that stays for a sequence, in units of q^2
         self._held, self.lasting, self._fresh = device.read_bands(cells.seconds, cells.step_time(layer))
@@ -142,14 +143,12 @@ class CellArray:
             return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
-    def _draw_offsets(self, rng: np.random.Generator) -> np.ndarray | None:
+    def _draw_offsets(self, amplifiers: Amplifiers, rng: np.random.Generator) -> np.ndarray:
         """Volts of the amplifiers: (planes, tiles of rows, ADCs and one of a reference column)."""
         planes, rows, width = self.mapping.shape
         tile = self.cells.tile
         tiles = len({part[0].start for part in tile_slices(rows, width, tile or rows, tile or width)})
-        if self.cells.amplifiers is None:
-            return None
-        return self.cells.amplifiers.draw((planes, tiles, self.mapping.layer.adcs + 1), rng)
+        return amplifiers.draw((planes, tiles, self.mapping.layer.adcs + 1), rng)
 
     def _offsets(self, conductances: np.ndarray, sensed: np.ndarray, plan: repair.Plan) -> np.ndarray | None:
         """:attr:`ProgrammedCells.offsets`; a reference column is read as if it were selected alone."""

@@ -68,9 +68,9 @@ def of_labels(network: Network, data: Path | None) -> dict[str, Any]:
     return {"predictions": len(codes), "formats": rows}
 
 
-def of_gates(network: Network, library: Path) -> dict[str, Any]:
+def of_gates(network: Network, library: Path, data: Path | None) -> dict[str, Any]:
     """Area and shortest clock by format, and the energy of the first test sequences."""
-    test = load_dataset(network.design.name).test
+    test = load_dataset(network.design.name, data).test
     rows = {}
     for bits, fraction in FORMATS:
         other = replace(network, design=with_cells(network.design, bits, fraction))
@@ -100,7 +100,7 @@ def main() -> None:
         found = of_labels(network, args.data)
         print(name, found, flush=True)
         if name == "vowels" and args.pdk is not None:
-            gates = of_gates(network, args.pdk / f"{LIBRARY}.lib.gz")
+            gates = of_gates(network, args.pdk / f"{LIBRARY}.lib.gz", args.data)
             found["formats"] = {key: row | gates[key] for key, row in found["formats"].items()}
         designs[name] = {"fingerprint": network.design.fingerprint} | found
     versions = {name: importlib.metadata.version(name) for name in ("ohmgate", "amaranth", "pyosys")}

@@ -56,6 +56,9 @@ class ReadSignature(_LayerSignature):
         if layer.hidden:
             #: 0 on the first step of a sequence: the hidden rows are at 0 V
             members["hidden_drive"] = Out(1)
+        if layer.diagnostics and layer.bias_rows:
+            #: 0, in diagnostics only: the bias rows are at 0 V
+            members["bias_drive"] = Out(1)
         return members
 
 
@@ -68,16 +71,21 @@ class SetupSignature(_LayerSignature):
     The seal is one bit beside the cells. Like them it keeps without power and through ``rst``. It says that they were
     loaded to the end. ``seal`` and ``unseal`` are strobes as ``program_strobe`` is, with the same answer; only one of
     the three is high. In the cycle after ``program_done``, at the latest, ``sealed`` shows what was written.
+
+    Of a layer with diagnostics, ``adjust_strobe`` is high for one cycle, never during a conversion. In it the macro
+    takes ``adjust_value`` into a register of its own, which ``rst`` sets to 0 or, of a spare, to
+    :data:`~ohmgate.model.diagnostic_registers.NO_STEP`. There is no answer. The spare of the highest number wins.
+    ``program_column`` counts on into the spares: :attr:`~ohmgate.model.layers.ArrayLayer.all_columns`.
     """
 
     @staticmethod
     def members_of(layer: Layer) -> dict[str, Member]:
-        return {
+        members = {
             #: gain of each gate's ADCs: mult / 2^shift
             "mult": Out(data.ArrayLayout(MULT_BITS, layer.gates)),
             "shift": Out(data.ArrayLayout(SHIFT_BITS, layer.gates)),
             "program_row": Out(range(max(layer.rows, 2))),
-            "program_column": Out(range(max(layer.columns, 2))),
+            "program_column": Out(range(max(layer.all_columns, 2))),
             "program_level": Out(layer.weight_bits),
             "program_strobe": Out(1),
             "program_done": In(1),
@@ -87,6 +95,15 @@ class SetupSignature(_LayerSignature):
             #: cancels a conversion in flight; cells and programming go on
             "cancel": Out(1),
         }
+        if layer.diagnostics:
+            members |= {
+                "adjust_strobe": Out(1),
+                "adjust_adc": Out(range(max(layer.adcs, 2))),
+                #: 0 offset trim, 1 gain trim, 2 + s the step of spare s
+                "adjust_what": Out(range(2 + layer.spares)),
+                "adjust_value": Out(16),
+            }
+        return members
 
 
 class ArraySignature(_LayerSignature):

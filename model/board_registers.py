@@ -4,7 +4,7 @@
 """
 
 from .integer_noise import AMPLITUDE_BITS
-from .registers import Field, Register
+from .register import Field, Register
 
 BOARD_BASE = 0x400
 NOISE_SEED = Register(

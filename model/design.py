@@ -22,6 +22,7 @@ from .records import from_table, read_toml
 
 CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
+DIAGNOSTICS = ("diagnostics", "spares")  #: likewise fields of what a host measures and repairs
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 
@@ -52,6 +53,11 @@ class Design:
         ended = False
         for index, layer in enumerate(self.layers):
             layer.check(f"layer {index}")
+            if layer.diagnostics != self.layers[0].diagnostics:
+                raise DesignError(
+                    f"layer {index}: diagnostics must be as in layer 0, {str(self.diagnostics).lower()}, "
+                    f"not {str(layer.diagnostics).lower()}"
+                )
             last = index == len(self.layers) - 1
             inner = INNER_OUTPUTS[layer.kind]
             if not last and layer.output != inner:
@@ -76,6 +82,11 @@ class Design:
                     f"of layer {index}, not {following.input_bits}"
                 )
 
+    @property
+    def diagnostics(self) -> bool:
+        """Do its layers have diagnostics? All of them do, or none."""
+        return self.layers[0].diagnostics
+
     def too_wide(self) -> tuple[int, str, int] | None:
         """Layer, name and bits of the first code wider than :data:`~ohmgate.model.layers.HARDWARE_BITS`, if any."""
         for index, layer in enumerate(self.layers):
@@ -94,14 +105,14 @@ class Design:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
-        The name, the conversion time and data registers are left out: they change no number. So is the recipe of
-        tables that are loaded with the image. A field that one layer does not use, as output bits without a table,
-        counts.
+        The name, the conversion time, data registers, diagnostics and spares are left out: they change no number. So
+        is the recipe of tables that are loaded with the image. A field that one layer does not use, as output bits
+        without a table, counts.
         """
         content = {"layer": self.to_dict()["layer"]}
         for layer in content["layer"]:
-            for field in RETIMING:
-                del layer[field]
+            for field in RETIMING + DIAGNOSTICS:
+                layer.pop(field, None)
             if layer.get("input_dac_bits") == layer["dac_bits"]:
                 del layer["input_dac_bits"]
             if layer["tables"] == "loaded":
@@ -114,13 +125,15 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, which is there only where it is set: older fingerprints and images have none.
+        But for ``input_dac_bits``, ``diagnostics`` and ``spares``, which are there only where they are set: older
+        fingerprints and images have none.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
-            if not content.get("input_dac_bits", 1):
-                del content["input_dac_bits"]
+            for field in ("input_dac_bits", *DIAGNOSTICS):
+                if not content.get(field, 1):
+                    del content[field]
         return {"name": self.name, **({"data_registers": True} if self.data_registers else {}), "layer": layers}
 
     def save(self, path: str | Path) -> None:

@@ -8,12 +8,21 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from .formats import DesignError, check_choice, check_integer, check_integer_or, full_scale, signed_range
+from .formats import (
+    DesignError,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_integer_or,
+    full_scale,
+    signed_range,
+)
 from .tables import DENSE_FUNCTIONS
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
 MAX_ADCS = 4096
+MAX_SPARES = 16  #: of an ADC
 MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
 HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone they may be wider
 
@@ -33,6 +42,8 @@ class ArrayLayer(ABC):
     adc_range: float | int = 4.0  #: nominal: pre-activations of -range..range span the ADC
     tables: str = "loaded"  #: "loaded" with the image, or "constant" in the RTL
     conversion_cycles: int = 0  #: 0: the macro says when (done); else the fixed time of a conversion
+    diagnostics: bool = False  #: a host can read the columns and trim the converters (docs/diagnostics.md)
+    spares: int = 0  #: S, columns more behind every ADC, each to be read in place of one of its M
 
     def _check_array(self, where: str) -> None:
         check_integer(f"{where}: inputs", self.inputs, 1, 4096)
@@ -43,6 +54,14 @@ class ArrayLayer(ABC):
         check_integer(f"{where}: ADCs", self.adcs, 1, MAX_ADCS)
         check_choice(f"{where}: tables", self.tables, ("loaded", "constant"))
         check_integer_or(f"{where}: conversion cycles", self.conversion_cycles, 2, 4095, 0, "a done handshake")
+        check_boolean(f"{where}: diagnostics", self.diagnostics)
+        check_integer(f"{where}: spares", self.spares, 0, MAX_SPARES)
+        if self.spares and not self.diagnostics:
+            raise DesignError(f"{where}: spares need diagnostics = true, which find the columns that they replace")
+        if self.diagnostics and 1 in (self.dac_bits, self.input_bits):
+            raise DesignError(
+                f"{where}: diagnostics need DAC codes of at least 2 bits, as a code of 1 bit is never 0"
+            )
         number = type(self.adc_range) in (int, float)
         if not number or not 0 < self.adc_range <= 1024:
             raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
@@ -78,6 +97,11 @@ class ArrayLayer(ABC):
         return self.columns // self.adcs
 
     @property
+    def all_columns(self) -> int:
+        """Columns and spares; spare s of ADC k has the number ``columns + k * spares + s``."""
+        return self.columns + self.adcs * self.spares
+
+    @property
     def at_end(self) -> bool:
         """Is the array read on the last step of a sequence only?"""
         return getattr(self, "emit", "step") == "end"
@@ -107,6 +131,7 @@ class ArrayLayer(ABC):
         """Name of the array macro; it holds every parameter, so two macros never share a name."""
         inputs = f"i{self.own_input_bits}" if self.own_input_bits else ""
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
+        time += f"_s{self.spares}" if self.diagnostics else ""
         return (
             f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}{inputs}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"

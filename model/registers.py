@@ -2,64 +2,20 @@
 
 32-bit registers at byte addresses, little-endian words. The table is the same for every design: what differs
 (number of layers, geometry) is read from the device, so one driver serves all. Only designs with ``data_registers``
-have those of :data:`DATA_REGISTERS`. Access: ``ro`` read only, ``rw`` read and write, ``wo`` write only (reads as 0).
+have those of :data:`DATA_REGISTERS`, only those with ``diagnostics`` those of
+:data:`~ohmgate.model.diagnostic_registers.DIAG_REGISTERS`. Access: ``ro`` read only, ``rw`` read and write, ``wo``
+write only (reads as 0).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from .design import Design
+from .diagnostic_registers import DIAG_BASE, DIAG_REGISTERS
 from .layers import Layer
+from .register import Field, Register, flag
 
 ID_VALUE = 0x4F484D47  #: "OHMG"
 VERSION_VALUE = (2 << 24) | (0 << 16) | 0  #: major, minor, patch of this table
-
-
-@dataclass(frozen=True)
-class Field:
-    """Bits ``lsb .. lsb + width - 1`` of a register."""
-
-    name: str
-    lsb: int
-    width: int
-    doc: str
-
-    @property
-    def mask(self) -> int:
-        return ((1 << self.width) - 1) << self.lsb
-
-
-@dataclass(frozen=True)
-class Register:
-    """One 32-bit register."""
-
-    name: str
-    address: int  #: in bytes
-    access: str
-    doc: str
-    fields: tuple[Field, ...] = ()
-
-    def pack(self, **values: int) -> int:
-        """The word with these field values; fields not named are 0.
-
-        Raises ``ValueError`` for a field that does not exist or a value that does not fit.
-        """
-        word = 0
-        known = {f.name: f for f in self.fields}
-        for name, value in values.items():
-            field = known.get(name)
-            if field is None or not 0 <= value < 1 << field.width:
-                raise ValueError(f"register {self.name} has no field {name} that holds {value!r}")
-            word |= value << field.lsb
-        return word
-
-    def unpack(self, word: int) -> dict[str, int]:
-        """Every field's value in ``word``."""
-        return {f.name: (word & f.mask) >> f.lsb for f in self.fields}
-
-
-def _flag(name: str, bit: int, doc: str) -> Field:
-    return Field(name, bit, 1, doc)
 
 
 REGISTERS = (
@@ -84,11 +40,11 @@ REGISTERS = (
         "rw",
         "Run control; RESET and CLEAR read as 0.",
         (
-            _flag(
+            flag(
                 "ENABLE", 0, "Accept inputs. Refused (bus error) while locked, without SEALED, and with PROGRAMMING."
             ),
-            _flag("RESET", 1, "Write 1: abandon sequences in flight and results not yet taken; data stay loaded."),
-            _flag("CLEAR", 2, "Write 1: set the counters and STATUS.ERROR to 0."),
+            flag("RESET", 1, "Write 1: abandon sequences in flight and results not yet taken; data stay loaded."),
+            flag("CLEAR", 2, "Write 1: set the counters and STATUS.ERROR to 0."),
         ),
     ),
     Register(
@@ -97,12 +53,12 @@ REGISTERS = (
         "ro",
         "State of the device.",
         (
-            _flag("UNLOCKED", 0, "The right fingerprint was written to UNLOCK."),
-            _flag("REFUSED", 1, "A wrong fingerprint was written to UNLOCK."),
-            _flag("BUSY", 2, "A time step is being computed or a result waits."),
-            _flag("PROGRAMMING", 3, "A cell or a seal is being programmed."),
-            _flag("ERROR", 4, "An access was answered with a bus error since the last CLEAR."),
-            _flag("SEALED", 5, "Every layer has its seal: its cells were loaded to the end. It keeps without power."),
+            flag("UNLOCKED", 0, "The right fingerprint was written to UNLOCK."),
+            flag("REFUSED", 1, "A wrong fingerprint was written to UNLOCK."),
+            flag("BUSY", 2, "A time step is being computed or a result waits."),
+            flag("PROGRAMMING", 3, "A cell or a seal is being programmed."),
+            flag("ERROR", 4, "An access was answered with a bus error since the last CLEAR."),
+            flag("SEALED", 5, "Every layer has its seal: its cells were loaded to the end. It keeps without power."),
         ),
     ),
     Register("CYCLES", 0x1C, "ro", "Clock cycles with BUSY set; stops at 0xFFFFFFFF."),
@@ -196,7 +152,7 @@ DATA_REGISTERS = (
         0x88,
         "rw",
         "Where time steps come from. A write drops the words in INPUT, and the step that waits there.",
-        (_flag("BY_BUS", 0, "1: from INPUT, and results go to RESULT; the streams x and y stand still."),),
+        (flag("BY_BUS", 0, "1: from INPUT, and results go to RESULT; the streams x and y stand still."),),
     ),
     Register(
         "DATA_STATUS",
@@ -204,10 +160,10 @@ DATA_REGISTERS = (
         "ro",
         "What waits.",
         (
-            _flag("INPUT_FREE", 0, "INPUT takes words."),
-            _flag("RESULT_VALID", 1, "A result waits in RESULT."),
-            _flag("RESULT_FIRST", 2, "It is of a sequence's first step."),
-            _flag("RESULT_LAST", 3, "It is of a sequence's last step."),
+            flag("INPUT_FREE", 0, "INPUT takes words."),
+            flag("RESULT_VALID", 1, "A result waits in RESULT."),
+            flag("RESULT_FIRST", 2, "It is of a sequence's first step."),
+            flag("RESULT_LAST", 3, "It is of a sequence's last step."),
         ),
     ),
     Register(
@@ -222,7 +178,7 @@ DATA_REGISTERS = (
         0x94,
         "wo",
         "Hands the step on. Refused unless all its words are in INPUT.",
-        (_flag("FIRST", 0, "First step of its sequence."), _flag("LAST", 1, "Last step of its sequence.")),
+        (flag("FIRST", 0, "First step of its sequence."), flag("LAST", 1, "Last step of its sequence.")),
     ),
     Register(
         "RESULT",
@@ -234,16 +190,17 @@ DATA_REGISTERS = (
     Register("RESULT_TAKE", 0x9C, "wo", "Takes the result away. Refused unless RESULT_VALID."),
 )
 
-BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS}
+BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
+DIAG_ADDRESS_BITS = 6  #: of byte addresses from DIAG_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
 """Registers whose writes are refused (bus error) while locked, enabled or busy."""
 
 
 def bus_address_bits(design: Design) -> int:
     """Bits of a byte address on the register bus of ``design``."""
-    return ADDRESS_BITS + design.data_registers
+    return DIAG_BASE.bit_length() if design.diagnostics else ADDRESS_BITS + design.data_registers
 
 
 def data_words(design: Design) -> tuple[int, int]:
@@ -269,7 +226,8 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
 
 def registers_of(design: Design) -> tuple[Register, ...]:
     """The registers that a chip of ``design`` has."""
-    return REGISTERS + (DATA_REGISTERS if design.data_registers else ())
+    data = DATA_REGISTERS if design.data_registers else ()
+    return REGISTERS + data + (DIAG_REGISTERS if design.diagnostics else ())
 
 
 def describe(design: Design) -> dict[str, Any]:

@@ -78,7 +78,10 @@ def one_field_changed(layer):
     }
     for field in dataclasses.fields(layer):
         held = getattr(layer, field.name)
-        larger = {"conversion_cycles": 7, "adcs": held and 2 * held, "input_dac_bits": 8}
+        if field.name == "spares":  # which need diagnostics
+            yield field.name, dataclasses.replace(layer, diagnostics=True, spares=1)
+            continue
+        larger = {"conversion_cycles": 7, "diagnostics": True, "adcs": held and 2 * held, "input_dac_bits": 8}
         value = choices[field.name] if isinstance(held, str) else larger.get(field.name, held and held + 1)
         yield field.name, dataclasses.replace(layer, **{field.name: value})
 
@@ -93,7 +96,7 @@ def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, w
     for name, other in one_field_changed(layer):
         if name == "adcs" or (name == "tables" and tables == "constant"):
             continue  # more ADCs must divide the columns; tables are constant already
-        if name in {"conversion_cycles"} | without:
+        if name in {"conversion_cycles", "diagnostics", "spares"} | without:
             assert design(other).fingerprint == prints["as it is"], name
         else:
             prints[name] = design(other).fingerprint
@@ -105,6 +108,7 @@ def test_toml_round_trip(tmp_path):
     rng = np.random.default_rng(7)
     designs = [Design.load(preset) for preset in presets()] + [random_design(rng) for _ in range(100)]
     designs.append(dataclasses.replace(designs[0], data_registers=True))
+    designs.append(design(lstm(diagnostics=True, spares=2)))
     for d in designs:
         assert Design.from_dict(d.to_dict()) == d
         d.save(tmp_path / "saved" / "d.toml")
@@ -116,6 +120,14 @@ def test_a_saved_design_keeps_every_digit(tmp_path, reach):
     d = design(lstm(adc_range=reach))
     d.save(tmp_path / "d.toml")
     assert Design.load(tmp_path / "d.toml").layers[0].adc_range == reach
+
+
+def test_diagnostics_and_spares_are_written_only_where_they_are_set(tmp_path):
+    design(lstm(), dense()).save(tmp_path / "d.toml")
+    assert not any(word in (tmp_path / "d.toml").read_text() for word in ("diagnostics", "spares"))
+    design(lstm(diagnostics=True)).save(tmp_path / "d.toml")
+    text = (tmp_path / "d.toml").read_text()
+    assert "\ndiagnostics = true\n" in text and "spares" not in text
 
 
 def test_input_dac_bits_are_written_only_where_they_are_set(tmp_path):
@@ -146,7 +158,7 @@ def test_macro_names_differ_where_macros_differ():
         lstm(), lstm(dac_bits=3), lstm(weight_bits=3), lstm(adc_bits=3), lstm(adcs=16), lstm(bias_rows=0),
         lstm(inputs=4), lstm(conversion_cycles=9), lstm(input_drive=2), lstm(input_drive=12), lstm(inputs=7, hidden=4),
         lstm(input_dac_bits=3), lstm(input_dac_bits=8), lstm(dac_bits=8, input_dac_bits=4),
-        lstm(inputs=2, bias_rows=2), dense(inputs=11, outputs=32, adcs=8), dense(inputs=11, outputs=32, adcs=16),
+        lstm(inputs=2, bias_rows=2), lstm(diagnostics=True), lstm(diagnostics=True, spares=1), dense(inputs=11, outputs=32, adcs=8), dense(inputs=11, outputs=32, adcs=16),
     ]  # fmt: skip
     assert len({v.macro_name for v in variants}) == len(variants)
     assert lstm(input_drive=12, conversion_cycles=9).macro_name == "ohmgate_array_3v12p8b1x32_k8_d4w4n4g4_t9"
@@ -154,6 +166,7 @@ def test_macro_names_differ_where_macros_differ():
     assert lstm(input_dac_bits=8, input_drive=2).macro_name == "ohmgate_array_3v2p8b1x32_k8_d4i8w4n4g4"
     assert lstm(input_dac_bits=4).macro_name == lstm().macro_name, "of as many bits as the other rows"
     assert dense().macro_name == "ohmgate_array_8b1x6_k3_d4w4n4g1"
+    assert lstm(diagnostics=True, spares=2).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_s2"
 
 
 def test_what_layers_hand_on():
@@ -242,7 +255,16 @@ SENTENCES = [
     (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 1, "outputs": 1, "adcs": 1,
                                                        "input_dac_bits": 8}]}, "f"),
      "f: layer 0: unknown key 'input_dac_bits'; a dense layer has adc_bits, adc_range, adcs, bias_rows, "
-     "conversion_cycles, dac_bits, emit, function, inputs, output, output_bits, outputs, tables, weight_bits"),
+     "conversion_cycles, dac_bits, diagnostics, emit, function, inputs, output, output_bits, outputs, spares, tables, "
+     "weight_bits"),
+    (lambda: design(lstm(diagnostics=1)), "layer 0: diagnostics must be true or false, not 1"),
+    (lambda: design(lstm(diagnostics=True, spares=17)), "layer 0: spares must be an integer from 0 to 16, not 17"),
+    (lambda: design(lstm(spares=1)),
+     "layer 0: spares need diagnostics = true, which find the columns that they replace"),
+    (lambda: design(lstm(diagnostics=True, input_dac_bits=1)),
+     "layer 0: diagnostics need DAC codes of at least 2 bits, as a code of 1 bit is never 0"),
+    (lambda: design(lstm(), dense(diagnostics=True)),
+     "layer 1: diagnostics must be as in layer 0, false, not true"),
     (lambda: design(lstm(output="value"), dense()),
      "layer 0: output must be codes unless the layer is the last, not 'value'"),
     (lambda: design(dense(outputs=0)), "layer 0: outputs must be an integer from 1 to 16384, not 0"),

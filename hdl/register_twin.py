@@ -1,10 +1,15 @@
 """The register bus in numbers: what an access answers, and what it leaves behind."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..model.design import Design
 from ..model.layers import Layer
 from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
+
+if TYPE_CHECKING:
+    from .diagnostics_twin import DiagnosticsTwin
 
 BY_ADDRESS = {register.address: register for register in REGISTERS}
 COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
@@ -13,8 +18,9 @@ COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
 class RegisterTwin:
     """A device's registers, one access at a time, from the register table's own words. Cells and seals take no time.
 
-    ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns) are the
-    bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
+    ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns, spares
+    behind them) are the bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
+    ``diagnostics`` are the device's diagnostic registers, where it has some.
     """
 
     def __init__(self, design: Design):
@@ -26,7 +32,8 @@ class RegisterTwin:
         self.gains = [np.zeros((layer.gates, 2), dtype=int) for layer in design.layers]
         self.tables = [np.zeros((layer.gates, layer.loaded_entries), dtype=int) for layer in design.layers]
         self.seals = [0] * len(design.layers)
-        self.levels = [np.zeros((layer.rows, layer.columns), dtype=int) for layer in design.layers]
+        self.levels = [np.zeros((layer.rows, layer.all_columns), dtype=int) for layer in design.layers]
+        self.diagnostics: DiagnosticsTwin | None = None
 
     @property
     def layer(self) -> Layer:
@@ -58,7 +65,10 @@ class RegisterTwin:
             return False
         match name:
             case "CONTROL":
-                return bool((unlocked and all(self.seals)) or not BY_NAME[name].unpack(value)["ENABLE"])
+                active = self.diagnostics is not None and self.diagnostics.active
+                return bool(
+                    (unlocked and all(self.seals) and not active) or not BY_NAME[name].unpack(value)["ENABLE"]
+                )
             case "LAYER":
                 return value < len(self.design.layers)
             case "GAIN":
@@ -66,7 +76,7 @@ class RegisterTwin:
             case "TABLE_DATA":
                 return self.entry < layer.loaded_entries and self.gate < layer.gates
             case "LEVEL":
-                return self.words["ROW"] < layer.rows and self.words["COLUMN"] < layer.columns
+                return self.words["ROW"] < layer.rows and self.words["COLUMN"] < layer.all_columns
         return True
 
     def _write(self, name: str, value: int) -> None:
@@ -75,6 +85,8 @@ class RegisterTwin:
         match name:
             case "CONTROL":
                 self.enable = fields["ENABLE"]
+                if fields["RESET"] and self.diagnostics is not None:
+                    self.diagnostics.restart()
                 if fields["CLEAR"]:
                     self.status["ERROR"] = 0
                     words.update(dict.fromkeys(COUNTERS, 0))
@@ -96,8 +108,10 @@ class RegisterTwin:
             case "LEVEL":
                 self.seals[index] = 0
                 self.levels[index][words["ROW"], words["COLUMN"]] = value & 2**layer.weight_bits - 1
-                over, words["COLUMN"] = divmod(words["COLUMN"] + 1, layer.columns)
-                words["ROW"] += over
+                words["COLUMN"] += 1
+                if words["COLUMN"] in (layer.columns, layer.all_columns):  # of a row's cells; of its spares
+                    words["COLUMN"] = 0
+                    words["ROW"] += 1
             case "ROW" | "COLUMN":
                 words[name] = value & 0xFFFF
             case _:

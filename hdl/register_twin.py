@@ -1,15 +1,12 @@
 """The register bus in numbers: what an access answers, and what it leaves behind."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ..model.design import Design
 from ..model.layers import Layer
 from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
-
-if TYPE_CHECKING:
-    from .diagnostics_twin import DiagnosticsTwin
 
 BY_ADDRESS = {register.address: register for register in REGISTERS}
 COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
@@ -20,7 +17,7 @@ class RegisterTwin:
 
     ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns, spares
     behind them) are the bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
-    ``diagnostics`` are the device's diagnostic registers, where it has some.
+    ``diagnostics`` is the :class:`~.diagnostics_twin.DiagnosticsTwin` of a device that has one.
     """
 
     def __init__(self, design: Design):
@@ -33,7 +30,7 @@ class RegisterTwin:
         self.tables = [np.zeros((layer.gates, layer.loaded_entries), dtype=int) for layer in design.layers]
         self.seals = [0] * len(design.layers)
         self.levels = [np.zeros((layer.rows, layer.all_columns), dtype=int) for layer in design.layers]
-        self.diagnostics: DiagnosticsTwin | None = None
+        self.diagnostics: Any = None
 
     @property
     def layer(self) -> Layer:

@@ -12,18 +12,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..model.formats import DesignError, check_integer, full_scale, is_symmetric, signed_range
+from ..model.formats import DesignError, check_integer, check_number, full_scale, is_symmetric, signed_range
 from ..model.layers import Layer
 from ..model.layout import gate_of_column, physical_order, row_drive, row_top
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.seeds import Seed, child, stream
 from ..model.threads import one_blas_thread
+from .adjustments import Adjustments, spare_columns, spare_config
 from .config import ArrayConfig
-from .converters import AdcBank, DacBank
+from .converters import AdcBank, AdcErrors, DacBank
 from .exact_sums import ColumnSums, on_grid
 from .memory.cell_array import CellArray, ProgrammedCells
 from .memory.curve import Curve, Slope
 from .memory.noise import WriteNoise
+from .row_codes import check_drive
 from .slow_noise import SlowNoise
 
 Part = TypeVar("Part")
@@ -46,6 +48,9 @@ class Array:
 
     The noise of a cell depends only on the seed, its place and how often it was programmed, not on the order of
     programming: :meth:`program` and :meth:`program_cell` give the same array.
+
+    Spare columns are an array of their own between the same DACs, amplifiers and ADCs. They change no draw of the
+    others.
     """
 
     def __init__(self, layer: Layer, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> None:
@@ -58,8 +63,10 @@ class Array:
         cells, adc, dac = self.config.cells, self.config.adc, self.config.dac
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
         self.writes = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: times each cell was programmed
+        self.ages = np.full(self.levels.shape, self._age)  #: s since each cell was programmed
         self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
-        self.changes = 0  #: of cells, gains and sequences, after which a reading differs
+        self.changes = 0  #: of cells, gains, adjustments, age and sequences, after which a reading differs
+        self.adjustments = Adjustments(layer)  #: what a host has set in the macro
         self.adcs = AdcBank(layer, adc, stream(seed, 4)) if adc else None
         self.dacs = DacBank(layer, dac, stream(seed, 5)) if dac else None
         self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
@@ -75,6 +82,17 @@ class Array:
         self._gate = gate_of_column(layer)[physical_order(layer)]
         self._row_drive, self._row_top = row_drive(layer), row_top(layer)
         self._held: _Held | None = None
+        self._trimmable = self.adcs or AdcBank(layer, AdcErrors(), stream(seed, 4))
+        self.spares: Array | None = None  #: the spare columns, in the order of their numbers; it has no ADCs
+        if layer.all_columns > layer.columns:
+            self.spares = self._make_spares(share, child(seed, 9))
+
+    def _make_spares(self, share: int, seed: Seed) -> "Array":
+        spares = Array(spare_columns(self.layer), spare_config(self.layer, self.config), seed, share)
+        spares.dacs = self.dacs
+        if self._cell_array and spares._cell_array:
+            spares._cell_array.offset_volts = self._cell_array.offset_volts
+        return spares
 
     def program(self, levels) -> None:
         """Program every cell: ``levels`` (rows, columns) weight codes in physical column order."""
@@ -91,18 +109,51 @@ class Array:
             )
         self.levels[:] = levels
         self.writes += 1
+        self.ages[:] = self._age
         self._changed()
 
     def program_cell(self, row: int, column: int, level: int) -> None:
-        """Program one weight, as the programming port does; cheap, as the matrix is rebuilt on the next read."""
+        """Program one weight, as the programming port does; cheap, as the matrix is rebuilt on the next read.
+
+        Columns from ``layer.columns`` on are spares.
+        """
         check_integer("row", row, 0, self.layer.rows - 1)
-        check_integer("column", column, 0, self.layer.columns - 1)
+        check_integer("column", column, 0, self.layer.all_columns - 1)
         bits = self.layer.weight_bits
         if abs(level) > full_scale(bits) or (bits == 1 and level == 0):
             raise DesignError(f"level at {(row, column)} must be a symmetric {bits}-bit code, not {level!r}")
+        if self.spares and column >= self.layer.columns:
+            self.spares.program_cell(row, column - self.layer.columns, level)
+            self.changes += 1
+            return
         self.levels[row, column] = level
         self.writes[row, column] += 1
+        self.ages[row, column] = self._age
         self._changed()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let all cells grow older by ``seconds``; those that are programmed later are as old as configured."""
+        check_number("seconds that pass", seconds, 0.0, 1e12)
+        self.ages += seconds
+        if self._cell_array:
+            self._cell_array.grow_old(float(self.ages.max()))
+            self.slow_noise.grow_old()
+        if self.spares:
+            self.spares.pass_time(seconds)
+        self._changed()
+
+    def adjust(self, adc: int, what: int, value: int) -> None:
+        """Set a trim or the step of a spare column, as the macro's ``adjust`` ports do.
+
+        ``what`` and ``value`` are those of ``model/diagnostic_registers.py``; trims may be negative numbers, too.
+        """
+        self.adjustments.set(adc, what, value)
+        self._adjusted()
+
+    def reset_adjustments(self) -> None:
+        """Forget all of them: what the macro's ``rst`` does."""
+        self.adjustments.reset()
+        self._adjusted()
 
     def set_gain(self, gate: int, mult: int, shift: int) -> None:
         """Set the converters of one gate (0 for a dense layer) to the gain ``mult / 2^shift``."""
@@ -111,6 +162,8 @@ class Array:
         check_integer("shift", shift, 0, 2**SHIFT_BITS - 1)
         self.scale[self._gate == gate] = mult * 2.0**-shift
         self.changes += 1
+        if self.spares:
+            self.spares.set_gain(gate, mult, shift)
 
     def new_sequence(self, begins: bool | np.ndarray = True) -> None:
         """Say that sequences begin: noise that lasts (per sequence, telegraph, 1/f) is drawn afresh.
@@ -119,22 +172,32 @@ class Array:
         """
         self.slow_noise.begin(np.atleast_1d(begins))
         self.changes += 1
+        if self.spares:
+            self.spares.new_sequence(begins)
 
     def convert_all(self, drive) -> np.ndarray:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""
-        drive = self._check_drive(drive)
+        drive = check_drive(drive, self._row_top)
         single = drive.ndim == 1
         level = self.analog(np.atleast_2d(drive))
-        if self.adcs:
-            codes = self.adcs.convert(level, self._read_rng)
+        if self.adcs or self.adjustments.trimmed:
+            codes = self._trimmable.convert(level, self._read_rng)
         else:
             codes = np.clip(np.floor(level), *signed_range(self.layer.adc_bits)).astype(np.int64)
         return codes[0] if single else codes
 
     def analog(self, drive: np.ndarray) -> np.ndarray:
         """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
-        held = self._hold()
         rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        level = self._sensed(rows)
+        columns, numbers = self.adjustments.replaced
+        if self.spares and len(columns):
+            level[:, columns] = self.spares._sensed(rows)[:, numbers]
+        return level
+
+    def _sensed(self, rows: np.ndarray) -> np.ndarray:
+        """What the columns give, in LSB, for levels (B, rows) of the DACs."""
+        held = self._hold()
         offset = self.offsets
         if offset is not None and self.slope:
             offset = self.slope.of(rows) @ offset
@@ -184,6 +247,15 @@ class Array:
         """Conductances (S) of the cells: (planes, rows, width); raises :class:`DesignError` where there are none."""
         return _of_cells(self._hold().cells).conductances
 
+    @property
+    def _age(self) -> float:
+        """Of cells that were programmed just now."""
+        return self.config.cells.seconds if self.config.cells else 0.0
+
+    def _adjusted(self) -> None:
+        self._trimmable.host_trims = np.stack([self.adjustments.offset, self.adjustments.gain])
+        self.changes += 1
+
     def _changed(self) -> None:
         self._held = None
         self.changes += 1
@@ -191,7 +263,7 @@ class Array:
     def _hold(self) -> _Held:
         """What the array holds since it was programmed last."""
         if self._held is None:
-            cells = self._cell_array.program(self.levels, self.writes) if self._cell_array else None
+            cells = self._cell_array.program(self.levels, self.writes, self.ages) if self._cell_array else None
             weights = self._sums.weights(cells.weights) if cells else self.levels.astype(np.float64)
             sigma = self.config.weight_sigma(self.layer, "per_programming")
             if sigma:
@@ -233,18 +305,6 @@ class Array:
         columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
         columns = columns * self.scale**2 + self.config.conversion_sigma**2
         return np.sqrt(columns) if columns.any() else None, np.sqrt(reference) if reference.any() else None
-
-    def _check_drive(self, drive) -> np.ndarray:
-        drive = np.asarray(drive)
-        if drive.ndim not in (1, 2) or drive.shape[-1] != self.layer.rows or drive.dtype.kind not in "iu":
-            raise DesignError(
-                f"drive must be integers of shape (batch, {self.layer.rows}), not {drive.dtype} of {drive.shape}"
-            )
-        beyond = np.abs(drive) - self._row_top
-        if drive.size and beyond.max() > 0:
-            top = self._row_top[beyond.argmax() % self.layer.rows]
-            raise DesignError(f"drive must be from {-top} to {top}, not {int(drive.flat[beyond.argmax()])}")
-        return drive
 
 
 def _of_cells(part: Part | None) -> Part:

@@ -22,7 +22,8 @@ class AdcErrors:
     ``mismatch`` is, for ``flash``, the offset of each comparator's threshold in LSB; for ``sar``, the relative
     error of a unit capacitor, so that a capacitor of n units errs by mismatch / sqrt(n) (charge redistribution:
     McCreary and Gray, IEEE J. Solid-State Circuits 10, 371, 1975). ``comparator_sigma`` is noise in LSB, new in
-    every decision. ``calibrate`` measures offset and gain of each ADC and sets trims with these steps.
+    every decision. ``calibrate`` measures offset and gain of each ADC and sets trims with these steps, in the factory
+    and for good. A host's trims add to them, in the same steps; a chip that its host calibrates has no ``calibrate``.
     """
 
     kind: str = "ideal"
@@ -72,6 +73,7 @@ class AdcBank:
         self.gain = 1 + errors.gain_sigma * rng.standard_normal(layer.adcs)  #: drawn
         self.offset_trim = np.zeros(layer.adcs)  #: LSB, added by calibration
         self.gain_trim = np.ones(layer.adcs)  #: by calibration
+        self.host_trims = np.zeros((2, layer.adcs), dtype=np.int64)  #: steps of both that a host adds over the port
         if errors.kind == "flash":
             ideal = np.arange(self.low + 1, self.high + 1)
             self._thresholds = ideal + errors.mismatch * rng.standard_normal((layer.adcs, len(ideal)))
@@ -91,7 +93,9 @@ class AdcBank:
     def _convert(self, level, adc, rng) -> np.ndarray:
         """Codes of ``level`` (B, n) by the ADCs with the numbers ``adc`` (n,)."""
         level = level * self.gain[adc] + self.offset[adc]
-        level = (level + self.offset_trim[adc]) * self.gain_trim[adc]
+        offset = self.offset_trim + self.host_trims[0] * self.errors.offset_trim
+        gain = self.gain_trim + self.host_trims[1] * self.errors.gain_trim
+        level = (level + offset[adc]) * gain[adc]
         return getattr(self, f"_{self.errors.kind}")(level, adc, rng)
 
     def _noise(self, shape, rng):

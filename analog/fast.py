@@ -165,6 +165,8 @@ def why_not(array: Array) -> str:
     """What rules out fast reads of this array; empty if nothing does."""
     if array.adcs or array.dacs:
         return "errors of its converters"
+    if array.adjustments.trimmed or len(array.adjustments.replaced[0]):
+        return "trims or spare columns that a host has set"
     if array.slow_noise:
         return "noise that lasts from step to step"
     if array.has_cells and not array.cell_array.mapping.paired:

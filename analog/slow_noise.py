@@ -116,10 +116,19 @@ class SlowNoise:
             self._sequence = SequenceNoise(sigma, layer, sums, stream(seed, 1))
         if cells and (cells.cells.device.telegraph or cells.cells.device.flicker):
             self._cells = CellNoise(cells, sums, seed)
-        if cells and cells.lasting and cells.cells.device.read_sigma:
-            self._read = LastingReadNoise(cells, sums, stream(seed, 8))
-        self._sources = [source for source in (self._sequence, self._cells, self._read) if source]
+        self._sources: list[SequenceNoise | CellNoise | LastingReadNoise]
+        self._sources = [source for source in (self._sequence, self._cells) if source]
+        self._array_cells, self._sums, self._seed = cells, sums, seed
         self._batch = 0  # sequences under way
+        self.grow_old()
+
+    def grow_old(self) -> None:
+        """Note that the cells have aged: read noise of some begins to last."""
+        cells = self._array_cells
+        if self._read is None and cells and cells.lasting and cells.cells.device.read_sigma:
+            self._read = LastingReadNoise(cells, self._sums, stream(self._seed, 8))
+            self._sources.append(self._read)
+            self._batch = 0  # a batch under way begins anew
 
     def __bool__(self) -> bool:
         return bool(self._sources)

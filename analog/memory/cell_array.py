@@ -61,8 +61,16 @@ class CellArray:
         self._write_noise = WriteNoise(seed, shape)
         self.offset_volts = self._draw_offsets(cells.amplifiers, stream(seed, 8)) if cells.amplifiers else None
         self._held_noise = WriteNoise(child(seed, 6), shape)  # 1/f noise too slow to change while a chip is read
-        self.lasting: float  #: variance of the read noise that stays for a sequence, in units of q^2
-        self._held, self.lasting, self._fresh = device.read_bands(cells.seconds, cells.step_time(layer))
+        #: variances of read noise that stays for a sequence, and that is new in each step, in units of q^2
+        self.lasting, self._fresh = 0.0, 0.0
+        self.grow_old(cells.seconds)
+
+    def grow_old(self, seconds: float) -> None:
+        """Say how old the oldest cells are: the noise that is faster than ``devices.HELD_BELOW`` is theirs."""
+        _, self.lasting, self._fresh = self._read_bands(seconds)
+
+    def _read_bands(self, seconds: float) -> tuple[float, float, float]:
+        return self.cells.device.read_bands(seconds, self.cells.step_time(self.mapping.layer))
 
     def place(self, levels: np.ndarray) -> repair.Plan:
         """Where these weight codes (rows, columns) go, around the stuck cells if the configuration says so."""
@@ -84,10 +92,10 @@ class CellArray:
         """Codes lowest and highest that weights can have where :meth:`plan` puts them: (2, rows, columns)."""
         return repair.reach(self.mapping, self.place(levels), self.stuck, self.cells.repair)
 
-    def program(self, levels: np.ndarray, writes: np.ndarray) -> ProgrammedCells:
-        """Program weight codes (rows, columns), whose weights were programmed ``writes`` (rows, columns) times."""
+    def program(self, levels: np.ndarray, writes: np.ndarray, ages: np.ndarray) -> ProgrammedCells:
+        """Program weight codes, each ``writes`` times and for the last time ``ages`` s ago: all (rows, columns)."""
         plan = self.plan(levels)
-        conductances, read_noise = self.conductances(plan, writes)
+        conductances, read_noise = self.conductances(plan, writes, ages)
         columns, gain = plan.place, plan.gain
         if not self.mapping.paired:
             columns, gain = np.append(columns, -1), np.append(gain, 1)
@@ -100,12 +108,13 @@ class CellArray:
             plan, conductances, sensed, read_noise, weights, (constant, absolute, squared), offsets
         )
 
-    def conductances(self, plan: repair.Plan, writes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def conductances(self, plan: repair.Plan, writes: np.ndarray, ages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Conductances (S) of the cells as they are now, programmed to ``plan``, and q of their read noise.
 
         ``writes`` (rows, columns) counts how often each weight was programmed: 0 leaves out the error of
-        programming. A reference column is as often programmed as the column that was programmed most. Raises
-        :class:`DesignError` for cells that errors and drift take above ``MAX_SIEMENS``.
+        programming. ``ages`` are the seconds since. A reference column is as often programmed as the column that was
+        programmed most, and as young as the youngest. Raises :class:`DesignError` for cells that errors and drift
+        take above ``MAX_SIEMENS``.
         """
         device = self.cells.device
         target = self.mapping.conductances(plan.digits)
@@ -118,18 +127,31 @@ class CellArray:
         if self.cells.writer is None:  # a closed loop reads the cell as it is
             programmed = programmed * self.device_factor
         programmed = np.maximum(programmed, 0.0)
-        aged = device.aged(programmed, self._drift, self.cells.seconds, self.cells.kelvin, self._lifetime)
+        seconds = self._seconds(plan, ages)
+        aged = device.aged(programmed, self._drift, seconds, self.cells.kelvin, self._lifetime)
         if aged.max() > MAX_SIEMENS:
             raise DesignError(
-                f"{device.name}: cells must conduct at most {MAX_SIEMENS:g} S {self.cells.seconds:g} s after "
+                f"{device.name}: cells must conduct at most {MAX_SIEMENS:g} S {np.max(seconds):g} s after "
                 f"programming, not {aged.max():.3g} S"
             )
         now = self.with_faults(aged)
         read_noise = device.read_noise(self.with_faults(programmed) if device.read_seconds else now)
-        if self._held and device.read_sigma:
-            held = math.sqrt(self._held) * self._held_noise.deviates(wide)
-            now = now * np.maximum(1 + read_noise * held, 0.0)
+        held = np.zeros_like(seconds)
+        for age in np.unique(seconds).tolist():
+            held[seconds == age] = math.sqrt(self._read_bands(age)[0])
+        if held.any() and device.read_sigma:
+            now = now * np.maximum(1 + read_noise * (held * self._held_noise.deviates(wide)), 0.0)
         return now, read_noise
+
+    def _seconds(self, plan: repair.Plan, ages: np.ndarray) -> np.ndarray:
+        """Age of the cells: () where all are as old, else (rows, width)."""
+        if ages.min() == ages.max():
+            return np.array(ages.min())
+        seconds = np.full(self.mapping.shape[1:], self.cells.seconds)
+        seconds[:, plan.place] = ages
+        if not self.mapping.paired:
+            seconds[:, -1] = ages.min(axis=1)
+        return seconds
 
     def sensed(self, conductances: np.ndarray) -> np.ndarray:
         """What the columns sense of the cells through the wires, S."""

@@ -123,24 +123,29 @@ class Device:
         return math.log(held / slowest), math.log(lasting / held), math.log(fastest / lasting)
 
     def aged(
-        self, programmed, normal, seconds: float, kelvin: float, lifetime: float | np.ndarray = 0.0
+        self,
+        programmed,
+        normal,
+        seconds: float | np.ndarray,
+        kelvin: float,
+        lifetime: float | np.ndarray = 0.0,
     ) -> np.ndarray:
-        """Conductances (S) ``seconds`` after programming at ``kelvin``.
+        """Conductances (S) ``seconds`` after programming at ``kelvin``; cells may each have an age of their own.
 
         ``normal`` and ``lifetime`` are each cell's standard normal deviates of its drift and of its ln tau.
         """
         result = np.asarray(programmed, dtype=np.float64)
         g = np.maximum(result / self.g_max, 1e-6)
-        if seconds > self.drift_start and any(self.drift_mean + self.drift_sigma):
+        if np.any(seconds > self.drift_start) and any(self.drift_mean + self.drift_sigma):
             exponent = _fit(self.drift_mean, g) + _fit(self.drift_sigma, g) * normal
             exponent = np.abs(exponent) if self.drift_one_way else exponent
-            result = result * (seconds / self.drift_start) ** -exponent
+            result = result * np.maximum(seconds / self.drift_start, 1.0) ** -exponent
         colder = (1 / REFERENCE_KELVIN - 1 / kelvin) / BOLTZMANN_EV  # 1/eV
-        if math.isfinite(self.retention) and seconds:
+        if math.isfinite(self.retention) and np.any(seconds):
             times = -seconds / self.retention * math.exp(self.activation_energy * colder)
-            kept = (
-                np.exp(times * np.exp(-self.retention_sigma * lifetime)) if self.retention_sigma else math.exp(times)
-            )
+            if self.retention_sigma:
+                times = times * np.exp(-self.retention_sigma * lifetime)
+            kept = np.exp(times) if isinstance(times, np.ndarray) else math.exp(times)
             result = self.g_min + (result - self.g_min) * kept
         if any(self.conduction_energy):
             low, high = self.conduction_energy

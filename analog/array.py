@@ -156,9 +156,12 @@ class Array:
         self._adjusted()
 
     def set_gain(self, gate: int, mult: int, shift: int) -> None:
-        """Set the converters of one gate (0 for a dense layer) to the gain ``mult / 2^shift``."""
+        """Set the converters of one gate (0 for a dense layer) to the gain ``mult / 2^shift``.
+
+        Registers that were never written hold 0 / 2^0.
+        """
         check_integer("gate", gate, 0, self.layer.gates - 1)
-        check_integer("mult", mult, 1, 2**MULT_BITS - 1)
+        check_integer("mult", mult, 0, 2**MULT_BITS - 1)
         check_integer("shift", shift, 0, 2**SHIFT_BITS - 1)
         self.scale[self._gate == gate] = mult * 2.0**-shift
         self.changes += 1

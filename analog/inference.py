@@ -103,17 +103,19 @@ def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
 
 def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
     """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size."""
-    return np.concatenate([predictions(network, *part) for part in _chunks(network, codes, lengths, arrays)])
+    return np.concatenate([predictions(network, *part) for part in run_in_chunks(network, codes, lengths, arrays)])
 
 
 def forecast(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
     """ADC codes of a head, (B, k) or (B, T, k), as the arrays see the sequences; for :meth:`Network.decode`."""
     forecaster(network)
-    return np.concatenate([result.out for result, _ in _chunks(network, codes, lengths, arrays)])
+    return np.concatenate([result.out for result, _ in run_in_chunks(network, codes, lengths, arrays)])
 
 
-def _chunks(network: Network, codes, lengths, arrays: list[Array]) -> Iterator[tuple[reference.Result, np.ndarray]]:
-    """Result and lengths of parts of the sequences, one after the other."""
+def run_in_chunks(
+    network: Network, codes, lengths, arrays: list[Array]
+) -> Iterator[tuple[reference.Result, np.ndarray]]:
+    """Result and lengths of parts of the sequences, one after the other, of a bounded size."""
     codes, lengths = reference.check_inputs(network, codes, lengths)
     convert = convert_through(arrays)
     size = chunk_size(network, arrays, codes.shape[1])

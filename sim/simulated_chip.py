@@ -1,0 +1,124 @@
+"""A chip without Verilog: the register bus in numbers, in front of the very arrays that a co-simulation reads."""
+
+import numpy as np
+
+from ..analog.array import Array
+from ..analog.config import ArrayConfig, paced
+from ..analog.inference import predictions, run_in_chunks
+from ..analog.step_reader import convert_once
+from ..firmware.loader import BusError
+from ..hdl.diagnostics_twin import DiagnosticsTwin
+from ..hdl.register_twin import RegisterTwin
+from ..model.design import Design
+from ..model.diagnostic_registers import DIAG_BASE
+from ..model.formats import DesignError, from_wire
+from ..model.layout import logical_order
+from ..model.network import LayerData, Network, nominal_tables
+from ..model.registers import BY_NAME
+from ..model.seeds import Seed, child
+
+GAIN, LEVEL = BY_NAME["GAIN"].address, BY_NAME["LEVEL"].address
+
+
+class SimulatedChip:
+    """A :class:`~ohmgate.firmware.loader.Bus` to one chip, which may have diagnostics.
+
+    Cells, seals and conversions take no time on the bus. All else a host cannot tell from the simulated Verilog with
+    arrays of the same configuration and seed: it reads the same words, noise included.
+
+    ``accesses``, ``conversions`` (of diagnostics) and ``programmed`` (cells) count for ever.
+    """
+
+    def __init__(self, design: Design, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> None:
+        """Arrays as :func:`~ohmgate.analog.inference.build_arrays` makes them, but never programmed."""
+        config = paced(config or ArrayConfig(), design.layers)
+        self.design = design
+        self.arrays = [Array(layer, config, child(seed, k), share) for k, layer in enumerate(design.layers)]
+        self.accesses = self.conversions = self.programmed = 0
+        self.registers = RegisterTwin(design)
+        self.power_cycle()
+
+    def power_cycle(self) -> None:
+        """Registers, tables, gains, trims and spares in use are lost; cells and seals stay."""
+        before, self.registers = self.registers, RegisterTwin(self.design)
+        self.registers.levels, self.registers.seals = before.levels, before.seals
+        self.diagnostics: DiagnosticsTwin | None = None
+        if self.design.diagnostics:
+            self.diagnostics = DiagnosticsTwin(self.registers, self._convert, self._adjust)
+        for array in self.arrays:
+            array.reset_adjustments()
+            for gate in range(array.layer.gates):
+                array.set_gain(gate, 0, 0)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the cells grow older; those that are programmed later are younger."""
+        for array in self.arrays:
+            array.pass_time(seconds)
+
+    def read(self, address: int) -> int:
+        """The word at ``address``. Raises :class:`BusError` where the chip refuses."""
+        return self._access(address, None)
+
+    def write(self, address: int, value: int) -> None:
+        """Write a word. Raises :class:`BusError` where the chip refuses."""
+        self._access(address, value)
+
+    def _access(self, address: int, value: int | None) -> int:
+        registers = self.registers
+        self.accesses += 1
+        row, column, index = registers.words["ROW"], registers.words["COLUMN"], registers.words["LAYER"]
+        if self.diagnostics and address >= DIAG_BASE:
+            word = self.diagnostics.access(address, value)
+        else:
+            word = registers.access(address, value)
+        if word is None:
+            raise BusError(f"the chip refuses the {'read' if value is None else 'write'} at 0x{address:02X}")
+        if value is not None and address in (GAIN, LEVEL):
+            array = self.arrays[index]
+            if address == LEVEL:
+                bits = array.layer.weight_bits
+                array.program_cell(row, column, int(from_wire(value & 2**bits - 1, bits)))
+                self.programmed += 1
+            else:
+                gain = BY_NAME["GAIN"].unpack(value)
+                array.set_gain(gain["GATE"], gain["MULT"], gain["SHIFT"])
+        return word
+
+    def _convert(self, layer: int, drive: np.ndarray, step: int) -> np.ndarray:
+        self.conversions += 1
+        return convert_once(self.arrays[layer], drive, step)
+
+    def _adjust(self, layer: int, adc: int, what: int, value: int) -> None:
+        self.arrays[layer].adjust(adc, what, value)
+
+    def network(self) -> Network:
+        """What the chip was loaded with: levels, gains and tables. Units and labels are the host's.
+
+        Raises :class:`DesignError` for what is no network's.
+        """
+        layers = []
+        for index, array in enumerate(self.arrays):
+            layer, (mult, shift) = array.layer, self.registers.gains[index].T
+            if layer.loaded_table_bits:
+                tables = self.registers.tables[index].astype(np.int64)
+                signed = slice(0, None) if layer.kind == "dense" else slice(3, None)  # of an LSTM, the candidate's
+                tables[signed] = from_wire(tables[signed], layer.table_bits)
+            else:
+                tables = nominal_tables(layer)
+            layers.append(LayerData(array.levels[:, logical_order(layer)], mult, shift, tables))
+        return Network(self.design, tuple(layers))
+
+    def run(self, codes, lengths=None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Run sequences of DAC codes (B, T, m), ``lengths`` (B,): what the last layer gives, and classes (B,).
+
+        The first is the reference's ``out`` (:class:`~ohmgate.model.reference.Result`); there are no classes where
+        the last layer has none. Raises :class:`DesignError` where the chip is not enabled.
+        """
+        if not self.registers.enable:
+            raise DesignError("the chip must be enabled to run sequences")
+        network, last = self.network(), self.design.layers[-1]
+        parts = list(run_in_chunks(network, codes, lengths, self.arrays))
+        out = np.concatenate([result.out for result, _ in parts])
+        if last.kind != "dense" or last.output == "table":
+            return out, None
+        return out, np.concatenate([predictions(network, *part) for part in parts])

@@ -1,7 +1,7 @@
 """The noise of a board's arrays (docs/array.md, integer noise): what it is, and how it begins anew."""
 
 from ..firmware.link import Link
-from ..firmware.loader import BusError, LoadError
+from ..firmware.transactions import BusError, LoadError
 from ..model.board_registers import NOISE_AMPLITUDES, NOISE_SEED
 from ..model.integer_noise import IntegerNoise
 from ..model.registers import BY_NAME

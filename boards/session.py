@@ -7,7 +7,7 @@ import numpy as np
 
 from ..firmware.link import Link
 from ..firmware.link_stream import Replayed, fill, replay, replay_of, run_over, steps_of
-from ..firmware.loader import LoadError
+from ..firmware.transactions import LoadError
 from ..model.compare import STAGES, Check, Comparison, compare
 from ..model.network import Network
 from ..model.reference import Convert, run, steps_read

@@ -13,7 +13,7 @@ from typing import Protocol
 import typer
 
 from ..firmware.format import ImageError
-from ..firmware.loader import LoadError
+from ..firmware.transactions import LoadError
 from ..model.formats import DesignError
 
 ERROR, FAULT, INTERRUPTED, READER_GONE, TERMINATED = 2, 70, 130, 141, 143

@@ -11,7 +11,8 @@ from ..model.network import Network
 from ..model.registers import BY_NAME
 from .link_load import run
 from .link_requests import Asked, Request
-from .loader import LoadError, load
+from .loader import load
+from .transactions import LoadError
 
 SESSION = 0  #: of the frames in a slot
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .loader import LoadError
+from .transactions import LoadError
 
 
 class LinkError(LoadError):

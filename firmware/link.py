@@ -17,7 +17,7 @@ from .line import Line, LinkError
 from .link_frames import Frames
 from .link_requests import Asked, Request
 from .link_window import SLACK, Window
-from .loader import BusError
+from .transactions import BusError
 
 HELLOS = 60  #: without an answer, after which there is no board
 DIGESTED = (Op.WRITE, Op.WRITE_NEXT, Op.LEVELS)  #: of which the board keeps a digest

@@ -27,7 +27,7 @@ from ..model.network import Network
 from .flash_slot import slot_frames, slot_record
 from .link import Link
 from .link_requests import Request
-from .loader import BusError, LoadError, Progress
+from .transactions import BusError, LoadError, Progress
 
 POLLS = 10_000  #: of the flash's status, each a millisecond or more on the line; an erase takes 3 s at most
 SLOT_NAMES = "AB"

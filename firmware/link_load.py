@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from ..model.network import Network
 from ..model.registers import BY_NAME
 from .link import Link
 from .link_requests import Asks, Request
-from .loader import LoadError, Progress, Read, Transactions, Write, load
+from .loader import load
+from .transactions import Burst, LoadError, Progress, Read, Steps, T, Write
 
 POLLS = 1000  #: of STATUS, until the last cell is programmed
 LEVEL = BY_NAME["LEVEL"]
@@ -24,33 +26,37 @@ def load_over(
     run(load(image, weights=weights, force=force, progress=progress, polls=POLLS), link)
 
 
-def run(transactions: Transactions, link: Asks) -> None:
-    """Do ``transactions``; consecutive writes share frames. Raises :class:`LoadError`, for a refused access too.
+def run(steps: Steps[T], link: Asks) -> T:
+    """Do ``steps``; their result. Consecutive writes share frames.
 
-    A refused write is found before the next read. Frames behind it may have been executed by then.
+    Raises :class:`LoadError`, for a refused access too. A refused write is found before the next read. Frames behind
+    it may have been executed by then.
     """
-    batch = _Batch(transactions, None)
+    batch = _Batch(steps, None)
     while True:
         for asked in link.ask_all(batch.requests()):
             writes = batch.sent.popleft()
             asked.check()
             if asked.status == Status.REFUSED:
                 raise LoadError(f"the device refused the {writes[asked.refused]}")
-        if batch.read is None:
-            return
-        (asked,) = link.ask_all([Request(Op.READ, batch.read.register.address, words=1)])
+        asks = batch.read
+        if asks is None:
+            return batch.end
+        words = asks.words if isinstance(asks, Burst) else 1
+        (asked,) = link.ask_all([Request(Op.READ, asks.register.address, words=words)])
         asked.check()
         if asked.status == Status.REFUSED:
-            raise LoadError(f"the device refused the {batch.read}")
-        batch = _Batch(transactions, asked.words[0])
+            raise LoadError(f"the device refused the {asks}")
+        batch = _Batch(steps, list(asked.words) if isinstance(asks, Burst) else asked.words[0])
 
 
 class _Batch:
-    """Writes up to the next read, or the end; ``value`` is that of the read before."""
+    """Writes up to the next read, or the end; ``value`` is what was read before."""
 
-    def __init__(self, transactions: Transactions, value: int | None):
-        self.transactions, self.value = transactions, value
-        self.read: Read | None = None  #: that ended the writes
+    def __init__(self, steps: Steps[Any], value: int | list[int] | None):
+        self.steps, self.value = steps, value
+        self.read: Read | Burst | None = None  #: that ended the writes
+        self.end: Any = None  #: result of the steps, where nothing is read any more
         self.sent: deque[list[Write]] = deque()  #: the writes of each request
 
     def requests(self) -> Iterator[Request]:
@@ -66,11 +72,12 @@ class _Batch:
     def _writes(self) -> Iterator[Write]:
         while True:
             try:
-                transaction = self.transactions.send(self.value)
-            except StopIteration:
+                transaction = self.steps.send(self.value)
+            except StopIteration as end:
+                self.end = end.value
                 return
             self.value = None
-            if isinstance(transaction, Read):
+            if not isinstance(transaction, Write):
                 self.read = transaction
                 return
             yield transaction

@@ -1,10 +1,4 @@
-"""Loads an image over a device's register bus.
-
-:func:`load` is a generator of bus transactions, because the buses differ: a board's is synchronous, a
-simulator's is not. It yields :class:`Read` and :class:`Write`; a read's value is sent back into it.
-:func:`run` does that for a synchronous bus; a cocotb test has the same five lines with ``await``.
-
-Order of the transactions:
+"""Loads an image over a device's register bus. Order of the transactions:
 
 1. Read ID, VERSION, FINGERPRINT and LAYERS and compare them. Nothing has been written so far.
 2. For each layer, select it and compare GEOMETRY and FORMAT.
@@ -19,79 +13,12 @@ before gains and tables. So a load that was cut leaves the old network as it was
 after its power was gone. Where cells are kept, they are to be those of the same network.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Protocol
-
 from ..model.layers import Layer
 from ..model.network import LayerData, Network, table_patterns
-from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, Register, layer_fields
+from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, layer_fields
 from .image import ImageError, unpack
 from .sections import weight_patterns
-
-
-class LoadError(Exception):
-    """The device cannot take the image; the message is one sentence."""
-
-
-class BusError(Exception):
-    """A :class:`Bus` raises it where the device answers an access with a bus error, or not at all."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """Read a register; send its value into the generator."""
-
-    register: Register
-
-    def __str__(self) -> str:
-        return f"read of {self.register.name}"
-
-
-@dataclass(frozen=True)
-class Write:
-    """Write a register."""
-
-    register: Register
-    value: int
-
-    def __str__(self) -> str:
-        return f"write of 0x{self.value:08X} to {self.register.name}"
-
-
-Transaction = Read | Write
-Transactions = Generator[Transaction, int | None, None]
-Progress = Callable[[int, int], None]  #: (data words written, of how many)
-
-
-class Bus(Protocol):
-    """A synchronous 32-bit bus with byte addresses."""
-
-    def read(self, address: int) -> int:
-        """The word at ``address``. Raises :class:`BusError`."""
-        ...
-
-    def write(self, address: int, value: int) -> None:
-        """Write a word. Raises :class:`BusError`."""
-        ...
-
-
-def run(transactions: Transactions, bus: Bus) -> None:
-    """Do ``transactions`` on ``bus``. Raises :class:`LoadError`, for a refused access too."""
-    value = None
-    while True:
-        try:
-            transaction = transactions.send(value)
-        except StopIteration:
-            return
-        value = None
-        try:
-            if isinstance(transaction, Read):
-                value = bus.read(transaction.register.address)
-            else:
-                bus.write(transaction.register.address, transaction.value)
-        except BusError as error:
-            raise LoadError(f"the device refused the {transaction}") from error
+from .transactions import LoadError, Progress, Steps, Transactions, Write, read, read_fields, write
 
 
 def load(
@@ -121,10 +48,10 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
     if not force:
         yield from compare_device(network)
     fingerprint = int(network.design.fingerprint, 16)
-    yield _write("CONTROL", RESET=1, CLEAR=1)
+    yield write("CONTROL", RESET=1, CLEAR=1)
     yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
     yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
-    status = yield from _fields("STATUS")
+    status = yield from read_fields("STATUS")
     if status["REFUSED"] or not status["UNLOCKED"]:
         raise LoadError(f"the device refused the fingerprint {network.design.fingerprint}")
     if not weights and not status["SEALED"]:
@@ -136,21 +63,21 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
             yield from group
             done += sum(w.register.name in ("GAIN", "TABLE_DATA", "LEVEL") for w in group)
             progress(done, total)
-    status = yield from _programmed(polls)
+    status = yield from programmed(polls)
     if status["ERROR"]:
         raise LoadError("STATUS has ERROR: the device answered an access with a bus error while it was loaded")
     if weights:
         for index in range(len(network.layers)):
             yield Write(BY_NAME["LAYER"], index)
             yield Write(BY_NAME["SEAL"], 1)
-        yield from _programmed(polls)
-    yield _write("CONTROL", ENABLE=1)
+        yield from programmed(polls)
+    yield write("CONTROL", ENABLE=1)
 
 
-def _programmed(polls: int) -> Generator[Transaction, int | None, dict[str, int]]:
-    """STATUS, once nothing is being programmed."""
+def programmed(polls: int) -> Steps[dict[str, int]]:
+    """Steps that wait until nothing is being programmed; STATUS then. They raise :class:`LoadError` in the end."""
     for _ in range(polls):
-        status = yield from _fields("STATUS")
+        status = yield from read_fields("STATUS")
         if not status["PROGRAMMING"]:
             return status
     raise LoadError(f"the device is still programming cells after {polls} reads of STATUS")
@@ -162,21 +89,21 @@ def compare_device(network: Network) -> Transactions:
     They raise :class:`LoadError` for the first difference.
     """
     fingerprint = int(network.design.fingerprint, 16)
-    found = yield from _read("ID")
+    found = yield from read("ID")
     if found != ID_VALUE:
         raise LoadError(f"the device's ID must be 0x{ID_VALUE:08X}, not 0x{found:08X}")
-    major = (yield from _fields("VERSION"))["MAJOR"]
+    major = (yield from read_fields("VERSION"))["MAJOR"]
     expected = BY_NAME["VERSION"].unpack(VERSION_VALUE)["MAJOR"]
     if major != expected:
         raise LoadError(f"the device's register table must have version {expected}, not {major}")
-    low = yield from _read("FINGERPRINT_LOW")
-    high = yield from _read("FINGERPRINT_HIGH")
+    low = yield from read("FINGERPRINT_LOW")
+    high = yield from read("FINGERPRINT_HIGH")
     if high << 32 | low != fingerprint:
         raise LoadError(
             f"the device was built for the design with fingerprint {high << 32 | low:016x}, "
             f"but the image is of {fingerprint:016x}"
         )
-    found = yield from _read("LAYERS")
+    found = yield from read("LAYERS")
     if found != len(network.layers):
         raise LoadError(f"the device has {found} layers, but the image has {len(network.layers)}")
     yield from _compare_layers(network)
@@ -186,7 +113,7 @@ def _compare_layers(network: Network) -> Transactions:
     for index, layer in enumerate(network.design.layers):
         yield Write(BY_NAME["LAYER"], index)
         for name, values in layer_fields(layer).items():
-            found = yield from _fields(name)
+            found = yield from read_fields(name)
             for field, value in values.items():
                 if found[field] != value:
                     raise LoadError(
@@ -202,10 +129,10 @@ def _data(layer: Layer, data: LayerData, weights: bool):
                 Write(BY_NAME["LEVEL"], level) for level in levels
             ]
     for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
-        yield [_write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
+        yield [write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
     if layer.loaded_table_bits:
         for gate, entries in enumerate(table_patterns(layer, data.tables).tolist()):
-            yield [_write("TABLE_ADDRESS", GATE=gate, ENTRY=0)] + [
+            yield [write("TABLE_ADDRESS", GATE=gate, ENTRY=0)] + [
                 Write(BY_NAME["TABLE_DATA"], entry) for entry in entries
             ]
 
@@ -213,17 +140,3 @@ def _data(layer: Layer, data: LayerData, weights: bool):
 def _words(layer: Layer, weights: bool) -> int:
     table = layer.gates * layer.loaded_entries
     return layer.gates + table + (layer.rows * layer.columns if weights else 0)
-
-
-def _write(name: str, **values: int) -> Write:
-    return Write(BY_NAME[name], BY_NAME[name].pack(**values))
-
-
-def _read(name: str) -> Generator[Transaction, int | None, int]:
-    word = yield Read(BY_NAME[name])
-    assert word is not None  # which :func:`run` sends
-    return word
-
-
-def _fields(name: str) -> Generator[Transaction, int | None, dict[str, int]]:
-    return BY_NAME[name].unpack((yield from _read(name)))

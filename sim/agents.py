@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 
 from ..analog.array import Array
 from ..analog.step_reader import StepReader
-from ..firmware.loader import Read, Transactions
+from ..firmware.transactions import Burst, Read, Steps, T, Write
 from ..model.bit_fields import pack, signed, unpack
 from ..model.compare import STAGES
 from ..model.formats import from_wire, full_scale
@@ -163,19 +163,22 @@ class RegisterBusDriver:
             return 0
         return self.rules.number(ports["bus__dat_r"].value, f"register bus: what is read at 0x{address:02X} is")
 
-    async def run(self, transactions: Transactions) -> None:
-        """Do the loader's transactions."""
-        result = None
+    async def run(self, steps: Steps[T]) -> T:
+        """Do ``steps``, as the loader's are; their result."""
+        result: int | list[int] | None = None
         while True:
             try:
-                transaction = transactions.send(result)
-            except StopIteration:
-                return
-            if isinstance(transaction, Read):
-                result = await self.access(transaction.register.address)
-            else:
-                result = None
-                await self.access(transaction.register.address, transaction.value)
+                transaction = steps.send(result)
+            except StopIteration as end:
+                return end.value
+            result, address = None, transaction.register.address
+            match transaction:
+                case Read():
+                    result = await self.access(address)
+                case Burst():
+                    result = [await self.access(address) for _ in range(transaction.words)]
+                case Write():
+                    await self.access(address, transaction.value)
 
 
 class StreamSource:

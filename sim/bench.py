@@ -15,7 +15,8 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
 from ..analog.array import Array
 from ..analog.config import paced
-from ..firmware.loader import LoadError, load
+from ..firmware.loader import load
+from ..firmware.transactions import LoadError
 from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
 from ..model.seeds import child

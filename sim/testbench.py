@@ -8,7 +8,8 @@ from collections import Counter
 
 import numpy as np
 
-from ..firmware.loader import Transactions, Write, load
+from ..firmware.loader import load
+from ..firmware.transactions import Transactions, Write
 from ..hdl.chip import chip_ports
 from ..hdl.register_twin import RegisterTwin
 from ..hdl.streams import output_layout

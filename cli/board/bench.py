@@ -27,7 +27,7 @@ def command(
     """Measure a board: steps a second from its own memory and over the line, and where the time goes."""
     from ...boards.noise import noise_of
     from ...boards.session import against_reference, begin, classify, compute_speed, fitted
-    from ...firmware.loader import LoadError
+    from ...firmware.transactions import LoadError
     from ...hdl.accelerator import layer_latency
     from ...model.registers import BY_NAME
 

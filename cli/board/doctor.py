@@ -14,7 +14,7 @@ def command(port: Port = None, baud: Baud = None) -> None:
     """Find out what stands between you and a board: tools, rights, the port, the line."""
     from ...boards import doctor
     from ...boards.find import find
-    from ...firmware.loader import LoadError
+    from ...firmware.transactions import LoadError
 
     findings = list(doctor.tools())
     try:

@@ -50,7 +50,8 @@ def command(
     from ...boards.session import fitted
     from ...firmware.link_flash import described, find_flash
     from ...firmware.link_load import load_over
-    from ...firmware.loader import compare_device, run
+    from ...firmware.loader import compare_device
+    from ...firmware.transactions import run
 
     wanted = IntegerNoise() if noise is None else noise_from(noise)
     if noise is not None and keep_weights:

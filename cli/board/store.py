@@ -19,7 +19,8 @@ def command(source: Network, port: Port = None, baud: Baud = None, signed_by: Si
     """
     from ...boards.session import fitted
     from ...firmware.link_flash import find_flash, store
-    from ...firmware.loader import LoadError, compare_device, run
+    from ...firmware.loader import compare_device
+    from ...firmware.transactions import LoadError, run
 
     network = runs.read_network(source, signed_by)
     with connect(port, baud) as link:

@@ -11,7 +11,8 @@ from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_load import run as run_over_link
-from ohmgate.firmware.loader import BusError, LoadError, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import BusError, LoadError, run
 from ohmgate.hdl.register_twin import RegisterTwin
 from ohmgate.model.registers import BY_NAME
 from tests.boards.desk import DESIGN, NEW, OLD, linked, runs

@@ -14,8 +14,8 @@ from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_flash import find_flash, store
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_stream import run_over
-from ohmgate.firmware.loader import BusError
 from ohmgate.firmware.serial_line import SerialLine
+from ohmgate.firmware.transactions import BusError
 from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.flash import Record

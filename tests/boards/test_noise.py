@@ -10,7 +10,7 @@ from ohmgate.boards.noise import noise_of, restart_noise, set_noise
 from ohmgate.boards.simulation import SimulatedBoard, build
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_stream import run_over
-from ohmgate.firmware.loader import LoadError
+from ohmgate.firmware.transactions import LoadError
 from ohmgate.model import reference
 from ohmgate.model.integer_noise import IntegerNoise
 from tests.boards.desk import CODES, CONFIG, DESIGN, LENGTHS, NEW, OLD, expected, linked, runs

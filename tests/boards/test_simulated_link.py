@@ -15,7 +15,7 @@ from ohmgate.firmware.image import write
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_stream import fill, replay, replay_of, run_over, steps_of
-from ohmgate.firmware.loader import BusError, LoadError
+from ohmgate.firmware.transactions import BusError, LoadError
 from ohmgate.model.design import Design
 from ohmgate.model.registers import BY_NAME
 from tests.boards.desk import CODES, CONFIG, DESIGN, LENGTHS, NEW, OLD, expected, linked, runs

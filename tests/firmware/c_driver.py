@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from ohmgate.firmware import c_header
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-O2"]

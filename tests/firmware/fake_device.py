@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.model.design import Design
 from ohmgate.model.formats import from_wire
 from ohmgate.model.layout import logical_columns

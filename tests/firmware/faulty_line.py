@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.board.link_twin import LinkTwin
 from ohmgate.model.design import Design

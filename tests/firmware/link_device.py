@@ -5,7 +5,7 @@ import zlib
 
 from cobs import cobs
 
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 
 HELLO, READ, READ_NEXT, WRITE, WRITE_NEXT, LEVELS, STREAM, FLUSH, FILL, REPLAY, REPLAYED, DIGEST = range(1, 13)
 OK, REFUSED, UNKNOWN, MALFORMED, STALLED, BUSY = range(6)

@@ -10,7 +10,7 @@ from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_requests import Request
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.board.link_twin import LinkTwin

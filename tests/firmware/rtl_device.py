@@ -6,7 +6,7 @@ import numpy as np
 from amaranth.hdl import Cat, ResetInserter, Signal
 from amaranth.sim import Simulator
 
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.design import Design
 from tests.firmware.fake_device import FakeDevice

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from ohmgate.firmware import c_header, image
 from ohmgate.firmware.format import GAIN, GEOM, GEOMETRY, TABL, WGHT
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ohmgate.firmware import c_header, image
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.hdl.accelerator import Accelerator
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ohmgate.firmware.image import pack
-from ohmgate.firmware.loader import BusError, LoadError, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import BusError, LoadError, run
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import Network

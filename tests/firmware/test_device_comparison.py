@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ohmgate.firmware.image import pack
-from ohmgate.firmware.loader import LoadError, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import LoadError, run
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_network
 from tests.firmware.both_readers import DESIGN

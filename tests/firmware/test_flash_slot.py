@@ -7,7 +7,7 @@ import pytest
 from cobs import cobs
 
 from ohmgate.firmware.flash_slot import slot_frames, slot_record
-from ohmgate.firmware.loader import LoadError
+from ohmgate.firmware.transactions import LoadError
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.model.design import Design
 from ohmgate.model.flash import FlashLayout, Record

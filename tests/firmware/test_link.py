@@ -9,7 +9,7 @@ from cobs import cobs
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_requests import Request
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 from ohmgate.model.link import Op
 from tests.firmware.link_device import FILL, HELLO, LEVELS, READ, READ_NEXT, WRITE, WRITE_NEXT, LinkDevice
 from tests.firmware.link_trials import NONE, Memory

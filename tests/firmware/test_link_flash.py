@@ -10,7 +10,7 @@ from ohmgate.firmware.flash_slot import slot_frames, slot_record
 from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_flash import described, find_flash, store
-from ohmgate.firmware.loader import LoadError
+from ohmgate.firmware.transactions import LoadError
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.spi_flash import SpiFlash
 from ohmgate.model.design import Design

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ohmgate.firmware import loader
+from ohmgate.firmware import loader, transactions
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over, run
-from ohmgate.firmware.loader import BusError, LoadError, Read, Write
+from ohmgate.firmware.transactions import Burst, BusError, LoadError, Read, Write
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model.design import Design
@@ -54,14 +54,14 @@ def network(seed: int):
 def test_the_accesses_are_those_of_the_loader_in_its_order(seed):
     image = network(seed)
     plain, linked, alone = (Recorded(FakeDevice(image.design, programming=2)) for _ in range(3))
-    loader.run(loader.load(image), plain)
+    transactions.run(loader.load(image), plain)
     _, link = desk(linked)
     load_over(link, image)
     link.verify()
     assert linked.log == plain.log
     assert linked.device.enabled
     _, link = desk(alone)
-    loader.run(loader.load(image), link)
+    transactions.run(loader.load(image), link)
     link.verify()
     assert alone.log == plain.log
 
@@ -99,16 +99,20 @@ def test_writes_to_one_register_or_to_ascending_ones_share_a_frame_and_levels_ar
         word = yield Read(BY_NAME["STATUS"])
         assert word == 0x77
         yield Write(BY_NAME["LEVEL"], 9)
+        words = yield Burst(BY_NAME["SCRATCH"], 70)  # of more than one frame
+        return sum(words)
 
     class Bus:
+        words = iter([0x77, *range(70)])
+
         def read(self, address):
-            return 0x77
+            return next(self.words)
 
         def write(self, address, value):
             pass
 
     board, link = desk(Bus())
-    run(writes(), link)
+    assert run(writes(), link) == 69 * 35
     packed = [
         (op, argument, payload.hex()) for op, argument, payload in board.executed if op in (WRITE, WRITE_NEXT, LEVELS)
     ]
@@ -130,7 +134,7 @@ def test_a_refused_access_is_named_as_the_loader_names_it(refuse):
     image = network(5)
     plain, linked = Recorded(FakeDevice(image.design), refuse), Recorded(FakeDevice(image.design), refuse)
     with pytest.raises(LoadError) as expected:
-        loader.run(loader.load(image), plain)
+        transactions.run(loader.load(image), plain)
     _, link = desk(linked)
     with pytest.raises(LoadError) as got:
         load_over(link, image)

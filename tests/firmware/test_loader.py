@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from ohmgate.firmware import image
-from ohmgate.firmware.loader import BusError, LoadError, Read, Write, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import BusError, LoadError, Read, Write, run
 from ohmgate.model.registers import BY_NAME
 from tests.designs import random_design, random_network, seeds
 from tests.firmware.fake_device import FakeDevice

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ohmgate.firmware.image import pack
-from ohmgate.firmware.loader import BusError, LoadError, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import BusError, LoadError, run
 from ohmgate.hdl.register_twin import COUNTERS
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer

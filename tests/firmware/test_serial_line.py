@@ -14,8 +14,8 @@ from ohmgate.firmware.line import LinkError
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_load import load_over
 from ohmgate.firmware.link_requests import Request
-from ohmgate.firmware.loader import LoadError
 from ohmgate.firmware.serial_line import SerialLine
+from ohmgate.firmware.transactions import LoadError
 from ohmgate.model.design import Design
 from ohmgate.model.link import Op
 from tests.designs import random_network

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 
-from ohmgate.firmware.loader import Read, load
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import Read
 from ohmgate.hdl.accelerator import Accelerator
 from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.design import Design

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-from ohmgate.firmware.loader import BusError
+from ohmgate.firmware.transactions import BusError
 
 
 def frame(session: int, number: int, op: int, argument: int = 0, payload: bytes = b"") -> bytes:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ohmgate.analog.integer_noise import integer_noise_codes
-from ohmgate.firmware.loader import Read, load
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import Read
 from ohmgate.hdl.board.board_chip import BoardChip
 from ohmgate.hdl.board.board_twin import BoardTwin
 from ohmgate.hdl.board.config import BoardConfig

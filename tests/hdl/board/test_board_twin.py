@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.firmware.link import Link
 from ohmgate.firmware.link_flash import find_flash, store
-from ohmgate.firmware.loader import load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import run
 from ohmgate.hdl.board.board_twin import BoardTwin, loaded_network
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.board.spi_flash import SpiFlash

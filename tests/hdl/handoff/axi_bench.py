@@ -10,7 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
-from ohmgate.firmware.loader import Write, load
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import Write
 from ohmgate.hdl.handoff.axi import stream_bits
 from ohmgate.model.design import Design
 from ohmgate.model.reference import run, steps_read

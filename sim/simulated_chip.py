@@ -6,7 +6,7 @@ from ..analog.array import Array
 from ..analog.config import ArrayConfig, paced
 from ..analog.inference import predictions, run_in_chunks
 from ..analog.step_reader import convert_once
-from ..firmware.loader import BusError
+from ..firmware.transactions import BusError
 from ..hdl.diagnostics_twin import DiagnosticsTwin
 from ..hdl.register_twin import RegisterTwin
 from ..model.design import Design
@@ -21,7 +21,7 @@ GAIN, LEVEL = BY_NAME["GAIN"].address, BY_NAME["LEVEL"].address
 
 
 class SimulatedChip:
-    """A :class:`~ohmgate.firmware.loader.Bus` to one chip, which may have diagnostics.
+    """A :class:`~ohmgate.firmware.transactions.Bus` to one chip, which may have diagnostics.
 
     Cells, seals and conversions take no time on the bus. All else a host cannot tell from the simulated Verilog with
     arrays of the same configuration and seed: it reads the same words, noise included.

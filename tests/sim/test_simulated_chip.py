@@ -7,7 +7,8 @@ import pytest
 
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.inference import build_arrays, convert_through
-from ohmgate.firmware.loader import BusError, load, run
+from ohmgate.firmware.loader import load
+from ohmgate.firmware.transactions import BusError, run
 from ohmgate.model import reference
 from ohmgate.model.bit_fields import signed, unpack
 from ohmgate.model.design import Design

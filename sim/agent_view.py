@@ -7,11 +7,14 @@ from .wrapper import PUBLIC
 
 #: Rules of the array port (:class:`ohmgate.hdl.array_port.ReadSignature`), by bit of ``agent_broken``.
 RULES = (
-    "rows, select or hidden_drive changed during a conversion",
+    "rows, select or their drive changed during a conversion",
     "a conversion began before the one under way had ended",
     "a cell was programmed before the one under way was done",
     "a cell was programmed while the cells were sealed",
+    "a trim or a spare column was set during a conversion",
 )
+
+ADJUST_PORTS = ("adjust_adc", "adjust_what", "adjust_value")  #: in the order of ``adjusted``, the highest bits first
 
 
 def agent_view(layer: Layer) -> str:
@@ -21,11 +24,13 @@ def agent_view(layer: Layer) -> str:
     answers by writing ``agent_codes`` and, where the macro says when it is done, ``agent_cycles``. The seal needs no
     answer; it takes as long as a cell and changes at the end, and a reset before that leaves it. ``codes`` is
     unknown (X) in every cycle in which the periphery must not take it; Verilator has no X and gets every bit wrong.
-    A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
+    ``agent_adjust`` toggles when a trim or spare is set, which ``adjusted`` keeps; ``agent_reset`` is high behind
+    every reset. A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
     """
     width = {port.name: port.width for port in macro_ports(layer)}
     fixed = layer.conversion_cycles
-    names = ("row_codes", "select", *(("hidden_drive",) if layer.hidden else ()))
+    names = ("row_codes", "select", *(name for name in ("hidden_drive", "bias_drive") if name in width))
+    rules, registers, start, clocked = _adjustments(layer)
     inputs, held = ", ".join(names), sum(width[name] for name in names)
     done = "" if fixed else "    assign done = finished;\n"
     return f"""{module_header(layer, PUBLIC)}    reg [{width["codes"] - 1}:0] agent_codes{PUBLIC};
@@ -39,12 +44,12 @@ def agent_view(layer: Layer) -> str:
     reg programming;
     reg has_seal;
     reg next_seal;
-    reg [3:0] agent_broken{PUBLIC};
+    reg [{rules - 1}:0] agent_broken{PUBLIC};
     reg [{held - 1}:0] held;
     wire [{held - 1}:0] inputs = {{{inputs}}};
     wire strobe = program_strobe || seal || unseal;
     wire finished = converting && elapsed == agent_cycles - 16'd1;
-
+{registers}
     initial begin
         agent_codes = 0;
         agent_cycles = {fixed or 2};
@@ -58,7 +63,7 @@ def agent_view(layer: Layer) -> str:
         has_seal = 0;
         next_seal = 0;
         agent_broken = 0;
-    end
+{start}    end
 
 `ifdef VERILATOR
     assign codes = finished ? agent_codes : ~agent_codes;
@@ -94,6 +99,29 @@ def agent_view(layer: Layer) -> str:
         end
         if (program_strobe) agent_program <= ~agent_program;
         if (rst) programming <= 0;
-    end
+{clocked}    end
 endmodule
 """
+
+
+def _adjustments(layer: Layer) -> tuple[int, str, str, str]:
+    """Rules of a macro, and what one with diagnostics has besides: registers, their start, and what a clock does."""
+    if not layer.diagnostics:
+        return len(RULES) - 1, "", "", ""
+    width = sum(port.width for port in macro_ports(layer) if port.name in ADJUST_PORTS)
+    registers = f"""    reg agent_adjust{PUBLIC};
+    reg agent_reset{PUBLIC};
+    reg [{width - 1}:0] adjusted{PUBLIC};
+"""
+    start = """        agent_adjust = 0;
+        agent_reset = 0;
+        adjusted = 0;
+"""
+    clocked = f"""        agent_reset <= rst;
+        if (adjust_strobe) begin
+            adjusted <= {{{", ".join(ADJUST_PORTS)}}};
+            agent_adjust <= ~agent_adjust;
+        end
+        if (adjust_strobe && converting && !finished) agent_broken[{len(RULES) - 1}] <= 1;
+"""
+    return len(RULES), registers, start, clocked

@@ -9,14 +9,18 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 
 from ..analog.array import Array
-from ..analog.step_reader import StepReader
+from ..analog.step_reader import StepReader, convert_once
 from ..firmware.transactions import Burst, Read, Steps, T, Write
 from ..model.bit_fields import pack, signed, unpack
 from ..model.compare import STAGES
+from ..model.diagnostic_registers import ADJUST_SPARE
 from ..model.formats import from_wire, full_scale
 from ..model.layers import Layer, LstmLayer
+from ..model.registers import BY_NAME
 from .agent_view import RULES
 from .rules import Rules, clock_cycle
+
+CONTROL, DIAG_CONTROL = BY_NAME["CONTROL"], BY_NAME["DIAG_CONTROL"]
 
 
 def driven_codes(layer: Layer, patterns: int) -> np.ndarray:
@@ -36,7 +40,8 @@ class ArrayAgent:
     ``drives`` has the rows of each time step's first conversion, ``codes`` the ADC codes of every conversion,
     ``starts`` the clock cycle in which each conversion began and ``ends`` that in which its codes were valid.
     ``firsts`` (of :class:`StreamSource`) tells dense
-    layers where sequences begin, which their ports do not.
+    layers where sequences begin, which their ports do not. ``bus`` knows whether a conversion is a diagnostic one,
+    which is none of these: it reads any column afresh, for whatever the rows hold. ``diagnosed`` counts them.
     """
 
     def __init__(
@@ -48,16 +53,19 @@ class ArrayAgent:
         firsts: list[bool],
         rng: np.random.Generator,
         rules: Rules,
+        bus: "RegisterBusDriver",
         cycles,
         program_cycles,
     ):
+        self.bus = bus
         self.view, self.where, self.layer, self.array = view, f"layer {index}", layer, array
         self.firsts, self.rng, self.rules = firsts, rng, rules
         self.cycles, self.program_cycles = cycles, program_cycles
         self.reader = StepReader(array)
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
         self.drives, self.codes, self.starts, self.ends = [], [], [], []
-        self.written = 0  #: cells
+        self.written = self.diagnosed = 0  #: cells; diagnostic conversions
+        self.gains = -1, -1  #: mult and shift of all gates, as the array model has them
         self.drive = np.zeros(0, np.int64)
 
     async def serve_reads(self):
@@ -65,31 +73,56 @@ class ArrayAgent:
         view, layer = self.view, self.layer
         while True:
             await ValueChange(view.agent_request)
-            turn, step = len(self.codes) % layer.conversions, self.seen("select")
-            if step != turn:
-                self.rules.broke(f"{self.where}: conversion {turn} of a time step selects column {step}")
-            drive = driven_codes(layer, self.seen("row_codes"))
-            fresh = bool(layer.hidden) and self.seen("hidden_drive") == 0
-            if fresh:
-                drive[layer.inputs :] = 0
-            drive = np.concatenate([drive, self.bias])
-            if turn == 0:
-                if fresh or (not layer.hidden and self.begins()):
-                    self.array.new_sequence()
-                self.reader.begin()
-                self.drive = drive
-                self.drives.append(drive)
-            elif not np.array_equal(drive, self.drive):
-                self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
-            codes = self.reader.convert(drive, step % layer.conversions)
-            self.codes.append(codes)
+            diagnostic = self.bus.diagnosing
+            codes = self.diagnose() if diagnostic else self.compute()
             view.agent_codes.value = pack(codes, layer.adc_bits)
             duration = layer.conversion_cycles
             if not duration:
                 duration = int(self.rng.integers(self.cycles[0], self.cycles[1] + 1))
                 view.agent_cycles.value = duration
-            self.starts.append(clock_cycle())
-            self.ends.append(clock_cycle() + duration - 1)
+            if not diagnostic:
+                self.starts.append(clock_cycle())
+                self.ends.append(clock_cycle() + duration - 1)
+
+    def compute(self) -> np.ndarray:
+        """Codes of a time step's next conversion."""
+        layer = self.layer
+        turn, step = len(self.codes) % layer.conversions, self.seen("select")
+        if step != turn:
+            self.rules.broke(f"{self.where}: conversion {turn} of a time step selects column {step}")
+        drive, fresh = self.driven()
+        if layer.diagnostics and layer.bias_rows and not self.seen("bias_drive"):
+            self.rules.broke(f"{self.where}: bias rows are not driven in conversion {turn} of a time step")
+        if turn == 0:
+            if fresh or (not layer.hidden and self.begins()):
+                self.array.new_sequence()
+            self.reader.begin()
+            self.drive = drive
+            self.drives.append(drive)
+        elif not np.array_equal(drive, self.drive):
+            self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
+        codes = self.reader.convert(drive, step % layer.conversions)
+        self.codes.append(codes)
+        return codes
+
+    def diagnose(self) -> np.ndarray:
+        """Codes of a diagnostic conversion, with the gains that the registers hold now."""
+        self.take_gains()
+        drive, fresh = self.driven()
+        if fresh:
+            self.rules.broke(f"{self.where}: hidden rows are not driven in a diagnostic conversion")
+        self.diagnosed += 1
+        return convert_once(self.array, drive, self.seen("select") % self.layer.conversions)
+
+    def driven(self) -> tuple[np.ndarray, bool]:
+        """DAC codes of all rows, 0 on those that are not driven, and whether the hidden rows are not."""
+        layer = self.layer
+        drive = driven_codes(layer, self.seen("row_codes"))
+        fresh = bool(layer.hidden) and self.seen("hidden_drive") == 0
+        if fresh:
+            drive[layer.inputs :] = 0
+        at_ground = layer.diagnostics and layer.bias_rows and self.seen("bias_drive") == 0
+        return np.concatenate([drive, self.bias * (not at_ground)]), fresh
 
     def seen(self, port: str) -> int:
         """What an input of the macro holds."""
@@ -112,6 +145,20 @@ class ArrayAgent:
             if low != high:
                 view.agent_program_cycles.value = int(self.rng.integers(low, high + 1))
 
+    async def serve_adjustments(self):
+        """Forever: wait for a trim or a spare to be set, put it into the array model. Of macros with diagnostics."""
+        kinds = 2 ** (ADJUST_SPARE + self.layer.spares - 1).bit_length()
+        while True:
+            await ValueChange(self.view.agent_adjust)
+            place, value = divmod(int(self.view.adjusted.value), 2**16)
+            self.array.adjust(place // kinds, place % kinds, value)
+
+    async def serve_resets(self):
+        """Forever: wait for a reset, and forget all trims and spares. Of macros with diagnostics."""
+        while True:
+            await ValueChange(self.view.agent_reset)
+            self.array.reset_adjustments()
+
     async def watch_rules(self):
         """Forever: note the rules that the macro's view finds broken."""
         while True:
@@ -123,8 +170,11 @@ class ArrayAgent:
 
     def take_gains(self) -> None:
         """Read the gains that the registers hold, once they are loaded."""
-        mult = unpack(int(self.view.mult.value), 8, self.layer.gates)
-        shift = unpack(int(self.view.shift.value), 6, self.layer.gates)
+        before, self.gains = self.gains, (int(self.view.mult.value), int(self.view.shift.value))
+        if self.gains == before:
+            return
+        mult = unpack(self.gains[0], 8, self.layer.gates)
+        shift = unpack(self.gains[1], 6, self.layer.gates)
         for gate in range(self.layer.gates):
             self.array.set_gain(gate, int(mult[gate]), int(shift[gate]))
 
@@ -135,6 +185,7 @@ class RegisterBusDriver:
     def __init__(self, ports, clk, rules: Rules):
         self.ports, self.clk, self.rules = ports, clk, rules
         self.writes = 0  #: that the device has answered
+        self.diagnosing = False  #: does the device have its rows from DIAG_CODE?
         self.waits_at: int | None = None  #: address of an access without an answer
         for name in ("adr", "dat_w", "cyc", "stb", "we"):
             ports[f"bus__{name}"].value = 0
@@ -160,6 +211,10 @@ class RegisterBusDriver:
         if refused:
             raise BusRefusal(f"{'read' if value is None else 'write'} at 0x{address:02X}")
         if value is not None:
+            if address == DIAG_CONTROL.address:
+                self.diagnosing = bool(DIAG_CONTROL.unpack(value)["ACTIVE"])
+            elif address == CONTROL.address and CONTROL.unpack(value)["RESET"]:
+                self.diagnosing = False
             return 0
         return self.rules.number(ports["bus__dat_r"].value, f"register bus: what is read at 0x{address:02X} is")
 

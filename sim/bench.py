@@ -55,17 +55,17 @@ class Device:
         self.agents: list[ArrayAgent] = []
         self.monitors: dict[int, TraceMonitor] = {}
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
+        self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
         for index, layer in enumerate(layers):
             view = inner(chip, macros[index])
             array = Array(layer, config, child(job.seed, index))
-            waits = timing.conversion, timing.programming
-            self.agents.append(ArrayAgent(view, index, layer, array, self.source.firsts, rng, self.rules, *waits))
+            known = self.source.firsts, rng, self.rules, self.bus, timing.conversion, timing.programming
+            self.agents.append(ArrayAgent(view, index, layer, array, *known))
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = timing.conversion[0]
             view.agent_program_cycles.value = timing.programming[0]
             if trace and layer.kind == "lstm":
                 self.monitors[index] = TraceMonitor(self.ports, self.clk, index, layer, self.rules)
-        self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
         self.sink = StreamSink(self.ports, self.clk, rng, timing.output_gaps, self.rules)
         self.loaded = 0.0  #: share of the image
         self.tasks: dict[str, Task[None]] = {}  #: ``sink`` takes results, from :meth:`start` on
@@ -77,6 +77,7 @@ class Device:
         await ClockCycles(self.clk, 2)
         await FallingEdge(self.clk)
         self.ports["rst"].value = 0
+        self.bus.diagnosing = False
 
     def start(self) -> None:
         """Begin to answer the arrays and to take results."""
@@ -84,6 +85,9 @@ class Device:
             cocotb.start_soon(agent.serve_reads())
             cocotb.start_soon(agent.serve_programming())
             cocotb.start_soon(agent.watch_rules())
+            if agent.layer.diagnostics:
+                cocotb.start_soon(agent.serve_adjustments())
+                cocotb.start_soon(agent.serve_resets())
         for monitor in self.monitors.values():
             for name in monitor.values:
                 cocotb.start_soon(monitor.watch(name))
@@ -137,7 +141,7 @@ class Device:
 
     def progress(self) -> tuple[int, ...]:
         """What grows while the chip works."""
-        arrays = [count for agent in self.agents for count in (len(agent.codes), agent.written)]
+        arrays = [n for agent in self.agents for n in (len(agent.codes), agent.written, agent.diagnosed)]
         return self.bus.writes, self.source.taken, len(self.sink.results), *arrays
 
     def recordings(self) -> list[list[Any]]:

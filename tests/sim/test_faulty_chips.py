@@ -301,7 +301,7 @@ def test_codes_taken_early_are_named(results, request):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault, sentence", [
-    ("moving_row", "layer 0: rows, select or hidden_drive changed during a conversion"),
+    ("moving_row", "layer 0: rows, select or their drive changed during a conversion"),
     ("row_of_column", "layer 0: rows changed within a time step, at conversion 1"),
     ("stuck", "layer 0: conversion 1 of a time step selects column 0"),
     ("payload", "output stream: a result changed while it waited to be taken"),

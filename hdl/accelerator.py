@@ -1,6 +1,7 @@
 """The whole periphery: layers chained by streams, and the register bus."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module, Mux, ResetInserter
@@ -11,11 +12,12 @@ from ..model.design import Design
 from ..model.layers import Layer
 from ..model.network import Network
 from ..model.reference import Result, run
-from ..model.registers import bus_address_bits
+from ..model.registers import ADDRESS_BITS, bus_address_bits
 from .array_port import ArraySignature
 from .component import Component
 from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
+from .diagnostics import Diagnostics
 from .lstm_layer import LstmLayerCore, trace_signature
 from .register_bus import RegisterBus
 from .sequencer import time_step_cycles
@@ -89,34 +91,61 @@ class Accelerator(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = registers = RegisterBus(self.design)
+        diagnostics, bus = None, self.bus
+        if self.design.diagnostics:
+            diagnostics, bus = self._diagnostics(m, registers)
         if not self.design.data_registers:
-            wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+            if diagnostics is None:
+                wiring.connect(m, wiring.flipped(bus), registers.bus)
+            else:
+                decode(m, bus, registers.bus, None)
         cores = []
         for index, layer in enumerate(self.design.layers):
             core = layer_core(layer, self.traced)
             m.submodules[f"layer_{index}"] = ResetInserter(registers.restart)(core)
             cores.append(core)
             port = getattr(self, f"array_{index}")
-            wiring.connect(m, core.array, wiring.flipped(port.read))
+            if diagnostics is None:
+                wiring.connect(m, core.array, wiring.flipped(port.read))
+            else:
+                wiring.connect(m, core.array, getattr(diagnostics, f"core_{index}"))
+                wiring.connect(m, getattr(diagnostics, f"array_{index}"), wiring.flipped(port.read))
             wiring.connect(m, getattr(registers, f"setup_{index}"), wiring.flipped(port.setup))
             if layer.loaded_table_bits:
                 wiring.connect(m, getattr(registers, f"table_{index}"), core.table)
             if self.traced and layer.kind == "lstm":
                 wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))
 
-        self._streams(m, registers, cores[0], cores[-1])
+        self._streams(m, registers, bus, cores[0], cores[-1])
         for sender, receiver in pairwise(cores):
             wiring.connect(m, sender.y, receiver.x)
         lstm = [core for core in cores if core.layer.kind == "lstm"]
         m.d.comb += [
             self.enabled.eq(registers.enable),
-            registers.busy.eq(_any(core.busy for core in cores)),
+            registers.busy.eq(
+                _any([core.busy for core in cores] + ([diagnostics.converting] if diagnostics else []))
+            ),
             registers.cell_saturations.eq(sum(core.cell_saturations for core in lstm)),
             registers.adc_saturations.eq(sum(core.adc_saturations for core in cores)),
         ]
         return m
 
-    def _streams(self, m: Module, registers: RegisterBus, first, last) -> None:
+    def _diagnostics(self, m: Module, registers: RegisterBus) -> tuple[Diagnostics, Any]:
+        """Diagnostics beside the ``registers``, which know the device; and the bus to all that is not theirs."""
+        lower = WishboneSignature(ADDRESS_BITS + 1 - 2).create()
+        m.submodules.diagnostics = diagnostics = Diagnostics(self.design)
+        wiring.connect(m, diagnostics.adjust, registers.adjust)
+        m.d.comb += [
+            registers.diagnosing.eq(diagnostics.active),
+            diagnostics.layer.eq(registers.layer),
+            diagnostics.idle.eq(registers.idle),
+            diagnostics.programming.eq(registers.programming),
+            diagnostics.restart.eq(registers.restart),
+        ]
+        decode(m, self.bus, lower, diagnostics.bus)
+        return diagnostics, lower
+
+    def _streams(self, m: Module, registers: RegisterBus, bus, first, last) -> None:
         """Time steps to the ``first`` layer, results of the ``last``: streams, and data registers where there are."""
         gate = registers.enable & ~registers.restart
         valid = last.y.valid & ~registers.restart  # what waited is gone with the reset's acknowledge
@@ -132,7 +161,7 @@ class Accelerator(Component):
             ]
             return
         m.submodules.data = data = DataRegisters(self.design)
-        decode(m, self.bus, registers.bus, data.bus)
+        decode(m, bus, registers.bus, data.bus)
         by_bus = data.by_bus
         m.d.comb += [
             data.restart.eq(registers.restart),

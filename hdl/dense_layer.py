@@ -61,6 +61,8 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         ]
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
+        if layer.diagnostics and layer.bias_rows:
+            m.d.comb += array.bias_drive.eq(1)
 
         # Cycles 0 to tail: the result appears after the last of them.
         taken, step = [sequencer.take], [sequencer.step]

@@ -96,6 +96,8 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         ]
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
+        if layer.diagnostics and layer.bias_rows:
+            m.d.comb += array.bias_drive.eq(1)
 
         # Cycle 0: tables and cell memory are addressed. Stage k holds what is of cycle k. When a conversion ends, its
         # column has been selected for a cycle, so step 1 is step 0 already.

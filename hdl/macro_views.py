@@ -5,6 +5,7 @@ in Verilog parameters: a flow could match the wrong hardened block.
 """
 
 from ..model.design import Design
+from ..model.diagnostic_registers import ADJUST_SPARE
 from ..model.formats import full_scale, signed_range
 from ..model.layers import Layer
 from ..model.layout import row_drive
@@ -82,11 +83,18 @@ def behavioural(layer: Layer) -> str:
     """A noiseless model of the macro with the integers of docs/numerics.md.
 
     Cells can be preset from a file of hexadecimal wire patterns, one a line, rows first, physical columns in
-    order: run the simulation with ``+MACRO_NAME=FILE``. Then they are sealed, too.
+    order: run the simulation with ``+MACRO_NAME=FILE``. Then they are sealed, too. Spares are not in the file: they
+    begin at 0 and are programmed over the bus.
+
+    Its converters are ideal: trims are taken, and stored nowhere.
     """
+    spares = _Spares(layer)
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
     handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
+    counts = f"row >= DRIVEN || (1{drive_hidden})"
+    if layer.diagnostics and layer.bias_rows:
+        counts = f"row >= DRIVEN ? bias_drive : (1{drive_hidden})"
     decode_level = "word[0] ? -1 : 1" if layer.weight_bits == 1 else "$signed(word)"
     module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
@@ -96,7 +104,7 @@ def behavioural(layer: Layer) -> str:
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
 
     reg [W-1:0] level [0:ROWS*COLUMNS-1];
-    reg [W-1:0] word;
+{spares.registers}    reg [W-1:0] word;
     reg [8*1024-1:0] file;
     reg converting;
     reg programmed;
@@ -113,7 +121,7 @@ def behavioural(layer: Layer) -> str:
             $readmemh(file, level);
             has_seal = 1;
         end
-        converting = 0;
+{spares.initial}        converting = 0;
         programmed = 0;
         elapsed = 0;
         result = 0;
@@ -124,8 +132,8 @@ def behavioural(layer: Layer) -> str:
     assign sealed = has_seal;
 {handshake}
     always @(posedge clk) begin
-        if (program_strobe) level[program_row * COLUMNS + program_column] <= program_level;
-        if (seal || unseal) has_seal <= seal;
+        if (program_strobe{spares.not_programmed}) level[program_row * COLUMNS + program_column] <= program_level;
+{spares.program}        if (seal || unseal) has_seal <= seal;
         programmed <= program_strobe || seal || unseal;
         elapsed <= elapsed + 1;
         if (converting && elapsed == CONVERSION - 1) converting <= 0;
@@ -138,9 +146,9 @@ def behavioural(layer: Layer) -> str:
                 sum = 0;
                 for (row = 0; row < ROWS; row = row + 1) begin
                     word = level[row * COLUMNS + column];
-                    weight = {decode_level};
+{spares.read}                    weight = {decode_level};
                     drive = FULL_SCALE;
-{_drive(layer)}                    if (row >= DRIVEN || (1{drive_hidden})) sum = sum + drive * weight;
+{_drive(layer)}                    if ({counts}) sum = sum + drive * weight;
                 end
                 scaled = (sum * $signed({{1'b0, mult[gate * {MULT_BITS} +: {MULT_BITS}]}}))
                     >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];
@@ -151,7 +159,35 @@ def behavioural(layer: Layer) -> str:
         end
         if (rst || cancel) converting <= 0;
         if (rst) programmed <= 0;
-    end
+{spares.adjust}    end
 endmodule
 """
     return _once(layer, "BEHAVIOURAL", module)
+
+
+class _Spares:
+    """Lines of the behavioural view that a layer's spare columns add; all are empty without any."""
+
+    registers = initial = not_programmed = program = read = adjust = ""
+
+    def __init__(self, layer: Layer):
+        if not layer.spares:
+            return
+        self.registers = f"""    localparam SPARES = {layer.spares};  // of an ADC
+    reg [W-1:0] spare_level [0:ROWS*ADCS*SPARES-1];
+    reg [ADCS*SPARES*16-1:0] spare_step;  // in which each is read in place of its ADC's own column
+"""
+        self.initial = """        for (index = 0; index < ROWS*ADCS*SPARES; index = index + 1) spare_level[index] = 0;
+        spare_step = {ADCS*SPARES{16'hFFFF}};
+"""
+        self.not_programmed = " && program_column < COLUMNS"
+        self.program = """        if (program_strobe && program_column >= COLUMNS)
+            spare_level[program_row * ADCS * SPARES + program_column - COLUMNS] <= program_level;
+"""
+        self.read = f"""{20 * " "}for (index = adc * SPARES; index < (adc + 1) * SPARES; index = index + 1)
+{24 * " "}if (spare_step[index * 16 +: 16] == select) word = spare_level[row * ADCS * SPARES + index];
+"""
+        self.adjust = f"""        if (adjust_strobe && adjust_what >= {ADJUST_SPARE})
+            spare_step[(adjust_adc * SPARES + adjust_what - {ADJUST_SPARE}) * 16 +: 16] <= adjust_value;
+        if (rst) spare_step <= {{ADCS*SPARES{{16'hFFFF}}}};
+"""

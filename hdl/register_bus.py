@@ -1,6 +1,6 @@
 """The register bus: identification, run control, counters, and the loading of tables, gains and weights."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
@@ -8,6 +8,7 @@ from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, R
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature
 from .component import Component
+from .diagnostics import AdjustSignature
 from .register_twin import COUNTERS, RegisterTwin
 from .wishbone import WishboneSignature
 
@@ -31,6 +32,11 @@ class RegisterBus(Component):
     | `adc_saturations` | in | 16 bits | added to ADC_SATURATIONS |
     | `setup_K` | out | :class:`~.array_port.SetupSignature` | gains and programming of layer K's array |
     | `table_K` | out | :class:`~.activation_tables.TableWriteSignature` | layer K's tables; only of loaded ones |
+    | `diagnosing` | in | 1 bit | only with diagnostics, as all below: ENABLE is refused |
+    | `adjust` | in | :class:`~.diagnostics.AdjustSignature` | what is adjusted in which array |
+    | `layer` | out | 0..layers-1 | the selected layer |
+    | `idle` | out | 1 bit | unlocked, not enabled and not busy |
+    | `programming` | out | 1 bit | as in STATUS |
     """
 
     latency = 1
@@ -50,6 +56,14 @@ class RegisterBus(Component):
             members[f"setup_{index}"] = Out(SetupSignature(layer))
             if layer.loaded_table_bits:
                 members[f"table_{index}"] = Out(TableWriteSignature(layer))
+        if design.diagnostics:
+            members |= {
+                "diagnosing": In(1),
+                "adjust": In(AdjustSignature(design)),
+                "layer": Out(range(max(len(design.layers), 2))),
+                "idle": Out(1),
+                "programming": Out(1),
+            }
         super().__init__(members)
 
     def model(self) -> RegisterTwin:
@@ -66,6 +80,8 @@ class RegisterBus(Component):
         self._tables(m, state, writes)
         self._gains(m, state, writes)
         self._programming(m, state, writes)
+        if self.design.diagnostics:
+            self._diagnostics(m, state)
         return m
 
     def _selected_layer(self, m: Module, state: "_State") -> None:
@@ -83,12 +99,16 @@ class RegisterBus(Component):
                         selected["entries"].eq(layer.loaded_entries),
                         selected["gates"].eq(layer.gates),
                     ]
+        last_column, ends = state.column == selected["columns"] - 1, selected["columns"]
+        if any(layer.spares for layer in self.design.layers):
+            ends = Array(layer.all_columns for layer in self.design.layers)[state.layer_select]  # behind the spares
+            last_column |= state.column == ends - 1
         # A cycle behind the registers that they compare, and in time: no access begins in the cycle of an answer.
         m.d.sync += [
             state.no_entry.eq((state.entry >= selected["entries"]) | (state.gate >= selected["gates"])),
-            state.no_cell.eq((state.row >= selected["rows"]) | (state.column >= selected["columns"])),
+            state.no_cell.eq((state.row >= selected["rows"]) | (state.column >= ends)),
             state.last_entry.eq(state.entry == selected["entries"] - 1),
-            state.last_column.eq(state.column == selected["columns"] - 1),
+            state.last_column.eq(last_column),
             state.has_gate.eq(Cat(selected["gates"] > gate for gate in range(4))),
         ]
 
@@ -151,6 +171,8 @@ class RegisterBus(Component):
         if name in LOAD_REGISTERS:
             return ~state.unlocked | self.enable | state.computing | part | self._outside(name, state)
         if name == "CONTROL":
+            if self.design.diagnostics:
+                part |= data[0] & self.diagnosing
             return part | (data[0] & ~(state.unlocked & state.sealed.all() & ~state.programming))
         if name == "LAYER":
             bits = len(state.layer_select)
@@ -279,6 +301,23 @@ class RegisterBus(Component):
             ]
             with m.If(setup.program_done & programming & (at_layer == index)):
                 m.d.sync += [programming.eq(unsealing), strobe.eq(unsealing), unsealing.eq(0)]
+
+    def _diagnostics(self, m: Module, state: "_State") -> None:
+        """What diagnostics know of the device, and what they adjust."""
+        adjust = self.adjust
+        m.d.comb += [
+            self.layer.eq(state.layer_select),
+            self.idle.eq(state.unlocked & ~self.enable & ~state.computing),
+            self.programming.eq(state.programming),
+        ]
+        for index in range(len(self.design.layers)):
+            setup = getattr(self, f"setup_{index}")
+            m.d.comb += [
+                setup.adjust_strobe.eq(adjust.strobe & (adjust.layer == index)),
+                setup.adjust_adc.eq(adjust.adc),
+                setup.adjust_what.eq(adjust.what),
+                setup.adjust_value.eq(adjust.value),
+            ]
 
 
 class _State:

@@ -1,6 +1,6 @@
 """Wishbone B4 classic bus of 32-bit words."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out, Signature
 
 
@@ -28,7 +28,13 @@ class WishboneSignature(Signature):
 
 
 def decode(m: Module, bus, low, high) -> None:
-    """Connect ``bus`` to two others of half its addresses: the highest address bit chooses ``high``."""
+    """Connect ``bus`` to two others of half its addresses: the highest address bit chooses ``high``.
+
+    Without ``high``, None, its addresses are answered with ``err``.
+    """
+    if high is None:
+        _decode_low(m, bus, low)
+        return
     chosen = bus.adr[-1]
     for half, mine in ((low, ~chosen), (high, chosen)):
         m.d.comb += [getattr(half, name).eq(getattr(bus, name)) for name in ("adr", "dat_w", "sel", "stb", "we")]
@@ -37,4 +43,16 @@ def decode(m: Module, bus, low, high) -> None:
         bus.ack.eq(low.ack | high.ack),
         bus.err.eq(low.err | high.err),
         bus.dat_r.eq(Mux(high.ack, high.dat_r, low.dat_r)),
+    ]
+
+
+def _decode_low(m: Module, bus, low) -> None:
+    chosen, missing = bus.adr[-1], Signal()
+    m.d.sync += missing.eq(bus.cyc & bus.stb & chosen & ~missing)
+    m.d.comb += [getattr(low, name).eq(getattr(bus, name)) for name in ("adr", "dat_w", "sel", "stb", "we")]
+    m.d.comb += [
+        low.cyc.eq(bus.cyc & ~chosen),
+        bus.ack.eq(low.ack),
+        bus.err.eq(low.err | missing),
+        bus.dat_r.eq(low.dat_r),
     ]

@@ -5,7 +5,7 @@ from .register import Field, Register, flag
 
 DIAG_ID_VALUE = 0x44494147  #: "DIAG"
 DIAG_BASE = 0x100  #: first address of the diagnostic registers, of a design that has them
-DIAG_ADDRESS_BITS = 6  #: of byte addresses from DIAG_BASE
+DIAG_ADDRESS_BITS = 8  #: of byte addresses from DIAG_BASE
 DIAG_REGISTERS = (
     Register("DIAG_ID", 0x100, "ro", "0x44494147, 'DIAG'."),
     Register(

@@ -193,7 +193,6 @@ DATA_REGISTERS = (
 BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
-DIAG_ADDRESS_BITS = 6  #: of byte addresses from DIAG_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
 """Registers whose writes are refused (bus error) while locked, enabled or busy."""
 

@@ -54,8 +54,12 @@ class ArrayTwin(Component):
     With ``noise``, the number of its layer, it has the noise of :mod:`ohmgate.model.integer_noise`. Time steps are
     counted when their last codes are handed over, so one that is broken off does not count.
 
-    Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, and for a layer whose
-    fixed conversions are too short.
+    Of a layer with diagnostics the bias rows can be at 0 V. Its converters are ideal: trims are taken, and change
+    nothing. Between two of its conversions a host may change rows and gains. So a conversion that does not follow the
+    one before in the next cycle starts anew.
+
+    Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for a layer whose
+    fixed conversions are too short, and for one with spares, which no board has.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -117,6 +121,8 @@ class ArrayTwin(Component):
             bank.clear.eq(start | setup.cancel | drop),
             read.codes.eq(bank.codes),
         ]
+        if layer.diagnostics and layer.bias_rows:
+            m.d.comb += sums.bias_drive.eq(read.bias_drive)
         self._answer(m, asked & ready, handed)
         with m.If(handed):
             m.d.sync += [asked.eq(0), ready.eq(0)]
@@ -141,6 +147,9 @@ class ArrayTwin(Component):
         programming = self._program(m, sums)
         with m.If(setup.cancel | setup.program_strobe | programming):
             m.d.sync += ahead.eq(0)
+        if layer.diagnostics:
+            with m.If(~asked & ~read.convert):
+                m.d.sync += ahead.eq(0)
         return m
 
     def _answer(self, m: Module, there: Value, handed: Signal) -> None:

@@ -34,6 +34,7 @@ class ColumnSums(Component):
     | --- | --- | --- | --- |
     | `row_codes` | in | :func:`~..array_port.row_layout` | stable until the last column's sums are valid |
     | `hidden_drive` | in | 1 bit | 0: hidden rows count nothing; stable likewise |
+    | `bias_drive` | in | 1 bit | 0: bias rows count nothing; stable likewise; only with diagnostics and bias rows |
     | `start` | in | 1 bit | begins with ``column`` |
     | `column` | in | 0..M-1 | of each ADC |
     | `stop` | in | 1 bit | drops what is under way |
@@ -50,6 +51,7 @@ class ColumnSums(Component):
         self.plan = plan
         layer = plan.layer
         column = range(max(layer.conversions, 2))
+        bias = {"bias_drive": In(1)} if layer.diagnostics and layer.bias_rows else {}
         super().__init__(
             {
                 "row_codes": In(row_layout(layer)),
@@ -65,6 +67,7 @@ class ColumnSums(Component):
                 "write_word": In(range(max(plan.groups, 2))),
                 "write_position": In(range(max(plan.word_rows, 2))),
                 "write_level": In(plan.cell_bits),
+                **bias,
             }
         )
 
@@ -191,6 +194,8 @@ class ColumnSums(Component):
         layer = self.plan.layer
         if row >= layer.inputs + layer.hidden:
             code = Const(int(to_wire(full_scale(layer.dac_bits), layer.dac_bits)), layer.dac_bits)
+            if layer.diagnostics:
+                code = code & self.bias_drive.replicate(layer.dac_bits)
         elif layer.own_input_bits and row >= layer.inputs:
             code = self.row_codes.hidden[row - layer.inputs]
         else:

@@ -5,6 +5,7 @@ the hardened macro drives.
 """
 
 from ...model.design import Design
+from ...model.layers import Layer
 from ..macro_views import GROUND, POWER, unique_layers, view_file
 
 EMITTED = {
@@ -28,6 +29,7 @@ BEHAVIOURAL = {
     "WIDTHEXPAND": "Sums and indices are integers of 32 and 64 bits, wide enough for every design.",
     "WIDTHTRUNC": "Sums and indices are integers; only the bits that can be set are kept.",
 }
+IDEAL = {"UNUSEDSIGNAL": "Converters of the behavioural view are ideal: nothing is trimmed."}
 
 
 def waivers(design: Design) -> str:
@@ -36,7 +38,7 @@ def waivers(design: Design) -> str:
     files = {
         f"{design.name}.v": EMITTED,
         **{view_file("blackbox", layer): BLACK_BOX for layer in unique_layers(design)},
-        **{view_file("behavioural", layer): BEHAVIOURAL for layer in unique_layers(design)},
+        **{view_file("behavioural", layer): BEHAVIOURAL | _ideal(layer) for layer in unique_layers(design)},
     }
     for file, rules in files.items():
         for rule, reason in rules.items():
@@ -46,3 +48,7 @@ def waivers(design: Design) -> str:
         lines += [f"// Where USE_POWER_PINS is defined, the power grid connects {pin} of the macros."]
         lines += [f'lint_off -rule PINMISSING -file "*{design.name}.v" -match "*\'{pin}\'*"']
     return "\n".join([*lines, ""])
+
+
+def _ideal(layer: Layer) -> dict[str, str]:
+    return IDEAL if layer.diagnostics else {}

@@ -16,6 +16,7 @@ from ohmgate.hdl.array_macro import ArrayMacro
 from ohmgate.hdl.chip import Chip
 from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.dense_layer import DenseLayerCore
+from ohmgate.hdl.diagnostics import Diagnostics
 from ohmgate.hdl.element_wise import ElementWiseLane
 from ohmgate.hdl.lstm_layer import LstmLayerCore
 from ohmgate.hdl.register_bus import RegisterBus
@@ -32,6 +33,7 @@ TABLE = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=3, weight_bits=5, adc_b
 CODES = replace(TABLE, output="codes", emit="end")
 HEAD = replace(TABLE, output="argmax")
 DESIGN = Design("small", (LSTM, HEAD))
+DIAGNOSED = Design("small", (replace(LSTM, diagnostics=True, spares=1), replace(HEAD, diagnostics=True)))
 CHIP = [component for component in components() if ".board." not in component.__module__]  # tests/hdl/board has more
 KINDS = ("in", "out", "reset", "kept", "memory", "wires")
 
@@ -139,6 +141,69 @@ INVENTORY = {
                unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4, computing 1,
                table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
         wires  288"""),
+    "register bus with diagnostics": (RegisterBus(DIAGNOSED), """
+        in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
+               cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_0__sealed 1,
+               setup_1__program_done 1, setup_1__sealed 1,
+               diagnosing 1, adjust__strobe 1, adjust__layer 1, adjust__adc 3, adjust__what 2, adjust__value 16
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
+               setup_0__mult 4x8, setup_0__shift 4x6, setup_0__program_row 3, setup_0__program_column 5,
+               setup_0__program_level 2, setup_0__program_strobe 1, setup_0__cancel 1, setup_0__seal 1,
+               setup_0__unseal 1, setup_0__adjust_strobe 1, setup_0__adjust_adc 3, setup_0__adjust_what 2,
+               setup_0__adjust_value 16,
+               setup_1__mult 1x8, setup_1__shift 1x6, setup_1__program_row 3, setup_1__program_column 3,
+               setup_1__program_level 5, setup_1__program_strobe 1, setup_1__cancel 1, setup_1__seal 1,
+               setup_1__unseal 1, setup_1__adjust_strobe 1, setup_1__adjust_adc 1, setup_1__adjust_what 1,
+               setup_1__adjust_value 16,
+               table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6, layer 1, idle 1, programming 1
+        reset  bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1,
+               scratch 32, cycles 32, steps 32, cell_saturations 32, adc_saturations 32, unlock_low 32, unlock_high 32,
+               setup_0__mult 32, setup_0__shift 24, setup_1__mult 8, setup_1__shift 6,
+               layer 1, unnamed 16, gate 2, unnamed 16, column 16, unnamed 1, unnamed 1, unnamed 1,
+               programming 1, unnamed 16, unnamed 16, unnamed 8, unnamed 1, unnamed 1, at_layer 1, unsealing 1,
+               unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4, computing 1,
+               table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
+        wires  290"""),
+    "diagnostics": (Diagnostics(DIAGNOSED), """
+        in     bus__adr 6, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, layer 1, idle 1,
+               programming 1, restart 1,
+               core_0__row_codes 7x3, core_0__select 1, core_0__convert 1, core_0__hidden_drive 1, core_0__bias_drive 1,
+               core_1__row_codes 4x3, core_1__select 2, core_1__convert 1, core_1__bias_drive 1,
+               array_0__codes 8x4, array_0__done 1, array_1__codes 2x4, array_1__done 1
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, active 1, converting 1,
+               adjust__strobe 1, adjust__layer 1, adjust__adc 3, adjust__what 2, adjust__value 16,
+               core_0__codes 8x4, core_0__done 1, core_1__codes 2x4, core_1__done 1,
+               array_0__row_codes 7x3, array_0__select 1, array_0__convert 1, array_0__hidden_drive 1,
+               array_0__bias_drive 1, array_1__row_codes 4x3, array_1__select 2, array_1__convert 1,
+               array_1__bias_drive 1
+        reset  bus__dat_r 32, bus__ack 1, bus__err 1, active 1, unnamed 1, unnamed 1, unnamed 1, unnamed 1, unnamed 1,
+               unnamed 1, unnamed 16, adc 16, what 8, row_0 3, row_1 3, row_2 3, row_3 3, row_4 3, row_5 3, row_6 3,
+               adjust__strobe 1, adjust__layer 1, adjust__adc 3, adjust__what 2, adjust__value 16, elapsed 1,
+               converting 1, shown 1, step 2, at_layer 1
+        kept   words 32
+        wires  252"""),
+    "accelerator with diagnostics": (Accelerator(DIAGNOSED), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 7, bus__dat_w 32, bus__sel 4,
+               bus__cyc 1, bus__stb 1, bus__we 1,
+               array_0__read__codes 8x4, array_0__read__done 1, array_0__setup__program_done 1,
+               array_0__setup__sealed 1,
+               array_1__read__codes 2x4, array_1__read__done 1, array_1__setup__program_done 1,
+               array_1__setup__sealed 1
+        out    enabled 1, x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, bus__dat_r 32, bus__ack 1, bus__err 1,
+               array_0__read__row_codes 7x3, array_0__read__select 1, array_0__read__convert 1,
+               array_0__read__hidden_drive 1, array_0__read__bias_drive 1, array_0__setup__mult 4x8,
+               array_0__setup__shift 4x6, array_0__setup__program_row 3, array_0__setup__program_column 5,
+               array_0__setup__program_level 2, array_0__setup__program_strobe 1, array_0__setup__cancel 1,
+               array_0__setup__seal 1, array_0__setup__unseal 1, array_0__setup__adjust_strobe 1,
+               array_0__setup__adjust_adc 3, array_0__setup__adjust_what 2, array_0__setup__adjust_value 16,
+               array_1__read__row_codes 4x3, array_1__read__select 2, array_1__read__convert 1,
+               array_1__read__bias_drive 1, array_1__setup__mult 1x8, array_1__setup__shift 1x6,
+               array_1__setup__program_row 3, array_1__setup__program_column 3, array_1__setup__program_level 5,
+               array_1__setup__program_strobe 1, array_1__setup__cancel 1, array_1__setup__seal 1,
+               array_1__setup__unseal 1, array_1__setup__adjust_strobe 1, array_1__setup__adjust_adc 1,
+               array_1__setup__adjust_what 1, array_1__setup__adjust_value 16
+        reset  missing 1
+        wires  1343"""),
     "data registers": (DataRegisters(DESIGN), """
         in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
                y__payload (values 3, first 1, last 1), y__valid 1
@@ -173,6 +238,14 @@ INVENTORY = {
                array__setup__shift 1x6, array__setup__program_row 3, array__setup__program_column 3,
                array__setup__program_level 5, array__setup__program_strobe 1, array__setup__cancel 1, array__setup__seal 1,
                array__setup__unseal 1
+        out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1, array__setup__sealed 1
+        wires  34"""),
+    "macro with a spare": (ArrayMacro(replace(TABLE, diagnostics=True, spares=1)), """
+        in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1, array__read__bias_drive 1,
+               array__setup__mult 1x8, array__setup__shift 1x6, array__setup__program_row 3,
+               array__setup__program_column 3, array__setup__program_level 5, array__setup__program_strobe 1,
+               array__setup__cancel 1, array__setup__seal 1, array__setup__unseal 1, array__setup__adjust_strobe 1,
+               array__setup__adjust_adc 1, array__setup__adjust_what 2, array__setup__adjust_value 16
         out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1, array__setup__sealed 1
         wires  34"""),
     "chip": (Chip(DESIGN), """
@@ -290,3 +363,13 @@ def test_what_a_reset_reaches():
         assert sum(sums) == sum(bits for *_, bits in pairs), "CONTROL.RESET resets what the pin does not"
         found[name.split("$")[0]] = tuple(sums)
     assert found == BITS
+
+
+def test_what_a_reset_reaches_of_diagnostics():
+    """ACTIVE, CONVERTING, VALID and the pulse that starts a conversion go with CONTROL.RESET; codes are not reset."""
+    modules = modules_of(Chip(DIAGNOSED))
+    [module] = [text for name, text in modules.items() if name.split("$")[0] == "top.accelerator.diagnostics"]
+    dropped = [name for name, _, bits, reset in registers_of(module, "restart") if reset and bits == 1]
+    assert len(dropped) == 4
+    assert {"\\active", "\\converting"} < set(dropped)
+    assert [bits for *_, bits, reset in registers_of(module) if not reset] == [32]

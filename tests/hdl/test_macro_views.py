@@ -25,6 +25,9 @@ LAYERS = {
     "signs of hidden units": LstmLayer(inputs=3, hidden=2, adcs=4, input_dac_bits=4, dac_bits=1),
     "fixed lstm": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=7, weight_bits=8, adc_bits=8, dac_bits=8, bias_rows=0),
     "dense": DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=3),
+    "diagnosed lstm": LstmLayer(inputs=2, hidden=2, adcs=4, bias_rows=2, input_dac_bits=3, diagnostics=True, spares=2),
+    "diagnosed dense": DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=3, diagnostics=True, spares=1),
+    "diagnosed without bias": DenseLayer(inputs=3, outputs=3, adcs=3, bias_rows=0, diagnostics=True, conversion_cycles=3),
     "one bit": DenseLayer(inputs=2, outputs=4, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1),
     "one cell": DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=3, adc_bits=2, bias_rows=0, conversion_cycles=2),
 }  # fmt: skip
@@ -109,7 +112,8 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     layer, rng = LAYERS[kind], np.random.default_rng(1)
     macro, conversion = Macro(layer), layer.conversion_cycles or 4
     data = random_network(Design("one", (layer,)), rng).layers[0]
-    weights, order = np.zeros((layer.rows, layer.columns), dtype=np.int64), physical_order(layer)
+    weights, order = np.zeros((layer.rows, layer.all_columns), dtype=np.int64), physical_order(layer)
+    stepped = np.full((layer.adcs, layer.spares), 0xFFFF)  # the step of each spare
     gate = np.arange(layer.adcs) // (layer.adcs // layer.gates)
 
     def program(row: int, column: int, **inputs) -> None:
@@ -131,8 +135,14 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
         if layer.hidden:
             inputs["hidden_drive"] = int(rng.integers(0, 2))
             drive[layer.inputs :] *= inputs["hidden_drive"]
-        drive = np.concatenate([drive, np.full(layer.bias_rows, full_scale(layer.dac_bits))]) * row_drive(layer)
+        bias = full_scale(layer.dac_bits)
+        if layer.diagnostics and layer.bias_rows:
+            inputs["bias_drive"] = int(rng.integers(0, 2))
+            bias *= inputs["bias_drive"]
+        drive = np.concatenate([drive, np.full(layer.bias_rows, bias)]) * row_drive(layer)
         columns = order[np.arange(layer.adcs) * layer.conversions + step]
+        for adc, spare in zip(*np.nonzero(stepped == step)):  # the one of the highest number is the last
+            columns[adc] = layer.columns + adc * layer.spares + spare
         mult, shift = rng.integers(1, 256, size=layer.gates), rng.integers(4, 14, size=layer.gates)
         inputs |= {"mult": pack(mult, 8), "shift": pack(shift, 6)}
         return inputs, adc_codes(drive @ weights[:, columns], mult[gate], shift[gate], layer.adc_bits)
@@ -167,8 +177,26 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
             convert(int(step))
             for _ in range(int(rng.integers(0, 3))):
                 macro.cycle()
+    for adc, spare in np.ndindex(layer.adcs, layer.spares):
+        for row in range(layer.rows):
+            column = layer.columns + adc * layer.spares + spare
+            weights[row, column] = rng.integers(-7, 8)
+            cell = {"program_row": row, "program_column": column, "program_level": int(weights[row, column]) & 15}
+            macro.cycle(program_strobe=1, **cell)
+            macro.cycle(program_done=True)
+    for _ in range(8 if layer.diagnostics else 0):
+        for adc, spare in np.ndindex(layer.adcs, layer.spares):
+            stepped[adc, spare] = rng.choice([*range(layer.conversions), 0xFFFF])
+            macro.cycle(adjust_strobe=1, adjust_adc=adc, adjust_what=2 + spare, adjust_value=int(stepped[adc, spare]))
+        macro.cycle(adjust_strobe=1, adjust_what=int(rng.integers(2)), adjust_value=0x55)  # a trim
+        macro.cycle(adjust_what=2 if layer.spares else 0, adjust_value=0)  # without a strobe
+        for step in range(layer.conversions):
+            convert(step)
     broken_off("cancel")
+    for step in range(layer.conversions):
+        convert(step)
     broken_off("rst")
+    stepped[:] = 0xFFFF
     data = random_network(Design("one", (layer,)), rng).layers[0]
     for row, column in cells[:5]:
         program(row, column, cancel=1)  # programming goes on
@@ -218,6 +246,8 @@ NAMES = {
     "ohmgate_array_2v3p2b2x8_k4_d3i8w4n4g4": LAYERS["wide inputs"],
     "ohmgate_array_1p4b0x16_k8_d8w8n8g4_t7": LAYERS["fixed lstm"],
     "ohmgate_array_3b1x6_k2_d4w4n3g1": LAYERS["dense"],
+    "ohmgate_array_2p2b2x8_k4_d4i3w4n4g4_s2": LAYERS["diagnosed lstm"],
+    "ohmgate_array_3b0x3_k3_d4w4n4g1_t3_s0": LAYERS["diagnosed without bias"],
     "ohmgate_array_1b0x1_k1_d1w3n2g1_t2": LAYERS["one cell"],
 }
 

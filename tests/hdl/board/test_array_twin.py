@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 
 from ohmgate.analog.integer_noise import integer_noise_codes
 from ohmgate.hdl.board.array_twin import ArrayTwin
+from ohmgate.model.bit_fields import pack
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError, to_wire
 from ohmgate.model.integer_noise import IntegerNoise
@@ -34,6 +35,7 @@ TWINS = {
     "whole words": (WHOLE, 5, 7 + 3 + 2 + 2, 2),
     "signs": (SIGNS, 1, 7 + 0 + 8 + 1 * 8, 8),
     "one cell": (ONE, 1, 7 + 2 + 2, 2),
+    "diagnosed": (replace(LSTM, diagnostics=True), 2, 7 + 1 + 1 + (3 + 2 * 2) + 4 * 1, 7),
 }
 
 
@@ -287,6 +289,38 @@ def test_the_count_of_time_steps_begins_anew_with_restart():
             bench.ctx.set(bench.twin.noise.restart, 0)
 
     bench.run(testbench)
+
+
+@pytest.mark.parametrize("fixed", [0, 30], ids=["done", "fixed"])
+def test_a_hosts_conversions_have_the_rows_and_gains_of_then(fixed):
+    """Also where the next column would have been computed ahead; bias rows are driven or not."""
+    layer = replace(LSTM, diagnostics=True, bias_rows=2, hidden=4, conversion_cycles=fixed)
+    bench, rng = bench_of(layer, 2), np.random.default_rng(4)
+
+    async def testbench(bench):
+        await bench.load()
+        before = None
+        for k in range(40):
+            drive = bench.drive()
+            drive[-2:] *= int(rng.integers(2))
+            bench.show(drive)
+            if k % 3 == 0:
+                bench.data = replace(bench.data, mult=rng.integers(1, 256, 4))
+                bench.ctx.set(bench.twin.array.setup.mult.as_value(), pack(bench.data.mult, 8))
+            step = k % layer.conversions if k < 20 else int(rng.integers(layer.conversions))
+            await bench.idle(int(rng.integers(1, 40)))
+            codes = await bench.convert(step)
+            assert np.array_equal(codes, bench.expected(drive)[step])
+            assert before is None or (codes != before).any() or k > 20
+            before = codes
+
+    bench.run(testbench)
+
+
+def test_a_layer_with_spares_has_no_twin():
+    layer = replace(DENSE, diagnostics=True, spares=1)
+    with pytest.raises(DesignError, match=f"^spares of {layer.macro_name} must be 0 for a twin, not 1$"):
+        ArrayTwin(layer, 1)
 
 
 @pytest.mark.parametrize("rows", [0, 6])

@@ -1,6 +1,7 @@
 """Flip-flops, memories and ports of every component of a board: a bit too many changes no number, but area."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from amaranth.lib import wiring
@@ -44,7 +45,7 @@ CONFIG = BoardConfig("desk", 12_000_000, (4, 4), flash=LAYOUT)
 EXAMPLES: dict[str, tuple[wiring.Component, int | None, list[str]]] = {
     "adc bank": (AdcBank(TwinPlan(LAYER, 4, True), 12), None, []),
     "array twin": (ArrayTwin(LAYER, 4, 0), None, []),
-    "column sums": (ColumnSums(TwinPlan(LAYER, 4)), None, []),
+    "column sums": (ColumnSums(TwinPlan(replace(LAYER, diagnostics=True), 4)), None, []),
     "compressor tree": (CompressorTree((9, 9)), 6 + 5, []),
     "bus": (BoardBus(VOWELS, True, True), 5 + 32 + 4 + 1 + 3 + 1, []),
     "chip": (BoardChip(VOWELS, CONFIG), 0, []),

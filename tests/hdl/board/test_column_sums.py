@@ -15,6 +15,7 @@ from tests.hdl.simulate import simulate
 
 LAYERS = {  # rows that are added in a cycle, and bits of a code that count in one
     "alike": (DenseLayer(inputs=6, outputs=4, adcs=2), 3, 1),
+    "diagnosed": (DenseLayer(inputs=6, outputs=4, adcs=2, bias_rows=2, diagnostics=True), 3, 1),
     "two bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 8, 2),
     "all bits": (DenseLayer(inputs=15, outputs=4, adcs=2, weight_bits=8), 12, 4),
     "blocks": (LstmLayer(inputs=9, hidden=5, adcs=20, input_dac_bits=2, weight_bits=8), 12, 2),
@@ -35,12 +36,12 @@ def test_sums_of_all_columns_at_the_ends_of_their_range(kind):
     at = [0, *accumulate(bits.tolist())]
     weights = np.zeros((layer.rows, layer.adcs, layer.conversions), dtype=np.int64)
 
-    def expected(codes, driven: int, column: int) -> list[int]:
+    def expected(codes, driven: int, biased: int, column: int) -> list[int]:
         """Sums of each ADC by Python's integers."""
         steps = [2 ** (widest - layer.input_bits) * layer.input_drive] * layer.inputs
         steps += [2 ** (widest - layer.dac_bits)] * (layer.hidden + layer.bias_rows)
         drive = [*codes[: layer.inputs], *(driven * codes[layer.inputs :])]
-        drive += [full_scale(layer.dac_bits)] * layer.bias_rows
+        drive += [full_scale(layer.dac_bits) * biased] * layer.bias_rows
         cells = weights[:, :, column].tolist()
         return [sum(int(d) * s * w[adc] for d, s, w in zip(drive, steps, cells)) for adc in range(layer.adcs)]
 
@@ -61,6 +62,9 @@ def test_sums_of_all_columns_at_the_ends_of_their_range(kind):
         word = sum((int(c) % 2 ** int(b)) << k for c, b, k in zip(codes, bits, at))
         ctx.set(sums.row_codes.as_value(), word)
         ctx.set(sums.hidden_drive, driven)
+        biased = int(rng.integers(2)) if layer.diagnostics else 1
+        if layer.diagnostics:
+            ctx.set(sums.bias_drive, biased)
         begin = int(rng.integers(0, layer.conversions))
         ctx.set(sums.column, begin)
         ctx.set(sums.start, 1)
@@ -71,7 +75,7 @@ def test_sums_of_all_columns_at_the_ends_of_their_range(kind):
             if valid:
                 assert cycle == sums.latency + (column - begin) * plan.slots
                 found = signed(unpack(found, sums.sum_bits, layer.adcs), sums.sum_bits).tolist()
-                assert found == expected(codes, driven, column)
+                assert found == expected(codes, driven, biased, column)
                 column += 1
             cycle += 1
             assert cycle < 1000

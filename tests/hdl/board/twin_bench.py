@@ -58,6 +58,8 @@ class TwinBench:
             self.ctx.set(read.hidden_drive, int(hidden.any()))
             if not hidden.any():
                 hidden = self.rng.choice(symmetric_codes(layer.dac_bits), size=layer.hidden)
+        if layer.diagnostics and layer.bias_rows:
+            self.ctx.set(read.bias_drive, int(drive[-1] != 0))
         words = [pack(to_wire(c, b), b) for c, b in ((inputs, layer.input_bits), (hidden, layer.dac_bits))]
         self.ctx.set(read.row_codes.as_value(), words[0] | words[1] << layer.inputs * layer.input_bits)
 

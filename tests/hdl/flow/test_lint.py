@@ -41,6 +41,21 @@ def test_a_port_of_one_bit_is_no_vector(bits, tmp_path):
     lint(tmp_path, "narrow")
 
 
+@pytest.mark.parametrize("spares, data_registers", [(0, True), (3, False)])
+def test_designs_with_diagnostics_are_clean(spares, data_registers, tmp_path):
+    layers = [replace(layer, diagnostics=True, spares=spares) for layer in Design.load("vowels").layers]
+    generate(Design("diagnosed", tuple(layers), data_registers), tmp_path)
+    lint(tmp_path, "diagnosed")
+
+
+def test_the_smallest_design_with_diagnostics_is_clean(tmp_path):
+    layer = DenseLayer(
+        inputs=1, outputs=1, adcs=1, dac_bits=2, weight_bits=1, adc_bits=1, bias_rows=0, diagnostics=True
+    )
+    generate(Design("narrow", (layer,)), tmp_path)
+    lint(tmp_path, "narrow")
+
+
 def test_the_views_of_two_chips_with_one_macro_go_together(tmp_path):
     generate(Design.load("vowels"), tmp_path)
     for path in [*tmp_path.glob("blackbox/*.v"), *tmp_path.glob("behavioural/*.v")]:

@@ -34,7 +34,8 @@ covered;
 Verilog.
 
 A trial's seed decides its stalls, conversion times, scenario and inputs, and the weights of a design alone. Of five
-seeds in a row, three run sequences, one adds resets, and one a wrong image that must be refused."""
+seeds in a row, three run sequences, one of them after diagnostics where the design has them, one adds resets, and one
+a wrong image that must be refused."""
 
 ALL = "all"
 POOL = 1000  #: test sequences that trials choose from, at most
@@ -54,7 +55,10 @@ def command(
     trials: Annotated[int, typer.Option(help="How many trials.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the first trial; the next ones have the next numbers.")] = 0,
     scenario: Annotated[
-        str, typer.Option(help="inference, reset_sweep, refusal, or all: the seed decides (docs/simulation.md).")
+        str,
+        typer.Option(
+            help="inference, reset_sweep, refusal, diagnostics, or all: the seed decides (docs/simulation.md)."
+        ),
     ] = ALL,
     sequences: Annotated[int, typer.Option(help="Of a trial, chosen by its seed.")] = 4,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",

@@ -16,17 +16,20 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 from ..analog.array import Array
 from ..analog.config import paced
 from ..firmware.loader import load
-from ..firmware.transactions import LoadError
+from ..firmware.transactions import LoadError, run
 from ..model.formats import to_wire
 from ..model.registers import BY_NAME, REGISTERS
 from ..model.seeds import child
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
+from .diagnosis import Host, compared
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths, read_task, write_record
 from .progress import PROGRESS_SECONDS, write_progress
 from .rules import PERIOD, Rules
+from .simulated_chip import SimulatedChip
 
 #: Writes that are refused while locked.
 LOCKED = {"CONTROL": 1, "GAIN": 1, "TABLE_ADDRESS": 0, "TABLE_DATA": 0, "ROW": 0, "LEVEL": 1, "SEAL": 1}
+ACTIONS = 200  #: of a host that measures, each of one or some accesses
 PATIENCE = 500  #: cycles in which something must move, besides the waits that the job itself makes
 
 
@@ -307,7 +310,29 @@ async def refusal(device: Device) -> None:
     await device.drain()
 
 
-RUNS = {"inference": inference, "reset_sweep": reset_sweep, "refusal": refusal}  #: by name, as in sim/job.py
+async def diagnostics(device: Device) -> None:
+    """Measure, adjust and program a loaded chip at random, reset it by its pin, and again; then run all sequences.
+
+    Every answer of the register bus is compared with that of a chip without Verilog, which has the same arrays.
+    """
+    job, facts = device.job, device.facts
+    chip = SimulatedChip(job.network.design, job.array, job.seed)
+    host = Host(job.network.design, np.random.default_rng([job.seed, 3]))
+    facts["declined"] = 0
+    for actions in (ACTIONS, ACTIONS // 8):
+        await device.load()
+        run(load(job.network), chip)
+        facts["declined"] += await compared(device.bus, chip, host, actions)
+        await device.reset()
+        chip.power_cycle()
+    seen, facts["conversions"] = sum(agent.diagnosed for agent in device.agents), chip.conversions
+    if seen != chip.conversions:
+        device.rules.broke(f"array port: there are {seen} diagnostic conversions, not {chip.conversions}")
+    await inference(device)
+
+
+#: by name, as in sim/job.py
+RUNS = {"inference": inference, "reset_sweep": reset_sweep, "refusal": refusal, "diagnostics": diagnostics}
 
 
 def _accompany(parent: int, devices: list[Device], folder: Path) -> None:

@@ -14,7 +14,7 @@ from ..model.reference import steps_read
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord
 
 MARKS = {(1, 0): "first", (0, 0): "neither", (0, 1): "last", (1, 1): "first and last"}
-SCENARIOS = ("inference", "reset by register", "reset by pin", "wrong image refused")
+SCENARIOS = ("inference", "reset by register", "reset by pin", "wrong image refused", "diagnostics")
 NAMED = 12  #: bins that were not seen, of one line of the text
 
 
@@ -155,5 +155,6 @@ def _chip(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray):
     yield "marks of results", possible, [MARKS[marks] for marks in given]
     yield "stalls", STALLS, record.stalls
     resets = record.facts.get("resets", 0)
-    counts = (job.scenario == "inference", resets, resets, "refused" in record.facts)
-    yield "scenarios", SCENARIOS, {name: int(count) for name, count in zip(SCENARIOS, counts)}
+    counts = (job.scenario == "inference", resets, resets, "refused" in record.facts, job.scenario == "diagnostics")
+    possible = SCENARIOS if job.network.design.diagnostics else SCENARIOS[:-1]
+    yield "scenarios", possible, {name: int(count) for name, count in zip(possible, counts)}

@@ -16,7 +16,7 @@ from ..model.network import Network
 from ..model.records import from_table
 from ..model.reference import check_inputs
 
-SCENARIOS = ("inference", "reset_sweep", "refusal")
+SCENARIOS = ("inference", "reset_sweep", "refusal", "diagnostics")
 STALLS = (
     "input without a gap",
     "input after a gap",
@@ -61,6 +61,8 @@ class DeviceJob:
 
     def __post_init__(self) -> None:
         check_choice("scenario", self.scenario, SCENARIOS)
+        if self.scenario == "diagnostics" and not self.network.design.diagnostics:
+            raise DesignError("the scenario diagnostics needs a design whose layers have diagnostics = true")
         check_integer("resets", self.resets, 0, 60000)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes)

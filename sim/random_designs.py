@@ -7,6 +7,7 @@ Everything follows a numpy generator, so one seed gives one case:
 >>> codes, lengths = random_inputs(network.design, rng, batch=2, steps=5)
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ def random_design(
         chain.append(layer)
         inputs, bits = layer.outputs, layer.output_bits
     return Design(name, tuple(chain))
+
+
+def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:
+    """``design``, by chance with diagnostics and spares; without where DAC codes of 1 bit forbid them."""
+    possible = all(min(layer.input_bits, layer.dac_bits) > 1 for layer in design.layers)
+    if not possible or rng.random() < 0.4:
+        return design
+    spares = rng.choice([0, 1, 2, 3], size=len(design.layers)).tolist()
+    layers = tuple(replace(x, diagnostics=True, spares=s) for x, s in zip(design.layers, spares))
+    return replace(design, layers=layers)
 
 
 def random_network(design: Design, rng: np.random.Generator, *, labels: bool | None = None) -> Network:

@@ -57,13 +57,14 @@ class SimulatedChip:
 
     def read(self, address: int) -> int:
         """The word at ``address``. Raises :class:`BusError` where the chip refuses."""
-        return self._access(address, None)
+        return self.access(address)
 
     def write(self, address: int, value: int) -> None:
         """Write a word. Raises :class:`BusError` where the chip refuses."""
-        self._access(address, value)
+        self.access(address, value)
 
-    def _access(self, address: int, value: int | None) -> int:
+    def access(self, address: int, value: int | None = None) -> int:
+        """Read, or write ``value``: the word read, 0 for a write. Raises :class:`BusError` where the chip refuses."""
         registers = self.registers
         self.accesses += 1
         row, column, index = registers.words["ROW"], registers.words["COLUMN"], registers.words["LAYER"]

@@ -10,11 +10,11 @@ from ..model.design import Design
 from ..model.network import Network
 from .cosim import DeviceResult, build, simulate
 from .job import DeviceJob, Timing
-from .random_designs import random_design, random_inputs, random_network
+from .random_designs import perhaps_diagnosable, random_design, random_inputs, random_network
 from .user_verilog import UserVerilog
 
-#: by the remainder of the seed
-TURNS = ("inference", "inference", "inference", "reset_sweep", "refusal")
+#: by the remainder of the seed; designs without diagnostics have inference in their place
+TURNS = ("inference", "diagnostics", "inference", "reset_sweep", "refusal")
 RESETS = 3  #: of a trial with resets, each way
 STEPS = 12  #: of a random sequence, at most
 TOGETHER = 8  #: random designs that one build has
@@ -48,19 +48,21 @@ def random_timing(rng: np.random.Generator) -> Timing:
     )
 
 
-def scenario_of(seed: int, scenario: str | None) -> str:
+def scenario_of(seed: int, scenario: str | None, design: Design) -> str:
     """``scenario``, else the seed's."""
-    return scenario or TURNS[seed % len(TURNS)]
+    turn = TURNS[seed % len(TURNS)]
+    return scenario or ("inference" if turn == "diagnostics" and not design.diagnostics else turn)
 
 
 def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
     """A random design with a random network and ``count`` sequences, as the seed has it."""
     rng = np.random.default_rng([2026, seed])
     design = replace(random_design(rng), data_registers=seed % 2 == 1)  # which leave the streams as they are
+    design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
     network = random_network(design, rng)
     codes, lengths = random_inputs(design, rng, batch=count, steps=5)
     timing = random_timing(rng)
-    kind = scenario_of(seed, scenario)
+    kind = scenario_of(seed, scenario, design)
     return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
 
 
@@ -76,7 +78,7 @@ def job_of(
         chosen = rng.permutation(len(inputs.lengths))[:count]
         codes, lengths = inputs.codes[chosen], inputs.lengths[chosen]
     timing = random_timing(rng)
-    kind = scenario_of(seed, scenario)
+    kind = scenario_of(seed, scenario, design)
     return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
 
 

@@ -1,8 +1,11 @@
 """Random designs, networks, inputs and stalls: reference, PyTorch, noiseless array and Verilog give one answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ohmgate.analog.config import PRESETS
 from ohmgate.analog.inference import build_arrays, convert_through
 from ohmgate.model.reference import run
 from ohmgate.sim.job import DeviceJob
@@ -71,3 +74,21 @@ def test_many_random_designs_on_verilator(first, tmp_path):
 @pytest.mark.parametrize("first", range(100, 116, 4))
 def test_many_random_designs_on_icarus(first, tmp_path):
     check_batch("icarus", first, 4, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_many_random_designs_with_diagnostics(simulator, first, tmp_path):
+    """Of noisy arrays, too."""
+    if problem := missing_tools(simulator):
+        pytest.skip(problem)
+
+    def make(seed: int) -> DeviceJob:
+        return replace(random_job(seed, "diagnostics"), array=PRESETS[("ideal", "paper", "reram")[seed % 3]])
+
+    seeds = [s for s in range(1000 + first, 1010 + first) if random_job(s, "inference").network.design.diagnostics]
+    assert seeds
+    for trial in run_random(make, seeds, tmp_path, simulator):
+        assert trial.result.comparison.agrees, f"seed {trial.seed}: {trial.result.comparison}"
+        assert trial.result.record.facts["conversions"] > 30

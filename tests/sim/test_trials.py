@@ -31,11 +31,20 @@ def same(one, other) -> bool:
 def test_a_seed_decides_everything(make):
     jobs = [make(seed) for seed in range(10)]
     assert all(same(job, make(seed)) for seed, job in enumerate(jobs))
-    assert [job.scenario for job in jobs] == 2 * SCENARIOS
+    assert [job.scenario for job in jobs] == [
+        "diagnostics" if job.seed % 5 == 1 and job.network.design.diagnostics else scenario
+        for job, scenario in zip(jobs, 2 * SCENARIOS)
+    ]
     assert len({str((job.timing, job.network.layers[0].weights)) for job in jobs}) == 10
     assert {job.timing.input_gaps for job in map(make, range(40))} == {0, 3, 30}
     assert {job.timing.output_gaps for job in map(make, range(40))} == {0, 3, 40}
     assert {job.timing.conversion[0] for job in map(make, range(60))} == {2, 3, 4, 5, 6}
+
+
+def test_some_random_designs_have_diagnostics_and_those_some_turns():
+    jobs = [random_job(seed) for seed in range(1, 40, 5)]
+    assert {job.scenario for job in jobs} == {"diagnostics", "inference"}
+    assert all((job.scenario == "diagnostics") == job.network.design.diagnostics for job in jobs)
 
 
 def test_sequences_of_a_data_set_are_chosen_once_each():

@@ -11,7 +11,7 @@ import pytest
         (("vowels", "--sequences", 0), "sequences must be an integer from 1 to 1000, not 0"),
         (
             ("vowels", "--scenario", "fire"),
-            "scenario must be one of all, inference, reset_sweep, refusal, not 'fire'",
+            "scenario must be one of all, inference, reset_sweep, refusal, diagnostics, not 'fire'",
         ),
         (("vowels", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
         (("vowels", "--coverage", "x.md"), "the coverage's file must not end in .md, as its table does, but is 'x.md'"),

@@ -134,14 +134,7 @@ class Accelerator(Component):
         """Diagnostics beside the ``registers``, which know the device; and the bus to all that is not theirs."""
         lower = WishboneSignature(ADDRESS_BITS + 1 - 2).create()
         m.submodules.diagnostics = diagnostics = Diagnostics(self.design)
-        wiring.connect(m, diagnostics.adjust, registers.adjust)
-        m.d.comb += [
-            registers.diagnosing.eq(diagnostics.active),
-            diagnostics.layer.eq(registers.layer),
-            diagnostics.idle.eq(registers.idle),
-            diagnostics.programming.eq(registers.programming),
-            diagnostics.restart.eq(registers.restart),
-        ]
+        join(m, registers, diagnostics)
         decode(m, self.bus, lower, diagnostics.bus)
         return diagnostics, lower
 
@@ -176,6 +169,18 @@ class Accelerator(Component):
             self.y.valid.eq(valid & ~by_bus),
             last.y.ready.eq(Mux(by_bus, data.y.ready, self.y.ready)),
         ]
+
+
+def join(m: Module, registers: RegisterBus, diagnostics: Diagnostics) -> None:
+    """Connect what the two blocks of registers know of each other; ``registers.busy`` is the caller's."""
+    wiring.connect(m, diagnostics.adjust, registers.adjust)
+    m.d.comb += [
+        registers.diagnosing.eq(diagnostics.active),
+        diagnostics.layer.eq(registers.layer),
+        diagnostics.idle.eq(registers.idle),
+        diagnostics.programming.eq(registers.programming),
+        diagnostics.restart.eq(registers.restart),
+    ]
 
 
 def _any(signals):

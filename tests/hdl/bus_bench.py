@@ -1,5 +1,7 @@
 """The register bus alone in the Amaranth simulator, and single accesses to it."""
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat
 
 from ohmgate.hdl.register_bus import RegisterBus
@@ -14,6 +16,9 @@ DESIGN = Design("bus", (
     DenseLayer(inputs=4, outputs=3, adcs=3, dac_bits=3, weight_bits=2, output="argmax"),
 ))  # fmt: skip
 FINGERPRINT = int(DESIGN.fingerprint, 16)
+DIAGNOSED = replace(DESIGN, layers=tuple(
+    replace(layer, diagnostics=True, spares=spares) for layer, spares in zip(DESIGN.layers, (1, 0, 2))
+))  # of the same fingerprint  # fmt: skip
 
 
 class BusBench:

@@ -46,7 +46,9 @@ class PretendedArray:
 
     async def serve(self, ctx):
         port, layer = self.port, self.layer
-        rows = [port.row_codes.as_value(), port.select, *([port.hidden_drive] if layer.hidden else [])]
+        rows = [port.row_codes.as_value(), port.select, port.hidden_drive if layer.hidden else 1]
+        rows += [port.bias_drive] if layer.diagnostics and layer.bias_rows else []
+        rows = [Value.cast(row) for row in rows]
         codes, held, left, cycle = None, None, 0, 0
         while True:
             self._show(ctx, codes if left == 1 else None)
@@ -60,15 +62,24 @@ class PretendedArray:
                 left = 0
             cycle += 1
 
-    def _convert(self, cycle: int, row_codes: int, select: int, hidden_drive: int = 1) -> np.ndarray:
-        drive, layer = self.drives(row_codes, hidden_drive), self.layer
+    def _convert(self, cycle: int, row_codes: int, select: int, hidden_drive: int, bias_drive: int = 1) -> np.ndarray:
+        drive = self.drives(row_codes, hidden_drive)
+        drive[self.layer.rows - self.layer.bias_rows :] *= bias_drive
+        return self.answer(cycle, drive, select)
+
+    def answer(self, cycle: int, drive: np.ndarray, select: int) -> np.ndarray:
+        """Codes of a step, which is noted."""
         if select == 0:
             self.drive.append(drive)
             self.starts.append(cycle)
         assert (drive == self.drive[-1]).all(), "rows changed within a time step"
-        sums = drive @ self.weights[:, self.columns[select]]
-        self.codes.append(adc_codes(sums, self.data.mult[self.gate], self.data.shift[self.gate], layer.adc_bits))
+        self.codes.append(self.exact(drive, select))
         return self.codes[-1]
+
+    def exact(self, drive: np.ndarray, select: int) -> np.ndarray:
+        """Codes (K,) of a step for ``drive`` (rows,)."""
+        sums = drive @ self.weights[:, self.columns[select]]
+        return adc_codes(sums, self.data.mult[self.gate], self.data.shift[self.gate], self.layer.adc_bits)
 
     def _show(self, ctx, codes: np.ndarray | None) -> None:
         ctx.set(self.port.codes.as_value(), self.nonsense() if codes is None else pack(codes, self.layer.adc_bits))

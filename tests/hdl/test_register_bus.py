@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Signal
 
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.registers import BY_NAME, REGISTERS
-from tests.hdl.bus_bench import DESIGN, FINGERPRINT, Cells, with_bus
+from tests.hdl.bus_bench import DESIGN, DIAGNOSED, FINGERPRINT, Cells, with_bus
 from tests.hdl.simulate import simulate
 
 CHANGING = {"CONTROL", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER"}  # have tests of their own
@@ -198,6 +198,69 @@ def test_enable_is_refused_without_all_seals(seals):
             assert (await bus.read("STATUS"))["ERROR"] == (not taken)
 
     with_bus(body)
+
+
+def test_enable_is_refused_while_a_host_has_the_arrays():
+    """And the rest of the word does nothing then."""
+
+    async def body(bus):
+        await bus.unlock()
+        bus.seal()
+        bus.hold(diagnosing=1, adc_saturations=1)
+        for word in (0b001, 0b011, 0b111):
+            assert await bus.access("CONTROL", word) is None
+            assert bus.ctx.get(bus.dut.enable) == bus.ctx.get(bus.dut.restart) == 0
+        assert await bus.access("ADC_SATURATIONS") > 0
+        await bus.write(CONTROL=0b110)
+        bus.hold(diagnosing=0)
+        await bus.write(CONTROL=1)
+        assert bus.ctx.get(bus.dut.enable) == 1
+
+    with_bus(body, design=DIAGNOSED)
+
+
+def test_what_diagnostics_know_of_the_device():
+    async def body(bus):
+        idle = bus.dut.idle
+        assert bus.ctx.get(idle) == 0, "locked"
+        await bus.unlock()
+        bus.seal()
+        for number in (2, 0):
+            await bus.write(LAYER=number)
+            assert bus.ctx.get(bus.dut.layer) == number
+        assert bus.ctx.get(idle) == 1
+        await bus.write(CONTROL=1)
+        assert bus.ctx.get(idle) == 0
+        bus.hold(busy=1)
+        await bus.write(CONTROL=0)
+        assert bus.ctx.get(idle) == 0
+        bus.hold(busy=0)
+        await bus.ctx.tick()
+        assert bus.ctx.get(idle) == 1
+        assert bus.ctx.get(bus.dut.programming) == 0
+        await bus.write(LEVEL=1)
+        assert bus.ctx.get(bus.dut.programming) == 1
+
+    with_bus(body, design=DIAGNOSED)
+
+
+def test_adjustments_reach_their_layer():
+    async def body(bus):
+        for number in range(3):
+            for name, level in (("strobe", 1), ("layer", number), ("adc", 2), ("what", 1), ("value", 0xABCD)):
+                bus.ctx.set(getattr(bus.dut.adjust, name), level)
+            await bus.ctx.tick()
+            for index, layer in enumerate(DIAGNOSED.layers):
+                setup = getattr(bus.dut, f"setup_{index}")
+                assert bus.ctx.get(setup.adjust_strobe) == (index == number)
+                assert bus.ctx.get(setup.adjust_adc) == (2 if layer.adcs > 2 else 0)
+                assert (bus.ctx.get(setup.adjust_what), bus.ctx.get(setup.adjust_value)) == (1, 0xABCD)
+            bus.ctx.set(bus.dut.adjust.strobe, 0)
+            await bus.ctx.tick()
+            strobes = [bus.ctx.get(getattr(bus.dut, f"setup_{index}").adjust_strobe) for index in range(3)]
+            assert strobes == [0, 0, 0]
+
+    with_bus(body, design=DIAGNOSED)
 
 
 def test_only_the_whole_fingerprint_unlocks():

@@ -1,12 +1,13 @@
 """The register bus against its twin: random accesses, legal and not, and all that they leave behind."""
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.model.registers import BY_NAME, REGISTERS
 from tests.designs import seeds
-from tests.hdl.bus_bench import DESIGN, FINGERPRINT, Cells, with_bus
+from tests.hdl.bus_bench import DESIGN, DIAGNOSED, FINGERPRINT, Cells, with_bus
 from tests.hdl.test_register_loading import table_writes
 
 READABLE = [register for register in REGISTERS if register.access != "wo"]
@@ -15,7 +16,7 @@ READABLE = [register for register in REGISTERS if register.access != "wo"]
 def random_write(rng: np.random.Generator) -> tuple[int, int, int]:
     """Address, word and byte selects of a write that is often legal and small."""
     name = str(rng.choice([register.name for register in REGISTERS if register.access != "ro"]))
-    small = {"LAYER": 4, "ROW": 6, "COLUMN": 9, "LEVEL": 32, "TABLE_DATA": 64, "CONTROL": 2}
+    small = {"LAYER": 4, "ROW": 6, "COLUMN": 14, "LEVEL": 32, "TABLE_DATA": 64, "CONTROL": 2}
     word = int(rng.integers(small.get(name, 2**32)))
     if name in ("TABLE_ADDRESS", "GAIN"):
         word = int(rng.integers(9)) | int(rng.integers(4)) << 16
@@ -25,11 +26,12 @@ def random_write(rng: np.random.Generator) -> tuple[int, int, int]:
     return address, word, 15 if rng.random() < 0.95 else int(rng.integers(16))
 
 
+@pytest.mark.parametrize("design", [DESIGN, DIAGNOSED], ids=["plain", "with diagnostics"])
 @settings(max_examples=3, deadline=None, phases=[Phase.generate])
-@given(seeds)
-def test_random_accesses(seed):
+@given(seed=seeds)
+def test_random_accesses(design, seed):
     rng = np.random.default_rng(seed)
-    twin = RegisterBus(DESIGN).model()
+    twin = RegisterBus(design).model()
     tables, cells = [], Cells()
     answers = {True: 0, False: 0}
 
@@ -45,6 +47,12 @@ def test_random_accesses(seed):
             await write(BY_NAME["UNLOCK_HIGH"].address, FINGERPRINT >> 32)
 
         await unlock()
+        if design.diagnostics:  # the last column of a layer, and its last spare
+            for column in (7, 11):
+                await write(BY_NAME["COLUMN"].address, column)
+                await write(BY_NAME["LEVEL"].address, 3)
+            assert twin.words["ROW"] == 2
+            await write(BY_NAME["COLUMN"].address, 0)
         for name in ("TABLE_DATA", "LEVEL", "SEAL", "LEVEL"):
             await write(BY_NAME[name].address, 3)
         for _ in range(60):
@@ -65,7 +73,7 @@ def test_random_accesses(seed):
             gains = [[bus.ctx.get(setup.mult[gate]), bus.ctx.get(setup.shift[gate])] for gate in range(layer.gates)]
             assert gains == twin.gains[index].tolist()
 
-    with_bus(body, table_writes(tables), *cells.benches())
+    with_bus(body, table_writes(tables), *cells.benches(), design=design)
     for found, expected in ((tables, twin.tables), (cells.seen, twin.levels)):
         held = [np.zeros_like(array) for array in expected]
         for index, *at, pattern in found:

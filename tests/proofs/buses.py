@@ -5,12 +5,14 @@ from operator import or_
 
 from amaranth.hdl import Cat, Mux, Signal, Value
 
-from ohmgate.hdl.accelerator import Accelerator
+from ohmgate.hdl.accelerator import Accelerator, join
 from ohmgate.hdl.board.board_bus import BoardBus
 from ohmgate.hdl.data_registers import DataRegisters
+from ohmgate.hdl.diagnostics import Diagnostics
 from ohmgate.hdl.register_bus import RegisterBus
+from ohmgate.hdl.wishbone import WishboneSignature, decode
 from ohmgate.model.design import Design
-from ohmgate.model.registers import BY_NAME, LOAD_REGISTERS
+from ohmgate.model.registers import BY_NAME, LOAD_REGISTERS, bus_address_bits
 
 from .bench import Bench
 from .layers import dense, lstm
@@ -192,4 +194,65 @@ def chip_bus(design: Design) -> Bench:
     bench.surround(dut, driven=tuple(f"array_{k}_setup_sealed" for k in range(count)))
     access(bench, dut.bus, 2 * PATIENCE + 4)
     macros(bench, [getattr(dut, f"array_{k}").setup for k in range(count)])
+    return bench
+
+
+def diagnostics(design: Design) -> Bench:
+    """A host has the arrays, or time steps do, and never both; rows stand still while they are read."""
+    bench = Bench()
+    m, count = bench.m, len(design.layers)
+    registers, dut = RegisterBus(design), Diagnostics(design)
+    sealed, busy = tuple(f"setup_{k}_sealed" for k in range(count)), bench.free("step_inside")
+    bench.surround(registers, "registers", driven=(*sealed, "bus", "busy", "diagnosing", "adjust"))
+    bench.surround(dut, "host", driven=("bus", "layer", "idle", "programming", "restart"))
+    join(m, registers, dut)
+    bus = WishboneSignature(bus_address_bits(design) - 2).create()
+    for name in ("adr", "dat_w", "sel", "cyc", "stb", "we"):
+        m.d.comb += getattr(bus, name).eq(bench.free(f"bus_{name}", getattr(bus, name).shape()))
+    bench.show("bus_ack", bus.ack)
+    bench.show("bus_err", bus.err)
+    lower = WishboneSignature(len(bus.adr) - 1).create()
+    decode(m, bus, lower, dut.bus)
+    decode(m, lower, registers.bus, None)
+    m.d.comb += registers.busy.eq(busy | dut.converting)
+    setups = [getattr(registers, f"setup_{k}") for k in range(count)]
+    programming = macros(bench, setups)
+    access(bench, bus, 4 * PATIENCE + 4)
+
+    enable, active, restart, settled = registers.enable, dut.active, registers.restart, bench.settled()
+    past = bench.past
+    bench.assume(
+        ~busy | (settled & past((busy | enable) & ~restart))
+    )  # a step comes in while enabled; a reset takes it
+    since = Signal(range(PATIENCE + 2))
+    arrays = [getattr(dut, f"array_{k}") for k in range(count)]
+    cores = [getattr(dut, f"core_{k}") for k in range(count)]
+    converts = Cat(array.convert for array in arrays)
+    from_layers = Cat(core.convert for core in cores)
+    m.d.sync += since.eq(Mux(active & converts.any(), 0, Mux(since > PATIENCE, since, since + 1)))
+    bench.assume(~dut.converting | (since < PATIENCE) | Cat(array.done for array in arrays).all())
+
+    bench.claim("no device is enabled while a host has the arrays", ~(enable & active))
+    bench.claim("no step is inside while a host has the arrays", ~(busy & active))
+    bench.claim("while enabled only layers begin conversions", ~enable | (converts == from_layers))
+    bench.claim("a host's conversion is not while enabled", ~(enable & dut.converting))
+    bench.claim("a host's conversion is with ACTIVE", ~dut.converting | active)
+    bench.claim("a host reads one array", ~active | (sum(converts[k] for k in range(count)) <= 1))
+    bench.claim("one conversion at a time", ~(active & converts.any() & settled & past(dut.converting)))
+    bench.claim("nothing is programmed while a host converts", ~(dut.converting & programming))
+    strobes = Cat(setup.adjust_strobe for setup in setups).any()
+    bench.claim("nothing is adjusted during a conversion", ~(strobes & (dut.converting | enable)))
+    gains = Cat(*(Cat(setup.mult, setup.shift) for setup in setups))
+    rows = Cat(*(Cat(Value.cast(a.row_codes), a.select, getattr(a, "hidden_drive", 0), a.bias_drive) for a in arrays))
+    during = dut.converting & settled & past(dut.converting)
+    bench.claim("rows stand still during a conversion", ~during | bench.unchanged(rows))
+    bench.claim("gains stand still during a conversion", ~during | bench.unchanged(gains))
+    still = active & settled & past(active) & bench.unchanged(active)
+    bench.claim("a host's rows do not look at the layers", ~still | bench.unchanged(rows) | bus.ack)
+    reset = settled & past(restart)
+    bench.claim("a reset gives the arrays back", ~(reset & (active | dut.converting)))
+    bench.reach("a host's conversion ends", active & settled & past(dut.converting) & ~dut.converting)
+    bench.reach("the device is enabled after a host had the arrays", enable & settled & past(active, 8))
+    bench.reach("a reset ends a conversion", reset & past(dut.converting))
+    bench.reach("something is adjusted", strobes)
     return bench

@@ -47,7 +47,7 @@ LAYERS = {
     "dense_end": dense(2, 2, output="argmax", emit="end", **FIXED),
 }
 QUICK_LAYERS = ("lstm", "lstm_fixed", "dense_codes", "dense_argmax", "dense_end")
-_SMALL, _BY_BUS = buses.small(), buses.small(data_registers=True)
+_SMALL, _BY_BUS, _DIAGNOSED = buses.small(), buses.small(data_registers=True), buses.small(diagnostics=True)
 _TINY = {"activation_bits": 4, "cell_bits": 8, "cell_fraction": 4, "tanh_fraction": 3, "tanh_bits": 4}
 
 PROOFS = {
@@ -75,6 +75,7 @@ PROOFS = {
         Proof("chip_bus", BUS, partial(buses.chip_bus, _BY_BUS)),
         Proof("lock", LOCK, partial(buses.lock, _SMALL)),
         Proof("exclusion", EXCLUSION, partial(buses.exclusion, _SMALL)),
+        Proof("diagnostics", EXCLUSION, partial(buses.diagnostics, _DIAGNOSED), quick=True),
         Proof("functions", NUMBERS, partial(arithmetic.functions, 12)),
         Proof("cell_8", NUMBERS, partial(arithmetic.cell, lane(**_TINY))),
         *(

@@ -181,38 +181,55 @@ class Array:
     def convert_all(self, drive) -> np.ndarray:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""
         drive = check_drive(drive, self._row_top)
-        single = drive.ndim == 1
-        level = self.analog(np.atleast_2d(drive))
-        if self.adcs or self.adjustments.trimmed:
-            codes = self._trimmable.convert(level, self._read_rng)
-        else:
-            codes = np.clip(np.floor(level), *signed_range(self.layer.adc_bits)).astype(np.int64)
-        return codes[0] if single else codes
+        codes = self._convert(np.atleast_2d(drive))
+        return codes[0] if drive.ndim == 1 else codes
 
-    def analog(self, drive: np.ndarray) -> np.ndarray:
-        """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading."""
+    def convert_step(self, drive, step: int) -> np.ndarray:
+        """ADC codes (K,) of one diagnostic conversion: of each ADC's column ``step``, afresh, for ``drive`` (rows,).
+
+        It takes a time step of the noise that lasts. Nothing is drawn for columns that are not read.
+        """
+        check_integer("step", step, 0, self.layer.conversions - 1)
+        drive = np.atleast_2d(check_drive(drive, self._row_top))
+        return self._convert(drive, np.arange(step, self.layer.columns, self.layer.conversions))[0]
+
+    def _convert(self, drive: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        level = self.analog(drive, columns)
+        if self.adcs or self.adjustments.trimmed:
+            return self._trimmable.convert(level, self._read_rng, columns)
+        return np.clip(np.floor(level), *signed_range(self.layer.adc_bits)).astype(np.int64)
+
+    def analog(self, drive: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        """What the converters see, in LSB: (B, columns) float64 for ``drive`` (B, rows). One reading.
+
+        Of all columns, or those of some physical numbers in ascending order.
+        """
         rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
-        level = self._sensed(rows)
-        columns, numbers = self.adjustments.replaced
-        if self.spares and len(columns):
-            level[:, columns] = self.spares._sensed(rows)[:, numbers]
+        level = self._sensed(rows, columns)
+        places, numbers = self.adjustments.replaced
+        if columns is not None and len(places):
+            read = np.isin(places, columns)
+            places, numbers = np.searchsorted(columns, places[read]), numbers[read]
+        if self.spares and len(places):
+            level[:, places] = self.spares._sensed(rows, numbers)
         return level
 
-    def _sensed(self, rows: np.ndarray) -> np.ndarray:
-        """What the columns give, in LSB, for levels (B, rows) of the DACs."""
-        held = self._hold()
-        offset = self.offsets
+    def _sensed(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        """What the columns, or some of them, give for levels (B, rows) of the DACs, in LSB."""
+        held, some = self._hold(), slice(None) if columns is None else columns
+        scale = self.scale[some]
+        offset = held.offset if held.offset is None else held.offset[..., some]
         if offset is not None and self.slope:
             offset = self.slope.of(rows) @ offset
         rows = (self.curve.bend(rows) if self.curve else rows) * self._row_drive
         with one_blas_thread() if len(rows) > 1 else nullcontext():  # BLAS does not share a single row
-            sums = rows @ held.weights + self.slow_noise.column_sums(rows, held.cells)
-            sigma, reference = self._read_sigma(rows)
-        level = (sums if offset is None else sums + offset) * self.scale
+            sums = rows @ held.weights[:, some] + self.slow_noise.column_sums(rows, held.cells, columns)
+            sigma, reference = self._read_sigma(rows, columns)
+        level = (sums if offset is None else sums + offset) * scale
         if sigma is not None:
             level += sigma * self._read_rng.standard_normal(level.shape)
         if reference is not None:
-            level -= self.scale * (reference * self._read_rng.standard_normal((len(rows), 1)))
+            level -= scale * (reference * self._read_rng.standard_normal((len(rows), 1)))
         return level
 
     @property
@@ -291,7 +308,9 @@ class Array:
         squared[:, : shape[1]] += self.config.weight_sigma(self.layer, "per_step") ** 2
         return constant, self._sums.variances(absolute, 1), self._sums.variances(squared, 2)
 
-    def _read_sigma(self, rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _read_sigma(
+        self, rows: np.ndarray, columns: np.ndarray | None = None
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Standard deviation of all that is fresh in each reading: in LSB for the columns, None if nothing is.
 
         The second is that of the reference column, (B, 1) in units of the column sum, where there is one. Weight
@@ -299,15 +318,20 @@ class Array:
         d^2 sigma^2 each is Gaussian, and independent from column to column and from step to step.
         """
         constant, absolute, squared = self._hold().fresh
+        scale = self.scale
+        if columns is not None:
+            reference = np.arange(self.layer.columns, len(constant))
+            some, scale = np.concatenate([columns, reference]), scale[columns]
+            constant, absolute, squared = constant[some], absolute[:, some], squared[:, some]
         variance = np.broadcast_to(constant, (len(rows), len(constant)))
         if absolute.any():
             variance = variance + np.abs(rows) @ absolute
         if squared.any():
             squares = rows * rows if self._grid == 1 else np.round(rows * rows * self._grid) / self._grid
             variance = variance + squares @ squared
-        columns, reference = variance[:, : self.layer.columns], variance[:, self.layer.columns :]
-        columns = columns * self.scale**2 + self.config.conversion_sigma**2
-        return np.sqrt(columns) if columns.any() else None, np.sqrt(reference) if reference.any() else None
+        own, reference = variance[:, : len(scale)], variance[:, len(scale) :]
+        own = own * scale**2 + self.config.conversion_sigma**2
+        return np.sqrt(own) if own.any() else None, np.sqrt(reference) if reference.any() else None
 
 
 def _of_cells(part: Part | None) -> Part:

@@ -86,9 +86,9 @@ class AdcBank:
         if errors.calibrate:
             self.calibrate(rng)
 
-    def convert(self, level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Codes of ``level`` (B, columns) in LSB; ``rng`` makes the comparators' noise. int64."""
-        return self._convert(level, self._adc, rng)
+    def convert(self, level: np.ndarray, rng: np.random.Generator, columns: np.ndarray | None = None) -> np.ndarray:
+        """Codes of ``level`` (B, n) in LSB, of all columns or some; ``rng`` makes the comparators' noise. int64."""
+        return self._convert(level, self._adc if columns is None else self._adc[columns], rng)
 
     def _convert(self, level, adc, rng) -> np.ndarray:
         """Codes of ``level`` (B, n) by the ADCs with the numbers ``adc`` (n,)."""

@@ -63,6 +63,20 @@ class CellNoise:
             change = change + self._flicker.sample() * np.sqrt(squares)
         return self._sums.weights(self._cells.gather(change, programmed.plan))
 
+    def sample_some(self, programmed: ProgrammedCells, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """(rows, columns) in weight codes now, of some rows and columns; then advance all by one step."""
+        plan, mapping = programmed.plan, self._cells.mapping
+        places = plan.place[columns] if mapping.paired else np.append(plan.place[columns], mapping.shape[2] - 1)
+        change = np.zeros((len(rows), len(places)))
+        if self._telegraph:
+            change += self._cells.weigh_some(self._telegraph, programmed.sensed, rows, places)
+        if self._flicker:
+            cells = np.ix_(rows, places)
+            squares = mapping.weigh_squares(programmed.sensed[:, cells[0], cells[1]] ** 2)
+            change += self._flicker.sample_some(cells) * np.sqrt(squares)
+        own = change[:, : len(columns)]
+        return self._sums.weights(own * plan.gain[columns] if mapping.paired else own - change[:, -1:])
+
 
 class LastingReadNoise:
     """Read noise that stays as it is for a sequence, drawn weight by weight."""
@@ -147,12 +161,21 @@ class SlowNoise:
         for source in self._sources:
             source.begin(begins[:: self._share])
 
-    def column_sums(self, rows: np.ndarray, programmed: ProgrammedCells | None) -> np.ndarray | float:
-        """What a step of the noise adds to the column sums (B, columns) of ``rows`` (B, rows)."""
+    def column_sums(
+        self, rows: np.ndarray, programmed: ProgrammedCells | None, columns: np.ndarray | None = None
+    ) -> np.ndarray | float:
+        """What a step of the noise adds to the column sums (B, columns) of ``rows`` (B, rows).
+
+        Of some ``columns`` alone, if they are given: then the noise of no other cell is drawn before it is needed.
+        """
         if not self:
             return 0.0
         if self._batch != len(rows):
             self.begin(np.ones(len(rows), dtype=bool))
+        if columns is not None:
+            if len(rows) == 1:
+                return self._some_sums(rows[0], programmed, columns)
+            return self.column_sums(rows, programmed)[:, columns]  # pyright: ignore[reportIndexIssue]
         courses = np.zeros((-(-len(rows) // self._share), self._share, self._layer.rows))
         courses.reshape(-1, self._layer.rows)[: len(rows)] = rows
         sums = np.zeros((*courses.shape[:2], self._layer.columns))
@@ -163,3 +186,16 @@ class SlowNoise:
         if self._read and programmed:
             sums += courses @ self._read.sample(programmed)
         return sums.reshape(-1, self._layer.columns)[: len(rows)]
+
+    def _some_sums(self, row: np.ndarray, programmed: ProgrammedCells | None, columns: np.ndarray) -> np.ndarray:
+        """The same of a single reading (rows,) and some columns: (1, n). Rows at ground add nothing."""
+        driven = np.flatnonzero(row)
+        level, some = row[driven], np.ix_(driven, columns)
+        sums = np.zeros(len(columns))
+        if self._sequence:
+            sums += level @ self._sequence.sample()[0][some]
+        if self._cells and programmed:
+            sums += level @ self._cells.sample_some(programmed, driven, columns)
+        if self._read and programmed:
+            sums += level @ self._read.sample(programmed)[0][some]
+        return sums[None]

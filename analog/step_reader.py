@@ -1,18 +1,9 @@
-"""An array read conversion by conversion, as a macro's port does: those of time steps, and diagnostic ones."""
+"""An array read conversion by conversion, as a macro's port does."""
 
 import numpy as np
 
 from ..model.formats import check_integer
 from .array import Array
-
-
-def convert_once(array: Array, drive, step: int) -> np.ndarray:
-    """ADC codes (K,) of one diagnostic conversion: of each ADC's column ``step``, afresh, for ``drive`` (rows,).
-
-    It takes a time step of the noise that lasts.
-    """
-    check_integer("step", step, 0, array.layer.conversions - 1)
-    return array.convert_all(drive)[step :: array.layer.conversions]
 
 
 class StepReader:

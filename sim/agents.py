@@ -9,7 +9,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 
 from ..analog.array import Array
-from ..analog.step_reader import StepReader, convert_once
+from ..analog.step_reader import StepReader
 from ..firmware.transactions import Burst, Read, Steps, T, Write
 from ..model.bit_fields import pack, signed, unpack
 from ..model.compare import STAGES
@@ -112,7 +112,7 @@ class ArrayAgent:
         if fresh:
             self.rules.broke(f"{self.where}: hidden rows are not driven in a diagnostic conversion")
         self.diagnosed += 1
-        return convert_once(self.array, drive, self.seen("select") % self.layer.conversions)
+        return self.array.convert_step(drive, self.seen("select") % self.layer.conversions)
 
     def driven(self) -> tuple[np.ndarray, bool]:
         """DAC codes of all rows, 0 on those that are not driven, and whether the hidden rows are not."""

@@ -5,7 +5,6 @@ import numpy as np
 from ..analog.array import Array
 from ..analog.config import ArrayConfig, paced
 from ..analog.inference import predictions, run_in_chunks
-from ..analog.step_reader import convert_once
 from ..firmware.transactions import BusError
 from ..hdl.diagnostics_twin import DiagnosticsTwin
 from ..hdl.register_twin import RegisterTwin
@@ -87,7 +86,7 @@ class SimulatedChip:
 
     def _convert(self, layer: int, drive: np.ndarray, step: int) -> np.ndarray:
         self.conversions += 1
-        return convert_once(self.arrays[layer], drive, step)
+        return self.arrays[layer].convert_step(drive, step)
 
     def _adjust(self, layer: int, adc: int, what: int, value: int) -> None:
         self.arrays[layer].adjust(adc, what, value)

@@ -17,7 +17,7 @@ from . import repair
 from .amplifiers import Amplifiers
 from .cells import Cells
 from .mapping import Mapping
-from .noise import WriteNoise, shot_noise, thermal_noise
+from .noise import TelegraphProcess, WriteNoise, shot_noise, thermal_noise
 from .programming import ProgramReport, WriteVerify, write_verify
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
@@ -57,6 +57,7 @@ class CellArray:
         on, faulty = position < cells.stuck_on, position < cells.stuck_on + cells.stuck_off
         self.stuck = np.where(on, 1, np.where(faulty, -1, 0))  #: 1 stuck on, -1 stuck off, 0 healthy
         self.traps = stream(seed, 3).random(shape) < (device.telegraph.fraction if device.telegraph else 0.0)
+        self._trap_numbers = (self.traps.cumsum() - 1).reshape(shape)
         self._lifetime = stream(seed, 5).standard_normal(shape) if device.retention_sigma else 0.0
         self._write_noise = WriteNoise(seed, shape)
         self.offset_volts = self._draw_offsets(cells.amplifiers, stream(seed, 8)) if cells.amplifiers else None
@@ -202,6 +203,16 @@ class CellArray:
             wide[:, traps] += changes[:, start:stop] * (plane[traps] * weight)
             start = stop
         return wide
+
+    def weigh_some(
+        self, process: TelegraphProcess, sensed: np.ndarray, rows: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """A sample of the traps of some cells as weight codes: (rows, places); see :meth:`weigh_traps`."""
+        some = np.ix_(np.arange(len(self.traps)), rows, places)
+        traps = self.traps[some]
+        changes = np.zeros(traps.shape)
+        changes[traps] = process.sample_some(self._trap_numbers[some][traps])
+        return np.tensordot(changes * sensed[some], self.mapping.digit_weights / self.mapping.unit, axes=(0, 0))
 
     def gather(self, wide: np.ndarray, plan: repair.Plan) -> np.ndarray:
         """(..., columns) from (..., width): each column from its place, less the reference column if there is one."""

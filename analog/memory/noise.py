@@ -77,10 +77,13 @@ class Telegraph:
         p = self.low_probability
         return self.fraction * self.amplitude**2 * p * (1 - p)
 
+    def settles(self, seconds: float) -> float:
+        """The share of a deviation from equilibrium that is gone after ``seconds``."""
+        return -math.expm1(-(1 / self.tau_high + 1 / self.tau_low) * seconds)
+
     def switch_probabilities(self, seconds: float) -> tuple[float, float]:
         """Probabilities high to low and low to high between samples ``seconds`` apart: exact, two-state Markov."""
-        rate = 1 / self.tau_high + 1 / self.tau_low
-        changed = -math.expm1(-rate * seconds)
+        changed = self.settles(seconds)
         return self.low_probability * changed, (1 - self.low_probability) * changed
 
 
@@ -92,7 +95,8 @@ class TelegraphProcess:
     """
 
     def __init__(self, law: Telegraph, count: int, seconds: float, rng: np.random.Generator) -> None:
-        self._rng, self._low_probability = rng, law.low_probability
+        self._rng, self._low_probability, self._clock = rng, law.low_probability, CellClock((count,))
+        self._settles = law.settles(seconds)
         self.size = count  #: numbers kept for each sequence
         p = law.low_probability
         self._values = law.amplitude * np.array([p, p - 1])  # dG/G of an empty and of a filled trap
@@ -102,15 +106,31 @@ class TelegraphProcess:
     def begin(self, begins: np.ndarray) -> None:
         """Start the sequences of the mask ``begins`` in equilibrium."""
         self.low = resized(self.low, begins)
+        self._clock.begin(begins)
         drawn = self._rng.random((int(begins.sum()), self.size), dtype=np.float32)
         self.low[begins] = drawn < self._low_probability
 
     def sample(self) -> np.ndarray:
         """dG/G now (sequences, count), of mean 0, then advance by one sample."""
+        if self._clock.differs:
+            self._advance(np.arange(self.size))
+            self._clock.set_all()
         state = self.low.view(np.uint8)
         value = self._values[state]
         self.low ^= self._rng.random(self.low.shape, dtype=np.float32) < self._switch[state]
         return value
+
+    def sample_some(self, traps: np.ndarray) -> np.ndarray:
+        """dG/G now of the traps with these numbers (n,), of the only sequence; then advance all by one sample."""
+        self._advance(traps)
+        self._clock.tick()
+        return self._values[self.low[0, traps].view(np.uint8)]
+
+    def _advance(self, traps: np.ndarray) -> None:
+        """Bring some traps to the present, from where they were left."""
+        left = (1 - self._settles) ** self._clock.pass_for(traps)  # of the deviation from equilibrium
+        filled = self._low_probability + (self.low[0, traps] - self._low_probability) * left
+        self.low[0, traps] = self._rng.random(len(traps)) < filled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,17 +174,23 @@ class FlickerProcess:
         self._sigma = math.sqrt(law.variance / len(rates))
         self._keep = keep.astype(np.float32)
         self._fresh = (self._sigma * np.sqrt(1 - keep**2)).astype(np.float32)
-        self._state = [np.zeros((0, *shape), dtype=np.float32) for _ in rates]
+        self._state = np.zeros((len(rates), 0, *shape), dtype=np.float32)
+        self._clock = CellClock(shape)
 
     def begin(self, begins: np.ndarray) -> None:
         """Start the sequences of the mask ``begins`` in equilibrium."""
-        for pole, state in enumerate(self._state):
-            self._state[pole] = resized(state, begins)
+        self._clock.begin(begins)
+        if len(resized(self._state[0], begins)) != len(self._state[0]):
+            self._state = np.zeros((len(self._state), len(begins), *self._shape), dtype=np.float32)
+        for state in self._state:
             drawn = self._rng.standard_normal((int(begins.sum()), *self._shape), dtype=np.float32)
-            self._state[pole][begins] = np.float32(self._sigma) * drawn
+            state[begins] = np.float32(self._sigma) * drawn
 
     def sample(self) -> np.ndarray:
         """dG/G now, then advance by one sample."""
+        if self._clock.differs:
+            self._advance(np.ix_(*map(np.arange, self._shape)))
+            self._clock.set_all()
         value = np.zeros(self._state[0].shape)
         drawn = np.empty(value.shape, dtype=np.float32)
         for pole, state in enumerate(self._state):
@@ -174,6 +200,51 @@ class FlickerProcess:
             state *= self._keep[pole]
             state += drawn
         return value
+
+    def sample_some(self, cells: tuple[np.ndarray, ...]) -> np.ndarray:
+        """dG/G now of the cells of an ``np.ix_``, of the only sequence; then advance all by one sample."""
+        value = self._advance(cells)
+        self._clock.tick()
+        return value
+
+    def _advance(self, cells: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Bring some cells to the present, from where they were left: dG/G then."""
+        place = (slice(None), 0, *cells)
+        keep = self._keep.reshape(-1, *(1 for _ in self._shape)).astype(float) ** self._clock.pass_for(cells)
+        drawn = self._rng.standard_normal(keep.shape, dtype=np.float32)
+        state = self._state[place] * keep + self._sigma * np.sqrt(1 - keep**2) * drawn
+        self._state[place] = state
+        return state.sum(axis=0)
+
+
+class CellClock:
+    """How far each cell's process is behind the present, where only the cells that are read are sampled."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._now, self._at = 0, np.zeros(shape, dtype=np.int64)
+        self.differs = False  #: is any cell behind?
+
+    def begin(self, begins: np.ndarray) -> None:
+        """Sequences begin: where there is one alone, all cells are at the present."""
+        if begins.any():
+            self.set_all()
+
+    def set_all(self) -> None:
+        """All cells are at the present."""
+        if self.differs:
+            self._now, self.differs = 0, False
+            self._at[...] = 0
+
+    def pass_for(self, cells) -> np.ndarray:
+        """Samples that these cells are behind, which then are at the present."""
+        behind = self._now - self._at[cells]
+        self._at[cells] = self._now
+        return behind
+
+    def tick(self) -> None:
+        """A sample passes."""
+        self._now += 1
+        self.differs = True
 
 
 def flicker_rates(law: Flicker, per_decade: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/simulated_chip.py    # some seconds
 
-Each row that has a DAC is driven alone, and all steps are converted in a burst: vowels in 384 conversions, HAR in 562.
+Each row that has a DAC is driven alone, and all steps are converted in a burst: 384 conversions of vowels, 562 of HAR.
 The best of three rounds counts.
 """
 

@@ -62,12 +62,13 @@ _ULX3S_85F = replace(
     key="ulx3s-85f",
     title="Radiona ULX3S, ECP5 85F",
     platform="ulx3s:ULX3S_85F_Platform",
-    part=("--85k", *_ULX3S_25F.part[1:], "--router", "router2"),  # the usual one takes much longer on a full part
+    # the usual router takes much longer on a full part; its paths are long, so timing weighs more than the usual 10
+    part=("--85k", *_ULX3S_25F.part[1:], "--router", "router2", "--placer-heap-timingweight", "30"),
     luts=83_640,
     flip_flops=83_640,
     memories=208,
     multipliers=156,
-    clock_hz=50_000_000,
+    clock_hz=62_500_000,
     adcs=32,  # more, or more rows, take more LUTs than nextpnr found ways to
     rows=120,
 )

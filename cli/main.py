@@ -33,6 +33,7 @@ from . import (
     verify,
 )
 from .board.app import app as board_app
+from .chip.app import app as chip_app
 from .console import say
 from .statuses import EXPLAINED, Terminated, fault, statuses
 
@@ -97,6 +98,7 @@ for command in COMMANDS:
     app.command(name, short_help=command.command.__doc__.partition("\n")[0], epilog=command.EXAMPLES)(command.command)
 
 app.add_typer(board_app, name="board")
+app.add_typer(chip_app, name="chip")
 
 
 def _stop(number, frame):

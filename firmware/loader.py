@@ -13,12 +13,24 @@ before gains and tables. So a load that was cut leaves the old network as it was
 after its power was gone. Where cells are kept, they are to be those of the same network.
 """
 
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..model.design import Design
 from ..model.layers import Layer
+from ..model.layout import physical_order
 from ..model.network import LayerData, Network, table_patterns
 from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, layer_fields
+from .chip.calibration import set_trims
+from .chip.cells import program
+from .chip.diagnosis import Diagnosis
+from .chip.placement import Placement, place
+from .chip.record import DeviceRecord, LayerRecord
 from .image import ImageError, unpack
-from .sections import weight_patterns
 from .transactions import LoadError, Progress, Steps, Transactions, Write, read, read_fields, write
+
+POLLS = 1_000_000  #: reads of STATUS while cells are being programmed
 
 
 def load(
@@ -27,39 +39,40 @@ def load(
     weights: bool = True,
     force: bool = False,
     progress: Progress | None = None,
-    polls: int = 1_000_000,
+    polls: int = POLLS,
     signed_by: bytes | None = None,
+    record: DeviceRecord | None = None,
 ) -> Transactions:
     """Transactions that load ``image`` and enable the device.
 
     ``weights=False`` leaves the cells as they are (they keep their levels without power) and writes gains and
     tables only. ``force`` skips all comparisons before UNLOCK, so that the device itself has to refuse.
     ``progress`` is called after each gate and row; ``polls`` bounds the reads of STATUS while cells are being
-    programmed. With ``signed_by``, a public key of 32 bytes, the image must have its signature. Raises
-    :class:`ImageError` at once for a bad image and, while it runs, :class:`LoadError`.
+    programmed. With ``signed_by``, a public key of 32 bytes, the image must have its signature. With ``record``, what
+    is known of this chip, weights are placed around its stuck cells, and its trims and spares are set. Raises
+    :class:`ImageError` at once for a bad image, :class:`DesignError` for another chip's record and, while it runs,
+    :class:`LoadError`.
     """
     if isinstance(image, Network) and signed_by is not None:
         raise ImageError("signature: a network has none: give the bytes of a signed image")
     network = image if isinstance(image, Network) else unpack(image, signed_by)
-    return _load(network, weights, force, progress or (lambda done, total: None), polls)
+    if record is not None:
+        record.check(network.design)
+    return _load(network, weights, force, progress or (lambda done, total: None), polls, record)
 
 
-def _load(network: Network, weights: bool, force: bool, progress: Progress, polls: int) -> Transactions:
+def _load(
+    network: Network, weights: bool, force: bool, progress: Progress, polls: int, record: DeviceRecord | None
+) -> Transactions:
     if not force:
         yield from compare_device(network)
-    fingerprint = int(network.design.fingerprint, 16)
-    yield write("CONTROL", RESET=1, CLEAR=1)
-    yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
-    yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
-    status = yield from read_fields("STATUS")
-    if status["REFUSED"] or not status["UNLOCKED"]:
-        raise LoadError(f"the device refused the fingerprint {network.design.fingerprint}")
+    status = yield from stop(network.design)
     if not weights and not status["SEALED"]:
         raise LoadError("the device's cells were not loaded to the end; load it with its weights")
     total, done = sum(_words(layer, weights) for layer in network.design.layers), 0
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         yield Write(BY_NAME["LAYER"], index)
-        for group in _data(layer, data, weights):
+        for group in _data(layer, data, weights, record and record.layers[index]):
             yield from group
             done += sum(w.register.name in ("GAIN", "TABLE_DATA", "LEVEL") for w in group)
             progress(done, total)
@@ -67,14 +80,51 @@ def _load(network: Network, weights: bool, force: bool, progress: Progress, poll
     if status["ERROR"]:
         raise LoadError("STATUS has ERROR: the device answered an access with a bus error while it was loaded")
     if weights:
-        for index in range(len(network.layers)):
-            yield Write(BY_NAME["LAYER"], index)
-            yield Write(BY_NAME["SEAL"], 1)
-        yield from programmed(polls)
+        yield from seal(network.design, polls)
+    if record is not None:
+        for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+            yield from _adjust(layer, index, data, record.layers[index])
     yield write("CONTROL", ENABLE=1)
 
 
-def programmed(polls: int) -> Steps[dict[str, int]]:
+def stop(design: Design) -> Steps[dict[str, int]]:
+    """Steps that stop a device and unlock it; STATUS then. They raise :class:`LoadError` where it refuses."""
+    fingerprint = int(design.fingerprint, 16)
+    yield write("CONTROL", RESET=1, CLEAR=1)
+    yield Write(BY_NAME["UNLOCK_LOW"], fingerprint & 0xFFFFFFFF)
+    yield Write(BY_NAME["UNLOCK_HIGH"], fingerprint >> 32)
+    status = yield from read_fields("STATUS")
+    if status["REFUSED"] or not status["UNLOCKED"]:
+        raise LoadError(f"the device refused the fingerprint {design.fingerprint}")
+    return status
+
+
+def seal(design: Design, polls: int = POLLS) -> Transactions:
+    """Transactions that give every layer its seal, after its last cell."""
+    for index in range(len(design.layers)):
+        yield Write(BY_NAME["LAYER"], index)
+        yield Write(BY_NAME["SEAL"], 1)
+    yield from programmed(polls)
+
+
+def placement(layer: Layer, data: LayerData, known: LayerRecord) -> Placement:
+    """Where the weights of a layer go in the chip of which this is ``known``."""
+    return place(layer, np.asarray(data.weights)[:, physical_order(layer)], known.kinds)
+
+
+def _adjust(layer: Layer, index: int, data: LayerData, known: LayerRecord) -> Transactions:
+    """Trims and spares, as far as they are known."""
+    chip, spares = Diagnosis(layer, index), placement(layer, data, known).spares
+    if known.trims is None and not (spares >= 0).any():
+        return
+    yield from chip.begin()
+    yield from chip.put_spares(spares)
+    if known.trims is not None:
+        yield from set_trims(chip, known.trims)
+    yield from chip.end()
+
+
+def programmed(polls: int = POLLS) -> Steps[dict[str, int]]:
     """Steps that wait until nothing is being programmed; STATUS then. They raise :class:`LoadError` in the end."""
     for _ in range(polls):
         status = yield from read_fields("STATUS")
@@ -121,13 +171,11 @@ def _compare_layers(network: Network) -> Transactions:
                     )
 
 
-def _data(layer: Layer, data: LayerData, weights: bool):
+def _data(layer: Layer, data: LayerData, weights: bool, known: LayerRecord | None) -> Iterator[list[Write]]:
     """Lists of writes, one for each row of cells and for each gate's gain and table."""
     if weights:
-        for row, levels in enumerate(weight_patterns(layer, data).tolist()):
-            yield [Write(BY_NAME["ROW"], row), Write(BY_NAME["COLUMN"], 0)] + [
-                Write(BY_NAME["LEVEL"], level) for level in levels
-            ]
+        levels = placement(layer, data, known or LayerRecord()).levels
+        yield from program(layer, levels if known else levels[:, : layer.columns])
     for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
         yield [write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]
     if layer.loaded_table_bits:

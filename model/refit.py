@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import product
 
-from .design import Design
+from .design import DIAGNOSTICS, RETIMING, Design
 from .formats import DesignError
 from .layers import MAX_ADCS, Layer
 from .network import Network
 
-TIMING = ("adcs", "conversion_cycles")  #: fields of a layer that decide how its numbers are made, but none of them
+FREE = ("adcs", *RETIMING, *DIAGNOSTICS)  #: fields of a layer that decide how its numbers are made, but none of them
 MOST_DESIGNS = 100_000  #: that :func:`with_fingerprint` looks through
 
 
@@ -18,6 +18,14 @@ def with_adcs(design: Design, adcs: Sequence[int]) -> Design:
     if len(adcs) != len(design.layers):
         raise DesignError(f"ADCs must be given for the {len(design.layers)} layers, not for {len(adcs)}")
     return replace(design, layers=tuple(replace(x, adcs=k) for x, k in zip(design.layers, adcs)))
+
+
+def with_spares(design: Design, spares: int | None) -> Design:
+    """``design`` with diagnostics, and so many spare columns behind each ADC; None: as many as it has."""
+    layers = tuple(
+        replace(layer, diagnostics=True, spares=layer.spares if spares is None else spares) for layer in design.layers
+    )
+    return replace(design, layers=layers)
 
 
 def possible_adcs(layer: Layer) -> list[int]:
@@ -42,7 +50,7 @@ def with_fingerprint(design: Design, fingerprint: str) -> Design | None:
 
 
 def refit(network: Network, design: Design) -> Network:
-    """``network`` on ``design``, whose layers may differ in :data:`TIMING` only: every integer stays.
+    """``network`` on ``design``, whose layers may differ in :data:`FREE` only: every integer stays.
 
     Raises :class:`DesignError` for the first field that would change a number.
     """
@@ -54,6 +62,6 @@ def refit(network: Network, design: Design) -> Network:
             raise DesignError(f"layer {index}: kind must be the network's {layer.kind!r}, not {other.kind!r}")
         for field in fields(layer):
             mine, its = getattr(layer, field.name), getattr(other, field.name)
-            if mine != its and field.name not in TIMING:
+            if mine != its and field.name not in FREE:
                 raise DesignError(f"layer {index}: {field.name} must be the network's {mine!r}, not {its!r}")
     return replace(network, design=design)

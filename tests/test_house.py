@@ -42,7 +42,8 @@ ROOMS = {
         "studies": {"memory", "circuit", ""},
     },
     "hdl": {"": set(), "flow": {""}, "board": {""}, "handoff": {"", "flow"}, "generator": set()},
-    "cli": {"": {"board"}, "board": {""}},
+    "firmware": {"": {"chip"}, "chip": {""}},
+    "cli": {"": {"board", "chip"}, "board": {""}, "chip": {""}},
 }
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -1,0 +1,1 @@
+"""A chip over its own bus: measured, calibrated, repaired and kept in order (docs/diagnostics.md)."""

@@ -1,0 +1,144 @@
+"""What is known of one chip: its stuck cells and its trims, as JSON. The image belongs to all chips, this to one."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...model.design import Design
+from ...model.files import write_json
+from ...model.formats import DesignError
+from ...model.layers import Layer
+from .calibration import Trims
+from .diagnosis import TRIM_LIMITS
+from .faults import HEALTHY, NAMES
+
+FORMAT = "ohmgate device record 1"
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """What is known of a layer's array; None: it was not measured."""
+
+    kinds: np.ndarray | None = None  #: of each weight, indices of :data:`.faults.NAMES`: (rows, all_columns)
+    trims: Trims | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was done to the chip."""
+
+    what: str
+    date: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """One chip: ``serial`` is its number; ``macros`` are the names of its arrays' macros, which say what they are."""
+
+    serial: str
+    macros: tuple[str, ...]
+    layers: tuple[LayerRecord, ...]
+    events: tuple[Event, ...] = ()
+
+    @classmethod
+    def new(cls, serial: str, design: Design) -> "DeviceRecord":
+        """Of a chip of which nothing is known."""
+        macros = tuple(layer.macro_name for layer in design.layers)
+        return cls(serial, macros, (LayerRecord(),) * len(macros))
+
+    def check(self, design: Design) -> None:
+        """Raise :class:`DesignError` where it is of a chip of other arrays than ``design`` has."""
+        macros = tuple(layer.macro_name for layer in design.layers)
+        if macros != self.macros:
+            raise DesignError(
+                f"the device record {self.serial} is of a chip with the arrays {', '.join(self.macros)}, "
+                f"but the design has {', '.join(macros)}"
+            )
+
+    def check_serial(self, serial: str) -> None:
+        """Raise :class:`DesignError` where it is of another chip than ``serial``."""
+        if serial != self.serial:
+            raise DesignError(f"the device record is of the chip {self.serial!r}, not of {serial!r}")
+
+    def with_layer(self, index: int, **known: Any) -> "DeviceRecord":
+        """The same with other knowledge of a layer."""
+        layers = list(self.layers)
+        layers[index] = replace(layers[index], **known)
+        return replace(self, layers=tuple(layers))
+
+    def with_event(self, what: str, date: str, **figures: Any) -> "DeviceRecord":
+        """The same with an event more."""
+        return replace(self, events=(*self.events, Event(what, date, figures)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        content = {
+            "format": FORMAT,
+            "serial": self.serial,
+            "macros": list(self.macros),
+            "layers": [_layer(layer) for layer in self.layers],
+            "events": [{"what": event.what, "date": event.date, **event.figures} for event in self.events],
+        }
+        write_json(Path(path), content)
+
+    @classmethod
+    def load(cls, path: str | Path, design: Design) -> "DeviceRecord":
+        """Read the record of a chip of ``design``. Raises :class:`DesignError` with one sentence."""
+        where = f"device record {str(path)!r}"
+        try:
+            content = json.loads(Path(path).read_text())
+        except OSError as error:
+            raise DesignError(f"cannot read the {where}: {error.strerror}") from None
+        except ValueError:
+            raise DesignError(f"{where}: it is no JSON") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DesignError(f"{where}: its format must be {FORMAT!r}")
+        try:
+            record = cls(
+                content["serial"],
+                tuple(content["macros"]),
+                (),
+                tuple(
+                    Event(e["what"], e["date"], {k: v for k, v in e.items() if k not in ("what", "date")})
+                    for e in content["events"]
+                ),
+            )
+            record.check(design)
+            parts = zip(design.layers, content["layers"], strict=True)
+            return replace(record, layers=tuple(_read_layer(*part) for part in parts))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DesignError):
+                raise DesignError(f"{where}: {error}") from None
+            raise DesignError(f"{where}: it does not hold what a record does ({error})") from None
+
+
+def _layer(layer: LayerRecord) -> dict[str, Any]:
+    content: dict[str, Any] = {"faults": None, "offset_trim": None, "gain_trim": None}
+    if layer.kinds is not None:
+        places = np.argwhere(layer.kinds != HEALTHY).tolist()
+        content["faults"] = [[row, column, NAMES[layer.kinds[row, column]]] for row, column in places]
+    if layer.trims is not None:
+        content["offset_trim"], content["gain_trim"] = layer.trims.offset.tolist(), layer.trims.gain.tolist()
+    return content
+
+
+def _read_layer(layer: Layer, content: dict[str, Any]) -> LayerRecord:
+    kinds = trims = None
+    if content["faults"] is not None:
+        kinds = np.full((layer.rows, layer.all_columns), HEALTHY, dtype=np.int8)
+        for row, column, name in content["faults"]:
+            if not (0 <= row < layer.rows and 0 <= column < layer.all_columns and name in NAMES):
+                raise DesignError(f"no cell of the array can be {[row, column, name]!r}")
+            kinds[row, column] = NAMES.index(name)
+    if content["offset_trim"] is not None:
+        each = [np.array(content[name]) for name in ("offset_trim", "gain_trim")]
+        low, high = TRIM_LIMITS
+        for trim in each:
+            if trim.shape != (layer.adcs,) or trim.dtype.kind != "i" or trim.min() < low or trim.max() > high:
+                raise DesignError(f"trims must be {layer.adcs} integers from {low} to {high}, not {trim.tolist()!r}")
+        trims = Trims(*each)
+    return LayerRecord(kinds, trims)

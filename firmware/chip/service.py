@@ -1,0 +1,153 @@
+"""What is done to a whole chip, as steps over any bus: its stuck cells, its trims, what its cells hold, a refresh."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.formats import check_number, full_scale
+from ...model.network import Network
+from ...model.registers import BY_NAME
+from ...model.seeds import Seed, stream
+from ..loader import load, placement, programmed, seal, stop
+from ..transactions import Steps, Write
+from .calibration import AdcReport, calibrate, set_trims
+from .cells import READING, Reading, program_row, read_levels, readings
+from .diagnosis import Diagnosis
+from .faults import HEALTHY, find_faults, held
+from .record import DeviceRecord
+
+Told = Callable[[str, int, int], None]  #: (what is done, how much of it, of how much)
+REFRESH = 1.0  #: weight codes, how far a cell may be before it is written again
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+def find_stuck(network: Network, record: DeviceRecord, tell: Told = _silent) -> Steps[DeviceRecord]:
+    """Find the stuck cells of every layer: the record with them. The chip's cells lose what they hold."""
+    yield from stop(network.design)
+    for index, layer in enumerate(network.design.layers):
+        chip = Diagnosis(layer, index)
+        yield from chip.begin()
+        kinds = yield from find_faults(chip, lambda done, total: tell(f"layer {index}: stuck cells", done, total))  # noqa: B023
+        yield from chip.end()
+        record = record.with_layer(index, kinds=kinds)
+    return record
+
+
+def find_trims(
+    network: Network, record: DeviceRecord, seed: Seed = 0, patterns: int = 64, rounds: int = 2, tell: Told = _silent
+) -> Steps[tuple[DeviceRecord, list[tuple[AdcReport, AdcReport]]]]:
+    """Load the network and trim the ADCs of every layer: the record with the trims, and reports before and after.
+
+    The weights serve as the reference. So stuck cells should be known. The chip is loaded with its trims in the end,
+    and enabled. ``seed`` is that of the random codes.
+    """
+    reports = []
+    yield from load(network, record=record)
+    yield from stop(network.design)
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        chip, placed = Diagnosis(layer, index), placement(layer, data, record.layers[index])
+        yield from chip.begin()
+        yield from chip.put_spares(placed.spares)
+        trims, before, after = yield from calibrate(
+            chip,
+            placed.holds,
+            stream(seed, index),
+            patterns,
+            rounds,
+            progress=lambda done, total: tell(f"layer {index}: trims", done, total),  # noqa: B023
+        )
+        yield from chip.end()
+        record = record.with_layer(index, trims=trims)
+        reports.append((before, after))
+    yield from load(network, weights=False, record=record)
+    return record, reports
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the cells of a layer should hold and what they were read to hold, in weight codes: (rows, all_columns)."""
+
+    expected: np.ndarray
+    read: np.ndarray
+    used: np.ndarray  #: boolean: columns that are read, and rows that can be
+
+    @property
+    def error(self) -> np.ndarray:
+        """Of every cell, 0 of those that are not used."""
+        return np.where(self.used, self.read - self.expected, 0.0)
+
+    @property
+    def rms(self) -> float:
+        return float(np.sqrt((self.error[self.used] ** 2).mean()))
+
+    def beyond(self, codes: float) -> np.ndarray:
+        """Rows and columns (n, 2) of the cells that are further away than this."""
+        return np.argwhere(np.abs(self.error) > codes)
+
+
+def read_back(
+    network: Network, record: DeviceRecord, how: Reading = READING, tell: Told = _silent
+) -> Steps[list[Check]]:
+    """Read what every cell of a loaded chip holds. The chip is enabled again in the end."""
+    checks = []
+    yield from stop(network.design)
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        known, chip = record.layers[index], Diagnosis(layer, index)
+        placed = placement(layer, data, known)
+        kinds = np.full(placed.levels.shape, HEALTHY) if known.kinds is None else known.kinds
+        yield from chip.begin()
+        if known.trims is not None:
+            yield from set_trims(chip, known.trims)
+        count = 0
+
+        def told(conversions: int, index: int = index, total: int = readings(layer, how)) -> None:
+            nonlocal count
+            count += conversions
+            tell(f"layer {index}: cells", count, total)
+
+        read = yield from read_levels(chip, how, known.trims and known.trims.offset, told)
+        yield from chip.end()
+        used = np.isfinite(read)
+        used[:, layer.columns :] &= (placed.spares >= 0).reshape(-1)
+        checks.append(Check(held(layer, placed.levels, kinds), np.where(used, read, 0.0), used))
+    yield from load(network, weights=False, record=record)
+    return checks
+
+
+def refresh(
+    network: Network,
+    record: DeviceRecord,
+    beyond: float = REFRESH,
+    how: Reading = READING,
+    tell: Told = _silent,
+) -> Steps[tuple[list[Check], int]]:
+    """Write cells again that are ``beyond`` weight codes from what they should hold, of a loaded chip.
+
+    Returns what was read before, and how many were written. Stuck cells stay as they are. The chip is enabled again
+    in the end. One that is cut off has no seal and refuses ENABLE until all its cells are loaded.
+    """
+    check_number("codes beyond which cells are refreshed", beyond, 0.0, 2.0 * full_scale(16))
+    checks = yield from read_back(network, record, how, tell)
+    yield from stop(network.design)
+    written = 0
+    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
+        kinds, check = record.layers[index].kinds, checks[index]
+        cells = np.abs(check.error) > beyond
+        if kinds is not None:
+            cells &= kinds == HEALTHY
+        levels = placement(layer, data, record.layers[index]).levels
+        places = np.argwhere(cells)
+        yield Write(BY_NAME["LAYER"], index)
+        for number, (row, column) in enumerate(places.tolist()):
+            yield from program_row(layer, row, levels[row, column : column + 1], column)
+            tell(f"layer {index}: refresh", number + 1, len(places))
+        written += len(places)
+    yield from programmed()
+    if written:
+        yield from seal(network.design)
+    yield from load(network, weights=False, record=record)
+    return checks, written

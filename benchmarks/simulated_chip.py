@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/simulated_chip.py    # some seconds
 
-Each row that has a DAC is driven alone, and all steps are converted in a burst: 384 conversions of vowels, 562 of HAR.
-The best of three rounds counts.
+Each row that has a DAC is driven alone, and all steps are converted in a burst: 384 conversions of vowels, 562 of
+HAR. The best of three rounds counts.
 """
 
 import time

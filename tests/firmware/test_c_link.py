@@ -9,7 +9,7 @@ import pytest
 from cobs import cobs
 from hypothesis import given, settings
 
-from ohmgate.firmware import image, loader
+from ohmgate.firmware import image, loader, transactions
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.registers import BY_NAME
@@ -65,7 +65,7 @@ def check_load(driver, network, **faults) -> FaultyLine:
     assert link.load(data) == driver.load(plain, data) == "OK"
     assert recorded.log == plain.log, "each access once, in order"
     pythons = FakeDevice(network.design, programming=3)
-    loader.run(loader.load(network), pythons)
+    transactions.run(loader.load(network), pythons)
     for device in (recorded.device, pythons):
         loaded = tuple(device.layer_data(k) for k in range(len(network.layers)))
         assert (loaded, device.enabled, device.error) == (network.layers, True, False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ohmgate.firmware import c_header, image, loader
+from ohmgate.firmware import c_header, image, loader, transactions
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer
 from tests.designs import random_network
@@ -28,7 +28,7 @@ def vowels():
 def test_a_microcontroller_loads_what_python_loads_over_a_bad_line_too(tmp_path):
     program = build(tmp_path, vowels(), "-DOHMGATE_LINK_MILLISECONDS=20u")
     expected, *found = devices = [FakeDevice(vowels().design, programming=3) for _ in range(3)]
-    loader.run(loader.load(vowels()), expected)
+    transactions.run(loader.load(vowels()), expected)
     for device, rate in zip(found, (0, 0.001)):
         line = FaultyLine(link_device(vowels().design, device).receive, rate)
         assert run(program, line.exchange) == "OK"

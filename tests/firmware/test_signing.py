@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ohmgate.firmware import keys, loader
+from ohmgate.firmware import keys, loader, transactions
 from ohmgate.firmware.format import WGHT
 from ohmgate.firmware.image import ImageError, pack, read, unpack
 from ohmgate.firmware.inspection import inspect
@@ -134,11 +134,11 @@ def test_the_loader_refuses_before_it_touches_the_device():
     device = FakeDevice(DESIGN)
     for data in (example(), sign(example(), OTHER)):
         with pytest.raises(ImageError, match="^signature: it must be by key"):
-            loader.run(loader.load(data, signed_by=PUBLIC), device)
+            transactions.run(loader.load(data, signed_by=PUBLIC), device)
     with pytest.raises(ImageError, match="^signature: a network has none: give the bytes of a signed image$"):
         loader.load(unpack(signed()), signed_by=PUBLIC)
     assert device.accesses == 0
-    loader.run(loader.load(signed(), signed_by=PUBLIC), device)
+    transactions.run(loader.load(signed(), signed_by=PUBLIC), device)
     assert device.enabled
 
 

@@ -73,6 +73,7 @@ PROOFS = {
         Proof("board_bus", BUS, partial(buses.board_bus, _SMALL), quick=True),
         Proof("board_bus_parts", BUS, partial(buses.board_bus, _SMALL, "noise", "flash"), quick=True),
         Proof("chip_bus", BUS, partial(buses.chip_bus, _BY_BUS)),
+        Proof("chip_bus_diagnostics", BUS, partial(buses.chip_bus, buses.small(diagnostics=True, **FIXED))),
         Proof("lock", LOCK, partial(buses.lock, _SMALL)),
         Proof("exclusion", EXCLUSION, partial(buses.exclusion, _SMALL)),
         Proof("diagnostics", EXCLUSION, partial(buses.diagnostics, _DIAGNOSED), quick=True),

@@ -15,6 +15,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
 from ..analog.array import Array
 from ..analog.config import paced
+from ..firmware.chip.service import serviced
 from ..firmware.loader import load
 from ..firmware.transactions import LoadError, run
 from ..model.formats import to_wire
@@ -99,6 +100,10 @@ class Device:
     async def load(self, weights: bool = True) -> None:
         """Load the image over the register bus."""
         await self.bus.run(load(self.job.network, weights=weights, progress=self.load_progress))
+        self.take_gains()
+
+    def take_gains(self) -> None:
+        """Read the gains that the registers hold, for all arrays."""
         for agent in self.agents:
             agent.take_gains()
 
@@ -205,8 +210,12 @@ class Device:
 
 
 async def inference(device: Device) -> None:
-    """Load the image and run all sequences."""
+    """Load the image and run all sequences. With a service, measure the chip first and load it with its record."""
     await device.load()
+    if device.job.service != "none":
+        steps = serviced(device.job.network, device.job.service)
+        device.facts["record"] = (await device.bus.run(steps)).to_dict()
+        device.take_gains()
     for sequence in range(len(device.job.lengths)):
         await device.send(sequence)
     await device.drain()

@@ -17,6 +17,7 @@ from ..model.records import from_table
 from ..model.reference import check_inputs
 
 SCENARIOS = ("inference", "reset_sweep", "refusal", "diagnostics")
+SERVICES = ("none", "trims", "all")
 STALLS = (
     "input without a gap",
     "input after a gap",
@@ -58,11 +59,16 @@ class DeviceJob:
     seed: int = 0
     scenario: str = "inference"
     resets: int = 0  #: of a reset sweep, each way; 0: one in every cycle of a time step
+    #: before an inference: none, the ADCs are trimmed, or stuck cells are found first; of designs with diagnostics
+    service: str = "none"
 
     def __post_init__(self) -> None:
         check_choice("scenario", self.scenario, SCENARIOS)
         if self.scenario == "diagnostics" and not self.network.design.diagnostics:
             raise DesignError("the scenario diagnostics needs a design whose layers have diagnostics = true")
+        check_choice("service", self.service, SERVICES)
+        if self.service != "none" and not self.network.design.diagnostics:
+            raise DesignError("a service needs a design whose layers have diagnostics = true")
         check_integer("resets", self.resets, 0, 60000)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes)
@@ -127,7 +133,7 @@ def write_task(folder: Path, task: Task) -> None:
             {
                 "array": asdict(job.array),
                 "timing": asdict(job.timing),
-                "rest": [job.seed, job.scenario, job.resets],
+                "rest": [job.seed, job.scenario, job.resets, job.service],
                 "macros": macros,
             }
         )

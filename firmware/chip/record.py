@@ -76,14 +76,17 @@ class DeviceRecord:
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
-        content = {
+        write_json(Path(path), self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, as the file has it."""
+        return {
             "format": FORMAT,
             "serial": self.serial,
             "macros": list(self.macros),
             "layers": [_layer(layer) for layer in self.layers],
             "events": [{"what": event.what, "date": event.date, **event.figures} for event in self.events],
         }
-        write_json(Path(path), content)
 
     @classmethod
     def load(cls, path: str | Path, design: Design) -> "DeviceRecord":

@@ -67,6 +67,15 @@ def find_trims(
     return record, reports
 
 
+def serviced(network: Network, service: str, tell: Told = _silent) -> Steps[DeviceRecord]:
+    """Trim a chip of which nothing is known ("trims"), or find its stuck cells first ("all"): its record, loaded."""
+    record = DeviceRecord.new("new", network.design)
+    if service == "all":
+        record = yield from find_stuck(network, record, tell)
+    record, _ = yield from find_trims(network, record, tell=tell)
+    return record
+
+
 @dataclass(frozen=True)
 class Check:
     """What the cells of a layer should hold and what they were read to hold, in weight codes: (rows, all_columns)."""

@@ -38,7 +38,7 @@ def trim(session: Session, patterns: int, rounds: int, sequences: int, dataset, 
     session.load()
     session.tell(f"loaded{session.accuracy(sequences, dataset, data)}")
     with told() as tell:
-        steps = find_trims(session.network, session.record, 0, patterns, rounds, tell)
+        steps = find_trims(session.network, session.record, 0, patterns, rounds, tell=tell)
         record, reports = session.do(steps)
     for index, pair in enumerate(reports):
         offset, offset_now = (abs(report.offset).max() for report in pair)

@@ -38,15 +38,22 @@ def find_stuck(network: Network, record: DeviceRecord, tell: Told = _silent) -> 
 
 
 def find_trims(
-    network: Network, record: DeviceRecord, seed: Seed = 0, patterns: int = 64, rounds: int = 2, tell: Told = _silent
+    network: Network,
+    record: DeviceRecord,
+    seed: Seed = 0,
+    patterns: int = 64,
+    rounds: int = 2,
+    weights: bool = True,
+    tell: Told = _silent,
 ) -> Steps[tuple[DeviceRecord, list[tuple[AdcReport, AdcReport]]]]:
     """Load the network and trim the ADCs of every layer: the record with the trims, and reports before and after.
 
     The weights serve as the reference. So stuck cells should be known. The chip is loaded with its trims in the end,
-    and enabled. ``seed`` is that of the random codes.
+    and enabled. ``seed`` is that of the random codes. ``weights=False`` leaves the cells of a loaded chip as they are,
+    so that the trims take up what they have drifted.
     """
     reports = []
-    yield from load(network, record=record)
+    yield from load(network, weights=weights, record=record)
     yield from stop(network.design)
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         chip, placed = Diagnosis(layer, index), placement(layer, data, record.layers[index])

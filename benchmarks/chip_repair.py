@@ -5,10 +5,10 @@
 The networks are those of benchmarks/effect_table.py, trained by each preset's protocol (seed 0); a ``--folder`` that
 has its checkpoints needs no training. Chips are of the ReRAM preset with 1 % stuck cells and converters that nobody
 has trimmed: offsets of 1 LSB and gains of 2.5 % (one sigma, so mostly within 2 LSB and 5 %), flash ADCs whose
-thresholds err by 0.25 LSB (integral nonlinearity 0.5 LSB at two sigma), two spare columns an ADC. Each is compared with
-the chip of its seed without stuck cells and with ideal converters. With ``--cosim`` as many chips of vowels go through
-the generated Verilog, too, all the measuring included, and are compared with the same chips without Verilog. Finished
-chips are kept in ``--folder``, so a run that was stopped goes on.
+thresholds err by 0.25 LSB (integral nonlinearity 0.5 LSB at two sigma), two spare columns an ADC. Each is compared
+with the chip of its seed without stuck cells and with ideal converters. With ``--cosim`` as many chips of vowels go
+through the generated Verilog, too, all the measuring included, and are compared with the same chips without Verilog.
+Finished chips are kept in ``--folder``, so a run that was stopped goes on.
 """
 
 import argparse

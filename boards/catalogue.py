@@ -68,7 +68,7 @@ _ULX3S_85F = replace(
     flip_flops=83_640,
     memories=208,
     multipliers=156,
-    clock_hz=62_500_000,
+    clock_hz=61_111_111,  # of 25 MHz: 22 / 9
     adcs=32,  # more, or more rows, take more LUTs than nextpnr found ways to
     rows=120,
 )

@@ -49,8 +49,8 @@ def find_trims(
     """Load the network and trim the ADCs of every layer: the record with the trims, and reports before and after.
 
     The weights serve as the reference. So stuck cells should be known. The chip is loaded with its trims in the end,
-    and enabled. ``seed`` is that of the random codes. ``weights=False`` leaves the cells of a loaded chip as they are,
-    so that the trims take up what they have drifted.
+    and enabled. ``seed`` is that of the random codes. ``weights=False`` leaves the cells of a loaded chip as they
+    are, so that the trims take up what they have drifted.
     """
     reports = []
     yield from load(network, weights=weights, record=record)

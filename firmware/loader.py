@@ -22,7 +22,7 @@ from ..model.layers import Layer
 from ..model.layout import physical_order
 from ..model.network import LayerData, Network, table_patterns
 from ..model.registers import BY_NAME, ID_VALUE, VERSION_VALUE, layer_fields
-from .chip.calibration import set_trims
+from .chip.calibration import Trims, set_trims
 from .chip.cells import program
 from .chip.diagnosis import Diagnosis
 from .chip.placement import Placement, place
@@ -49,9 +49,9 @@ def load(
     tables only. ``force`` skips all comparisons before UNLOCK, so that the device itself has to refuse.
     ``progress`` is called after each gate and row; ``polls`` bounds the reads of STATUS while cells are being
     programmed. With ``signed_by``, a public key of 32 bytes, the image must have its signature. With ``record``, what
-    is known of this chip, weights are placed around its stuck cells, and its trims and spares are set. Raises
-    :class:`ImageError` at once for a bad image, :class:`DesignError` for another chip's record and, while it runs,
-    :class:`LoadError`.
+    is known of this chip, weights are placed around its stuck cells, and its trims and spares are set, to 0 and to
+    none where they are not known; without, they stay as they are. Raises :class:`ImageError` at once for a bad image,
+    :class:`DesignError` for a record of other arrays and, while it runs, :class:`LoadError`.
     """
     if isinstance(image, Network) and signed_by is not None:
         raise ImageError("signature: a network has none: give the bytes of a signed image")
@@ -113,14 +113,13 @@ def placement(layer: Layer, data: LayerData, known: LayerRecord) -> Placement:
 
 
 def _adjust(layer: Layer, index: int, data: LayerData, known: LayerRecord) -> Transactions:
-    """Trims and spares, as far as they are known."""
-    chip, spares = Diagnosis(layer, index), placement(layer, data, known).spares
-    if known.trims is None and not (spares >= 0).any():
+    """Trims and spares."""
+    if not layer.diagnostics:
         return
+    chip = Diagnosis(layer, index)
     yield from chip.begin()
-    yield from chip.put_spares(spares)
-    if known.trims is not None:
-        yield from set_trims(chip, known.trims)
+    yield from chip.put_spares(placement(layer, data, known).spares)
+    yield from set_trims(chip, known.trims or Trims.none(layer))
     yield from chip.end()
 
 

@@ -1,5 +1,6 @@
 """``ohmgate chip calibrate``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,21 +32,29 @@ def command(
     trim(Session(source, array, seed, spares, record), patterns, rounds, sequences, dataset, data)
 
 
-def trim(session: Session, patterns: int, rounds: int, sequences: int, dataset, data) -> None:
-    """Trim the chip of a session, and say what it was and is."""
+def trim(
+    session: Session,
+    patterns: int,
+    rounds: int,
+    sequences: int,
+    dataset: str | None,
+    data: Path | None,
+    missing: bool = False,
+) -> None:
+    """Trim the chip of a session, or the layers whose trims its record lacks, and say what it was and is."""
     from ...firmware.chip.service import find_trims
 
     session.load()
     session.tell(f"loaded{session.accuracy(sequences, dataset, data)}")
     with told() as tell:
-        steps = find_trims(session.network, session.record, 0, patterns, rounds, tell=tell)
-        record, reports = session.do(steps)
-    for index, pair in enumerate(reports):
+        steps = find_trims(session.network, session.record, 0, patterns, rounds, True, tell, session.keep, missing)
+        _, reports = session.do(steps)
+    for index, pair in reports.items():
         offset, offset_now = (abs(report.offset).max() for report in pair)
         gain, gain_now = (100 * abs(report.gain - 1).max() for report in pair)
         session.tell(
             f"layer {index}: offsets up to {offset:.2f} LSB, now {offset_now:.2f}; "
             f"gains off by up to {gain:.1f} %, now {gain_now:.1f} %"
         )
-    session.keep(record, "calibrated")
+    session.note("calibrated", patterns=patterns, rounds=rounds)
     session.tell(f"calibrated{session.accuracy(sequences, dataset, data)}; record: {session.file}")

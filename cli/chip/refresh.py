@@ -31,7 +31,7 @@ def command(
     from ...firmware.chip.service import read_back, refresh
 
     check_number("age in seconds", age, 0.0, 1e12)
-    session = Session(source, array, seed, spares, record)
+    session = Session(source, array, seed, spares, record, known=True)
     session.load()
     session.tell(f"loaded{session.accuracy(sequences, dataset, data)}")
     session.chip.pass_time(age)

@@ -2,7 +2,8 @@
 
 from ..options import Data, Dataset
 from .calibrate import Patterns, Rounds, Sequences, trim
-from .session import ArrayName, ChipSeed, Record, Session, Source, Spares, told
+from .measure import find
+from .session import ArrayName, ChipSeed, Record, Session, Source, Spares
 
 EXAMPLES = """Example: `ohmgate chip repair runs/demo --array worn.toml --seed 7 --spares 1 --record chip7.json`. What
 the record already has is not measured again."""
@@ -21,23 +22,21 @@ def command(
     data: Data = None,
 ) -> None:
     """Measure, place the weights around stuck cells and into spares, calibrate: all that the chip still needs."""
-    from ...firmware.chip.service import find_stuck
     from ...firmware.loader import placement
 
     session = Session(source, array, seed, spares, record)
     if any(layer.kinds is None for layer in session.record.layers):
-        with told() as tell:
-            session.keep(session.do(find_stuck(session.network, session.record, tell)), "measured")
+        find(session, missing=True)
     for index, (layer, data_of) in enumerate(zip(session.network.design.layers, session.network.layers)):
         placed = placement(layer, data_of, session.record.layers[index])
         wrong = int((placed.holds != placed.weights).sum())
         used = int((placed.spares >= 0).sum())
         session.tell(
-            f"layer {index}: {wrong} of {placed.holds.size} weights are not as they should be, "
+            f"layer {index}: {wrong} of {placed.holds.size} weights cannot be as they should, "
             f"{used} of {placed.spares.size} spares are used"
         )
     if any(layer.trims is None for layer in session.record.layers):
-        trim(session, patterns, rounds, sequences, dataset, data)
+        trim(session, patterns, rounds, sequences, dataset, data, missing=True)
         return
     session.load()
     session.tell(f"repaired{session.accuracy(sequences, dataset, data)}; the record is as it was")

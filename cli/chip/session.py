@@ -12,6 +12,7 @@ import typer
 from ...analog.config_file import load_config
 from ...model.formats import check_integer
 from ...model.network import Network
+from ...model.prerequisites import require_place
 from ...model.refit import with_spares
 from .. import runs
 from ..console import Step, Steps, say
@@ -42,17 +43,22 @@ Age = Annotated[float, typer.Option(help="Seconds that pass after the chip was l
 class Session:
     """A simulated chip; its register bus is all that is used of it, but for its age and its results."""
 
-    def __init__(self, source: Path, array: str, seed: int, spares: int | None, record: Path | None) -> None:
+    def __init__(
+        self, source: Path, array: str, seed: int, spares: int | None, record: Path | None, known: bool = False
+    ) -> None:
+        """``record`` is read if it is there; it must be where it is to be ``known``."""
         from ...firmware.chip.record import DeviceRecord
         from ...sim.simulated_chip import SimulatedChip
 
         check_integer("seed", seed, 0, 2**31 - 1)
+        if record is not None and not known:
+            require_place(record)
         self.source, self.file = source, record
         network = runs.read_network(source)
         self.network: Network = replace(network, design=with_spares(network.design, spares))
         serial = f"{Path(array).stem} {seed}"
         self.record: DeviceRecord = DeviceRecord.new(serial, self.network.design)
-        if record is not None and record.exists():
+        if record is not None and (known or record.exists()):
             self.record = DeviceRecord.load(record, self.network.design)
             self.record.check_serial(serial)
         self.chip = SimulatedChip(self.network.design, load_config(array), seed)
@@ -71,11 +77,15 @@ class Session:
         if age:
             self.chip.pass_time(age)
 
-    def keep(self, record: "DeviceRecord", what: str, **figures: object) -> None:
-        """Note ``record``, with an event of today."""
-        self.record = record.with_event(what, datetime.now(UTC).date().isoformat(), **figures)
+    def keep(self, record: "DeviceRecord") -> None:
+        """Note ``record``, in its file, too."""
+        self.record = record
         if self.file is not None:
-            self.record.save(self.file)
+            record.save(self.file)
+
+    def note(self, what: str, **figures: object) -> None:
+        """Note an event of today."""
+        self.keep(self.record.with_event(what, datetime.now(UTC).date().isoformat(), **figures))
 
     def accuracy(self, sequences: int, dataset: str | None, data: Path | None) -> str:
         """How many of the first test sequences the chip, as it is, puts into their class; empty without classes."""

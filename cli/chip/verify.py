@@ -27,7 +27,7 @@ def command(
 
     check_number("tolerance in weight codes", tolerance, 0.0, 1000.0)
     check_number("age in seconds", age, 0.0, 1e12)
-    session = Session(source, array, seed, spares, record)
+    session = Session(source, array, seed, spares, record, known=True)
     session.load(age)
     with told() as tell:
         checks = session.do(read_back(session.network, session.record, tell=tell))

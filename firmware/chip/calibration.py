@@ -54,7 +54,8 @@ def calibrate(
     ``holds`` (rows, columns) are the weight codes that the array holds, in physical order. In every round each ADC
     reads its columns for ``patterns`` settings of the rows. A straight line is fitted to its codes; its offset and
     its gain go into the trims. What all cells of a column lack alike, as by drift, goes into the gain, too. The steps
-    are those of the trims, in LSB and relative. Leaves the gains as it needs them.
+    are those of the trims, in LSB and relative. A trim that does not reach stays at its limit: the last report says
+    what is left. Of a converter of 1 bit only the offset is trimmed. Leaves the gains as it needs them.
     """
     trims, total = Trims.none(chip.layer), (rounds + 1) * patterns
     reports = []
@@ -105,7 +106,10 @@ def measure(
 
 
 def fit(layer: Layer, levels: np.ndarray, codes: np.ndarray) -> AdcReport:
-    """Line through what every ADC makes of its columns' ``levels``, both (patterns, columns)."""
+    """Line through what every ADC makes of its columns' ``levels``, both (patterns, columns).
+
+    Of a converter of 1 bit the slope, 1, is none that can be seen.
+    """
     half = 2.0 ** (layer.adc_bits - 1)
     x, y = (part.reshape(len(part), layer.adcs, -1) for part in (levels, codes + 0.5))
     used = np.abs(x) <= USED * half
@@ -116,7 +120,9 @@ def fit(layer: Layer, levels: np.ndarray, codes: np.ndarray) -> AdcReport:
 
     mean_x, mean_y = mean(x), mean(y)
     variance = mean(x * x) - mean_x**2
-    slope = np.divide(mean(x * y) - mean_x * mean_y, variance, out=np.ones(layer.adcs), where=variance > 0)
+    seen = (variance > 0) & (layer.adc_bits > 1)
+    slope = np.divide(mean(x * y) - mean_x * mean_y, variance, out=np.ones(layer.adcs), where=seen)
+    slope = np.where(slope > 0, slope, 1.0)
     offset = mean_y - slope * mean_x
     rest = mean((y - slope[:, None] * x - offset[:, None]) ** 2)
-    return AdcReport(offset, np.where(slope > 0, slope, 1.0), np.sqrt(rest))
+    return AdcReport(offset, slope, np.sqrt(rest))

@@ -15,16 +15,16 @@ from ..transactions import Steps, Write
 from .diagnosis import TRIM_LIMITS, Diagnosis, top_codes
 
 OFFSET_STEP = 0.125  #: LSB, usual step of an offset trim
-BIAS_DITHER = 8  #: readings of a bias row, in which the trim moves by an LSB
+BIAS_DITHER = 8  #: readings of a bias row at least, in which the trim moves by an LSB
 
 
 @dataclass(frozen=True)
 class Reading:
     """How cells are read: a row alone, at its largest code and at its negative, ``dither`` times.
 
-    From time to time the offset trim moves by 1 / ``dither`` LSB, so that converters of as many bits as the weights
-    tell levels apart; ``offset_step`` is the trim's step in LSB. A weight at full scale takes ``share`` of the
-    converter's range.
+    From time to time the offset trim moves by 1 / ``dither`` LSB, over one LSB in all. So an ideal chip's reading is
+    within 1 / (2 ``dither``) LSB, that of a bias row within 1 / ``dither``. ``dither`` is even, and of no use beyond
+    1 / ``offset_step``, the trim's step in LSB. A weight at full scale takes ``share`` of the converter's range.
     """
 
     dither: int = 2
@@ -32,7 +32,12 @@ class Reading:
     offset_step: float = OFFSET_STEP
 
 
-READING = Reading()
+def reading(layer: Layer, share: float = 1.0, offset_step: float = OFFSET_STEP) -> Reading:
+    """The least dither that reads an ideal chip to half a weight code, or all that the offset trim's step allows."""
+    dither, most = 2, max(round(1 / offset_step), 2)
+    while dither < most and dither * share * _top_code(layer) < full_scale(layer.weight_bits):
+        dither *= 2
+    return Reading(dither, share, offset_step)
 
 
 def program_row(layer: Layer, row: int, levels: np.ndarray, start: int = 0) -> list[Write]:
@@ -53,14 +58,15 @@ def program(layer: Layer, levels: np.ndarray) -> list[list[Write]]:
 
 def read_levels(
     chip: Diagnosis,
-    how: Reading = READING,
+    how: Reading,
     trims: np.ndarray | None = None,
-    progress: Callable[[int], None] = lambda conversions: None,
+    progress: Callable[[int], None] = lambda settings: None,
 ) -> Steps[np.ndarray]:
     """What the cells of each weight hold, in weight codes: (rows, all_columns) float64.
 
     ``trims`` (K,) are the offset trims about which the dither moves; they are set in the end. Of several bias rows
-    only the sum can be read: they are not a number. Leaves no spare in use, and the gains as it needs them.
+    only the sum could be read: theirs are NaN. ``progress`` is told of row settings (:func:`readings`). Leaves no
+    spare in use, and the gains as it needs them.
     """
     layer = chip.layer
     trims = np.zeros(layer.adcs, dtype=np.int64) if trims is None else trims
@@ -97,7 +103,7 @@ def _read_all(
         scale = mult * 2.0**-shift * strength  # LSB for a weight code
         yield from chip.set_gain(mult, shift)
         for part in range(how.dither):
-            yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / how.dither, how))
+            yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / how.dither - 0.5, how))
             for row in rows[rows < driven].tolist():
                 codes = np.zeros(driven, dtype=np.int64)
                 for sign in (1, -1):
@@ -109,7 +115,7 @@ def _read_all(
         if layer.bias_rows == 1 and driven in rows:
             codes, parts = np.zeros(driven, dtype=np.int64), max(how.dither, BIAS_DITHER)
             for part in range(parts):
-                yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / parts, how))
+                yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / parts - 0.5, how))
                 for sign in (1, 0):
                     yield from chip.drive(codes, bias=bool(sign))
                     code = yield from convert()
@@ -132,4 +138,7 @@ def _top_code(layer: Layer) -> float:
 
 
 def _moved(trims: np.ndarray, lsb: float, how: Reading) -> np.ndarray:
-    return np.clip(trims + round(lsb / how.offset_step), *TRIM_LIMITS)
+    """About trims near the end of their range, a little further from it: an offset that stays does no harm."""
+    low, high = TRIM_LIMITS
+    room = round(0.5 / how.offset_step)
+    return np.clip(trims, low + room, high - room) + round(lsb / how.offset_step)

@@ -35,7 +35,7 @@ STUCK = {  #: of (positive, negative) cell: 1 stuck on, -1 stuck off; both alike
     LOW: (-1, 1),
 }
 SURE = 0.5  #: of full scale, how far a reading may be from what it stands for
-READING = Reading(dither=2, share=0.6)  #: leaves room for offsets and gains that are not trimmed yet
+ROUGHLY = Reading(dither=2, share=0.6)  #: leaves room for offsets and gains that are not trimmed yet
 
 
 def find_faults(
@@ -43,8 +43,8 @@ def find_faults(
 ) -> Steps[np.ndarray]:
     """Kind of every weight, an index of :data:`NAMES`: (rows, all_columns) int8. Its cells lose what they hold.
 
-    Bias rows that cannot be read alone, where there are several, are taken for healthy. Raises :class:`DesignError`
-    for weights of one bit, which have no 0.
+    Offset trims are 0 in the end, and gains as it needs them. Bias rows that cannot be read alone, where there are
+    several, are taken for healthy. Raises :class:`DesignError` for weights of one bit, which have no 0.
     """
     layer = chip.layer
     if layer.weight_bits == 1:
@@ -56,13 +56,16 @@ def find_faults(
         for row, writes in enumerate(program(layer, levels)):
             yield from writes
             progress(number * layer.rows + row, total)
-        read.append((yield from read_levels(chip, READING)) / top)
+        read.append((yield from read_levels(chip, ROUGHLY)) / top)
     progress(total, total)
     return classify(np.stack(read))
 
 
 def classify(read: np.ndarray) -> np.ndarray:
-    """Kinds (...) of what was ``read`` (3, ...), of full scale, programmed to full scale, to its negative, to 0."""
+    """Kinds (...) of what was ``read`` (3, ...), as shares of full scale: programmed to it, to its negative, to 0.
+
+    Not read (NaN): healthy.
+    """
     expected = np.array(list(KINDS.values()), dtype=np.float64).reshape(-1, 3, *[1] * (read.ndim - 1))
     away = np.abs(read - expected).max(axis=1)  # (kinds, ...)
     kinds = np.where(away.min(axis=0) < SURE, away.argmin(axis=0), UNCLEAR).astype(np.int8)

@@ -23,8 +23,8 @@ def place(layer: Layer, weights: np.ndarray, kinds: np.ndarray | None) -> Placem
     """Place ``weights`` (rows, columns), in physical order, around cells of these ``kinds`` (rows, all_columns).
 
     Of an ADC's columns, those that lose most by their faults go into its spares, if they lose less there. What is
-    lost is the sum of squares of what the weights' errors do at full scale of their rows. Of two spares in one step
-    the later one is read. ``kinds`` None: nothing is known.
+    lost is the sum of squares of what the weights' errors do at full scale of their rows. A later spare may take a
+    column from an earlier one, which is then free. ``kinds`` None: nothing is known.
     """
     steps, adcs = layer.conversions, layer.adcs
     own, beside = slice(0, layer.columns), slice(layer.columns, None)
@@ -48,6 +48,7 @@ def place(layer: Layer, weights: np.ndarray, kinds: np.ndarray | None) -> Placem
             best = int(gain.argmax())
             if gain[best] <= 0:
                 continue
+            chosen[adc, chosen[adc] == best] = -1
             chosen[adc, spare] = best
             levels[:, layer.columns + adc * layer.spares + spare] = moved[:, best]
             holds[:, columns[best]] = there[:, best]

@@ -55,7 +55,7 @@ class DeviceRecord:
         macros = tuple(layer.macro_name for layer in design.layers)
         if macros != self.macros:
             raise DesignError(
-                f"the device record {self.serial} is of a chip with the arrays {', '.join(self.macros)}, "
+                f"the device record of {self.serial!r} is of a chip with the arrays {', '.join(self.macros)}, "
                 f"but the design has {', '.join(macros)}"
             )
 
@@ -101,22 +101,25 @@ class DeviceRecord:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DesignError(f"{where}: its format must be {FORMAT!r}")
         try:
-            record = cls(
-                content["serial"],
-                tuple(content["macros"]),
-                (),
-                tuple(
-                    Event(e["what"], e["date"], {k: v for k, v in e.items() if k not in ("what", "date")})
-                    for e in content["events"]
-                ),
-            )
+            events = tuple(_read_event(dict(event)) for event in content["events"])
+            record = cls(_text(content["serial"]), tuple(map(_text, content["macros"])), (), events)
             record.check(design)
-            parts = zip(design.layers, content["layers"], strict=True)
-            return replace(record, layers=tuple(_read_layer(*part) for part in parts))
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, DesignError):
-                raise DesignError(f"{where}: {error}") from None
+            layers = tuple(_read_layer(*part) for part in zip(design.layers, content["layers"], strict=True))
+            return replace(record, layers=layers)
+        except DesignError as error:
+            raise DesignError(f"{where}: {error}") from None
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DesignError(f"{where}: it does not hold what a record does ({error})") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _read_event(content: dict[str, Any]) -> Event:
+    return Event(_text(content.pop("what")), _text(content.pop("date")), content)
 
 
 def _layer(layer: LayerRecord) -> dict[str, Any]:
@@ -134,7 +137,8 @@ def _read_layer(layer: Layer, content: dict[str, Any]) -> LayerRecord:
     if content["faults"] is not None:
         kinds = np.full((layer.rows, layer.all_columns), HEALTHY, dtype=np.int8)
         for row, column, name in content["faults"]:
-            if not (0 <= row < layer.rows and 0 <= column < layer.all_columns and name in NAMES):
+            inside = 0 <= row < layer.rows and 0 <= column < layer.all_columns
+            if not (type(row) is type(column) is int and inside and name in NAMES):
                 raise DesignError(f"no cell of the array can be {[row, column, name]!r}")
             kinds[row, column] = NAMES.index(name)
     if content["offset_trim"] is not None:

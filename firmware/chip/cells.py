@@ -32,10 +32,13 @@ class Reading:
     offset_step: float = OFFSET_STEP
 
 
-def reading(layer: Layer, share: float = 1.0, offset_step: float = OFFSET_STEP) -> Reading:
-    """The least dither that reads an ideal chip to half a weight code, or all that the offset trim's step allows."""
+def reading(layer: Layer, parts: int | None = None, share: float = 1.0, offset_step: float = OFFSET_STEP) -> Reading:
+    """The least dither that tells ``parts`` of full scale apart, or all that the offset trim's step allows.
+
+    ``parts`` None: two for each weight code, so that an ideal chip is read to half a code.
+    """
     dither, most = 2, max(round(1 / offset_step), 2)
-    while dither < most and dither * share * _top_code(layer) < full_scale(layer.weight_bits):
+    while dither < most and 2 * dither * share * _top_code(layer) < (parts or 2 * full_scale(layer.weight_bits)):
         dither *= 2
     return Reading(dither, share, offset_step)
 

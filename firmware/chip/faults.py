@@ -7,7 +7,7 @@ import numpy as np
 from ...model.formats import DesignError, full_scale
 from ...model.layers import Layer
 from ..transactions import Steps
-from .cells import Reading, program, read_levels
+from .cells import program, read_levels, reading
 from .diagnosis import Diagnosis
 
 #: What a weight's pair of cells does, by what it reads of full scale: programmed to that, to its negative, and to 0.
@@ -35,7 +35,8 @@ STUCK = {  #: of (positive, negative) cell: 1 stuck on, -1 stuck off; both alike
     LOW: (-1, 1),
 }
 SURE = 0.5  #: of full scale, how far a reading may be from what it stands for
-ROUGHLY = Reading(dither=2, share=0.6)  #: leaves room for offsets and gains that are not trimmed yet
+SHARE = 0.6  #: of the converter's range, which leaves room for offsets and gains that are not trimmed yet
+PARTS = 8  #: of full scale that a reading tells apart
 
 
 def find_faults(
@@ -44,7 +45,8 @@ def find_faults(
     """Kind of every weight, an index of :data:`NAMES`: (rows, all_columns) int8. Its cells lose what they hold.
 
     Offset trims are 0 in the end, and gains as it needs them. Bias rows that cannot be read alone, where there are
-    several, are taken for healthy. Raises :class:`DesignError` for weights of one bit, which have no 0.
+    several, are taken for healthy. A weight must be one pair of cells, not several slices. Raises :class:`DesignError`
+    for weights of one bit, which have no 0.
     """
     layer = chip.layer
     if layer.weight_bits == 1:
@@ -56,7 +58,7 @@ def find_faults(
         for row, writes in enumerate(program(layer, levels)):
             yield from writes
             progress(number * layer.rows + row, total)
-        read.append((yield from read_levels(chip, ROUGHLY)) / top)
+        read.append((yield from read_levels(chip, reading(layer, parts=PARTS, share=SHARE))) / top)
     progress(total, total)
     return classify(np.stack(read))
 

@@ -45,8 +45,8 @@ def find_faults(
     """Kind of every weight, an index of :data:`NAMES`: (rows, all_columns) int8. Its cells lose what they hold.
 
     Offset trims are 0 in the end, and gains as it needs them. Bias rows that cannot be read alone, where there are
-    several, are taken for healthy. A weight must be one pair of cells, not several slices. Raises :class:`DesignError`
-    for weights of one bit, which have no 0.
+    several, are taken for healthy. A weight must be one pair of cells, not several slices. Raises
+    :class:`DesignError` for weights of one bit, which have no 0.
     """
     layer = chip.layer
     if layer.weight_bits == 1:

@@ -39,7 +39,8 @@ def test_an_ideal_chip_is_read_to_half_a_code(seed):
         design = perhaps_diagnosable(random_design(rng), rng)
         if design.diagnostics:
             break
-    assert design and design.diagnostics
+    assert design
+    assert design.diagnostics
     chip, parts = stopped(design)
     for part in parts:
         run(part.begin(), chip)

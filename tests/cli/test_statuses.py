@@ -47,6 +47,7 @@ explore     -       2     2          -        130          2
 sweep       2       2     2          -        130          2
 keygen      -       2     2          -        -            -
 sign        -       2     2          -        -            0
+chip        -       2     2          -        130          0
 """
 HEADER, *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CASES = {(row[0], name): int(status) for row in ROWS for name, status in zip(HEADER[1:], row[1:]) if status != "-"}
@@ -71,6 +72,7 @@ ARGUMENTS = {
     "sweep": ("table1", "--data", "P", "--out", "P/results"),
     "keygen": ("P/maker.pem",),
     "sign": ("RUN", "--key", "KEY", "--out", "P/signed.image"),
+    "chip": ("repair", "RUN", "--sequences", 0, "--record", "P/chip.json"),
 }
 #: 12,800 variants
 CLOCKS = ",".join(map(str, range(100, 300)))
@@ -85,6 +87,7 @@ INSTEAD = {
     ("montecarlo", "interrupted"): ("RUN", "--draws", 10_000, "--workers", 1, "--out", "P/chips"),
     ("explore", "interrupted"): ("TOML", *GRID, "--out", "P/explore"),
     ("train", "interrupted"): ("TOML", "--epochs", 10_000, "--out", "P/run"),
+    ("chip", "interrupted"): ("calibrate", "RUN", "--patterns", 100_000, "--sequences", 0, "--record", "P/chip.json"),
 }
 #: free bytes of the full disk: the command begins to write, and does not come to the end
 FREE = {
@@ -134,6 +137,7 @@ SENTENCES = {
     ("sweep", "full"): f"cannot use 'P/results/trials/names.jsonl': {FULL}",
     ("keygen", "full"): f"cannot write key 'P/maker.pem': {FULL}",
     ("sign", "full"): f"cannot write image 'P/signed.image': {FULL}",
+    ("chip", "full"): f"cannot use 'P/chip.json': {FULL}",
     ("demo", "read-only"): f"cannot use 'P/demo': {READ_ONLY}",
     ("train", "read-only"): f"cannot use 'P/run': {READ_ONLY}",
     ("pack", "read-only"): f"cannot use 'P/packed.image': {READ_ONLY}",
@@ -151,6 +155,7 @@ SENTENCES = {
     ("sweep", "read-only"): f"cannot use 'P/results/table1.md': {READ_ONLY}",
     ("keygen", "read-only"): f"cannot write key 'P/maker.pem': {READ_ONLY}",
     ("sign", "read-only"): f"cannot use 'P/signed.image': {READ_ONLY}",
+    ("chip", "read-only"): f"cannot use 'P/chip.json': {READ_ONLY}",
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",
     ("verify", "missing"): ".*icarus needs iverilog.*",
@@ -312,6 +317,7 @@ BUSY = {
     "handoff": lambda c: c.says("Generating"),
     "explore": lambda c: c.says("Working out"),
     "sweep": lambda c: c.child("spawn_main"),
+    "chip": lambda c: c.says("layer 0: trims"),
 }
 
 

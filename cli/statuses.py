@@ -19,8 +19,8 @@ from ..model.formats import DesignError
 ERROR, FAULT, INTERRUPTED, READER_GONE, TERMINATED = 2, 70, 130, 141, 143
 EXPLAINED = (
     f"Exit status: 0 all is well, 1 integers (or images, or a chip's cells) differ, {ERROR} an error (one sentence "
-    f"says which), {FAULT} a fault of ohmgate's own (a traceback says where), {INTERRUPTED} interrupted, {READER_GONE} whoever read the output has "
-    f"gone, {TERMINATED} terminated."
+    f"says which), {FAULT} a fault of ohmgate's own (a traceback says where), {INTERRUPTED} interrupted, "
+    f"{READER_GONE} whoever read the output has gone, {TERMINATED} terminated."
 )
 SENTENCES = (DesignError, ImageError, LoadError)  #: their messages are one sentence for the user
 KEPT = {

@@ -83,7 +83,7 @@ def options_of(*command: str) -> set[str]:
 @pytest.mark.parametrize("page, line", sorted(set(COMMANDS)))
 def test_a_command_of_a_page_exists_with_its_options(page, line):
     _, command, *arguments = line.split()
-    groups = ["board"] if command == "board" and arguments else []
+    groups = [command] if command in ("board", "chip") and arguments else []
     path = [*groups, arguments.pop(0)] if groups else [command]
     assert {word.partition("=")[0] for word in arguments if word.startswith("--")} <= options_of(*path)
 

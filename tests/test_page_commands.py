@@ -32,6 +32,8 @@ MAKES = {
     "coverage",
     "link",
     "port",
+    "record",
+    "page",
 }  #: options for what is written
 OWN = re.compile(r"\b[A-Z]{2,}\b|^my\.(toml|npz)$")  #: stands for the reader's own
 READ_IMAGES = {

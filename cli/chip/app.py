@@ -2,9 +2,16 @@
 
 import typer
 
-from . import calibrate, measure, refresh, repair, verify
+from . import calibrate, measure, refresh, repair, report, verify
 
-COMMANDS = {"measure": measure, "calibrate": calibrate, "repair": repair, "verify": verify, "refresh": refresh}
+COMMANDS = {
+    "measure": measure,
+    "calibrate": calibrate,
+    "repair": repair,
+    "verify": verify,
+    "refresh": refresh,
+    "report": report,
+}
 
 app = typer.Typer(
     no_args_is_help=True,

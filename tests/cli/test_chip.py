@@ -109,9 +109,29 @@ def test_a_year_is_mended_by_a_refresh(chip):
     assert re.fullmatch(r"chip pcm 7: \d+ cells were written again, accuracy \d+\.00 % of 20 sequences", lines[-1])
 
 
+def test_a_page_shows_maps_of_every_layer(chip, tmp_path):
+    chip("repair", "--record", "c.json", "--spares", 1, "--sequences", 0)
+    known = record_of()
+    lines = chip("report", "--record", "c.json", "--spares", 1, "--page", "c.html")
+    assert lines[-1] == "chip worn 7: page: c.html"
+    rms = [re.search(r"off by ([\d.]+) codes", line)[1] for line in lines[:2]]
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert re.findall(r"<b>([\d.]+) codes</b>", page) == rms
+    kinds = [str(len(layer["faults"])) for layer in known["layers"]]
+    assert re.findall(r"<b>(\d+)</b>weights with stuck cells", page) == kinds
+    assert re.findall(r'alt="(\w+)', page) == ["Levels", "Errors", "Stuck", "Trims"] * 2
+    assert record_of() == known
+    assert len(chip("report", "--page", "new.html")) == 3
+    page = (tmp_path / "new.html").read_text(encoding="utf-8")
+    assert page.count("<b>unknown</b>") == 2
+    assert "What was done" not in page
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
+        (("report", "--page", "bad.json/x"), "cannot use 'bad.json/x': Not a directory"),
+        (("report", "--page", "c.html", "--age", -1), "age in seconds must be a number from 0 to 1e+12, not -1.0"),
         (("verify", "--tolerance", -1), "tolerance in weight codes must be a number from 0 to 1000, not -1.0"),
         (("verify", "--age", -1), "age in seconds must be a number from 0 to 1e+12, not -1.0"),
         (("refresh", "--age", -1), "age in seconds must be a number from 0 to 1e+12, not -1.0"),

@@ -19,9 +19,7 @@ def levels(check: Check) -> Figure:
 
 def errors(check: Check) -> Figure:
     """How far every weight is from what it should hold."""
-    return _map(
-        np.where(check.used, check.error, np.nan), "PuOr", (-SHOWN, SHOWN), "read less expected, weight codes"
-    )
+    return _map(np.where(check.used, check.error, np.nan), "PuOr", (-SHOWN, SHOWN), "error, weight codes")
 
 
 def faults(kinds: np.ndarray) -> Figure:

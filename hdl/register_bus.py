@@ -213,6 +213,8 @@ class RegisterBus(Component):
             m.d.sync += [word["UNLOCK_HIGH"].eq(data), state.unlocked.eq(right), state.refused.eq(~right)]
             with m.If(~right):
                 m.d.sync += self.enable.eq(0)
+                if self.design.diagnostics:  # a locked device shows no codes
+                    m.d.sync += self.restart.eq(1)
 
     def _counters(self, m: Module, word: dict[str, Signal]) -> None:
         amounts = dict(zip(COUNTERS, (self.busy, self.step_taken, self.cell_saturations, self.adc_saturations)))

@@ -92,6 +92,8 @@ class RegisterTwin:
                 right = value << 32 | words["UNLOCK_LOW"] == int(self.design.fingerprint, 16)
                 self.status.update(UNLOCKED=int(right), REFUSED=int(not right))
                 self.enable = self.enable if right else 0
+                if not right and self.diagnostics is not None:
+                    self.diagnostics.restart()
             case "GAIN":
                 self.gains[index][fields["GATE"]] = fields["MULT"], fields["SHIFT"]
             case "TABLE_ADDRESS":

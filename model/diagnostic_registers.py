@@ -26,7 +26,7 @@ DIAG_REGISTERS = (
         "DIAG_CONTROL",
         0x10C,
         "rw",
-        "Who drives the rows. Writes are refused while DIAG_STATUS.CONVERTING. CONTROL.RESET clears ACTIVE.",
+        "Who drives the rows. Writes are refused while DIAG_STATUS.CONVERTING. CONTROL.RESET and locks clear ACTIVE.",
         (
             flag(
                 "ACTIVE",

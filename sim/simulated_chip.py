@@ -4,10 +4,11 @@ import numpy as np
 
 from ..analog.array import Array
 from ..analog.config import ArrayConfig, paced
-from ..analog.inference import predictions, run_in_chunks
+from ..analog.inference import convert_through, predictions, run_in_chunks
 from ..firmware.transactions import BusError
 from ..hdl.diagnostics_twin import DiagnosticsTwin
 from ..hdl.register_twin import RegisterTwin
+from ..model import reference
 from ..model.design import Design
 from ..model.diagnostic_registers import DIAG_BASE
 from ..model.formats import DesignError, from_wire
@@ -90,6 +91,24 @@ class SimulatedChip:
 
     def _adjust(self, layer: int, adc: int, what: int, value: int) -> None:
         self.arrays[layer].adjust(adc, what, value)
+
+    def run_sequence(self, codes: np.ndarray) -> np.ndarray:
+        """Run one sequence of DAC codes (T, m) with the very conversions of the hardware: (T, outputs) or (outputs,).
+
+        :meth:`run` reads a layer that emits at the end on every step, which draws more noise.
+        """
+        network, through, seen = self.network(), convert_through(self.arrays), [0] * len(self.arrays)
+
+        def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+            layer = self.arrays[index].layer
+            seen[index] += 1
+            if not layer.at_end:
+                return through(index, drive, fresh)
+            if seen[index] < len(codes):
+                return np.zeros((1, layer.columns), dtype=np.int64)
+            return through(index, drive, np.ones(1, dtype=bool))
+
+        return reference.run(network, codes[None], np.array([len(codes)]), convert).out[0]
 
     def network(self) -> Network:
         """What the chip was loaded with: levels, gains and tables. Units and labels are the host's.

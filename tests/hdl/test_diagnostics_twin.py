@@ -203,12 +203,15 @@ def test_reset_ends_diagnostics():
     assert twins.access("DIAG_STATUS") == 2, "CLEAR is of the counters"
 
 
-def test_a_lock_does_not_end_them_but_nothing_begins_while_locked():
+def test_a_lock_ends_diagnostics_and_drops_codes():
     twins = Twins().begin()
-    twins.write(UNLOCK_HIGH=0)
-    twins.write(DIAG_CONVERT=0)
+    twins.write(DIAG_CONVERT=0, UNLOCK_HIGH=0)
+    assert (twins.access("DIAG_STATUS"), twins.access("DIAG_RESULT")) == (0, None)
     assert twins.access("DIAG_CONTROL", ACTIVE | BIAS) is None
-    twins.write(DIAG_CONTROL=0)
+    assert twins.access("DIAG_CONVERT", 0) is None
+    twins.unlock()
+    twins.write(DIAG_CONTROL=ACTIVE, DIAG_CONVERT=0)
+    assert twins.access("DIAG_STATUS") == 2
 
 
 def test_cells_of_spares_follow_the_columns():

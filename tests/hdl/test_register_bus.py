@@ -244,6 +244,22 @@ def test_what_diagnostics_know_of_the_device():
     with_bus(body, design=DIAGNOSED)
 
 
+@pytest.mark.parametrize("design, restarts", [(DESIGN, 0), (DIAGNOSED, 1)])
+def test_a_wrong_fingerprint_ends_what_a_host_measures(design, restarts):
+    async def watch(dut, ctx):
+        while True:
+            await ctx.tick()
+            seen.append(ctx.get(dut.restart))
+
+    async def body(bus):
+        await bus.unlock()
+        await bus.write(UNLOCK_HIGH=0, SCRATCH=0)
+
+    seen: list[int] = []
+    with_bus(body, watch, design=design)
+    assert sum(seen) == restarts
+
+
 def test_adjustments_reach_their_layer():
     async def body(bus):
         for number in range(3):

@@ -120,6 +120,12 @@ class Measured(Device):
         await self.access(ctx, BY_NAME["DIAG_RESULT"])
         assert await self.access(ctx, BY_NAME["DIAG_STATUS"]) == 2
         assert await self.status(ctx) == 0
+        high = int(self.network.design.fingerprint, 16) >> 32
+        await self.write(ctx, DIAG_CONVERT=0, UNLOCK_HIGH=high ^ 1)  # a lock in the middle
+        assert await self.access(ctx, BY_NAME["DIAG_STATUS"]) == 0
+        await self.refused(ctx, "DIAG_RESULT")
+        await self.refused(ctx, "DIAG_CONTROL", ACTIVE)
+        await self.write(ctx, UNLOCK_HIGH=high, DIAG_CONTROL=ACTIVE)
         self.arrays[2].conversion = (2, 6)
 
     async def no_register(self, ctx, address: int) -> None:

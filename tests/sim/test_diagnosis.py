@@ -10,6 +10,7 @@ import pytest
 
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.converters import AdcErrors
+from ohmgate.firmware.chip.service import serviced
 from ohmgate.firmware.loader import load
 from ohmgate.firmware.transactions import BusError, run
 from ohmgate.model.design import Design
@@ -18,7 +19,7 @@ from ohmgate.model.registers import BY_NAME
 from ohmgate.sim.agents import BusRefusal
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.diagnosis import Host, compared
-from ohmgate.sim.job import DeviceJob, Timing
+from ohmgate.sim.job import SERVICES, DeviceJob, Timing
 from ohmgate.sim.random_designs import perhaps_diagnosable
 from ohmgate.sim.simulated_chip import SimulatedChip
 from ohmgate.sim.simulators import missing_tools
@@ -124,3 +125,23 @@ def test_random_designs_have_diagnostics_and_spares_by_chance_and_are_else_the_s
     assert all(one.fingerprint == other.fingerprint for one, other in zip(designs, made))
     assert 30 < sum(design.diagnostics for design in made) < 140
     assert {layer.spares for design in made for layer in design.layers} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("service", [*(pytest.param(name, marks=pytest.mark.full) for name in SERVICES[:2]), "all"])
+def test_a_chip_that_is_measured_through_the_verilog_has_the_record_and_the_labels_of_one_without_it(
+    service, tmp_path
+):
+    if problem := missing_tools("icarus"):
+        pytest.skip(problem)
+    asked = replace(job(STACK, 5, array=NOISY), scenario="inference", service=service)
+    record = simulate(build([STACK], tmp_path, "icarus", trace=False), [asked])[0].record
+    chip = SimulatedChip(STACK, NOISY, 5)
+    run(load(asked.network), chip)
+    if service != "none":
+        own = run(serviced(asked.network, service), chip).to_dict()
+        assert own == record.facts["record"]
+        assert any(own["layers"][0]["offset_trim"])
+        assert (own["layers"][0]["faults"] is None) == (service == "trims")
+    labels = [int(chip.run_sequence(x[:length])[0]) for x, length in zip(asked.codes, asked.lengths)]
+    assert [word % 2 ** STACK.layers[-1].result_bits for word in record.out] == labels
+    assert record.violations == []

@@ -13,7 +13,11 @@ from ohmgate.model.formats import DesignError
 #: Device and package of each board, as its vendor writes them.
 PARTS = {
     "ulx3s-25f": ("LFE5U-25F", "BG381", "--25k --package CABGA381 --speed 6"),
-    "ulx3s-85f": ("LFE5U-85F", "BG381", "--85k --package CABGA381 --speed 6 --router router2"),
+    "ulx3s-85f": (
+        "LFE5U-85F",
+        "BG381",
+        "--85k --package CABGA381 --speed 6 --router router2 --placer-heap-timingweight 30",
+    ),
     "icebreaker": ("iCE40UP5K", "SG48", "--up5k --package sg48"),
     "hx8k-b-evn": ("iCE40HX8K", "CT256", "--hx8k --package ct256"),
     "tangnano9k": ("GW1NR-LV9QN88PC6/I5", "QN88P", "--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C"),

@@ -29,7 +29,7 @@ from benchmarks.effect_table import YEAR, Networks
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.converters import AdcErrors
 from ohmgate.firmware.chip import faults
-from ohmgate.firmware.chip.record import DeviceRecord
+from ohmgate.firmware.chip.record import ChipRecord
 from ohmgate.firmware.chip.service import find_stuck, find_trims, read_back, refresh, serviced
 from ohmgate.firmware.loader import load
 from ohmgate.firmware.transactions import run
@@ -82,7 +82,7 @@ class Chips:
 
     def repair(self, seed: int) -> dict[str, Any]:
         """A worn chip as loaded, calibrated, and repaired; and the sound one of its seed."""
-        chip, record = self.made(worn(0.01), seed), DeviceRecord.new("chip", self.network.design)
+        chip, record = self.made(worn(0.01), seed), ChipRecord.new("chip", self.network.design)
         found = {"sound": self.score(self.made(sound(), seed)), "loaded": self.score(chip)}
         run(find_trims(self.network, record), chip)
         found["calibrated"] = self.score(chip)
@@ -97,11 +97,11 @@ class Chips:
     def map(self, stuck: float, seed: int) -> dict[str, Any]:
         """The fault map of a worn chip against the array model's own."""
         chip = self.made(worn(stuck), seed)
-        return mapped(chip, run(find_stuck(self.network, DeviceRecord.new("chip", self.network.design)), chip))
+        return mapped(chip, run(find_stuck(self.network, ChipRecord.new("chip", self.network.design)), chip))
 
     def age(self, seed: int) -> dict[str, Any]:
         """A PCM chip as loaded, a year later, with trims anew, and with its cells refreshed in place of that."""
-        chip, record = self.made(preset("pcm"), seed), DeviceRecord.new("chip", self.network.design)
+        chip, record = self.made(preset("pcm"), seed), ChipRecord.new("chip", self.network.design)
         found: dict[str, Any] = {"loaded": self.score(chip)}
         chip.pass_time(YEAR)
         found["a year later"] = self.score(chip)
@@ -117,7 +117,7 @@ class Chips:
         return found
 
 
-def mapped(chip: SimulatedChip, record: DeviceRecord) -> dict[str, int]:
+def mapped(chip: SimulatedChip, record: ChipRecord) -> dict[str, int]:
     """Stuck cells of a chip, and what its record misses, has too many and takes for another kind."""
     counts: dict[str, int] = dict.fromkeys(("stuck", "missed", "false alarms", "unclear"), 0)
     for array, layer in zip(chip.arrays, record.layers):

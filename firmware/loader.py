@@ -26,7 +26,7 @@ from .chip.calibration import Trims, set_trims
 from .chip.cells import program
 from .chip.diagnosis import Diagnosis
 from .chip.placement import Placement, place
-from .chip.record import DeviceRecord, LayerRecord
+from .chip.record import ArrayRecord, ChipRecord
 from .image import ImageError, unpack
 from .transactions import LoadError, Progress, Steps, Transactions, Write, read, read_fields, write
 
@@ -41,7 +41,7 @@ def load(
     progress: Progress | None = None,
     polls: int = POLLS,
     signed_by: bytes | None = None,
-    record: DeviceRecord | None = None,
+    record: ChipRecord | None = None,
 ) -> Transactions:
     """Transactions that load ``image`` and enable the device.
 
@@ -62,7 +62,7 @@ def load(
 
 
 def _load(
-    network: Network, weights: bool, force: bool, progress: Progress, polls: int, record: DeviceRecord | None
+    network: Network, weights: bool, force: bool, progress: Progress, polls: int, record: ChipRecord | None
 ) -> Transactions:
     if not force:
         yield from compare_device(network)
@@ -107,12 +107,12 @@ def seal(design: Design, polls: int = POLLS) -> Transactions:
     yield from programmed(polls)
 
 
-def placement(layer: Layer, data: LayerData, known: LayerRecord) -> Placement:
+def placement(layer: Layer, data: LayerData, known: ArrayRecord) -> Placement:
     """Where the weights of a layer go in the chip of which this is ``known``."""
     return place(layer, np.asarray(data.weights)[:, physical_order(layer)], known.kinds)
 
 
-def _adjust(layer: Layer, index: int, data: LayerData, known: LayerRecord) -> Transactions:
+def _adjust(layer: Layer, index: int, data: LayerData, known: ArrayRecord) -> Transactions:
     """Trims and spares."""
     if not layer.diagnostics:
         return
@@ -170,10 +170,10 @@ def _compare_layers(network: Network) -> Transactions:
                     )
 
 
-def _data(layer: Layer, data: LayerData, weights: bool, known: LayerRecord | None) -> Iterator[list[Write]]:
+def _data(layer: Layer, data: LayerData, weights: bool, known: ArrayRecord | None) -> Iterator[list[Write]]:
     """Lists of writes, one for each row of cells and for each gate's gain and table."""
     if weights:
-        levels = placement(layer, data, known or LayerRecord()).levels
+        levels = placement(layer, data, known or ArrayRecord()).levels
         yield from program(layer, levels if known else levels[:, : layer.columns])
     for gate, (mult, shift) in enumerate(zip(data.mult, data.shift)):
         yield [write("GAIN", GATE=gate, MULT=int(mult), SHIFT=int(shift))]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..firmware.chip.calibration import AdcReport
 from ..firmware.chip.faults import HEALTHY, NAMES
-from ..firmware.chip.record import DeviceRecord
+from ..firmware.chip.record import ChipRecord
 from ..firmware.chip.service import Check
 from ..model.files import write_text
 from . import chip_plots as plots
@@ -16,7 +16,7 @@ from .style import save
 
 
 def write_page(
-    path: Path, record: DeviceRecord, checks: Sequence[Check], reports: Mapping[int, tuple[AdcReport, AdcReport]]
+    path: Path, record: ChipRecord, checks: Sequence[Check], reports: Mapping[int, tuple[AdcReport, AdcReport]]
 ) -> None:
     """Write the page; it opens without a network. ``checks`` are what was read, ``reports`` by the layer's number."""
     figures, layers = {}, []

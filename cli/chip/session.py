@@ -19,7 +19,7 @@ from ..console import Step, Steps, say
 from ..inputs import dataset_of, inputs_of, labels_of
 
 if TYPE_CHECKING:
-    from ...firmware.chip.record import DeviceRecord
+    from ...firmware.chip.record import ChipRecord
     from ...firmware.transactions import Steps as BusSteps
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Session:
         self, source: Path, array: str, seed: int, spares: int | None, record: Path | None, known: bool = False
     ) -> None:
         """``record`` is read if it is there; it must be where it is to be ``known``."""
-        from ...firmware.chip.record import DeviceRecord
+        from ...firmware.chip.record import ChipRecord
         from ...sim.simulated_chip import SimulatedChip
 
         check_integer("seed", seed, 0, 2**31 - 1)
@@ -57,9 +57,9 @@ class Session:
         network = runs.read_network(source)
         self.network: Network = replace(network, design=with_spares(network.design, spares))
         serial = f"{Path(array).stem} {seed}"
-        self.record: DeviceRecord = DeviceRecord.new(serial, self.network.design)
+        self.record: ChipRecord = ChipRecord.new(serial, self.network.design)
         if record is not None and (known or record.exists()):
-            self.record = DeviceRecord.load(record, self.network.design)
+            self.record = ChipRecord.load(record, self.network.design)
             self.record.check_serial(serial)
         self.chip = SimulatedChip(self.network.design, load_config(array), seed)
 
@@ -77,7 +77,7 @@ class Session:
         if age:
             self.chip.pass_time(age)
 
-    def keep(self, record: "DeviceRecord") -> None:
+    def keep(self, record: "ChipRecord") -> None:
         """Note ``record``, in its file, too."""
         self.record = record
         if self.file is not None:

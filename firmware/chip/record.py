@@ -15,11 +15,11 @@ from .calibration import Trims
 from .diagnosis import TRIM_LIMITS
 from .faults import HEALTHY, NAMES
 
-FORMAT = "ohmgate device record 1"
+FORMAT = "ohmgate chip record 1"
 
 
 @dataclass(frozen=True)
-class LayerRecord:
+class ArrayRecord:
     """What is known of a layer's array; None: it was not measured."""
 
     kinds: np.ndarray | None = None  #: of each weight, indices of :data:`.faults.NAMES`: (rows, all_columns)
@@ -36,41 +36,41 @@ class Event:
 
 
 @dataclass(frozen=True)
-class DeviceRecord:
+class ChipRecord:
     """One chip: ``serial`` is its number; ``macros`` are the names of its arrays' macros, which say what they are."""
 
     serial: str
     macros: tuple[str, ...]
-    layers: tuple[LayerRecord, ...]
+    layers: tuple[ArrayRecord, ...]
     events: tuple[Event, ...] = ()
 
     @classmethod
-    def new(cls, serial: str, design: Design) -> "DeviceRecord":
+    def new(cls, serial: str, design: Design) -> "ChipRecord":
         """Of a chip of which nothing is known."""
         macros = tuple(layer.macro_name for layer in design.layers)
-        return cls(serial, macros, (LayerRecord(),) * len(macros))
+        return cls(serial, macros, (ArrayRecord(),) * len(macros))
 
     def check(self, design: Design) -> None:
         """Raise :class:`DesignError` where it is of a chip of other arrays than ``design`` has."""
         macros = tuple(layer.macro_name for layer in design.layers)
         if macros != self.macros:
             raise DesignError(
-                f"the device record of {self.serial!r} is of a chip with the arrays {', '.join(self.macros)}, "
+                f"the chip record of {self.serial!r} is of a chip with the arrays {', '.join(self.macros)}, "
                 f"but the design has {', '.join(macros)}"
             )
 
     def check_serial(self, serial: str) -> None:
         """Raise :class:`DesignError` where it is of another chip than ``serial``."""
         if serial != self.serial:
-            raise DesignError(f"the device record is of the chip {self.serial!r}, not of {serial!r}")
+            raise DesignError(f"the chip record is of the chip {self.serial!r}, not of {serial!r}")
 
-    def with_layer(self, index: int, **known: Any) -> "DeviceRecord":
+    def with_layer(self, index: int, **known: Any) -> "ChipRecord":
         """The same with other knowledge of a layer."""
         layers = list(self.layers)
         layers[index] = replace(layers[index], **known)
         return replace(self, layers=tuple(layers))
 
-    def with_event(self, what: str, date: str, **figures: Any) -> "DeviceRecord":
+    def with_event(self, what: str, date: str, **figures: Any) -> "ChipRecord":
         """The same with an event more."""
         return replace(self, events=(*self.events, Event(what, date, figures)))
 
@@ -89,9 +89,9 @@ class DeviceRecord:
         }
 
     @classmethod
-    def load(cls, path: str | Path, design: Design) -> "DeviceRecord":
+    def load(cls, path: str | Path, design: Design) -> "ChipRecord":
         """Read the record of a chip of ``design``. Raises :class:`DesignError` with one sentence."""
-        where = f"device record {str(path)!r}"
+        where = f"chip record {str(path)!r}"
         try:
             content = json.loads(Path(path).read_text())
         except OSError as error:
@@ -122,7 +122,7 @@ def _read_event(content: dict[str, Any]) -> Event:
     return Event(_text(content.pop("what")), _text(content.pop("date")), content)
 
 
-def _layer(layer: LayerRecord) -> dict[str, Any]:
+def _layer(layer: ArrayRecord) -> dict[str, Any]:
     content: dict[str, Any] = {"faults": None, "offset_trim": None, "gain_trim": None}
     if layer.kinds is not None:
         places = np.argwhere(layer.kinds != HEALTHY).tolist()
@@ -132,7 +132,7 @@ def _layer(layer: LayerRecord) -> dict[str, Any]:
     return content
 
 
-def _read_layer(layer: Layer, content: dict[str, Any]) -> LayerRecord:
+def _read_layer(layer: Layer, content: dict[str, Any]) -> ArrayRecord:
     kinds = trims = None
     if content["faults"] is not None:
         kinds = np.full((layer.rows, layer.all_columns), HEALTHY, dtype=np.int8)
@@ -148,4 +148,4 @@ def _read_layer(layer: Layer, content: dict[str, Any]) -> LayerRecord:
             if trim.shape != (layer.adcs,) or trim.dtype.kind != "i" or trim.min() < low or trim.max() > high:
                 raise DesignError(f"trims must be {layer.adcs} integers from {low} to {high}, not {trim.tolist()!r}")
         trims = Trims(*each)
-    return LayerRecord(kinds, trims)
+    return ArrayRecord(kinds, trims)

@@ -16,10 +16,10 @@ from .calibration import AdcReport, calibrate, set_trims
 from .cells import Reading, program_row, read_levels, reading, readings
 from .diagnosis import Diagnosis
 from .faults import HEALTHY, find_faults, held
-from .record import DeviceRecord
+from .record import ChipRecord
 
 Told = Callable[[str, int, int], None]  #: (what is done, how much of it, of how much)
-Found = Callable[[DeviceRecord], None]  #: is given the record with each layer's news
+Found = Callable[[ChipRecord], None]  #: is given the record with each layer's news
 REFRESH = 1.0  #: weight codes, how far a cell may be before it is written again
 
 
@@ -27,13 +27,13 @@ def _silent(what: str, done: int, total: int) -> None:
     pass
 
 
-def _unheard(record: DeviceRecord) -> None:
+def _unheard(record: ChipRecord) -> None:
     pass
 
 
 def find_stuck(
-    network: Network, record: DeviceRecord, tell: Told = _silent, found: Found = _unheard, missing: bool = False
-) -> Steps[DeviceRecord]:
+    network: Network, record: ChipRecord, tell: Told = _silent, found: Found = _unheard, missing: bool = False
+) -> Steps[ChipRecord]:
     """Find the stuck cells of every layer: the record with them. The chip's cells lose what they hold.
 
     ``missing``: only of the layers whose stuck cells the record does not have; the others keep what they hold.
@@ -53,7 +53,7 @@ def find_stuck(
 
 def find_trims(
     network: Network,
-    record: DeviceRecord,
+    record: ChipRecord,
     seed: Seed = 0,
     patterns: int = 64,
     rounds: int = 2,
@@ -61,7 +61,7 @@ def find_trims(
     tell: Told = _silent,
     found: Found = _unheard,
     missing: bool = False,
-) -> Steps[tuple[DeviceRecord, dict[int, tuple[AdcReport, AdcReport]]]]:
+) -> Steps[tuple[ChipRecord, dict[int, tuple[AdcReport, AdcReport]]]]:
     """Load the network and trim the ADCs of every layer: the record with the trims, and reports before and after.
 
     The weights serve as the reference. So stuck cells should be known. The chip is loaded with its trims in the end,
@@ -96,9 +96,9 @@ def find_trims(
     return record, reports
 
 
-def serviced(network: Network, service: str, tell: Told = _silent) -> Steps[DeviceRecord]:
+def serviced(network: Network, service: str, tell: Told = _silent) -> Steps[ChipRecord]:
     """Trim a chip of which nothing is known ("trims"), or find its stuck cells first ("all"): its record, loaded."""
-    record = DeviceRecord.new("new", network.design)
+    record = ChipRecord.new("new", network.design)
     if service == "all":
         record = yield from find_stuck(network, record, tell)
     record, _ = yield from find_trims(network, record, tell=tell)
@@ -131,7 +131,7 @@ class Check:
 
 
 def read_back(
-    network: Network, record: DeviceRecord, how: Reading | None = None, tell: Told = _silent
+    network: Network, record: ChipRecord, how: Reading | None = None, tell: Told = _silent
 ) -> Steps[list[Check]]:
     """Read what every weight of a loaded chip holds; ``how`` None: as :func:`.cells.reading` says.
 
@@ -170,7 +170,7 @@ class _Count:
 
 def refresh(
     network: Network,
-    record: DeviceRecord,
+    record: ChipRecord,
     beyond: float = REFRESH,
     how: Reading | None = None,
     tell: Told = _silent,

@@ -140,12 +140,12 @@ def test_a_page_shows_maps_of_every_layer(chip, tmp_path):
             "codes beyond which weights are refreshed must be a number from 0 to 65534, not -1.0",
         ),
         (("verify", "--spares", 17), "layer 0: spares must be an integer from 0 to 16, not 17"),
-        (("verify", "--record", "none.json"), "cannot read the device record 'none.json': No such file or directory"),
+        (("verify", "--record", "none.json"), "cannot read the chip record 'none.json': No such file or directory"),
         (
             ("refresh", "--record", "none.json"),
-            "cannot read the device record 'none.json': No such file or directory",
+            "cannot read the chip record 'none.json': No such file or directory",
         ),
-        (("measure", "--record", "bad.json"), "device record 'bad.json': it is no JSON"),
+        (("measure", "--record", "bad.json"), "chip record 'bad.json': it is no JSON"),
         (("measure", "--record", "."), "cannot use '.': Is a directory"),
         (("measure", "--record", "bad.json/x"), "cannot use 'bad.json/x': Not a directory"),
         (
@@ -153,7 +153,7 @@ def test_a_page_shows_maps_of_every_layer(chip, tmp_path):
             "settings of the rows must be an integer from 2 to 1000000, not 1",
         ),
         (("calibrate", "--record", "c.json", "--rounds", 0), "rounds must be an integer from 1 to 100, not 0"),
-        (("repair", "--record", "other.json"), "the device record is of the chip 'worn 8', not of 'worn 7'"),
+        (("repair", "--record", "other.json"), "the chip record is of the chip 'worn 8', not of 'worn 7'"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(chip, tiny, arguments, sentence):
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_one_sentence(chip, tiny, arguments, sentence):
         layer = {"faults": None, "offset_trim": None, "gain_trim": None}
         json.dump(
             {
-                "format": "ohmgate device record 1",
+                "format": "ohmgate chip record 1",
                 "serial": "worn 8",
                 "macros": macros,
                 "layers": [layer] * 2,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ohmgate.firmware.chip.calibration import Trims
-from ohmgate.firmware.chip.record import FORMAT, DeviceRecord
+from ohmgate.firmware.chip.record import FORMAT, ChipRecord
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from tests.firmware.chip.chips import DESIGN, HEAD
@@ -14,7 +14,7 @@ from tests.firmware.chip.chips import DESIGN, HEAD
 KINDS = np.random.default_rng(2).integers(0, 9, size=(29, 96)).astype(np.int8)
 TRIMS = Trims(np.array([-128, 127, 3]), np.array([0, -1, 1]))
 RECORD = (
-    DeviceRecord.new("worn 7", DESIGN)
+    ChipRecord.new("worn 7", DESIGN)
     .with_layer(0, kinds=KINDS)
     .with_layer(1, trims=TRIMS)
     .with_event("measured", "2026-11-28", conversions=12)
@@ -23,7 +23,7 @@ RECORD = (
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
     RECORD.save(tmp_path / "a.json")
-    again = DeviceRecord.load(tmp_path / "a.json", DESIGN)
+    again = ChipRecord.load(tmp_path / "a.json", DESIGN)
     assert (again.serial, again.macros, again.events) == (RECORD.serial, RECORD.macros, RECORD.events)
     assert again.events[0].figures == {"conversions": 12}
     assert np.array_equal(again.layers[0].kinds, KINDS)
@@ -45,18 +45,18 @@ def edited(path, change) -> str:
     content = change(content) or content
     path.write_text(json.dumps(content))
     with pytest.raises(DesignError) as error:
-        DeviceRecord.load(path, DESIGN)
+        ChipRecord.load(path, DESIGN)
     return str(error.value).replace(str(path), "FILE")
 
 
-NOT = "device record 'FILE': it does not hold what a record does"
+NOT = "chip record 'FILE': it does not hold what a record does"
 
 
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        (lambda c: [1], f"device record 'FILE': its format must be '{FORMAT}'"),
-        (lambda c: c.update(format="x"), f"device record 'FILE': its format must be '{FORMAT}'"),
+        (lambda c: [1], f"chip record 'FILE': its format must be '{FORMAT}'"),
+        (lambda c: c.update(format="x"), f"chip record 'FILE': its format must be '{FORMAT}'"),
         (lambda c: c.pop("serial") and None, f"{NOT} ('serial')"),
         (lambda c: c.update(serial=7), f"{NOT} (7 is no text)"),
         (lambda c: c.update(macros=[1]), f"{NOT} (1 is no text)"),
@@ -66,31 +66,31 @@ NOT = "device record 'FILE': it does not hold what a record does"
         (lambda c: c["layers"][1].pop("faults"), f"{NOT} ('faults')"),
         (
             lambda c: c["layers"][1].update(faults=[[0, 9, "unclear"]]),
-            "device record 'FILE': no cell of the array can be [0, 9, 'unclear']",
+            "chip record 'FILE': no cell of the array can be [0, 9, 'unclear']",
         ),
         (
             lambda c: c["layers"][1].update(faults=[[0.5, 1, "unclear"]]),
-            "device record 'FILE': no cell of the array can be [0.5, 1, 'unclear']",
+            "chip record 'FILE': no cell of the array can be [0.5, 1, 'unclear']",
         ),
         (
             lambda c: c["layers"][1].update(faults=[[0, 1, "odd"]]),
-            "device record 'FILE': no cell of the array can be [0, 1, 'odd']",
+            "chip record 'FILE': no cell of the array can be [0, 1, 'odd']",
         ),
         (
             lambda c: c["layers"][1].update(gain_trim=[1, 2, 128]),
-            "device record 'FILE': trims must be 3 integers from -128 to 127, not [1, 2, 128]",
+            "chip record 'FILE': trims must be 3 integers from -128 to 127, not [1, 2, 128]",
         ),
         (
             lambda c: c["layers"][1].update(offset_trim=[1, 2]),
-            "device record 'FILE': trims must be 3 integers from -128 to 127, not [1, 2]",
+            "chip record 'FILE': trims must be 3 integers from -128 to 127, not [1, 2]",
         ),
         (
             lambda c: c["layers"][1].update(offset_trim=[1, 2, 0.5]),
-            "device record 'FILE': trims must be 3 integers from -128 to 127, not [1.0, 2.0, 0.5]",
+            "chip record 'FILE': trims must be 3 integers from -128 to 127, not [1.0, 2.0, 0.5]",
         ),
         (
             lambda c: c.update(macros=["a", "b"]),
-            "device record 'FILE': the device record of 'worn 7' is of a chip with the arrays a, b, but the design has "
+            "chip record 'FILE': the chip record of 'worn 7' is of a chip with the arrays a, b, but the design has "
             + ", ".join(layer.macro_name for layer in DESIGN.layers),
         ),
     ],
@@ -105,9 +105,9 @@ def test_files_that_are_none_are_one_sentence(tmp_path):
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(DesignError) as error:
-            DeviceRecord.load(path, DESIGN)
-        expected = f"cannot read the device record '{path}': {sentence}" if sentence else ""
-        assert str(error.value) == (expected or f"device record '{path}': it is no JSON")
+            ChipRecord.load(path, DESIGN)
+        expected = f"cannot read the chip record '{path}': {sentence}" if sentence else ""
+        assert str(error.value) == (expected or f"chip record '{path}': it is no JSON")
 
 
 def test_a_record_is_of_one_chip_and_its_arrays():
@@ -115,6 +115,6 @@ def test_a_record_is_of_one_chip_and_its_arrays():
     RECORD.check_serial("worn 7")
     with pytest.raises(DesignError) as error:
         RECORD.check_serial("worn 8")
-    assert str(error.value) == "the device record is of the chip 'worn 7', not of 'worn 8'"
+    assert str(error.value) == "the chip record is of the chip 'worn 7', not of 'worn 8'"
     with pytest.raises(DesignError, match="but the design has ohmgate_array_16b1x9"):
         RECORD.check(Design("head", (HEAD,)))

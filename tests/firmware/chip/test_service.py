@@ -9,7 +9,7 @@ from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.firmware.chip.calibration import Trims
 from ohmgate.firmware.chip.diagnosis import Diagnosis
 from ohmgate.firmware.chip.faults import POSITIVE_OFF
-from ohmgate.firmware.chip.record import DeviceRecord
+from ohmgate.firmware.chip.record import ChipRecord
 from ohmgate.firmware.chip.service import find_stuck, find_trims, read_back, refresh
 from ohmgate.firmware.loader import load, placement
 from ohmgate.firmware.transactions import LoadError, run
@@ -20,7 +20,7 @@ from tests.designs import random_inputs
 from tests.firmware.chip.chips import DESIGN, HEAD, LSTM, loaded, network_of, own_kinds, worn
 
 NETWORK = network_of(DESIGN)
-NEW = DeviceRecord.new("a", DESIGN)
+NEW = ChipRecord.new("a", DESIGN)
 CONFIG = worn(0.02, offset_sigma=0.5)
 
 
@@ -163,15 +163,15 @@ def test_a_limit_that_is_none_is_refused():
 
 
 def test_another_chips_record_is_refused_before_anything_is_written():
-    record = DeviceRecord.new("b", replace(DESIGN, layers=(HEAD,)))
-    with pytest.raises(DesignError, match="the device record of 'b' is of a chip with the arrays"):
+    record = ChipRecord.new("b", replace(DESIGN, layers=(HEAD,)))
+    with pytest.raises(DesignError, match="the chip record of 'b' is of a chip with the arrays"):
         load(NETWORK, record=record)
 
 
 def test_chips_without_diagnostics_say_so():
     layers = tuple(replace(layer, diagnostics=False, spares=0) for layer in DESIGN.layers)
     network = network_of(replace(DESIGN, layers=layers))
-    record = DeviceRecord.new("c", network.design)
+    record = ChipRecord.new("c", network.design)
     chip = loaded(network, ArrayConfig(), record=record)
     assert chip.registers.enable
     with pytest.raises(LoadError) as error:

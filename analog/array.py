@@ -64,6 +64,7 @@ class Array:
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
         self.writes = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: times each cell was programmed
         self.ages = np.full(self.levels.shape, self._age)  #: s since each cell was programmed
+        self._pairs = np.zeros((2, *self.levels.shape), dtype=np.int64)  # levels of ideal cells that take pulses
         self.scale = np.ones(layer.columns)  #: LSB for each unit of the column sum, set by the gains
         self.changes = 0  #: of cells, gains, adjustments, age and sequences, after which a reading differs
         self.adjustments = Adjustments(layer)  #: what a host has set in the macro
@@ -107,6 +108,8 @@ class Array:
             raise DesignError(
                 f"level at {at} must be a symmetric {self.layer.weight_bits}-bit code, not {int(levels[at])}"
             )
+        if self._cell_array:
+            self._cell_array.pulsed = None
         self.levels[:] = levels
         self.writes += 1
         self.ages[:] = self._age
@@ -126,8 +129,31 @@ class Array:
             self.spares.program_cell(row, column - self.layer.columns, level)
             self.changes += 1
             return
+        if self._cell_array and self._cell_array.pulsed:
+            raise DesignError("cells that have taken pulses are programmed by pulses only")
         self.levels[row, column] = level
         self.writes[row, column] += 1
+        self.ages[row, column] = self._age
+        self._changed()
+
+    def pulse(self, row: int, column: int, cell: int, up: bool, strong: bool) -> None:
+        """Give one cell of a weight a pulse, as the macro's ports do: the positive one, 0, or the negative one, 1.
+
+        ``up`` is a SET, and one that is ``strong`` has full strength. Ideal cells move by one level.
+        """
+        check_integer("row", row, 0, self.layer.rows - 1)
+        check_integer("column", column, 0, self.layer.all_columns - 1)
+        if self.spares and column >= self.layer.columns:
+            self.spares.pulse(row, column - self.layer.columns, cell, up, strong)
+            self.changes += 1
+            return
+        if self._cell_array:
+            self._cell_array.pulse(row, column, cell, up, strong)
+        else:
+            pair, top = self._pairs[:, row, column], full_scale(self.layer.weight_bits)
+            pair[cell] = min(max(pair[cell] + (1 if up else -1), 0), top)
+            self.levels[row, column] = pair[0] - pair[1]
+        self.writes[row, column] = 1
         self.ages[row, column] = self._age
         self._changed()
 

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
+from ..model.diagnostic_registers import DIAG_ADDRESS_BITS
 from ..model.layers import Layer
 from ..model.network import Network
 from ..model.reference import Result, run
@@ -19,6 +20,7 @@ from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
 from .diagnostics import Diagnostics
 from .lstm_layer import LstmLayerCore, trace_signature
+from .pulse_programmer import PulseProgrammer
 from .register_bus import RegisterBus
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
@@ -91,9 +93,9 @@ class Accelerator(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = registers = RegisterBus(self.design)
-        diagnostics, bus = None, self.bus
+        diagnostics, programmer, bus = None, None, self.bus
         if self.design.diagnostics:
-            diagnostics, bus = self._diagnostics(m, registers)
+            diagnostics, programmer, bus = self._diagnostics(m, registers)
         if not self.design.data_registers:
             if diagnostics is None:
                 wiring.connect(m, wiring.flipped(bus), registers.bus)
@@ -109,8 +111,16 @@ class Accelerator(Component):
                 wiring.connect(m, core.array, wiring.flipped(port.read))
             else:
                 wiring.connect(m, core.array, getattr(diagnostics, f"core_{index}"))
-                wiring.connect(m, getattr(diagnostics, f"array_{index}"), wiring.flipped(port.read))
-            wiring.connect(m, getattr(registers, f"setup_{index}"), wiring.flipped(port.setup))
+                read = getattr(diagnostics, f"array_{index}")
+                if programmer is not None:
+                    wiring.connect(m, read, getattr(programmer, f"core_{index}"))
+                    read = getattr(programmer, f"array_{index}")
+                wiring.connect(m, read, wiring.flipped(port.read))
+            setup = getattr(registers, f"setup_{index}")
+            if programmer is not None:
+                wiring.connect(m, setup, getattr(programmer, f"level_{index}"))
+                setup = getattr(programmer, f"setup_{index}")
+            wiring.connect(m, setup, wiring.flipped(port.setup))
             if layer.loaded_table_bits:
                 wiring.connect(m, getattr(registers, f"table_{index}"), core.table)
             if self.traced and layer.kind == "lstm":
@@ -130,13 +140,20 @@ class Accelerator(Component):
         ]
         return m
 
-    def _diagnostics(self, m: Module, registers: RegisterBus) -> tuple[Diagnostics, Any]:
-        """Diagnostics beside the ``registers``, which know the device; and the bus to all that is not theirs."""
+    def _diagnostics(self, m: Module, registers: RegisterBus) -> tuple[Diagnostics, PulseProgrammer | None, Any]:
+        """Diagnostics, and what programs by pulses, beside the ``registers``, which know the device; and the bus to
+        all that is not theirs."""
         lower = WishboneSignature(ADDRESS_BITS + 1 - 2).create()
         m.submodules.diagnostics = diagnostics = Diagnostics(self.design)
         join(m, registers, diagnostics)
-        decode(m, self.bus, lower, diagnostics.bus)
-        return diagnostics, lower
+        if not self.design.pulsed:
+            decode(m, self.bus, lower, diagnostics.bus)
+            return diagnostics, None, lower
+        upper = WishboneSignature(DIAG_ADDRESS_BITS - 2).create()
+        m.submodules.programmer = programmer = PulseProgrammer(self.design)
+        decode(m, self.bus, lower, upper)
+        decode(m, upper, diagnostics.bus, programmer.bus)
+        return diagnostics, programmer, lower
 
     def _streams(self, m: Module, registers: RegisterBus, bus, first, last) -> None:
         """Time steps to the ``first`` layer, results of the ``last``: streams, and data registers where there are."""

@@ -1,5 +1,7 @@
 """The port between the periphery and an array macro."""
 
+from dataclasses import replace
+
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out, Signature
 
@@ -28,6 +30,19 @@ def row_layout(layer: Layer) -> data.Layout:
         return data.ArrayLayout(layer.dac_bits, layer.inputs + layer.hidden)
     inputs = data.ArrayLayout(layer.input_bits, layer.inputs)
     return data.StructLayout({"inputs": inputs, "hidden": data.ArrayLayout(layer.dac_bits, layer.hidden)})
+
+
+def _programmed(layer: Layer) -> dict[str, Member]:
+    if layer.programming == "level":
+        return {"program_level": Out(layer.weight_bits)}
+    return {
+        #: 0 the positive, 1 the negative cell of the pair
+        "program_cell": Out(1),
+        #: 1 SET, more conductance; 0 RESET
+        "program_up": Out(1),
+        #: 1 a pulse of full strength, 0 the finest one
+        "program_strong": Out(1),
+    }
 
 
 class ReadSignature(_LayerSignature):
@@ -68,6 +83,8 @@ class SetupSignature(_LayerSignature):
     ``program_strobe`` is high for one cycle; row, physical column and level (wire pattern) are held until the
     macro answers ``program_done`` for one cycle, at the earliest in the cycle after the strobe.
 
+    With ``programming`` "pulse" a strobe is one pulse to one cell of the pair, and each has its answer.
+
     The seal is one bit beside the cells. Like them it keeps without power and through ``rst``. It says that they were
     loaded to the end. ``seal`` and ``unseal`` are strobes as ``program_strobe`` is, with the same answer; only one of
     the three is high. In the cycle after ``program_done``, at the latest, ``sealed`` shows what was written.
@@ -86,7 +103,7 @@ class SetupSignature(_LayerSignature):
             "shift": Out(data.ArrayLayout(SHIFT_BITS, layer.gates)),
             "program_row": Out(range(max(layer.rows, 2))),
             "program_column": Out(range(max(layer.all_columns, 2))),
-            "program_level": Out(layer.weight_bits),
+            **_programmed(layer),
             "program_strobe": Out(1),
             "program_done": In(1),
             "seal": Out(1),
@@ -104,6 +121,11 @@ class SetupSignature(_LayerSignature):
                 "adjust_value": Out(16),
             }
         return members
+
+
+def by_level(layer: Layer) -> Layer:
+    """The layer as the register bus sees it: its weights are programmed by their levels."""
+    return replace(layer, programming="level")
 
 
 class ArraySignature(_LayerSignature):

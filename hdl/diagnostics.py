@@ -160,7 +160,7 @@ class Diagnostics(Component):
             "DIAG_CONVERT": held | self.programming | (data[:16] >= state.size[:16]),
             "DIAG_RESULT": ~(state.valid | self.converting),
             "DIAG_ADJUST_AT": ~self.active,
-            "DIAG_ADJUST": held | state.no_adjust,
+            "DIAG_ADJUST": held | state.no_adjust | (self.programming if self.design.pulsed else 0),
         }
         done = {}
         with m.Switch(bus.adr):

@@ -97,7 +97,8 @@ class DiagnosticsTwin:
             case "DIAG_CONVERT":
                 return not registers.status["PROGRAMMING"] and fields["STEP"] < layer.conversions
             case "DIAG_ADJUST":
-                return self.adc < layer.adcs and self.what < ADJUST_SPARE + layer.spares
+                held = registers.design.pulsed and registers.status["PROGRAMMING"]
+                return not held and self.adc < layer.adcs and self.what < ADJUST_SPARE + layer.spares
         return True
 
     def _write(self, name: str, value: int) -> None:

@@ -86,9 +86,12 @@ def behavioural(layer: Layer) -> str:
     order: run the simulation with ``+MACRO_NAME=FILE``. Then they are sealed, too. Spares are not in the file: they
     begin at 0 and are programmed over the bus.
 
-    Its converters are ideal: trims are taken, and stored nowhere.
+    Its converters are ideal: trims are taken, and stored nowhere. A pulse moves a cell by one level, and a strong one
+    does no more.
     """
-    spares = _Spares(layer)
+    spares, pulses = _Spares(layer), _Pulses(layer)
+    programs = f"""        if (program_strobe{spares.not_programmed}) {_LEVEL} <= program_level;
+{spares.program}"""
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
     handshake = "" if layer.conversion_cycles else "    assign done = converting && elapsed == CONVERSION - 1;\n"
@@ -104,7 +107,7 @@ def behavioural(layer: Layer) -> str:
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
 
     reg [W-1:0] level [0:ROWS*COLUMNS-1];
-{spares.registers}    reg [W-1:0] word;
+{pulses.registers}{spares.registers}    reg [W-1:0] word;
     reg [8*1024-1:0] file;
     reg converting;
     reg programmed;
@@ -121,7 +124,7 @@ def behavioural(layer: Layer) -> str:
             $readmemh(file, level);
             has_seal = 1;
         end
-{spares.initial}        converting = 0;
+{pulses.initial}{spares.initial}        converting = 0;
         programmed = 0;
         elapsed = 0;
         result = 0;
@@ -132,8 +135,7 @@ def behavioural(layer: Layer) -> str:
     assign sealed = has_seal;
 {handshake}
     always @(posedge clk) begin
-        if (program_strobe{spares.not_programmed}) level[program_row * COLUMNS + program_column] <= program_level;
-{spares.program}        if (seal || unseal) has_seal <= seal;
+{pulses.program or programs}        if (seal || unseal) has_seal <= seal;
         programmed <= program_strobe || seal || unseal;
         elapsed <= elapsed + 1;
         if (converting && elapsed == CONVERSION - 1) converting <= 0;
@@ -165,6 +167,56 @@ endmodule
     return _once(layer, "BEHAVIOURAL", module)
 
 
+_LEVEL = "level[program_row * COLUMNS + program_column]"
+
+
+class _Pulses:
+    """Lines of the behavioural view for cells that take pulses; all are empty for those that take levels."""
+
+    registers = initial = program = ""
+
+    def __init__(self, layer: Layer):
+        if layer.programming == "level":
+            return
+        top, spare = full_scale(layer.weight_bits), "spare_" if layer.spares else ""
+        kinds = {"": "ROWS*COLUMNS"} | ({spare: "ROWS*ADCS*SPARES"} if spare else {})
+        spares = f"    localparam SPARES = {layer.spares};  // of an ADC\n" if spare else ""
+        self.registers = "".join(
+            f"    reg [W-1:0] {kind}{cell} [0:{size}-1];\n"
+            for kind, size in kinds.items()
+            for cell in ("positive", "negative")
+        )
+        self.registers = f"{spares}{self.registers}    reg [W-1:0] pulsed, other;\n    integer cell_index;\n"
+        self.initial = """        for (index = 0; index < ROWS*COLUMNS; index = index + 1) begin
+            positive[index] = level[index][W-1] ? 0 : level[index];
+            negative[index] = level[index][W-1] ? -level[index] : 0;
+        end
+"""
+        if spare:
+            self.initial += """        for (index = 0; index < ROWS*ADCS*SPARES; index = index + 1) begin
+            spare_positive[index] = 0;
+            spare_negative[index] = 0;
+        end
+"""
+        own = " && program_column < COLUMNS" if spare else ""
+        places = {"": ("program_row * COLUMNS + program_column", own)}
+        if spare:
+            at = "program_row * ADCS * SPARES + program_column - COLUMNS"
+            places[spare] = (at, " && program_column >= COLUMNS")
+        for kind, (place, condition) in places.items():
+            self.program += f"""        if (program_strobe{condition}) begin
+            cell_index = {place};
+            pulsed = program_cell ? {kind}negative[cell_index] : {kind}positive[cell_index];
+            other = program_cell ? {kind}positive[cell_index] : {kind}negative[cell_index];
+            if (program_up && pulsed != {top}) pulsed = pulsed + 1;
+            if (!program_up && pulsed != 0) pulsed = pulsed - 1;
+            if (program_cell) {kind}negative[cell_index] <= pulsed;
+            else {kind}positive[cell_index] <= pulsed;
+            {kind}level[cell_index] <= program_cell ? other - pulsed : pulsed - other;
+        end
+"""
+
+
 class _Spares:
     """Lines of the behavioural view that a layer's spare columns add; all are empty without any."""
 
@@ -173,8 +225,8 @@ class _Spares:
     def __init__(self, layer: Layer):
         if not layer.spares:
             return
-        self.registers = f"""    localparam SPARES = {layer.spares};  // of an ADC
-    reg [W-1:0] spare_level [0:ROWS*ADCS*SPARES-1];
+        number = f"    localparam SPARES = {layer.spares};  // of an ADC\n" if layer.programming == "level" else ""
+        self.registers = f"""{number}    reg [W-1:0] spare_level [0:ROWS*ADCS*SPARES-1];
     reg [ADCS*SPARES*16-1:0] spare_step;  // in which each is read in place of its ADC's own column
 """
         self.initial = """        for (index = 0; index < ROWS*ADCS*SPARES; index = index + 1) spare_level[index] = 0;

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
 from .activation_tables import TableWriteSignature
-from .array_port import SetupSignature
+from .array_port import SetupSignature, by_level
 from .component import Component
 from .diagnostics import AdjustSignature
 from .register_twin import COUNTERS, RegisterTwin
@@ -53,7 +53,7 @@ class RegisterBus(Component):
             "adc_saturations": In(16),
         }
         for index, layer in enumerate(design.layers):
-            members[f"setup_{index}"] = Out(SetupSignature(layer))
+            members[f"setup_{index}"] = Out(SetupSignature(by_level(layer)))
             if layer.loaded_table_bits:
                 members[f"table_{index}"] = Out(TableWriteSignature(layer))
         if design.diagnostics:

@@ -17,7 +17,8 @@ class RegisterTwin:
 
     ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns, spares
     behind them) are the bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
-    ``diagnostics`` is the :class:`~.diagnostics_twin.DiagnosticsTwin` of a device that has one.
+    ``diagnostics`` is the :class:`~.diagnostics_twin.DiagnosticsTwin` of a device that has one, ``programmer`` its
+    :class:`~.pulse_twin.PulseTwin`.
     """
 
     def __init__(self, design: Design):
@@ -31,6 +32,7 @@ class RegisterTwin:
         self.seals = [0] * len(design.layers)
         self.levels = [np.zeros((layer.rows, layer.all_columns), dtype=int) for layer in design.layers]
         self.diagnostics: Any = None
+        self.programmer: Any = None
 
     @property
     def layer(self) -> Layer:
@@ -106,7 +108,10 @@ class RegisterTwin:
                 self.seals[index] = 1
             case "LEVEL":
                 self.seals[index] = 0
-                self.levels[index][words["ROW"], words["COLUMN"]] = value & 2**layer.weight_bits - 1
+                pattern = value & 2**layer.weight_bits - 1
+                self.levels[index][words["ROW"], words["COLUMN"]] = pattern
+                if self.programmer is not None:
+                    self.programmer.program(index, words["ROW"], words["COLUMN"], pattern)
                 words["COLUMN"] += 1
                 if words["COLUMN"] in (layer.columns, layer.all_columns):  # of a row's cells; of its spares
                     words["COLUMN"] = 0

@@ -23,6 +23,7 @@ from .records import from_table, read_toml
 CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
 DIAGNOSTICS = ("diagnostics", "spares")  #: likewise fields of what a host measures and repairs
+WRITING = ("programming",)  #: likewise of how cells are written
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 
@@ -58,6 +59,11 @@ class Design:
                     f"layer {index}: diagnostics must be as in layer 0, {str(self.diagnostics).lower()}, "
                     f"not {str(layer.diagnostics).lower()}"
                 )
+            if layer.programming != self.layers[0].programming:
+                raise DesignError(
+                    f"layer {index}: programming must be as in layer 0, {self.layers[0].programming}, "
+                    f"not {layer.programming}"
+                )
             last = index == len(self.layers) - 1
             inner = INNER_OUTPUTS[layer.kind]
             if not last and layer.output != inner:
@@ -87,6 +93,11 @@ class Design:
         """Do its layers have diagnostics? All of them do, or none."""
         return self.layers[0].diagnostics
 
+    @property
+    def pulsed(self) -> bool:
+        """Are cells programmed by pulses, in a closed loop? Those of all layers are, or none."""
+        return self.layers[0].programming == "pulse"
+
     def too_wide(self) -> tuple[int, str, int] | None:
         """Layer, name and bits of the first code wider than :data:`~ohmgate.model.layers.HARDWARE_BITS`, if any."""
         for index, layer in enumerate(self.layers):
@@ -105,13 +116,13 @@ class Design:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
-        The name, the conversion time, data registers, diagnostics and spares are left out: they change no number. So
-        is the recipe of tables that are loaded with the image. A field that one layer does not use, as output bits
-        without a table, counts.
+        The name, the conversion time, data registers, diagnostics, spares and how cells are programmed are left out:
+        they change no number. So is the recipe of tables that are loaded with the image. A field that one layer does
+        not use, as output bits without a table, counts.
         """
         content = {"layer": self.to_dict()["layer"]}
         for layer in content["layer"]:
-            for field in RETIMING + DIAGNOSTICS:
+            for field in RETIMING + DIAGNOSTICS + WRITING:
                 layer.pop(field, None)
             if layer.get("input_dac_bits") == layer["dac_bits"]:
                 del layer["input_dac_bits"]
@@ -125,8 +136,8 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, ``diagnostics`` and ``spares``, which are there only where they are set: older
-        fingerprints and images have none.
+        But for ``input_dac_bits``, ``diagnostics``, ``spares`` and ``programming``, which are there only where they
+        are set: older fingerprints and images have none.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
@@ -134,6 +145,8 @@ class Design:
             for field in ("input_dac_bits", *DIAGNOSTICS):
                 if not content.get(field, 1):
                     del content[field]
+            if content["programming"] == "level":
+                del content["programming"]
         return {"name": self.name, **({"data_registers": True} if self.data_registers else {}), "layer": layers}
 
     def save(self, path: str | Path) -> None:

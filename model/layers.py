@@ -21,6 +21,7 @@ from .tables import DENSE_FUNCTIONS
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
+PROGRAMMING = ("level", "pulse")
 MAX_ADCS = 4096
 MAX_SPARES = 16  #: of an ADC
 MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
@@ -44,6 +45,7 @@ class ArrayLayer(ABC):
     conversion_cycles: int = 0  #: 0: the macro says when (done); else the fixed time of a conversion
     diagnostics: bool = False  #: a host can read the columns and trim the converters (docs/diagnostics.md)
     spares: int = 0  #: S, columns more behind every ADC, each to be read in place of one of its M
+    programming: str = "level"  #: the macro programs a "level" by itself, or takes a "pulse" of a closed loop
 
     def _check_array(self, where: str) -> None:
         check_integer(f"{where}: inputs", self.inputs, 1, 4096)
@@ -62,9 +64,29 @@ class ArrayLayer(ABC):
             raise DesignError(
                 f"{where}: diagnostics need DAC codes of at least 2 bits, as a code of 1 bit is never 0"
             )
+        self._check_programming(where)
         number = type(self.adc_range) in (int, float)
         if not number or not 0 < self.adc_range <= 1024:
             raise DesignError(f"{where}: ADC range must be a number above 0 and at most 1024, not {self.adc_range!r}")
+
+    def _check_programming(self, where: str) -> None:
+        check_choice(f"{where}: programming", self.programming, PROGRAMMING)
+        if self.programming == "level":
+            return
+        if not self.diagnostics:
+            raise DesignError(f"{where}: programming by pulses needs diagnostics = true, which read the cells")
+        if self.weight_bits < 2:
+            raise DesignError(f"{where}: programming by pulses needs weights of at least 2 bits, not 1")
+        if self.adc_bits < self.weight_bits:
+            raise DesignError(
+                f"{where}: programming by pulses needs ADC bits of at least the {self.weight_bits} weight bits, "
+                f"as fewer tell no levels apart, not {self.adc_bits}"
+            )
+        if self.bias_rows > 1:
+            raise DesignError(
+                f"{where}: programming by pulses needs at most 1 bias row, as more are read together, "
+                f"not {self.bias_rows}"
+            )
 
     @property
     @abstractmethod
@@ -132,6 +154,7 @@ class ArrayLayer(ABC):
         inputs = f"i{self.own_input_bits}" if self.own_input_bits else ""
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
         time += f"_s{self.spares}" if self.diagnostics else ""
+        time += "p" if self.programming == "pulse" else ""
         return (
             f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}{inputs}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"

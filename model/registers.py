@@ -12,6 +12,7 @@ from typing import Any
 from .design import Design
 from .diagnostic_registers import DIAG_BASE, DIAG_REGISTERS
 from .layers import Layer
+from .pulses import PULSE_REGISTERS
 from .register import Field, Register, flag
 
 ID_VALUE = 0x4F484D47  #: "OHMG"
@@ -190,7 +191,7 @@ DATA_REGISTERS = (
     Register("RESULT_TAKE", 0x9C, "wo", "Takes the result away. Refused unless RESULT_VALID."),
 )
 
-BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS}
+BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS + PULSE_REGISTERS}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
@@ -226,7 +227,8 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
 def registers_of(design: Design) -> tuple[Register, ...]:
     """The registers that a chip of ``design`` has."""
     data = DATA_REGISTERS if design.data_registers else ()
-    return REGISTERS + data + (DIAG_REGISTERS if design.diagnostics else ())
+    diagnostics = DIAG_REGISTERS if design.diagnostics else ()
+    return REGISTERS + data + diagnostics + (PULSE_REGISTERS if design.pulsed else ())
 
 
 def describe(design: Design) -> dict[str, Any]:

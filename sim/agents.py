@@ -20,7 +20,7 @@ from ..model.registers import BY_NAME
 from .agent_view import RULES
 from .rules import Rules, clock_cycle
 
-CONTROL, DIAG_CONTROL = BY_NAME["CONTROL"], BY_NAME["DIAG_CONTROL"]
+CONTROL, LEVEL, DIAG_CONTROL = (BY_NAME[name] for name in ("CONTROL", "LEVEL", "DIAG_CONTROL"))
 
 
 def driven_codes(layer: Layer, patterns: int) -> np.ndarray:
@@ -73,7 +73,7 @@ class ArrayAgent:
         view, layer = self.view, self.layer
         while True:
             await ValueChange(view.agent_request)
-            diagnostic = self.bus.diagnosing
+            diagnostic = self.bus.diagnosing or self.bus.pulsing
             codes = self.diagnose() if diagnostic else self.compute()
             view.agent_codes.value = pack(codes, layer.adc_bits)
             duration = layer.conversion_cycles
@@ -133,13 +133,17 @@ class ArrayAgent:
         return self.layer.at_end or self.firsts[len(self.drives) :][:1] == [True]
 
     async def serve_programming(self):
-        """Forever: wait for a cell to be written, put its level into the array model."""
+        """Forever: wait for a cell to be written, put its level or its pulse into the array model."""
         view, layer = self.view, self.layer
         while True:
             await ValueChange(view.agent_program)
-            level = from_wire(int(view.program_level.value), layer.weight_bits)
             row, column = int(view.program_row.value), int(view.program_column.value)
-            self.array.program_cell(row, column, int(level))
+            if layer.programming == "pulse":
+                cell, up, strong = (int(getattr(view, f"program_{name}").value) for name in ("cell", "up", "strong"))
+                self.array.pulse(row, column, cell, bool(up), bool(strong))
+            else:
+                level = from_wire(int(view.program_level.value), layer.weight_bits)
+                self.array.program_cell(row, column, int(level))
             self.written += 1
             low, high = self.program_cycles
             if low != high:
@@ -182,10 +186,11 @@ class ArrayAgent:
 class RegisterBusDriver:
     """Wishbone initiator for a chip's register bus."""
 
-    def __init__(self, ports, clk, rules: Rules):
-        self.ports, self.clk, self.rules = ports, clk, rules
+    def __init__(self, ports, clk, rules: Rules, pulsed: bool = False):
+        self.ports, self.clk, self.rules, self.pulsed = ports, clk, rules, pulsed
         self.writes = 0  #: that the device has answered
         self.diagnosing = False  #: does the device have its rows from DIAG_CODE?
+        self.pulsing = False  #: are conversions those of weights that are programmed by pulses? No time steps are run
         self.waits_at: int | None = None  #: address of an access without an answer
         for name in ("adr", "dat_w", "cyc", "stb", "we"):
             ports[f"bus__{name}"].value = 0
@@ -213,8 +218,11 @@ class RegisterBusDriver:
         if value is not None:
             if address == DIAG_CONTROL.address:
                 self.diagnosing = bool(DIAG_CONTROL.unpack(value)["ACTIVE"])
-            elif address == CONTROL.address and CONTROL.unpack(value)["RESET"]:
-                self.diagnosing = False
+            elif address == LEVEL.address:
+                self.pulsing = self.pulsed
+            elif address == CONTROL.address:
+                self.diagnosing &= not CONTROL.unpack(value)["RESET"]
+                self.pulsing &= not CONTROL.unpack(value)["ENABLE"]
             return 0
         return self.rules.number(ports["bus__dat_r"].value, f"register bus: what is read at 0x{address:02X} is")
 

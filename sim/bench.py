@@ -59,7 +59,7 @@ class Device:
         self.agents: list[ArrayAgent] = []
         self.monitors: dict[int, TraceMonitor] = {}
         self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
-        self.bus = RegisterBusDriver(self.ports, self.clk, self.rules)
+        self.bus = RegisterBusDriver(self.ports, self.clk, self.rules, job.network.design.pulsed)
         for index, layer in enumerate(layers):
             view = inner(chip, macros[index])
             array = Array(layer, config, child(job.seed, index))
@@ -81,7 +81,7 @@ class Device:
         await ClockCycles(self.clk, 2)
         await FallingEdge(self.clk)
         self.ports["rst"].value = 0
-        self.bus.diagnosing = False
+        self.bus.diagnosing = self.bus.pulsing = False
 
     def start(self) -> None:
         """Begin to answer the arrays and to take results."""
@@ -334,9 +334,10 @@ async def diagnostics(device: Device) -> None:
         facts["declined"] += await compared(device.bus, chip, host, actions)
         await device.reset()
         chip.power_cycle()
-    seen, facts["conversions"] = sum(agent.diagnosed for agent in device.agents), chip.conversions
-    if seen != chip.conversions:
-        device.rules.broke(f"array port: there are {seen} diagnostic conversions, not {chip.conversions}")
+    seen = sum(agent.diagnosed for agent in device.agents)
+    expected = facts["conversions"] = chip.conversions + chip.verifies
+    if seen != expected:
+        device.rules.broke(f"array port: there are {seen} diagnostic conversions, not {expected}")
     await inference(device)
 
 

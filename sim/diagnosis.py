@@ -30,6 +30,8 @@ class Host:
             *4 * [self.convert], *2 * [self.drive], *2 * [self.adjust], self.select, self.control, self.program,
             self.set_gain, self.look, self.stop,
         ]  # fmt: skip
+        if design.pulsed:
+            self.actions += 2 * [self.limit] + 2 * [self.program]
 
     def accesses(self, actions: int) -> Iterator[Access]:
         """Those of so many actions at random, from a chip that is loaded and may run."""
@@ -91,6 +93,16 @@ class Host:
         yield "COLUMN", self.below(own)
         for _ in range(1 + self.below(5)):
             yield "LEVEL", int(to_wire(self.rng.choice(symmetric_codes(layer.weight_bits)), layer.weight_bits))
+
+    def limit(self) -> Iterator[Access]:
+        """Few pulses, so that some weights fail; and what came of them."""
+        if self.below(2):
+            yield "PULSE_LIMITS", self.below(30) | self.below(12) << 16 | self.below(6) << 24
+        if self.below(8) == 0:
+            yield "PULSES", 0
+        yield "FAILED_AT", self.below(16)
+        for name in ("FAILED", "PULSES", "FAILURES", "PULSE_LIMITS", "FAILED_AT"):
+            yield name, None
 
     def set_gain(self) -> Iterator[Access]:
         gate, shift = self.below(self.layer.gates), self.below(12)

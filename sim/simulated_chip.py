@@ -7,6 +7,7 @@ from ..analog.config import ArrayConfig, paced
 from ..analog.inference import convert_through, predictions, run_in_chunks
 from ..firmware.transactions import BusError
 from ..hdl.diagnostics_twin import DiagnosticsTwin
+from ..hdl.pulse_twin import PulseTwin
 from ..hdl.register_twin import RegisterTwin
 from ..model import reference
 from ..model.design import Design
@@ -14,6 +15,7 @@ from ..model.diagnostic_registers import DIAG_BASE
 from ..model.formats import DesignError, from_wire
 from ..model.layout import logical_order
 from ..model.network import LayerData, Network, nominal_tables
+from ..model.pulses import PULSE_BASE
 from ..model.registers import BY_NAME
 from ..model.seeds import Seed, child
 
@@ -26,7 +28,8 @@ class SimulatedChip:
     Cells, seals and conversions take no time on the bus. All else a host cannot tell from the simulated Verilog with
     arrays of the same configuration and seed: it reads the same words, noise included.
 
-    ``accesses``, ``conversions`` (of diagnostics) and ``programmed`` (cells) count for ever.
+    ``accesses``, ``conversions`` (of diagnostics), ``verifies`` (while weights are programmed by pulses) and
+    ``programmed`` (cells) count for ever.
     """
 
     def __init__(self, design: Design, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> None:
@@ -34,7 +37,7 @@ class SimulatedChip:
         config = paced(config or ArrayConfig(), design.layers)
         self.design = design
         self.arrays = [Array(layer, config, child(seed, k), share) for k, layer in enumerate(design.layers)]
-        self.accesses = self.conversions = self.programmed = 0
+        self.accesses = self.conversions = self.verifies = self.programmed = 0
         self.registers = RegisterTwin(design)
         self.power_cycle()
 
@@ -45,6 +48,7 @@ class SimulatedChip:
         self.diagnostics: DiagnosticsTwin | None = None
         if self.design.diagnostics:
             self.diagnostics = DiagnosticsTwin(self.registers, self._convert, self._adjust)
+        self.programmer = PulseTwin(self.registers, self._verify, self._pulse) if self.design.pulsed else None
         for array in self.arrays:
             array.reset_adjustments()
             for gate in range(array.layer.gates):
@@ -68,7 +72,9 @@ class SimulatedChip:
         registers = self.registers
         self.accesses += 1
         row, column, index = registers.words["ROW"], registers.words["COLUMN"], registers.words["LAYER"]
-        if self.diagnostics and address >= DIAG_BASE:
+        if self.programmer and address >= PULSE_BASE:
+            word = self.programmer.access(address, value)
+        elif self.diagnostics and address >= DIAG_BASE:
             word = self.diagnostics.access(address, value)
         else:
             word = registers.access(address, value)
@@ -76,7 +82,9 @@ class SimulatedChip:
             raise BusError(f"the chip refuses the {'read' if value is None else 'write'} at 0x{address:02X}")
         if value is not None and address in (GAIN, LEVEL):
             array = self.arrays[index]
-            if address == LEVEL:
+            if address == LEVEL and self.programmer:
+                self.programmed += 1
+            elif address == LEVEL:
                 bits = array.layer.weight_bits
                 array.program_cell(row, column, int(from_wire(value & 2**bits - 1, bits)))
                 self.programmed += 1
@@ -110,6 +118,22 @@ class SimulatedChip:
 
         return reference.run(network, codes[None], np.array([len(codes)]), convert).out[0]
 
+    def _verify(self, layer: int, drive: np.ndarray, step: int, gain: tuple[int, int]) -> np.ndarray:
+        """Codes of a step while a weight is programmed; the gains are the registers' again behind it."""
+        array = self.arrays[layer]
+        self.verifies += 1
+        parts = [part for part in (array, array.spares) if part]
+        before = [part.scale for part in parts]
+        for part in parts:
+            part.scale = np.full_like(part.scale, gain[0] * 2.0 ** -gain[1])
+        codes = array.convert_step(drive, step)
+        for part, scale in zip(parts, before):
+            part.scale = scale
+        return codes
+
+    def _pulse(self, layer: int, row: int, column: int, cell: int, up: int, strong: int) -> None:
+        self.arrays[layer].pulse(row, column, cell, bool(up), bool(strong))
+
     def network(self) -> Network:
         """What the chip was loaded with: levels, gains and tables. Units and labels are the host's.
 
@@ -124,7 +148,10 @@ class SimulatedChip:
                 tables[signed] = from_wire(tables[signed], layer.table_bits)
             else:
                 tables = nominal_tables(layer)
-            layers.append(LayerData(array.levels[:, logical_order(layer)], mult, shift, tables))
+            levels = array.levels
+            if self.programmer:  # which holds what its pulses left
+                levels = from_wire(self.registers.levels[index][:, : layer.columns], layer.weight_bits)
+            layers.append(LayerData(levels[:, logical_order(layer)], mult, shift, tables))
         return Network(self.design, tuple(layers))
 
     def run(self, codes, lengths=None) -> tuple[np.ndarray, np.ndarray | None]:

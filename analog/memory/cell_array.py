@@ -19,6 +19,7 @@ from .cells import Cells
 from .mapping import Mapping
 from .noise import TelegraphProcess, WriteNoise, shot_noise, thermal_noise
 from .programming import ProgramReport, WriteVerify, write_verify
+from .pulsed_cells import PulsedCells
 
 NO_REPAIR = repair.Repair(partner=False, flip=False)
 MAX_SIEMENS = 1e3  #: S, of a cell
@@ -64,7 +65,43 @@ class CellArray:
         self._held_noise = WriteNoise(child(seed, 6), shape)  # 1/f noise too slow to change while a chip is read
         #: variances of read noise that stays for a sequence, and that is new in each step, in units of q^2
         self.lasting, self._fresh = 0.0, 0.0
+        self.pulsed: PulsedCells | None = None  #: of cells that have taken a pulse from outside
         self.grow_old(cells.seconds)
+
+    def pulse(self, row: int, column: int, cell: int, up: bool, strong: bool) -> None:
+        """Give a cell of a pair a pulse: the positive one, 0, or the negative one, 1.
+
+        From the first on the cells hold what their pulses left, and are random before. Their relaxation after a
+        write is left out. Raises :class:`DesignError` for cells that take none.
+        """
+        if self.pulsed is None:
+            self.pulsed = self._begin_pulses()
+        self.pulsed.pulse((cell, row, column), up, strong)
+
+    def _begin_pulses(self) -> PulsedCells:
+        cells, writer = self.cells, self.cells.writer
+        if writer is None:
+            raise DesignError("cells must have a writer, to be programmed by pulses")
+        if writer.pulse.erase_seconds:
+            raise DesignError("cells that are erased all together cannot be programmed by single pulses")
+        plain = self.mapping.paired and self.mapping.slices == 1 and not cells.column_scaling
+        if not plain or cells.repair or cells.compensate:
+            raise DesignError(
+                "cells that are programmed by pulses must be pairs of one cell a polarity, without column scaling, "
+                "repair and compensation of wires, which are the host's"
+            )
+        born = stream(self._seed, 4)
+        factor = np.exp(writer.pulse.device_sigma * born.standard_normal(self.mapping.shape))
+        life = writer.pulse.endurance * np.exp(
+            writer.pulse.endurance_sigma * born.standard_normal(self.mapping.shape)
+        )
+        return PulsedCells(writer, self._limits(), self.stuck != 0, factor, life, self._seed)
+
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest conductance of each cell, S."""
+        device = self.cells.device
+        low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
+        return low, high
 
     def grow_old(self, seconds: float) -> None:
         """Say how old the oldest cells are: the noise that is faster than ``devices.HELD_BELOW`` is theirs."""
@@ -123,11 +160,14 @@ class CellArray:
         wide[:, plan.place] = writes
         if not self.mapping.paired:
             wide[:, -1] = writes.max(axis=1)
-        programmed = self._written(target, plan, wide)
-        programmed = programmed + device.programming_sigma(target) * self._write_noise.deviates(wide)
-        if self.cells.writer is None:  # a closed loop reads the cell as it is
-            programmed = programmed * self.device_factor
-        programmed = np.maximum(programmed, 0.0)
+        if self.pulsed:
+            programmed = self.pulsed.conductances
+        else:
+            programmed = self._written(target, plan, wide)
+            programmed = programmed + device.programming_sigma(target) * self._write_noise.deviates(wide)
+            if self.cells.writer is None:  # a closed loop reads the cell as it is
+                programmed = programmed * self.device_factor
+            programmed = np.maximum(programmed, 0.0)
         seconds = self._seconds(plan, ages)
         aged = device.aged(programmed, self._drift, seconds, self.cells.kelvin, self._lifetime)
         if aged.max() > MAX_SIEMENS:
@@ -238,10 +278,9 @@ class CellArray:
 
     def _pulse(self, plan: repair.Plan, writer: WriteVerify, write: int, worn: float) -> ProgramReport:
         """A write of cells that have seen ``worn`` pulses before."""
-        device = self.cells.device
         target = self.mapping.conductances(plan.digits)
         rng = stream(self._seed, 1_000_000 + write)
-        low, high = (limit * np.maximum(self.device_factor, 0.0) for limit in (device.g_min, device.g_max))
+        low, high = self._limits()
         place = rng.random(target.shape)  # between its ends, or at one of them
         start = self.with_faults(low + (high - low) * (np.round(place) if writer.switch else place))
         unit, stuck, born = self.mapping.unit, self.stuck != 0, stream(self._seed, 4)

@@ -128,14 +128,13 @@ def write_verify(
     fixed for each cell, so that a later write can draw it again; None takes it from ``rng``.
     """
     pulse = writer.pulse
-    low, high = limits
     shape = target.shape
     born = born or rng
     factor = np.exp(pulse.device_sigma * born.standard_normal(shape))
     life = pulse.endurance * np.exp(pulse.endurance_sigma * born.standard_normal(shape))
     life = np.where(stuck, 0.0, life) if stuck is not None else life
     worn = np.zeros(shape) if worn is None else worn
-    g = np.array(high if pulse.erase_seconds else start, dtype=np.float64) + np.zeros(shape)
+    g = np.array(limits[1] if pulse.erase_seconds else start, dtype=np.float64) + np.zeros(shape)
     pulses = np.zeros(shape, dtype=np.int64)
     energy, seconds, active = 0.0, pulse.erase_seconds, np.ones(shape, dtype=bool)
     for count in range(writer.max_pulses + 1):
@@ -144,17 +143,11 @@ def write_verify(
         if count == writer.max_pulses or not active.any():
             break
         up = error < 0
-        if writer.switch:
-            moved = np.where(rng.random(shape) < writer.switch.error_rate, g, np.where(up, high, low))
-        else:
-            room = np.where(up, pulse.set_step * (high - g), pulse.reset_step * (g - low))
-            wanted = np.abs(error) * unit / np.maximum(room, 1e-3 * unit)
-            strength = np.clip(wanted, writer.finest, 1.0)
-            step = strength * room * factor * np.maximum(1 + pulse.cycle_sigma * rng.standard_normal(shape), 0.0)
-            step = np.where(up, 0.0, step) if pulse.erase_seconds else step
-            moved = np.clip(np.where(up, g + step, g - step), low, high)
+        wanted = np.abs(error) * unit / np.maximum(_room(pulse, g, up, limits), 1e-3 * unit)
+        draws = rng.random(shape) if writer.switch else rng.standard_normal(shape)
+        moved = after_pulse(writer, g, up, np.clip(wanted, writer.finest, 1.0), limits, factor, draws)
         switches = active & (worn + pulses < life)
-        taken, lasted = _cost(writer, up, g)
+        taken, lasted = cost(writer, up, g)
         energy += float(taken[active].sum())
         seconds += float(lasted[active].sum())
         g = np.where(switches, moved, g)
@@ -164,11 +157,39 @@ def write_verify(
     return ProgramReport(g, (g - target) / unit, pulses, active, energy, seconds)
 
 
-def _cost(writer: WriteVerify, up: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def after_pulse(
+    writer: WriteVerify,
+    g: np.ndarray | float,
+    up: np.ndarray | bool,
+    strength: float | np.ndarray,
+    limits: tuple[float | np.ndarray, float | np.ndarray],
+    factor: np.ndarray | float,
+    draws: float | np.ndarray,
+) -> np.ndarray:
+    """Conductances (S) of cells that switch, after a pulse of ``strength`` to each, SET where it goes ``up``.
+
+    ``factor`` is each cell's own. ``draws`` are new in each pulse: uniform of 0 to 1 for cells of two states, where
+    the pulse fails below the error rate, else standard normal.
+    """
+    pulse, (low, high) = writer.pulse, limits
+    if writer.switch:
+        return np.where(draws < writer.switch.error_rate, g, np.where(up, high, low))
+    step = strength * _room(pulse, g, up, limits) * factor * np.maximum(1 + pulse.cycle_sigma * draws, 0.0)
+    step = np.where(up, 0.0, step) if pulse.erase_seconds else step
+    return np.clip(np.where(up, g + step, g - step), low, high)
+
+
+def _room(pulse: PulseModel, g: np.ndarray | float, up: np.ndarray | bool, limits) -> np.ndarray:
+    """What a pulse of full strength does, without spread, S."""
+    low, high = limits
+    return np.where(up, pulse.set_step * (high - g), pulse.reset_step * (g - low))
+
+
+def cost(writer: WriteVerify, up: np.ndarray | bool, g: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Energy (J) and seconds of a pulse to each cell, SET where it goes ``up``."""
     pulse, switch = writer.pulse, writer.switch
     if switch:
-        return switch.voltage**2 * g * switch.pulse_seconds, np.full(g.shape, switch.pulse_seconds)
+        return switch.voltage**2 * g * switch.pulse_seconds, np.full(np.shape(g), switch.pulse_seconds)
     lasted = np.where(up, pulse.pulse_seconds, pulse.reset_seconds or pulse.pulse_seconds)
     ohmic = np.where(up, pulse.set_voltage, pulse.reset_voltage) ** 2 * g * lasted
     given = np.where(up, pulse.set_energy, pulse.reset_energy)

@@ -59,7 +59,7 @@ class ArrayTwin(Component):
     one before in the next cycle starts anew.
 
     Raises :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for a layer whose
-    fixed conversions are too short, and for one with spares, which no board has.
+    fixed conversions are too short, and for one with spares or pulsed cells, which no board has.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |

@@ -39,8 +39,8 @@ class TwinPlan:
 
     In a cycle count Q bits (``parallel``) of the codes of a group of P / Q rows. So a column's sum takes ``slots``
     cycles: one for each group and each Q bits of its codes. Raises
-    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for spares, and where a fixed
-    time of conversion is too short.
+    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for pulses, for spares, and
+    where a fixed time of conversion is too short.
     """
 
     layer: Layer
@@ -48,6 +48,8 @@ class TwinPlan:
     noisy: bool = False  #: with the noise of :mod:`ohmgate.model.integer_noise`
 
     def __post_init__(self) -> None:
+        if self.layer.programming == "pulse":
+            raise DesignError(f"programming of {self.layer.macro_name} must be by level for a twin, not by pulse")
         if self.layer.spares:
             raise DesignError(f"spares of {self.layer.macro_name} must be 0 for a twin, not {self.layer.spares}")
         check_integer("rows a cycle", self.rows, 1, self.layer.rows)

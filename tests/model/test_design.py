@@ -15,6 +15,9 @@ def design(*layers, name="test"):
     return Design(name, tuple(layers))
 
 
+PULSED = {"diagnostics": True, "programming": "pulse"}
+
+
 def lstm(**changes):
     return LstmLayer(**({"inputs": 3, "hidden": 8, "adcs": 8} | changes))
 
@@ -81,6 +84,9 @@ def one_field_changed(layer):
         if field.name == "spares":  # which need diagnostics
             yield field.name, dataclasses.replace(layer, diagnostics=True, spares=1)
             continue
+        if field.name == "programming":  # by pulses does, too
+            yield field.name, dataclasses.replace(layer, diagnostics=True, programming="pulse")
+            continue
         larger = {"conversion_cycles": 7, "diagnostics": True, "adcs": held and 2 * held, "input_dac_bits": 8}
         value = choices[field.name] if isinstance(held, str) else larger.get(field.name, held and held + 1)
         yield field.name, dataclasses.replace(layer, **{field.name: value})
@@ -96,7 +102,7 @@ def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, w
     for name, other in one_field_changed(layer):
         if name == "adcs" or (name == "tables" and tables == "constant"):
             continue  # more ADCs must divide the columns; tables are constant already
-        if name in {"conversion_cycles", "diagnostics", "spares"} | without:
+        if name in {"conversion_cycles", "diagnostics", "spares", "programming"} | without:
             assert design(other).fingerprint == prints["as it is"], name
         else:
             prints[name] = design(other).fingerprint
@@ -109,6 +115,7 @@ def test_toml_round_trip(tmp_path):
     designs = [Design.load(preset) for preset in presets()] + [random_design(rng) for _ in range(100)]
     designs.append(dataclasses.replace(designs[0], data_registers=True))
     designs.append(design(lstm(diagnostics=True, spares=2)))
+    designs.append(design(lstm(diagnostics=True, programming="pulse")))
     for d in designs:
         assert Design.from_dict(d.to_dict()) == d
         d.save(tmp_path / "saved" / "d.toml")
@@ -124,11 +131,14 @@ def test_a_saved_design_keeps_every_digit(tmp_path, reach):
 
 def test_diagnostics_and_spares_are_written_only_where_they_are_set(tmp_path):
     design(lstm(), dense()).save(tmp_path / "d.toml")
-    assert not any(word in (tmp_path / "d.toml").read_text() for word in ("diagnostics", "spares"))
+    assert not any(word in (tmp_path / "d.toml").read_text() for word in ("diagnostics", "spares", "programming"))
     design(lstm(diagnostics=True)).save(tmp_path / "d.toml")
     text = (tmp_path / "d.toml").read_text()
     assert "\ndiagnostics = true\n" in text
     assert "spares" not in text
+    assert "programming" not in text
+    design(lstm(diagnostics=True, programming="pulse")).save(tmp_path / "d.toml")
+    assert '\nprogramming = "pulse"\n' in (tmp_path / "d.toml").read_text()
 
 
 def test_input_dac_bits_are_written_only_where_they_are_set(tmp_path):
@@ -168,6 +178,7 @@ def test_macro_names_differ_where_macros_differ():
     assert lstm(input_dac_bits=4).macro_name == lstm().macro_name, "of as many bits as the other rows"
     assert dense().macro_name == "ohmgate_array_8b1x6_k3_d4w4n4g1"
     assert lstm(diagnostics=True, spares=2).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_s2"
+    assert lstm(**PULSED).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_s0p"
 
 
 def test_what_layers_hand_on():
@@ -256,9 +267,21 @@ SENTENCES = [
     (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 1, "outputs": 1, "adcs": 1,
                                                        "input_dac_bits": 8}]}, "f"),
      "f: layer 0: unknown key 'input_dac_bits'; a dense layer has adc_bits, adc_range, adcs, bias_rows, "
-     "conversion_cycles, dac_bits, diagnostics, emit, function, inputs, output, output_bits, outputs, spares, tables, "
-     "weight_bits"),
+     "conversion_cycles, dac_bits, diagnostics, emit, function, inputs, output, output_bits, outputs, programming, spares, "
+     "tables, weight_bits"),
     (lambda: design(lstm(diagnostics=1)), "layer 0: diagnostics must be true or false, not 1"),
+    (lambda: design(lstm(programming="both")), "layer 0: programming must be one of level, pulse, not 'both'"),
+    (lambda: design(lstm(programming="pulse")),
+     "layer 0: programming by pulses needs diagnostics = true, which read the cells"),
+    (lambda: design(lstm(weight_bits=1, **PULSED)),
+     "layer 0: programming by pulses needs weights of at least 2 bits, not 1"),
+    (lambda: design(lstm(adc_bits=3, **PULSED)),
+     "layer 0: programming by pulses needs ADC bits of at least the 4 weight bits, as fewer tell no levels apart, "
+     "not 3"),
+    (lambda: design(lstm(bias_rows=2, **PULSED)),
+     "layer 0: programming by pulses needs at most 1 bias row, as more are read together, not 2"),
+    (lambda: design(lstm(**PULSED), lstm(inputs=8, diagnostics=True)),
+     "layer 1: programming must be as in layer 0, pulse, not level"),
     (lambda: design(lstm(diagnostics=True, spares=17)), "layer 0: spares must be an integer from 0 to 16, not 17"),
     (lambda: design(lstm(spares=1)),
      "layer 0: spares need diagnostics = true, which find the columns that they replace"),

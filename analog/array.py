@@ -153,8 +153,7 @@ class Array:
             pair, top = self._pairs[:, row, column], full_scale(self.layer.weight_bits)
             pair[cell] = min(max(pair[cell] + (1 if up else -1), 0), top)
             self.levels[row, column] = pair[0] - pair[1]
-        self.writes[row, column] = 1
-        self.ages[row, column] = self._age
+        self.writes[row, column], self.ages[row, column] = 1, self._age
         self._changed()
 
     def pass_time(self, seconds: float) -> None:

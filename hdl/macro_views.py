@@ -90,7 +90,8 @@ def behavioural(layer: Layer) -> str:
     does no more.
     """
     spares, pulses = _Spares(layer), _Pulses(layer)
-    programs = f"""        if (program_strobe{spares.not_programmed}) {_LEVEL} <= program_level;
+    programs = f"""\
+        if (program_strobe{spares.not_programmed}) level[program_row * COLUMNS + program_column] <= program_level;
 {spares.program}"""
     drive_hidden = " && (hidden_drive || row < INPUTS)" if layer.hidden else ""
     low, high = signed_range(layer.adc_bits)
@@ -165,9 +166,6 @@ def behavioural(layer: Layer) -> str:
 endmodule
 """
     return _once(layer, "BEHAVIOURAL", module)
-
-
-_LEVEL = "level[program_row * COLUMNS + program_column]"
 
 
 class _Pulses:

@@ -10,6 +10,7 @@ from ..model.design import Design
 from ..model.diagnostic_registers import DIAG_ADDRESS_BITS, DIAG_BASE
 from ..model.formats import full_scale
 from ..model.layers import HARDWARE_BITS, Layer
+from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.pulses import (
     ERASE_PULSES,
     FAILED_KEPT,
@@ -74,6 +75,10 @@ class PulseProgrammer(Component):
     def model(self, registers: RegisterTwin, verify: Verifier, pulse: Pulser) -> PulseTwin:
         """Registers and programming as those of this component, after a reset, beside the other ``registers``."""
         return PulseTwin(registers, verify, pulse)
+
+    def cycles(self, conversion: int, pulse: int = 0) -> int:
+        """Cycles from one reading's ``convert`` to the next one's; ``pulse`` counts those of one between, 0: none."""
+        return conversion + pulse + 2
 
     def elaborate(self, platform):
         m = Module()
@@ -266,17 +271,22 @@ class PulseProgrammer(Component):
         """What a layer's macro is set to: its gains, and the pulse; all else as the register bus has it."""
         layer, mine = self.design.layers[index], self.pulsing
         level, setup = getattr(self, f"level_{index}"), getattr(self, f"setup_{index}")
-        others = {"program_level", "program_cell", "program_up", "program_strong", "program_strobe", "program_done"}
-        others |= {"mult", "shift", "sealed"}
+        kept = {"program_level", "program_cell", "program_up", "program_strong", "program_strobe", "program_done"}
+        kept |= {"mult", "shift", "sealed"}
         m.d.comb += [
-            getattr(setup, name).eq(getattr(level, name)) for name in setup.signature.members if name not in others
+            getattr(setup, name).eq(getattr(level, name)) for name in setup.signature.members if name not in kept
         ]
-        gains = [verify_gain(layer, row) for row in (0, layer.rows - 1)]
-        input_row = state.row < layer.inputs
-        for gate in range(layer.gates):
-            for name, (first, last) in zip(("mult", "shift"), zip(*gains)):
-                own = Value.cast(first) if first == last else Mux(input_row, first, last)
-                m.d.comb += getattr(setup, name)[gate].eq(Mux(mine, own, getattr(level, name)[gate]))
+        own = {"mult": Signal(MULT_BITS, name=f"mult_{index}"), "shift": Signal(SHIFT_BITS, name=f"shift_{index}")}
+        for full in (0, 1):
+            gains = [verify_gain(layer, row, bool(full)) for row in (0, layer.rows - 1)]
+            for name, (inputs, others) in zip(own, zip(*gains)):
+                with m.If(state.full == full):
+                    m.d.comb += own[name].eq(Mux(state.row < layer.inputs, inputs, others))
+        for name, gain in own.items():
+            m.d.comb += [
+                getattr(setup, name)[gate].eq(Mux(mine, gain, getattr(level, name)[gate]))
+                for gate in range(layer.gates)
+            ]
         here = state.layer == index
         m.d.comb += [
             setup.program_cell.eq(state.cell),

@@ -82,13 +82,13 @@ class PulseTwin:
         for cell in (0, 1):
             for _ in range(self.limits["ERASE"]):
                 self._pulse(index, row, column, cell, 0, 1)
+        full = abs(level) == full_scale(layer.weight_bits)
         sure = up = strong = count = 0
         while True:
-            code = self._code(index, row, column)
+            code = self._code(index, row, column, full)
             target, wide = level * codes_a_level(layer), codes_a_level(layer)
             crossed = code < target if level < 0 else code >= target
             missing = (code - target if level < 0 else target - code) / wide
-            full = abs(level) == full_scale(layer.weight_bits)
             half = max(wide // 2, 1)
             good = crossed and (full or (up and not strong))
             good |= level == 0 and count in (0, self.limits["MOST"]) and -half <= code < half
@@ -111,12 +111,12 @@ class PulseTwin:
         self.pulses = min(self.pulses + 1, 0xFFFFFFFF)
         self.pulse(index, row, column, cell, up, strong)
 
-    def _code(self, index: int, row: int, column: int) -> int:
+    def _code(self, index: int, row: int, column: int, full: bool) -> int:
         layer = self.registers.design.layers[index]
         adc, step = place_of(layer, column)
         drive = np.zeros(layer.rows, dtype=np.int64)
         drive[row] = row_top(layer)[row]
-        return int(self.verify(index, drive, step, verify_gain(layer, row))[adc])
+        return int(self.verify(index, drive, step, verify_gain(layer, row, full))[adc])
 
 
 def place_of(layer: Layer, column: int) -> tuple[int, int]:

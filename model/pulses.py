@@ -12,7 +12,8 @@ from .register import Field, Register
 
 PULSE_BASE = 0x180  #: first address of the registers of a design whose cells are programmed by pulses
 FAILED_KEPT = 16  #: weights that the list of the failed ones holds
-RAISED = 1 / 32  #: of the gain, so that a cell need not come to its very end: conductance creeps up to it
+RAISED = 1 / 128  #: of the gain, so that levels that are whole lie beyond their transitions
+RAISED_FULL = 1 / 32  #: for weights at full scale, whose cells need not come to their very end, to which they creep
 MOST_PULSES, ERASE_PULSES, STRONG_LEVELS = 500, 24, 3  #: what PULSE_LIMITS holds after a reset; the last in levels
 PULSE_REGISTERS = (
     Register(
@@ -50,7 +51,8 @@ def codes_a_level(layer: Layer) -> int:
     return 2 ** (layer.adc_bits - layer.weight_bits)
 
 
-def verify_gain(layer: Layer, row: int) -> tuple[int, int]:
-    """(mult, shift) of the gain at which a weight of ``row`` is read while it is programmed."""
+def verify_gain(layer: Layer, row: int, full: bool) -> tuple[int, int]:
+    """(mult, shift) of the gain at which a weight of ``row`` is read while it is programmed, one at ``full`` scale or
+    another."""
     reach = int((row_drive(layer) * row_top(layer))[row])
-    return nearest_gain((1 + RAISED) * codes_a_level(layer) / reach)
+    return nearest_gain((1 + (RAISED_FULL if full else RAISED)) * codes_a_level(layer) / reach)

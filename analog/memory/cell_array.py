@@ -66,6 +66,7 @@ class CellArray:
         #: variances of read noise that stays for a sequence, and that is new in each step, in units of q^2
         self.lasting, self._fresh = 0.0, 0.0
         self.pulsed: PulsedCells | None = None  #: of cells that have taken a pulse from outside
+        self._pulsed_plan: repair.Plan | None = None  # theirs: where columns lie, whatever they hold
         self.grow_old(cells.seconds)
 
     def pulse(self, row: int, column: int, cell: int, up: bool, strong: bool) -> None:
@@ -132,7 +133,8 @@ class CellArray:
 
     def program(self, levels: np.ndarray, writes: np.ndarray, ages: np.ndarray) -> ProgrammedCells:
         """Program weight codes, each ``writes`` times and for the last time ``ages`` s ago: all (rows, columns)."""
-        plan = self.plan(levels)
+        plan = self._pulsed_plan if self.pulsed and self._pulsed_plan else self.plan(levels)
+        self._pulsed_plan = plan if self.pulsed else None
         conductances, read_noise = self.conductances(plan, writes, ages)
         columns, gain = plan.place, plan.gain
         if not self.mapping.paired:

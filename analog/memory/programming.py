@@ -144,8 +144,9 @@ def write_verify(
             break
         up = error < 0
         wanted = np.abs(error) * unit / np.maximum(_room(pulse, g, up, limits), 1e-3 * unit)
+        strength = np.clip(wanted, writer.finest, 1.0)
         draws = rng.random(shape) if writer.switch else rng.standard_normal(shape)
-        moved = after_pulse(writer, g, up, np.clip(wanted, writer.finest, 1.0), limits, factor, draws)
+        moved = after_pulse(writer, g, up, strength, limits, factor, draws)
         switches = active & (worn + pulses < life)
         taken, lasted = cost(writer, up, g)
         energy += float(taken[active].sum())

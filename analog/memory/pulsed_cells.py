@@ -35,7 +35,7 @@ class PulsedCells:
         self._rng = stream(seed, FIRST_PULSE, 1)
 
     def pulse(self, at: tuple[int, int, int], up: bool, strong: bool) -> None:
-        """Give the cell ``at`` (plane, row, position) a pulse of full or finest strength: SET where it goes ``up``."""
+        """Give the cell ``at`` (plane, row, position) a pulse of full or finest strength; it is a SET if ``up``."""
         writer, low, high = self.writer, *self.limits
         g, strength = self.conductances[at], 1.0 if strong else writer.finest
         draw = self._rng.random() if writer.switch else self._rng.standard_normal()

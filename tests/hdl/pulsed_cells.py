@@ -72,6 +72,7 @@ class PulsedPort:
         self.dut, self.index, self.layer, self.cells, self.rng, self.reset = dut, index, layer, cells, rng, reset
         self.read, self.setup = getattr(dut, f"array_{index}"), getattr(dut, f"setup_{index}")
         self.conversions = 0
+        self.answer = 0  #: cycles of a pulse; 0: at random
 
     def drive(self, row_codes: int, bias: int) -> np.ndarray:
         layer = self.layer
@@ -119,7 +120,7 @@ class PulsedPort:
                 assert kind != 1 or now == held, "not held until it is done"
             left = max(left - 1, 0)
             if strobe + seal + unseal:
-                held, kind, left = now, strobe, int(self.rng.integers(1, 4))
+                held, kind, left = now, strobe, (self.answer - 1) if self.answer else int(self.rng.integers(1, 4))
                 if strobe:
                     self.cells.pulse(self.index, *now)
                 else:

@@ -19,6 +19,7 @@ from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.diagnostics import Diagnostics
 from ohmgate.hdl.element_wise import ElementWiseLane
 from ohmgate.hdl.lstm_layer import LstmLayerCore
+from ohmgate.hdl.pulse_programmer import PulseProgrammer
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.result_bank import ResultBank
 from ohmgate.hdl.sequencer import AdcSequencer
@@ -34,6 +35,10 @@ CODES = replace(TABLE, output="codes", emit="end")
 HEAD = replace(TABLE, output="argmax")
 DESIGN = Design("small", (LSTM, HEAD))
 DIAGNOSED = Design("small", (replace(LSTM, diagnostics=True, spares=1), replace(HEAD, diagnostics=True)))
+PULSED = Design("small", (
+    replace(LSTM, diagnostics=True, programming="pulse", spares=1),
+    replace(HEAD, weight_bits=4, diagnostics=True, programming="pulse"),
+))  # fmt: skip
 CHIP = [component for component in components() if ".board." not in component.__module__]  # tests/hdl/board has more
 KINDS = ("in", "out", "reset", "kept", "memory", "wires")
 
@@ -182,6 +187,47 @@ INVENTORY = {
                converting 1, shown 1, step 2, at_layer 1
         kept   words 32
         wires  252"""),
+    "pulse programmer": (PulseProgrammer(PULSED), """
+        in     bus__adr 6, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, level_0__mult 4x8,
+               level_0__shift 4x6, level_0__program_row 3, level_0__program_column 5, level_0__program_level 2,
+               level_0__program_strobe 1, level_0__seal 1, level_0__unseal 1, level_0__cancel 1,
+               level_0__adjust_strobe 1, level_0__adjust_adc 3, level_0__adjust_what 2, level_0__adjust_value 16,
+               setup_0__program_done 1, setup_0__sealed 1, core_0__row_codes 7x3, core_0__select 1,
+               core_0__convert 1, core_0__hidden_drive 1, core_0__bias_drive 1, array_0__codes 8x4,
+               array_0__done 1, level_1__mult 1x8, level_1__shift 1x6, level_1__program_row 3,
+               level_1__program_column 3, level_1__program_level 4, level_1__program_strobe 1, level_1__seal 1,
+               level_1__unseal 1, level_1__cancel 1, level_1__adjust_strobe 1, level_1__adjust_adc 1,
+               level_1__adjust_what 1, level_1__adjust_value 16, setup_1__program_done 1, setup_1__sealed 1,
+               core_1__row_codes 4x3, core_1__select 2, core_1__convert 1, core_1__bias_drive 1,
+               array_1__codes 2x4, array_1__done 1
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, pulsing 1, level_0__program_done 1, level_0__sealed 1,
+               setup_0__mult 4x8, setup_0__shift 4x6, setup_0__program_row 3, setup_0__program_column 5,
+               setup_0__program_cell 1, setup_0__program_up 1, setup_0__program_strong 1,
+               setup_0__program_strobe 1, setup_0__seal 1, setup_0__unseal 1, setup_0__cancel 1,
+               setup_0__adjust_strobe 1, setup_0__adjust_adc 3, setup_0__adjust_what 2, setup_0__adjust_value 16,
+               core_0__codes 8x4, core_0__done 1, array_0__row_codes 7x3, array_0__select 1, array_0__convert 1,
+               array_0__hidden_drive 1, array_0__bias_drive 1, level_1__program_done 1, level_1__sealed 1,
+               setup_1__mult 1x8, setup_1__shift 1x6, setup_1__program_row 3, setup_1__program_column 3,
+               setup_1__program_cell 1, setup_1__program_up 1, setup_1__program_strong 1,
+               setup_1__program_strobe 1, setup_1__seal 1, setup_1__unseal 1, setup_1__cancel 1,
+               setup_1__adjust_strobe 1, setup_1__adjust_adc 1, setup_1__adjust_what 1, setup_1__adjust_value 16,
+               core_1__codes 2x4, core_1__done 1, array_1__row_codes 4x3, array_1__select 2, array_1__convert 1,
+               array_1__bias_drive 1
+        reset  elapsed 1, bus__ack 1, bus__err 1, bus__dat_r 32, unnamed 16, erase 8, strong_from 8, unnamed 4,
+               unnamed 32, failures 32, convert 1, strobe 1, at 4, layer 1, unnamed 16, column 16, rest 16,
+               level 8s, adc 3, unnamed 1, setup_0__program_cell 1, unnamed 1, count 16, setup_0__program_up 1,
+               setup_0__program_strong 1, unnamed 8, step 2, code 8s
+        memory failed 16x32
+        wires  430"""),
+    "macro that takes pulses": (ArrayMacro(PULSED.layers[1]), """
+        in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1,
+               array__read__bias_drive 1, array__setup__mult 1x8, array__setup__shift 1x6,
+               array__setup__program_row 3, array__setup__program_column 3, array__setup__program_cell 1,
+               array__setup__program_up 1, array__setup__program_strong 1, array__setup__program_strobe 1,
+               array__setup__seal 1, array__setup__unseal 1, array__setup__cancel 1, array__setup__adjust_strobe 1,
+               array__setup__adjust_adc 1, array__setup__adjust_what 1, array__setup__adjust_value 16
+        out    array__read__codes 2x4, array__read__done 1, array__setup__program_done 1, array__setup__sealed 1
+        wires  34"""),
     "accelerator with diagnostics": (Accelerator(DIAGNOSED), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, bus__adr 7, bus__dat_w 32, bus__sel 4,
                bus__cyc 1, bus__stb 1, bus__we 1,

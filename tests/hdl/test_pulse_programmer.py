@@ -98,7 +98,7 @@ class Bench:
             await self.both(ctx, "FAILED_AT", at)
             await self.both(ctx, "FAILED")
 
-    def run(self, body, cycles: int = 200_000) -> None:
+    def run(self, body, cycles: int = 200_000, background=()) -> None:
         m = Module()
         m.submodules.dut = ResetInserter(self.reset)(self.dut)
 
@@ -106,7 +106,7 @@ class Bench:
             await body(ctx, self)
 
         served = [serve for port in self.ports for serve in (port.reads, port.pulses)]
-        simulate(m, bench, background=served, cycles=cycles)
+        simulate(m, bench, background=[*served, *background], cycles=cycles)
 
     def any_weight(self) -> tuple[int, int, int, int]:
         index = int(self.rng.integers(len(self.design.layers)))
@@ -212,6 +212,30 @@ def test_limits_and_counters_are_held_while_a_weight_is_programmed():
         bench.compare()
 
     bench.run(body)
+
+
+@pytest.mark.parametrize("cycles", [2, 5])
+def test_readings_follow_each_other_in_the_cycles_of_the_formula(cycles):
+    """With pulses of three cycles between, and without one before the last, which confirms."""
+    layer = replace(FINE, conversion_cycles=cycles)
+    bench, times = Bench(Design("timed", (layer,)), 2), []
+    bench.ports[0].answer = 3
+
+    async def watch(ctx):
+        cycle = 0
+        while True:
+            _, _, convert = await ctx.tick().sample(bench.dut.array_0.convert)
+            times.extend([cycle] * convert)
+            cycle += 1
+
+    async def body(ctx, bench):
+        await bench.program(ctx, 0, 1, 1, 2)
+
+    bench.run(body, background=[watch])
+    gaps = np.diff(times)
+    assert set(gaps[:-1]) <= {bench.dut.cycles(cycles, 3), bench.dut.cycles(cycles)}
+    assert gaps[-1] == cycles + 2
+    assert (gaps == cycles + 5).sum() == len(bench.cells.pulses) - 2 * 24
 
 
 SMALL = Design("small", (DenseLayer(inputs=1, outputs=2, adcs=2, adc_bits=3, weight_bits=3, spares=1, **PULSED),))

@@ -4,11 +4,13 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Cat, Mux, Signal, Value
+from amaranth.lib.wiring import connect
 
 from ohmgate.hdl.accelerator import Accelerator, join
 from ohmgate.hdl.board.board_bus import BoardBus
 from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.diagnostics import Diagnostics
+from ohmgate.hdl.pulse_programmer import PulseProgrammer
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.wishbone import WishboneSignature, decode
 from ohmgate.model.design import Design
@@ -255,4 +257,40 @@ def diagnostics(design: Design) -> Bench:
     bench.reach("the device is enabled after a host had the arrays", enable & settled & past(active, 8))
     bench.reach("a reset ends a conversion", reset & past(dut.converting))
     bench.reach("something is adjusted", strobes)
+    return bench
+
+
+def pulses(design: Design) -> Bench:
+    """Weights are programmed by pulses while the device is not enabled, one pulse or one conversion at a time."""
+    bench = Bench()
+    m, count = bench.m, len(design.layers)
+    registers, dut = RegisterBus(design), PulseProgrammer(design)
+    ports = ("program_done", "sealed")
+    bench.surround(
+        registers,
+        "registers",
+        driven=("diagnosing", "adjust", *(f"setup_{k}_{port}" for k in range(count) for port in ports)),
+    )
+    bench.surround(
+        dut, "pulses", driven=(*(f"level_{k}" for k in range(count)), *(f"setup_{k}_sealed" for k in range(count)))
+    )
+    for k in range(count):
+        connect(m, getattr(registers, f"setup_{k}"), getattr(dut, f"level_{k}"))
+    setups = [getattr(dut, f"setup_{k}") for k in range(count)]
+    macros(bench, setups)
+    asked = bench.settled() & bench.past(
+        registers.bus.cyc & registers.bus.stb & ~(registers.bus.ack | registers.bus.err)
+    )
+    kept = Cat(registers.bus.adr, registers.bus.dat_w, registers.bus.sel, registers.bus.we)
+    bench.assume(~asked | (registers.bus.cyc & registers.bus.stb & bench.unchanged(kept)))
+    strobe = Cat(setup.program_strobe for setup in setups).any()
+    bench.claim("no cell takes a pulse while the device is enabled", ~(registers.enable & strobe))
+    bench.claim("no weight is programmed while the device is enabled", ~(registers.enable & dut.pulsing))
+    bench.claim("a pulse is of a weight that is programmed", ~strobe | dut.pulsing)
+    converts = Cat(getattr(dut, f"array_{k}").convert for k in range(count))
+    cores = Cat(getattr(dut, f"core_{k}").convert for k in range(count))
+    bench.claim("while enabled only layers begin conversions", ~registers.enable | (converts == cores))
+    bench.claim("no conversion while a cell is pulsed", ~(strobe & converts.any() & dut.pulsing))
+    bench.reach("a weight is done", bench.settled() & bench.past(dut.pulsing & ~registers.restart) & ~dut.pulsing)
+    bench.reach("the device is enabled", registers.enable)
     return bench

@@ -77,6 +77,11 @@ PROOFS = {
         Proof("lock", LOCK, partial(buses.lock, _SMALL)),
         Proof("exclusion", EXCLUSION, partial(buses.exclusion, _SMALL)),
         Proof("diagnostics", EXCLUSION, partial(buses.diagnostics, _DIAGNOSED), quick=True),
+        Proof(
+            "pulses",
+            EXCLUSION,
+            partial(buses.pulses, buses.small(diagnostics=True, programming="pulse", weight_bits=2)),
+        ),
         Proof("functions", NUMBERS, partial(arithmetic.functions, 12)),
         Proof("cell_8", NUMBERS, partial(arithmetic.cell, lane(**_TINY))),
         *(

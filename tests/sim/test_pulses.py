@@ -2,14 +2,22 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.memory.writers import reram
+from ohmgate.firmware.chip.pulses import program_by_pulses
+from ohmgate.firmware.loader import load, stop
+from ohmgate.firmware.transactions import run
+from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.registers import BY_NAME
 from ohmgate.sim.cosim import build, simulate
+from ohmgate.sim.simulated_chip import SimulatedChip
 from ohmgate.sim.simulators import missing_tools
+from tests.designs import random_inputs, random_network
 from tests.sim.test_diagnosis import job
 
 PULSED = {"diagnostics": True, "programming": "pulse"}
@@ -33,3 +41,45 @@ def test_the_verilog_and_the_chip_without_it_give_the_same_words(simulator, tmp_
     for result in simulate(chips, jobs):
         assert result.comparison.agrees, str(result.comparison)
         assert result.record.facts["conversions"] > 100
+
+
+LONE = Design("lone", (DenseLayer(inputs=4, outputs=12, adcs=4, adc_bits=5, output="codes", spares=1, **PULSED),))
+
+
+def test_a_chip_lists_the_weights_that_its_stuck_cells_keep_from_their_levels():
+    """With ideal converters all others are within half a level."""
+    layer, seed = LONE.layers[0], 5
+    config = ArrayConfig(cells=replace(RERAM.cells, writer=reram(), stuck_on=0.06, stuck_off=0.06))
+    levels = np.random.default_rng(seed).integers(-7, 8, (layer.rows, layer.columns))
+    chip = SimulatedChip(LONE, config, seed)
+
+    def steps():
+        yield from stop(LONE)
+        return (yield from program_by_pulses(layer, levels))
+
+    done = run(steps(), chip)
+    array = chip.arrays[0]
+    stuck, error = array.cell_array.stuck, np.abs(array.effective() - levels)
+    for row, column in np.ndindex(levels.shape):
+        level = levels[row, column]
+        mine, other = stuck[:: -1 if level < 0 else 1, row, column]  # the cell that is pulsed; the one that is erased
+        there = -7 * (other > 0) + np.arange(8) if mine == 0 else [7 * (mine > 0) - 7 * (other > 0)]
+        failed = [row, column] in done.failed.tolist()
+        assert failed == (abs(level) not in there), (row, column)
+        assert failed or error[row, column] < 0.5
+    assert len(done.failed) > 3
+    assert done.pulses == array.cell_array.pulsed.pulses.sum()
+
+
+@pytest.mark.parametrize("config", [ArrayConfig(), ArrayConfig(cells=replace(RERAM.cells, writer=reram()))])
+def test_a_chip_that_is_loaded_by_pulses_runs(config):
+    """With ideal cells it gives the reference's integers, from a loader that knows of no pulses."""
+    network = random_network(LONE, np.random.default_rng(1))
+    chip = SimulatedChip(LONE, config, 3)
+    run(load(network), chip)
+    assert chip.network().layers == network.layers
+    codes, lengths = random_inputs(LONE, np.random.default_rng(2))
+    out, _ = chip.run(codes, lengths)
+    expected = reference.run(network, codes, lengths).out
+    assert np.array_equal(out, expected) == (config.cells is None)
+    assert chip.read(BY_NAME["FAILURES"].address) == 0

@@ -48,6 +48,13 @@ def test_designs_with_diagnostics_are_clean(spares, data_registers, tmp_path):
     lint(tmp_path, "diagnosed")
 
 
+@pytest.mark.parametrize("spares", [0, 2])
+def test_designs_that_program_by_pulses_are_clean(spares, tmp_path):
+    fields = {"diagnostics": True, "programming": "pulse", "spares": spares}
+    generate(Design("pulsed", tuple(replace(layer, **fields) for layer in Design.load("vowels").layers)), tmp_path)
+    lint(tmp_path, "pulsed")
+
+
 def test_the_smallest_design_with_diagnostics_is_clean(tmp_path):
     layer = DenseLayer(
         inputs=1, outputs=1, adcs=1, dac_bits=2, weight_bits=1, adc_bits=1, bias_rows=0, diagnostics=True

@@ -13,6 +13,7 @@ import platform
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def reachable(levels: np.ndarray, stuck: np.ndarray, top: int) -> np.ndarray:
 
 def by_chip(
     design: Design, config: ArrayConfig, levels: np.ndarray, seed: int, rows: int | None
-) -> tuple[dict, Array]:
+) -> tuple[dict[str, Any], Array]:
     chip = SimulatedChip(design, config, seed)
 
     def steps() -> Steps[Pulsed]:
@@ -89,7 +90,7 @@ def by_chip(
     }, array
 
 
-def by_array_model(array: Array, levels: np.ndarray) -> dict:
+def by_array_model(array: Array, levels: np.ndarray) -> dict[str, Any]:
     """The same cells by ``analog/memory/programming.py``, whose pulses have any strength."""
     report = array.cell_array.program_report(levels)
     healthy = array.cell_array.stuck == 0
@@ -132,7 +133,7 @@ def main() -> None:
             write(arguments, results)
 
 
-def write(arguments: argparse.Namespace, results: dict) -> None:
+def write(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
     """Add ``results`` to those of other cases in the file."""
     path = arguments.json
     before = json.loads(path.read_text())["results"] if path.exists() else {}

@@ -218,7 +218,7 @@ INVENTORY = {
                level 8s, adc 3, unnamed 1, setup_0__program_cell 1, unnamed 1, count 16, setup_0__program_up 1,
                setup_0__program_strong 1, unnamed 8, step 2, code 8s
         memory failed 16x32
-        wires  430"""),
+        wires  458"""),
     "macro that takes pulses": (ArrayMacro(PULSED.layers[1]), """
         in     array__read__row_codes 4x3, array__read__select 2, array__read__convert 1,
                array__read__bias_drive 1, array__setup__mult 1x8, array__setup__shift 1x6,

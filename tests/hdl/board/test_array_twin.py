@@ -319,7 +319,9 @@ def test_a_hosts_conversions_have_the_rows_and_gains_of_then(fixed):
 
 def test_a_layer_whose_cells_take_pulses_has_no_twin():
     layer = replace(DENSE, adc_bits=8, diagnostics=True, programming="pulse")
-    with pytest.raises(DesignError, match=f"^programming of {layer.macro_name} must be by level for a twin, not by pulse$"):
+    with pytest.raises(
+        DesignError, match=f"^programming of {layer.macro_name} must be by level for a twin, not by pulse$"
+    ):
         ArrayTwin(layer, 1)
 
 

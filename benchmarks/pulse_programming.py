@@ -108,7 +108,7 @@ def by_array_model(array: Array, levels: np.ndarray) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, help="default: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stuck", type=float, default=0.01)

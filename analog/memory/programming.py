@@ -190,7 +190,7 @@ def cost(writer: WriteVerify, up: np.ndarray | bool, g: np.ndarray | float) -> t
     """Energy (J) and seconds of a pulse to each cell, SET where it goes ``up``."""
     pulse, switch = writer.pulse, writer.switch
     if switch:
-        return switch.voltage**2 * g * switch.pulse_seconds, np.full(np.shape(g), switch.pulse_seconds)
+        return np.asarray(switch.voltage**2 * g * switch.pulse_seconds), np.full(np.shape(g), switch.pulse_seconds)
     lasted = np.where(up, pulse.pulse_seconds, pulse.reset_seconds or pulse.pulse_seconds)
     ohmic = np.where(up, pulse.set_voltage, pulse.reset_voltage) ** 2 * g * lasted
     given = np.where(up, pulse.set_energy, pulse.reset_energy)

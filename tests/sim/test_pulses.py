@@ -34,10 +34,10 @@ CELLS = replace(RERAM, cells=replace(RERAM.cells, writer=reram(), stuck_on=0.05,
 def test_the_verilog_and_the_chip_without_it_give_the_same_words(simulator, tmp_path):
     if problem := missing_tools(simulator):
         pytest.skip(problem)
-    chips = build([SMALL, replace(SMALL, name="other")], tmp_path, simulator)
-    jobs = [
-        job(replace(SMALL, name=chip), 3, array=array) for chip, array in (("small", CELLS), ("other", ArrayConfig()))
-    ]
+    arrays = (CELLS,) if simulator == "icarus" else (CELLS, ArrayConfig())
+    designs = [replace(SMALL, name=f"small{number}") for number in range(len(arrays))]
+    chips = build(designs, tmp_path, simulator)
+    jobs = [job(design, 3, array=array) for design, array in zip(designs, arrays)]
     for result in simulate(chips, jobs):
         assert result.comparison.agrees, str(result.comparison)
         assert result.record.facts["conversions"] > 100

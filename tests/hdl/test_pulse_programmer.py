@@ -142,6 +142,9 @@ def test_every_pulse_and_every_register_is_the_twins(kind, noise):
                 await bench.both(ctx, str(name), value, 15 if bench.rng.random() < 0.8 else 7)
             if turn == 7:
                 await bench.both(ctx, "PULSES", 1)
+        for spare in range(bench.design.layers[0].spares):  # the first of the first ADC, the last of the last
+            layer, bench.cells.spare, bench.copy.spare = bench.design.layers[0], spare, spare
+            await bench.program(ctx, 0, 1, layer.columns if spare == 0 else layer.all_columns - 1, 3)
         await bench.words(ctx)
 
     bench.run(body)
@@ -184,7 +187,7 @@ def test_the_list_has_the_first_sixteen():
     async def body(ctx, bench):
         await bench.both(ctx, "PULSE_LIMITS", 0)  # no pulses at all: levels that the cells do not have are failures
         for turn in range(20):
-            await bench.program(ctx, 0, turn % 4, turn % 2, 3)
+            await bench.program(ctx, 0, turn % 3, turn % 2, 3)
         assert await bench.access(ctx, "FAILURES") == 20
         assert await bench.access(ctx, "PULSES") == 0
         await bench.words(ctx)

@@ -125,9 +125,11 @@ def main() -> None:
         levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
         config = configuration(arguments.stuck, real)
         chip, array = by_chip(design, config, levels, arguments.seed, arguments.rows)
-        results = {name: {"chip": chip, "array model": by_array_model(array, levels)}}
+        results = {
+            name: {"rows": arguments.rows or layer.rows, "chip": chip, "array model": by_array_model(array, levels)}
+        }
         print(f"converters of {name}, {time.perf_counter() - start:.0f} s")
-        for side, found in results[name].items():
+        for side, found in sides.items():
             print(f"  {side}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
         if arguments.json:
             write(arguments, results)
@@ -138,7 +140,7 @@ def write(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
     path = arguments.json
     before = json.loads(path.read_text())["results"] if path.exists() else {}
     versions = {"Python": platform.python_version(), "numpy": np.__version__}
-    command = {"seed": arguments.seed, "stuck": arguments.stuck, "rows": arguments.rows}
+    command = {"seed": arguments.seed, "stuck": arguments.stuck}
     write_json(path, {"command": command, "results": before | results, "versions": versions})
 
 

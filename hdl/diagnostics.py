@@ -160,8 +160,10 @@ class Diagnostics(Component):
             "DIAG_CONVERT": held | self.programming | (data[:16] >= state.size[:16]),
             "DIAG_RESULT": ~(state.valid | self.converting),
             "DIAG_ADJUST_AT": ~self.active,
-            "DIAG_ADJUST": held | state.no_adjust | (self.programming if self.design.pulsed else 0),
+            "DIAG_ADJUST": held | state.no_adjust,
         }
+        if self.design.pulsed:
+            refused["DIAG_ADJUST"] |= self.programming
         done = {}
         with m.Switch(bus.adr):
             for register in DIAG_REGISTERS:

@@ -125,9 +125,8 @@ def main() -> None:
         levels = rng.choice(symmetric_codes(layer.weight_bits), (layer.rows, layer.columns))
         config = configuration(arguments.stuck, real)
         chip, array = by_chip(design, config, levels, arguments.seed, arguments.rows)
-        results = {
-            name: {"rows": arguments.rows or layer.rows, "chip": chip, "array model": by_array_model(array, levels)}
-        }
+        sides = {"chip": chip, "array model": by_array_model(array, levels)}
+        results = {name: {"rows": arguments.rows or layer.rows, **sides}}
         print(f"converters of {name}, {time.perf_counter() - start:.0f} s")
         for side, found in sides.items():
             print(f"  {side}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)

@@ -7,6 +7,7 @@ import numpy as np
 from ...model.formats import DesignError, full_scale
 from ...model.layers import Layer
 from ..transactions import Steps
+from .calibration import Trims, set_trims
 from .cells import program, read_levels, reading
 from .diagnosis import Diagnosis
 
@@ -44,15 +45,16 @@ def find_faults(
 ) -> Steps[np.ndarray]:
     """Kind of every weight, an index of :data:`NAMES`: (rows, all_columns) int8. Its cells lose what they hold.
 
-    Offset trims are 0 in the end, and gains as it needs them. Bias rows that cannot be read alone, where there are
-    several, are taken for healthy. A weight must be one pair of cells, not several slices. Raises
-    :class:`DesignError` for weights of one bit, which have no 0.
+    Trims are 0 in the end: those of a chip whose stuck cells were not known may be far off. Gains are its own.
+    Bias rows that cannot be read alone, where there are several, are taken for healthy. A weight must be one pair of
+    cells, not several slices. Raises :class:`DesignError` for weights of one bit, which have no 0.
     """
     layer = chip.layer
     if layer.weight_bits == 1:
         raise DesignError("stuck cells are found in weights of at least 2 bits, as those of 1 bit are never 0")
     top, read = full_scale(layer.weight_bits), []
     total = 3 * layer.rows
+    yield from set_trims(chip, Trims.none(layer))
     for number, level in enumerate((top, -top, 0)):
         levels = np.full((layer.rows, layer.all_columns), level)
         for row, writes in enumerate(program(layer, levels)):

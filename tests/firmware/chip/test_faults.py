@@ -25,6 +25,7 @@ from ohmgate.firmware.chip.faults import (
 )
 from ohmgate.firmware.transactions import run
 from ohmgate.model.design import Design
+from ohmgate.model.diagnostic_registers import ADJUST_GAIN, ADJUST_OFFSET
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.firmware.chip.chips import DESIGN, own_kinds, stopped, worn
@@ -51,6 +52,14 @@ def test_the_map_is_the_models_own_list_with_all_noise_on(share, seed):
         expected = own_kinds(chip, index)
         assert (expected != HEALTHY).sum() > 3 or share < 0.05
         assert np.array_equal(kinds, expected)
+
+
+def test_trims_that_were_set_do_not_matter():
+    chip, [part, _] = stopped(DESIGN, worn(0.05), 1)
+    run(part.begin(), chip)
+    run(part.adjust(ADJUST_GAIN, np.full(part.layer.adcs, -120)), chip)  # 0.53
+    run(part.adjust(ADJUST_OFFSET, np.full(part.layer.adcs, 40)), chip)  # 5 LSB
+    assert np.array_equal(run(find_faults(part), chip), own_kinds(chip, 0))
 
 
 @pytest.mark.parametrize("adc_bits", [1, 2, 3, 6, 8])

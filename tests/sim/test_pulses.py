@@ -1,5 +1,6 @@
 """Weights that are programmed by pulses: the Verilog and a chip without it give every cell the same pulses."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,13 @@ from ohmgate.firmware.loader import load, stop
 from ohmgate.firmware.transactions import run
 from ohmgate.model import reference
 from ohmgate.model.design import Design
+from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.simulated_chip import SimulatedChip
 from ohmgate.sim.simulators import missing_tools
-from tests.designs import random_inputs, random_network
+from tests.designs import random_design, random_inputs, random_network
 from tests.sim.test_diagnosis import job
 
 PULSED = {"diagnostics": True, "programming": "pulse"}
@@ -41,6 +43,31 @@ def test_the_verilog_and_the_chip_without_it_give_the_same_words(simulator, tmp_
     for result in simulate(chips, jobs):
         assert result.comparison.agrees, str(result.comparison)
         assert result.record.facts["conversions"] > 100
+
+
+def pulsed(seed: int) -> Design:
+    """A random design that is programmed by pulses, with spares."""
+    rng = np.random.default_rng([seed, 1])
+    while True:
+        made = random_design(rng, layers=int(rng.integers(1, 3)), max_inputs=2, max_outputs=3, max_bits=5)
+        spares = rng.integers(0, 3, len(made.layers)).tolist()
+        with suppress(DesignError):  # of DACs of 1 bit, weights of 1 bit, too few ADC bits, several bias rows
+            layers = tuple(replace(layer, spares=s, **PULSED) for layer, s in zip(made.layers, spares))
+            return replace(made, name=f"pulsed{seed}", layers=layers)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(0, 16, 4))
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_random_designs_that_are_programmed_by_pulses(simulator, first, tmp_path):
+    if problem := missing_tools(simulator):
+        pytest.skip(problem)
+    seeds = range(first, first + 4)
+    chips = build([pulsed(seed) for seed in seeds], tmp_path, simulator)
+    jobs = [job(pulsed(seed), seed, array=(CELLS, ArrayConfig())[seed % 2]) for seed in seeds]
+    for seed, result in zip(seeds, simulate(chips, jobs)):
+        assert result.comparison.agrees, f"seed {seed}: {result.comparison}"
+        assert result.record.facts["conversions"] > 50
 
 
 LONE = Design("lone", (DenseLayer(inputs=4, outputs=12, adcs=4, adc_bits=5, output="codes", spares=1, **PULSED),))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from amaranth.hdl import Cat, Module, Mux, Value, ValueLike
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out, Signature
 
@@ -134,3 +135,26 @@ class ArraySignature(_LayerSignature):
     @staticmethod
     def members_of(layer: Layer) -> dict[str, Member]:
         return {"read": Out(ReadSignature(layer)), "setup": Out(SetupSignature(layer))}
+
+
+def take_over(
+    m: Module, core, array, mine: Value, rows: list[Value], select: Value, convert: Value, bias: ValueLike
+) -> None:
+    """Read ``array`` from here while ``mine`` is high, and from a layer's ``core`` otherwise.
+
+    Both are :class:`ReadSignature` of one layer. ``rows`` are the codes of inputs and hidden units, none of which is
+    at ground; ``bias`` drives the bias rows.
+    """
+    layer = array.signature.layer
+    m.d.comb += [
+        Value.cast(array.row_codes).eq(Mux(mine, Cat(rows), Value.cast(core.row_codes))),
+        array.select.eq(Mux(mine, select, core.select)),
+        array.convert.eq(Mux(mine, convert, core.convert)),
+        core.codes.eq(array.codes),
+    ]
+    if not layer.conversion_cycles:
+        m.d.comb += core.done.eq(array.done)
+    if layer.hidden:
+        m.d.comb += array.hidden_drive.eq(mine | core.hidden_drive)
+    if layer.bias_rows:
+        m.d.comb += array.bias_drive.eq(Mux(mine, bias, core.bias_drive))

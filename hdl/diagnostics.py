@@ -13,7 +13,7 @@ from ..model.diagnostic_registers import (
     DIAG_REGISTERS,
     code_words,
 )
-from .array_port import ReadSignature
+from .array_port import ReadSignature, take_over
 from .component import Component
 from .diagnostics_twin import Adjuster, Converter, DiagnosticsTwin
 from .register_twin import RegisterTwin
@@ -224,22 +224,12 @@ class Diagnostics(Component):
 
     def _pass_through(self, m: Module, state: "_State", index: int) -> None:
         """A layer's array, read by the layer or from here."""
-        layer, active = self.design.layers[index], self.active
+        layer = self.design.layers[index]
         core, array = getattr(self, f"core_{index}"), getattr(self, f"array_{index}")
         rows = [code[: layer.input_bits] for code in state.rows[: layer.inputs]]
         rows += [code[: layer.dac_bits] for code in state.rows[layer.inputs : layer.inputs + layer.hidden]]
-        m.d.comb += [
-            Value.cast(array.row_codes).eq(Mux(active, Cat(rows), Value.cast(core.row_codes))),
-            array.select.eq(Mux(active, state.step, core.select)),
-            array.convert.eq(Mux(active, state.convert & (state.at_layer == index), core.convert)),
-            core.codes.eq(array.codes),
-        ]
-        if not layer.conversion_cycles:
-            m.d.comb += core.done.eq(array.done)
-        if layer.hidden:
-            m.d.comb += array.hidden_drive.eq(active | core.hidden_drive)
-        if layer.bias_rows:
-            m.d.comb += array.bias_drive.eq(Mux(active, state.bias, core.bias_drive))
+        convert = state.convert & (state.at_layer == index)
+        take_over(m, core, array, self.active, rows, state.step, convert, state.bias)
 
 
 class _State:

@@ -1,27 +1,22 @@
 """Programming in a closed loop: pulses of single cells, read back through the converters until a weight is there."""
 
-from enum import IntEnum
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
 from ..model.design import Design
 from ..model.diagnostic_registers import DIAG_ADDRESS_BITS, DIAG_BASE
 from ..model.formats import full_scale
-from ..model.layers import HARDWARE_BITS, Layer
+from ..model.layers import Layer
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.pulses import (
-    ERASE_PULSES,
     FAILED_KEPT,
-    MOST_PULSES,
     PULSE_REGISTERS,
-    STRONG_LEVELS,
     codes_a_level,
     verify_gain,
 )
-from .array_port import ReadSignature, SetupSignature, by_level
+from .array_port import ReadSignature, SetupSignature, by_level, take_over
 from .component import Component
+from .pulse_state import At, State
 from .pulse_twin import Pulser, PulseTwin, Verifier
 from .register_twin import RegisterTwin
 from .wishbone import WishboneSignature
@@ -82,7 +77,7 @@ class PulseProgrammer(Component):
 
     def elaborate(self, platform):
         m = Module()
-        state = _State(self.design)
+        state = State(self.design)
         m.submodules.failed = state.failed
         m.d.comb += self.pulsing.eq(state.at != At.IDLE)
         self._layer(m, state)
@@ -93,7 +88,7 @@ class PulseProgrammer(Component):
             self._setup_side(m, state, index)
         return m
 
-    def _layer(self, m: Module, state: "_State") -> None:
+    def _layer(self, m: Module, state: "State") -> None:
         """What the weight's layer is, and what it answers."""
         elapsed = Signal(range(max(2, *(layer.conversion_cycles for layer in self.design.layers))))
         m.d.sync += elapsed.eq(Mux(state.convert, 1, elapsed + 1))
@@ -120,7 +115,7 @@ class PulseProgrammer(Component):
                         state.cancel.eq(setup.cancel),
                     ]
 
-    def _registers(self, m: Module, state: "_State") -> None:
+    def _registers(self, m: Module, state: "State") -> None:
         """Decides an access in its cycle, answers in the next."""
         bus = self.bus
         access, refuse = Signal(), Signal(init=1)
@@ -167,7 +162,7 @@ class PulseProgrammer(Component):
         with m.If(state.fails & ~state.failures.all()):
             m.d.sync += state.failures.eq(state.failures + 1)
 
-    def _sequence(self, m: Module, state: "_State") -> None:
+    def _sequence(self, m: Module, state: "State") -> None:
         """From a weight's strobe to its answer."""
         m.d.sync += [state.convert.eq(0), state.strobe.eq(0)]
         with m.Switch(state.at):
@@ -200,7 +195,7 @@ class PulseProgrammer(Component):
             with m.Case(At.END):
                 m.d.sync += state.at.eq(At.IDLE)
 
-    def _begin(self, m: Module, state: "_State") -> None:
+    def _begin(self, m: Module, state: "State") -> None:
         for index in range(len(self.design.layers)):
             level = getattr(self, f"level_{index}")
             with m.If(level.program_strobe):
@@ -216,7 +211,7 @@ class PulseProgrammer(Component):
                     state.left.eq(state.erase),
                 ]
 
-    def _place(self, m: Module, state: "_State") -> None:
+    def _place(self, m: Module, state: "State") -> None:
         """Count the ADCs before the column's, and what is left of its number is its step; of a spare it is 0."""
         with m.If(~state.spare & (state.rest >= state.columns)):
             m.d.sync += [state.rest.eq(state.rest - state.columns), state.spare.eq(1)]
@@ -225,7 +220,7 @@ class PulseProgrammer(Component):
         with m.Else():
             m.d.sync += [state.step.eq(Mux(state.spare, 0, state.rest)), state.at.eq(At.ERASE)]
 
-    def _judge(self, m: Module, state: "_State") -> None:
+    def _judge(self, m: Module, state: "State") -> None:
         below, crossed, good, up = state.level[-1], Signal(), Signal(), ~state.crossed
         erased = (state.level == 0) & state.near & ((state.count == 0) | (state.count == state.most))
         m.d.comb += [
@@ -248,26 +243,16 @@ class PulseProgrammer(Component):
                 state.count.eq(state.count + 1),
             ]
 
-    def _read_side(self, m: Module, state: "_State", index: int) -> None:
+    def _read_side(self, m: Module, state: "State", index: int) -> None:
         """A layer's array, read from here while a weight is programmed."""
-        layer, mine = self.design.layers[index], self.pulsing
+        layer = self.design.layers[index]
         core, array = getattr(self, f"core_{index}"), getattr(self, f"array_{index}")
         bits = [layer.input_bits] * layer.inputs + [layer.dac_bits] * layer.hidden
         rows = [Mux(state.row == row, Const(full_scale(width), width), 0) for row, width in enumerate(bits)]
-        m.d.comb += [
-            Value.cast(array.row_codes).eq(Mux(mine, Cat(rows), Value.cast(core.row_codes))),
-            array.select.eq(Mux(mine, state.step, core.select)),
-            array.convert.eq(Mux(mine, state.convert & (state.layer == index), core.convert)),
-            core.codes.eq(array.codes),
-        ]
-        if not layer.conversion_cycles:
-            m.d.comb += core.done.eq(array.done)
-        if layer.hidden:
-            m.d.comb += array.hidden_drive.eq(mine | core.hidden_drive)
-        if layer.bias_rows:
-            m.d.comb += array.bias_drive.eq(Mux(mine, state.row == layer.inputs + layer.hidden, core.bias_drive))
+        convert, bias = state.convert & (state.layer == index), state.row == layer.inputs + layer.hidden
+        take_over(m, core, array, self.pulsing, rows, state.step, convert, bias)
 
-    def _setup_side(self, m: Module, state: "_State", index: int) -> None:
+    def _setup_side(self, m: Module, state: "State", index: int) -> None:
         """What a layer's macro is set to: its gains, and the pulse; all else as the register bus has it."""
         layer, mine = self.design.layers[index], self.pulsing
         level, setup = getattr(self, f"level_{index}"), getattr(self, f"setup_{index}")
@@ -296,57 +281,6 @@ class PulseProgrammer(Component):
             level.program_done.eq(Mux(mine, (state.at == At.END) & here, setup.program_done)),
             level.sealed.eq(setup.sealed),
         ]
-
-
-class At(IntEnum):
-    """Where the sequence is."""
-
-    IDLE = 0
-    PLACE = 1
-    ERASE = 2
-    ERASING = 3
-    READ = 4
-    CONVERT = 5
-    JUDGE = 6
-    PULSE = 7
-    END = 8
-
-
-class _State:
-    """Registers, and what is known of the weight's layer, that the parts of the programmer share."""
-
-    def __init__(self, design: Design):
-        layers = design.layers
-        code = signed(HARDWARE_BITS)
-        self.at = Signal(range(len(At)))
-        self.most, self.erase = Signal(16, init=MOST_PULSES), Signal(8, init=ERASE_PULSES, name="erase")
-        self.strong_from = Signal(8, init=STRONG_LEVELS)
-        self.pulses, self.failures = Signal(32), Signal(32, name="failures")
-        self.shown = Signal(range(FAILED_KEPT))
-        self.failed = memory.Memory(shape=32, depth=FAILED_KEPT, init=[])
-        self.failed_write, self.failed_read = self.failed.write_port(), self.failed.read_port()
-        # Of the weight
-        self.layer = Signal(range(max(len(layers), 2)))
-        self.row, self.column, self.rest = Signal(16), Signal(16, name="column"), Signal(16, name="rest")
-        self.level = Signal(code)
-        self.adc = Signal(range(max(2, *(layer.adcs for layer in layers))))
-        self.step = Signal(range(max(2, *(layer.conversions for layer in layers))))
-        self.spare, self.sure = Signal(), Signal()
-        self.cell, self.up, self.strong, self.strobe, self.convert = (Signal(name=n) for n in _PULSE)
-        self.left, self.count = Signal(8), Signal(16, name="count")
-        self.code = Signal(code)
-        # Of its layer
-        self.seen, self.target = Signal(code), Signal(code, name="target")
-        self.ended, self.answered, self.full, self.near, self.far, self.cancel = (Signal(name=n) for n in _SEEN)
-        self.columns, self.share = Signal(17), Signal(16, name="share")
-        self.fails = Signal()
-        below = self.level[-1]
-        self.crossed = Mux(below, self.code < self.target, self.code >= self.target)
-        self.missing = Mux(below, self.code - self.target, self.target - self.code)
-
-
-_PULSE = ("cell", "up", "strong", "strobe", "convert")
-_SEEN = ("ended", "answered", "full", "near", "far", "cancel")
 
 
 def _index_bits(layer: Layer) -> int:

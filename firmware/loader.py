@@ -69,7 +69,8 @@ def _load(
     status = yield from stop(network.design)
     if not weights and not status["SEALED"]:
         raise LoadError("the device's cells were not loaded to the end; load it with its weights")
-    total, done = sum(_words(layer, weights) for layer in network.design.layers), 0
+    spares = record is not None
+    total, done = sum(_words(layer, weights, spares) for layer in network.design.layers), 0
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         yield Write(BY_NAME["LAYER"], index)
         for group in _data(layer, data, weights, record and record.layers[index]):
@@ -184,6 +185,6 @@ def _data(layer: Layer, data: LayerData, weights: bool, known: ArrayRecord | Non
             ]
 
 
-def _words(layer: Layer, weights: bool) -> int:
-    table = layer.gates * layer.loaded_entries
-    return layer.gates + table + (layer.rows * layer.columns if weights else 0)
+def _words(layer: Layer, weights: bool, spares: bool) -> int:
+    table, columns = layer.gates * layer.loaded_entries, layer.all_columns if spares else layer.columns
+    return layer.gates + table + (layer.rows * columns if weights else 0)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..options import Data, Dataset
-from .session import ArrayName, ChipSeed, Record, Session, Source, Spares, told
+from .session import ArrayName, ChipSeed, Record, Session, Source, Spares, check_sequences, told
 
 EXAMPLES = """Example: `ohmgate chip calibrate runs/demo --array worn.toml --seed 7 --record chip7.json`. Before, for
 a chip with stuck cells: `ohmgate chip measure`. Then: `ohmgate chip verify`."""
@@ -29,7 +29,16 @@ def command(
     data: Data = None,
 ) -> None:
     """Load the network and trim offset and gain of every ADC, with the weights as the reference."""
+    check_numbers(patterns, rounds, sequences)
     trim(Session(source, array, seed, spares, record), patterns, rounds, sequences, dataset, data)
+
+
+def check_numbers(patterns: int, rounds: int, sequences: int) -> None:
+    """Raise :class:`DesignError` for numbers that do not do, before anything is measured."""
+    from ...firmware.chip.service import check_calibration
+
+    check_calibration(patterns, rounds)
+    check_sequences(sequences)
 
 
 def trim(

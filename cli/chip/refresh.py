@@ -7,7 +7,7 @@ import typer
 from ...model.formats import check_number
 from ..options import Data, Dataset
 from .calibrate import Sequences
-from .session import Age, ArrayName, ChipSeed, Known, Session, Source, Spares, told
+from .session import Age, ArrayName, ChipSeed, Known, Session, Source, Spares, check_sequences, told
 from .verify import described
 
 EXAMPLES = """Example: `ohmgate chip refresh runs/demo --array pcm --age 31536000` loads a chip, lets a year pass, and
@@ -28,9 +28,11 @@ def command(
     data: Data = None,
 ) -> None:
     """Read every cell back, and write again those that have drifted."""
-    from ...firmware.chip.service import read_back, refresh
+    from ...firmware.chip.service import check_beyond, read_back, refresh
 
     check_number("age in seconds", age, 0.0, 1e12)
+    check_beyond(beyond)
+    check_sequences(sequences)
     session = Session(source, array, seed, spares, record, known=True)
     session.load()
     session.tell(f"loaded{session.accuracy(sequences, dataset, data)}")

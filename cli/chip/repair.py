@@ -1,7 +1,7 @@
 """``ohmgate chip repair``."""
 
 from ..options import Data, Dataset
-from .calibrate import Patterns, Rounds, Sequences, trim
+from .calibrate import Patterns, Rounds, Sequences, check_numbers, trim
 from .measure import find
 from .session import ArrayName, ChipSeed, Record, Session, Source, Spares
 
@@ -24,6 +24,7 @@ def command(
     """Measure, place the weights around stuck cells and into spares, calibrate: all that the chip still needs."""
     from ...firmware.loader import placement
 
+    check_numbers(patterns, rounds, sequences)
     session = Session(source, array, seed, spares, record)
     if any(layer.kinds is None for layer in session.record.layers):
         find(session, missing=True)

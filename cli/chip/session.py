@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ...analog.config_file import load_config
-from ...model.formats import check_integer
+from ...analog.converters import AdcErrors
+from ...model.formats import check_integer, check_integer_or
 from ...model.network import Network
 from ...model.prerequisites import require_place
 from ...model.refit import with_spares
@@ -40,6 +41,11 @@ Known = Annotated[
 Age = Annotated[float, typer.Option(help="Seconds that pass after the chip was loaded, before it is read.")]
 
 
+def check_sequences(sequences: int) -> None:
+    """Raise :class:`DesignError` for a number of sequences that is none."""
+    check_integer_or("sequences", sequences, 1, 100_000, 0, "no accuracy")
+
+
 class Session:
     """A simulated chip; its register bus is all that is used of it, but for its age and its results."""
 
@@ -47,6 +53,7 @@ class Session:
         self, source: Path, array: str, seed: int, spares: int | None, record: Path | None, known: bool = False
     ) -> None:
         """``record`` is read if it is there; it must be where it is to be ``known``."""
+        from ...firmware.chip.diagnosis import TrimSteps
         from ...firmware.chip.record import ChipRecord
         from ...sim.simulated_chip import SimulatedChip
 
@@ -57,11 +64,14 @@ class Session:
         network = runs.read_network(source)
         self.network: Network = replace(network, design=with_spares(network.design, spares))
         serial = f"{Path(array).stem} {seed}"
-        self.record: ChipRecord = ChipRecord.new(serial, self.network.design)
+        config = load_config(array)
+        adc = config.adc or AdcErrors()
+        trim_steps = TrimSteps(adc.offset_trim, adc.gain_trim)
+        self.record: ChipRecord = ChipRecord.new(serial, self.network.design, trim_steps)
         if record is not None and (known or record.exists()):
             self.record = ChipRecord.load(record, self.network.design)
-            self.record.check_serial(serial)
-        self.chip = SimulatedChip(self.network.design, load_config(array), seed)
+            self.record.check_chip(serial, trim_steps)
+        self.chip = SimulatedChip(self.network.design, config, seed)
 
     def do(self, steps: "BusSteps[T]") -> T:
         """Do ``steps`` on the chip's register bus."""

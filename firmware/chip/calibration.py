@@ -10,10 +10,8 @@ from ...model.gain import nearest_gain
 from ...model.layers import Layer
 from ...model.layout import row_drive
 from ..transactions import Steps
-from .cells import OFFSET_STEP
 from .diagnosis import TRIM_LIMITS, Diagnosis, top_codes
 
-GAIN_STEP = 2.0**-8  #: usual relative step of a gain trim
 SPREAD = 0.35  #: of the converter's range on either side, one standard deviation of the levels
 USED = 0.8  #: of that range, levels beyond which could clip
 
@@ -45,19 +43,17 @@ def calibrate(
     rng: np.random.Generator,
     patterns: int = 128,
     rounds: int = 3,
-    offset_step: float = OFFSET_STEP,
-    gain_step: float = GAIN_STEP,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Steps[tuple[Trims, AdcReport, AdcReport]]:
     """Set the trims of a layer's ADCs, from none: they, and what was measured before and after.
 
     ``holds`` (rows, columns) are the weight codes that the array holds, in physical order. In every round each ADC
     reads its columns for ``patterns`` settings of the rows. A straight line is fitted to its codes; its offset and
-    its gain go into the trims. What all cells of a column lack alike, as by drift, goes into the gain, too. The steps
-    are those of the trims, in LSB and relative. A trim that does not reach stays at its limit: the last report says
-    what is left. Of a converter of 1 bit only the offset is trimmed. Leaves the gains as it needs them.
+    its gain go into the trims. What all cells of a column lack alike, as by drift, goes into the gain, too. A trim
+    that does not reach stays at its limit: the last report says what is left. Of a converter of 1 bit only the offset
+    is trimmed. Leaves the gains as it needs them.
     """
-    trims, total = Trims.none(chip.layer), (rounds + 1) * patterns
+    trims, step, total = Trims.none(chip.layer), chip.trim_steps, (rounds + 1) * patterns
     reports = []
     for number in range(rounds + 1):
         yield from set_trims(chip, trims)
@@ -69,9 +65,9 @@ def calibrate(
         report = yield from measure(chip, holds, rng, patterns, tell)
         reports.append(report)
         if number < rounds:
-            factor = 1 + trims.gain * gain_step  # the level and its offset trim are multiplied by it
-            offset = trims.offset - np.round(report.offset / (factor * offset_step))
-            gain = np.round((factor / report.gain - 1) / gain_step)
+            factor = 1 + trims.gain * step.gain  # the level and its offset trim are multiplied by it
+            offset = trims.offset - np.round(report.offset / (factor * step.offset))
+            gain = np.round((factor / report.gain - 1) / step.gain)
             trims = Trims(*(np.clip(trim, *TRIM_LIMITS).astype(np.int64) for trim in (offset, gain)))
     return trims, reports[0], reports[-1]
 

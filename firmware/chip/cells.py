@@ -14,7 +14,6 @@ from ...model.registers import BY_NAME
 from ..transactions import Steps, Write
 from .diagnosis import TRIM_LIMITS, Diagnosis, top_codes
 
-OFFSET_STEP = 0.125  #: LSB, usual step of an offset trim
 BIAS_DITHER = 8  #: readings of a bias row at least, in which the trim moves by an LSB
 
 
@@ -23,24 +22,23 @@ class Reading:
     """How cells are read: a row alone, at its largest code and at its negative, ``dither`` times.
 
     From time to time the offset trim moves by 1 / ``dither`` LSB, over one LSB in all. So an ideal chip's reading is
-    within 1 / (2 ``dither``) LSB, that of a bias row within 1 / ``dither``. ``dither`` is even, and of no use beyond
-    1 / ``offset_step``, the trim's step in LSB. A weight at full scale takes ``share`` of the converter's range.
+    within 1 / (2 ``dither``) LSB, that of a bias row within 1 / ``dither``. ``dither`` is even, and of no use where
+    it asks for less than a step of the trim. A weight at full scale takes ``share`` of the converter's range.
     """
 
     dither: int = 2
     share: float = 1.0
-    offset_step: float = OFFSET_STEP
 
 
-def reading(layer: Layer, parts: int | None = None, share: float = 1.0, offset_step: float = OFFSET_STEP) -> Reading:
+def reading(chip: Diagnosis, parts: int | None = None, share: float = 1.0) -> Reading:
     """The least dither that tells ``parts`` of full scale apart, or all that the offset trim's step allows.
 
     ``parts`` None: two for each weight code, so that an ideal chip is read to half a code.
     """
-    dither, most = 2, max(round(1 / offset_step), 2)
+    layer, dither, most = chip.layer, 2, max(round(1 / chip.trim_steps.offset), 2)
     while dither < most and 2 * dither * share * _top_code(layer) < (parts or 2 * full_scale(layer.weight_bits)):
         dither *= 2
-    return Reading(dither, share, offset_step)
+    return Reading(dither, share)
 
 
 def program_row(layer: Layer, row: int, levels: np.ndarray, start: int = 0) -> list[Write]:
@@ -106,7 +104,7 @@ def _read_all(
         scale = mult * 2.0**-shift * strength  # LSB for a weight code
         yield from chip.set_gain(mult, shift)
         for part in range(how.dither):
-            yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / how.dither - 0.5, how))
+            yield from chip.adjust(ADJUST_OFFSET, _moved(chip, trims, part / how.dither - 0.5))
             for row in rows[rows < driven].tolist():
                 codes = np.zeros(driven, dtype=np.int64)
                 for sign in (1, -1):
@@ -118,7 +116,7 @@ def _read_all(
         if layer.bias_rows == 1 and driven in rows:
             codes, parts = np.zeros(driven, dtype=np.int64), max(how.dither, BIAS_DITHER)
             for part in range(parts):
-                yield from chip.adjust(ADJUST_OFFSET, _moved(trims, part / parts - 0.5, how))
+                yield from chip.adjust(ADJUST_OFFSET, _moved(chip, trims, part / parts - 0.5))
                 for sign in (1, 0):
                     yield from chip.drive(codes, bias=bool(sign))
                     code = yield from convert()
@@ -140,8 +138,8 @@ def _top_code(layer: Layer) -> float:
     return max(2.0 ** (layer.adc_bits - 1) - 1, 0.5)
 
 
-def _moved(trims: np.ndarray, lsb: float, how: Reading) -> np.ndarray:
+def _moved(chip: Diagnosis, trims: np.ndarray, lsb: float) -> np.ndarray:
     """About trims near the end of their range, a little further from it: an offset that stays does no harm."""
-    low, high = TRIM_LIMITS
-    room = round(0.5 / how.offset_step)
-    return np.clip(trims, low + room, high - room) + round(lsb / how.offset_step)
+    (low, high), step = TRIM_LIMITS, chip.trim_steps.offset
+    room = round(0.5 / step)
+    return np.clip(trims, low + room, high - room) + round(lsb / step)

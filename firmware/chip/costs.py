@@ -63,7 +63,8 @@ def cost(steps: Steps[Any], conversions: int) -> Cost:
 
 def reading_cost(layer: Layer, how: Reading | None = None) -> Cost:
     """Of reading all cells of a layer once, as :func:`.cells.read_levels` does."""
-    mine = how or reading(layer)
+    chip = Diagnosis(layer, 0)
+    mine = how or reading(chip)
     bias = 2 * max(mine.dither, BIAS_DITHER) if layer.bias_rows == 1 else 0
     settings = 2 * mine.dither * (layer.inputs + layer.hidden) + bias
-    return cost(read_levels(Diagnosis(layer, 0), mine), settings * (layer.conversions + layer.spares))
+    return cost(read_levels(chip, mine), settings * (layer.conversions + layer.spares))

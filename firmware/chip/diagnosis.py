@@ -1,5 +1,7 @@
 """Reads the columns of a chip's arrays over its register bus, for any codes on the rows."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...model.diagnostic_registers import ADJUST_SPARE, DIAG_ID_VALUE, NO_STEP, code_words
@@ -12,14 +14,25 @@ RESULT = BY_NAME["DIAG_RESULT"]
 TRIM_LIMITS = -128, 127
 
 
+@dataclass(frozen=True)
+class TrimSteps:
+    """What a step of each trim is, by the macro's data sheet."""
+
+    offset: float = 0.125  #: LSB
+    gain: float = 2.0**-8  #: relative
+
+    def __str__(self) -> str:
+        return f"steps of {self.offset:g} LSB and {self.gain:g}"
+
+
 class Diagnosis:
     """One layer of a chip that is unlocked and stopped (:func:`~ohmgate.firmware.loader.stop`).
 
     Methods are :data:`~ohmgate.firmware.transactions.Steps`. Columns are in physical order: M columns for each ADC.
     """
 
-    def __init__(self, layer: Layer, index: int) -> None:
-        self.layer, self.index = layer, index
+    def __init__(self, layer: Layer, index: int, trim_steps: TrimSteps | None = None) -> None:
+        self.layer, self.index, self.trim_steps = layer, index, trim_steps or TrimSteps()
         self._codes = np.zeros(layer.inputs + layer.hidden, dtype=np.int64)  # that the rows have
         self._control = {"ACTIVE": 1, "BIAS": 0, "ADVANCE": 0}
 

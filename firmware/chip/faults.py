@@ -60,7 +60,7 @@ def find_faults(
         for row, writes in enumerate(program(layer, levels)):
             yield from writes
             progress(number * layer.rows + row, total)
-        read.append((yield from read_levels(chip, reading(layer, parts=PARTS, share=SHARE))) / top)
+        read.append((yield from read_levels(chip, reading(chip, parts=PARTS, share=SHARE))) / top)
     progress(total, total)
     return classify(np.stack(read))
 

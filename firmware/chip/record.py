@@ -1,7 +1,7 @@
 """What is known of one chip: its stuck cells and its trims, as JSON. The image belongs to all chips, this to one."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from ...model.design import Design
 from ...model.files import write_json
-from ...model.formats import DesignError
+from ...model.formats import DesignError, check_number
 from ...model.layers import Layer
 from .calibration import Trims
-from .diagnosis import TRIM_LIMITS
+from .diagnosis import TRIM_LIMITS, TrimSteps
 from .faults import HEALTHY, NAMES
 
 FORMAT = "ohmgate chip record 1"
+MIN_STEP = 1e-9  #: of a trim
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,22 @@ class Event:
 
 @dataclass(frozen=True)
 class ChipRecord:
-    """One chip: ``serial`` is its number; ``macros`` are the names of its arrays' macros, which say what they are."""
+    """One chip: ``serial`` is its number; ``macros`` are the names of its arrays' macros, which say what they are.
+
+    ``trim_steps`` are those of its converters.
+    """
 
     serial: str
     macros: tuple[str, ...]
     layers: tuple[ArrayRecord, ...]
+    trim_steps: TrimSteps = field(default_factory=TrimSteps)
     events: tuple[Event, ...] = ()
 
     @classmethod
-    def new(cls, serial: str, design: Design) -> "ChipRecord":
-        """Of a chip of which nothing is known."""
+    def new(cls, serial: str, design: Design, trim_steps: TrimSteps | None = None) -> "ChipRecord":
+        """Of a chip of which nothing is known but its trims' steps."""
         macros = tuple(layer.macro_name for layer in design.layers)
-        return cls(serial, macros, (ArrayRecord(),) * len(macros))
+        return cls(serial, macros, (ArrayRecord(),) * len(macros), trim_steps or TrimSteps())
 
     def check(self, design: Design) -> None:
         """Raise :class:`DesignError` where it is of a chip of other arrays than ``design`` has."""
@@ -59,10 +64,12 @@ class ChipRecord:
                 f"but the design has {', '.join(macros)}"
             )
 
-    def check_serial(self, serial: str) -> None:
-        """Raise :class:`DesignError` where it is of another chip than ``serial``."""
+    def check_chip(self, serial: str, trim_steps: TrimSteps) -> None:
+        """Raise :class:`DesignError` where it is of another chip than ``serial``, or of other trims."""
         if serial != self.serial:
             raise DesignError(f"the chip record is of the chip {self.serial!r}, not of {serial!r}")
+        if trim_steps != self.trim_steps:
+            raise DesignError(f"the chip record is of trims with {self.trim_steps}, but the chip's have {trim_steps}")
 
     def with_layer(self, index: int, **known: Any) -> "ChipRecord":
         """The same with other knowledge of a layer."""
@@ -84,6 +91,7 @@ class ChipRecord:
             "format": FORMAT,
             "serial": self.serial,
             "macros": list(self.macros),
+            "trim_steps": asdict(self.trim_steps),
             "layers": [_layer(layer) for layer in self.layers],
             "events": [{"what": event.what, "date": event.date, **event.figures} for event in self.events],
         }
@@ -102,7 +110,8 @@ class ChipRecord:
             raise DesignError(f"{where}: its format must be {FORMAT!r}")
         try:
             events = tuple(_read_event(dict(event)) for event in content["events"])
-            record = cls(_text(content["serial"]), tuple(map(_text, content["macros"])), (), events)
+            steps = _read_steps(content["trim_steps"])
+            record = cls(_text(content["serial"]), tuple(map(_text, content["macros"])), (), steps, events)
             record.check(design)
             layers = tuple(_read_layer(*part) for part in zip(design.layers, content["layers"], strict=True))
             return replace(record, layers=layers)
@@ -116,6 +125,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _read_steps(content: dict[str, Any]) -> TrimSteps:
+    offset = check_number("step of the offset trim in LSB", content["offset"], MIN_STEP, 1024.0)
+    return TrimSteps(offset, check_number("step of the gain trim", content["gain"], MIN_STEP, 1.0))
 
 
 def _read_event(content: dict[str, Any]) -> Event:

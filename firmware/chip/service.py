@@ -42,7 +42,7 @@ def find_stuck(
     for index, layer in enumerate(network.design.layers):
         if missing and record.layers[index].kinds is not None:
             continue
-        chip = Diagnosis(layer, index)
+        chip = Diagnosis(layer, index, record.trim_steps)
         yield from chip.begin()
         kinds = yield from find_faults(chip, partial(tell, f"layer {index}: stuck cells"))
         yield from chip.end()
@@ -69,15 +69,14 @@ def find_trims(
     are, so that the trims take up what they have drifted. ``missing``: only the layers whose trims the record does
     not have. The reports are by the layer's number.
     """
-    check_integer("settings of the rows", patterns, 2, 1_000_000)
-    check_integer("rounds", rounds, 1, 100)
+    check_calibration(patterns, rounds)
     reports = {}
     yield from load(network, weights=weights, record=record)
     yield from stop(network.design)
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
         if missing and record.layers[index].trims is not None:
             continue
-        chip, placed = Diagnosis(layer, index), placement(layer, data, record.layers[index])
+        chip, placed = Diagnosis(layer, index, record.trim_steps), placement(layer, data, record.layers[index])
         yield from chip.begin()
         yield from chip.put_spares(placed.spares)
         trims, before, after = yield from calibrate(
@@ -94,6 +93,12 @@ def find_trims(
         found(record)
     yield from load(network, weights=False, record=record)
     return record, reports
+
+
+def check_calibration(patterns: int, rounds: int) -> None:
+    """Raise :class:`DesignError` for numbers with which :func:`find_trims` finds nothing."""
+    check_integer("settings of the rows", patterns, 2, 1_000_000)
+    check_integer("rounds", rounds, 1, 100)
 
 
 def serviced(network: Network, service: str, tell: Told = _silent) -> Steps[ChipRecord]:
@@ -140,10 +145,10 @@ def read_back(
     checks = []
     yield from stop(network.design)
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
-        known, chip = record.layers[index], Diagnosis(layer, index)
+        known, chip = record.layers[index], Diagnosis(layer, index, record.trim_steps)
         placed = placement(layer, data, known)
         kinds = np.full(placed.levels.shape, HEALTHY) if known.kinds is None else known.kinds
-        mine = how or reading(layer)
+        mine = how or reading(chip)
         yield from chip.begin()
         if known.trims is not None:
             yield from set_trims(chip, known.trims)
@@ -168,6 +173,11 @@ class _Count:
         self._progress(self._done, self._total)
 
 
+def check_beyond(beyond: float) -> None:
+    """Raise :class:`DesignError` for a limit that :func:`refresh` cannot have."""
+    check_number("codes beyond which weights are refreshed", beyond, 0.0, 2.0 * full_scale(16))
+
+
 def refresh(
     network: Network,
     record: ChipRecord,
@@ -181,7 +191,7 @@ def refresh(
     enabled again in the end. One that is cut off while it is written has no seal and refuses ENABLE until all its
     cells are loaded.
     """
-    check_number("codes beyond which weights are refreshed", beyond, 0.0, 2.0 * full_scale(16))
+    check_beyond(beyond)
     checks = yield from read_back(network, record, how, tell)
     yield from stop(network.design)
     written = 0

@@ -85,6 +85,15 @@ def test_calibrating_makes_offsets_smaller(chip):
     assert lines[-1] == "chip worn 7: calibrated; record: c.json"
 
 
+def test_trims_take_the_steps_of_the_array(chip, tmp_path):
+    (tmp_path / "coarse.toml").write_text(WORN + "offset_trim = 0.5\ngain_trim = 0.02\n")
+    lines = chip("calibrate", "--record", "c.json", "--sequences", 0, array="coarse.toml")
+    assert record_of()["trim_steps"] == {"offset": 0.5, "gain": 0.02}
+    before, now = re.search(r"layer 0: offsets up to ([\d.]+) LSB, now ([\d.]+);", lines[1]).groups()
+    assert float(now) < 0.5 < float(before)
+    assert max(map(abs, record_of()["layers"][0]["offset_trim"])) < 10  # of 1 LSB, one standard deviation
+
+
 def test_verify_ends_with_1_where_cells_differ(chip):
     lines = chip("verify", "--tolerance", 3, array="ideal")
     assert len(lines) == 2
@@ -153,6 +162,15 @@ def test_a_page_shows_maps_of_every_layer(chip, tmp_path):
             "settings of the rows must be an integer from 2 to 1000000, not 1",
         ),
         (("calibrate", "--record", "c.json", "--rounds", 0), "rounds must be an integer from 1 to 100, not 0"),
+        (("repair", "--record", "new.json", "--rounds", 0), "rounds must be an integer from 1 to 100, not 0"),
+        (
+            ("calibrate", "--record", "c.json", "--sequences", -1),
+            "sequences must be an integer from 1 to 100000, not -1 (or 0 for no accuracy)",
+        ),
+        (
+            ("refresh", "--sequences", 100_001),
+            "sequences must be an integer from 1 to 100000, not 100001 (or 0 for no accuracy)",
+        ),
         (("repair", "--record", "other.json"), "the chip record is of the chip 'worn 8', not of 'worn 7'"),
     ],
 )
@@ -167,6 +185,7 @@ def test_what_is_wrong_is_one_sentence(chip, tiny, arguments, sentence):
                 "format": "ohmgate chip record 1",
                 "serial": "worn 8",
                 "macros": macros,
+                "trim_steps": {"offset": 0.125, "gain": 2**-8},
                 "layers": [layer] * 2,
                 "events": [],
             },

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ohmgate.firmware import c_header
+from ohmgate.model.diagnostic_registers import DIAG_REGISTERS
+from ohmgate.model.pulses import PULSE_REGISTERS
 from ohmgate.model.registers import DATA_REGISTERS, REGISTERS
 
 
@@ -23,7 +25,7 @@ def test_writing_the_sources_leaves_its_files_with_the_same_bytes(tmp_path):
 
 def test_the_header_has_every_register_and_field():
     defined = dict(re.findall(r"^#define OHMGATE_(\w+) (\w+)u\b", c_header.header(), re.MULTILINE))
-    for register in REGISTERS + DATA_REGISTERS:
+    for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS + PULSE_REGISTERS:
         assert int(defined[f"REG_{register.name}"], 0) == register.address
         for field in register.fields:
             assert int(defined[f"{register.name}_{field.name}_MASK"], 0) == field.mask

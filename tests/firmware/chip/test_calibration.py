@@ -8,6 +8,7 @@ import pytest
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import AdcErrors
 from ohmgate.firmware.chip.calibration import Trims, calibrate, fit, measure, set_trims
+from ohmgate.firmware.chip.diagnosis import TrimSteps
 from ohmgate.firmware.loader import stop
 from ohmgate.firmware.transactions import run
 from ohmgate.model.design import Design
@@ -54,6 +55,17 @@ def test_a_chip_without_errors_is_left_alone():
     assert np.abs(trims.gain).max() <= 1
     for report in (before, after):
         assert report.rest == pytest.approx(np.full(16, 12**-0.5), abs=0.03)  # of a converter's rounding
+
+
+@pytest.mark.parametrize("steps", [TrimSteps(0.5, 0.02), TrimSteps(0.03, 0.001)])
+def test_trims_of_other_steps_take_up_as_much(steps):
+    errors = replace(ERRORS, offset_trim=steps.offset, gain_trim=steps.gain)
+    chip, part, holds = prepared(LAYER, errors)
+    part.trim_steps = steps
+    run(calibrate(part, holds, np.random.default_rng(1), 128, 2), chip)
+    adcs, trims = chip.arrays[0].adcs, chip.arrays[0].adjustments
+    assert np.abs(adcs.offset + trims.offset * steps.offset).max() < 0.08 + steps.offset / 2
+    assert np.abs(adcs.gain * (1 + trims.gain * steps.gain) - 1).max() < 0.02 + steps.gain / 2
 
 
 def test_a_second_calibration_gives_the_same():

@@ -8,6 +8,7 @@ import pytest
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.converters import AdcErrors
 from ohmgate.firmware.chip.cells import Reading, program, read_levels, reading, readings
+from ohmgate.firmware.chip.diagnosis import Diagnosis, TrimSteps
 from ohmgate.firmware.transactions import run
 from ohmgate.model.design import Design
 from ohmgate.model.diagnostic_registers import ADJUST_OFFSET
@@ -46,7 +47,7 @@ def test_an_ideal_chip_is_read_to_half_a_code(seed):
     for part in parts:
         run(part.begin(), chip)
         layer, levels = part.layer, fill(chip, part)
-        got = run(read_levels(part, reading(layer)), chip)
+        got = run(read_levels(part, reading(part)), chip)
         unread = np.isnan(got).all(axis=1)
         assert unread.tolist() == [layer.bias_rows == 2 and row >= layer.rows - 2 for row in range(layer.rows)]
         if told_apart(layer, layer.weight_bits):
@@ -68,7 +69,7 @@ def test_the_page_says_which_widths_are_told_apart(adc_bits):
         levels[0, :2] = [2 ** (weight_bits - 1) - 1, 1 - 2 ** (weight_bits - 1)]
         for writes in program(layer, levels):
             run((w for w in writes), chip)
-        got = run(read_levels(part, reading(layer)), chip)
+        got = run(read_levels(part, reading(part)), chip)
         assert (np.abs(got - levels).max() <= 0.5) == (weight_bits <= WIDEST[adc_bits])
 
 
@@ -78,12 +79,14 @@ def test_the_page_says_which_widths_are_told_apart(adc_bits):
 )
 def test_dither_is_the_least_that_the_widths_need(adc_bits, weight_bits, dither):
     layer = replace(LSTM, adc_bits=adc_bits, weight_bits=weight_bits)
-    assert reading(layer).dither == dither
+    assert reading(Diagnosis(layer, 0)).dither == dither
 
 
 def test_a_coarse_trim_limits_the_dither():
-    assert reading(replace(LSTM, adc_bits=2), offset_step=0.5).dither == 2
-    assert reading(replace(LSTM, adc_bits=2), offset_step=3.0).dither == 2
+    layer = replace(LSTM, adc_bits=2)
+    assert reading(Diagnosis(layer, 0, TrimSteps())).dither > 2
+    assert reading(Diagnosis(layer, 0, TrimSteps(offset=0.5))).dither == 2
+    assert reading(Diagnosis(layer, 0, TrimSteps(offset=3.0))).dither == 2
 
 
 @pytest.mark.parametrize("trim", [-128, -30, 127])

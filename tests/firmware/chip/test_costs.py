@@ -20,7 +20,7 @@ LARGE = LstmLayer(inputs=31, hidden=32, adcs=32, diagnostics=True)  #: 64 x 128,
 def test_accesses_and_conversions_are_those_of_a_chip(layer):
     chip, [part] = stopped(Design("x", (layer,)))
     accesses, conversions = chip.accesses, chip.conversions
-    run(read_levels(part, reading(layer)), chip)
+    run(read_levels(part, reading(part)), chip)
     found = reading_cost(layer)
     assert found.reads + found.writes == chip.accesses - accesses
     assert found.conversions == chip.conversions - conversions

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ohmgate.firmware.chip.calibration import Trims
+from ohmgate.firmware.chip.diagnosis import TrimSteps
 from ohmgate.firmware.chip.record import FORMAT, ChipRecord
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
@@ -14,7 +15,7 @@ from tests.firmware.chip.chips import DESIGN, HEAD
 KINDS = np.random.default_rng(2).integers(0, 9, size=(29, 96)).astype(np.int8)
 TRIMS = Trims(np.array([-128, 127, 3]), np.array([0, -1, 1]))
 RECORD = (
-    ChipRecord.new("worn 7", DESIGN)
+    ChipRecord.new("worn 7", DESIGN, TrimSteps(0.5, 0.02))
     .with_layer(0, kinds=KINDS)
     .with_layer(1, trims=TRIMS)
     .with_event("measured", "2026-11-28", conversions=12)
@@ -25,6 +26,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     RECORD.save(tmp_path / "a.json")
     again = ChipRecord.load(tmp_path / "a.json", DESIGN)
     assert (again.serial, again.macros, again.events) == (RECORD.serial, RECORD.macros, RECORD.events)
+    assert again.trim_steps == TrimSteps(0.5, 0.02)
     assert again.events[0].figures == {"conversions": 12}
     assert np.array_equal(again.layers[0].kinds, KINDS)
     assert again.layers[0].trims is None
@@ -60,6 +62,15 @@ NOT = "chip record 'FILE': it does not hold what a record does"
         (lambda c: c.pop("serial") and None, f"{NOT} ('serial')"),
         (lambda c: c.update(serial=7), f"{NOT} (7 is no text)"),
         (lambda c: c.update(macros=[1]), f"{NOT} (1 is no text)"),
+        (lambda c: c.pop("trim_steps") and None, f"{NOT} ('trim_steps')"),
+        (
+            lambda c: c["trim_steps"].update(offset=0),
+            "chip record 'FILE': step of the offset trim in LSB must be a number from 1e-09 to 1024, not 0",
+        ),
+        (
+            lambda c: c["trim_steps"].update(gain="x"),
+            "chip record 'FILE': step of the gain trim must be a number from 1e-09 to 1, not 'x'",
+        ),
         (lambda c: c.update(events=[{"what": "x"}]), f"{NOT} ('date')"),
         (lambda c: c.update(layers=None), f"{NOT} ('NoneType' object is not iterable)"),
         (lambda c: c.update(layers=c["layers"][:1]), f"{NOT} (zip() argument 2 is shorter than argument 1)"),
@@ -112,9 +123,14 @@ def test_files_that_are_none_are_one_sentence(tmp_path):
 
 def test_a_record_is_of_one_chip_and_its_arrays():
     RECORD.check(DESIGN)
-    RECORD.check_serial("worn 7")
+    RECORD.check_chip("worn 7", TrimSteps(0.5, 0.02))
     with pytest.raises(DesignError) as error:
-        RECORD.check_serial("worn 8")
+        RECORD.check_chip("worn 8", TrimSteps(0.5, 0.02))
     assert str(error.value) == "the chip record is of the chip 'worn 7', not of 'worn 8'"
+    with pytest.raises(DesignError) as error:
+        RECORD.check_chip("worn 7", TrimSteps())
+    assert str(error.value) == (
+        "the chip record is of trims with steps of 0.5 LSB and 0.02, but the chip's have steps of 0.125 LSB and 0.00390625"
+    )
     with pytest.raises(DesignError, match="but the design has ohmgate_array_16b1x9"):
         RECORD.check(Design("head", (HEAD,)))

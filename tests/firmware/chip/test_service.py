@@ -200,3 +200,10 @@ def test_a_device_of_other_diagnostics_is_one_sentence():
             run(Diagnosis(HEAD, 1).begin(), bus)
         assert str(error.value) == sentence
     assert Trims.none(HEAD).offset.tolist() == [0, 0, 0]
+
+
+def test_loading_with_a_record_counts_its_spares():
+    reports = []
+    loaded(NETWORK, progress=lambda done, total: reports.append((done, total)), record=NEW)
+    words = sum(x.gates * (1 + x.loaded_entries) + x.rows * (x.columns + x.adcs * x.spares) for x in DESIGN.layers)
+    assert reports[-1] == (words, words)

@@ -8,13 +8,14 @@ import typer
 from ..cost.estimate import STEPS, check_steps
 from ..cost.explore import FIELDS, USUAL, Point, Value, explore, front, grid, one_change
 from ..model.design import Design
+from ..model.executors import LOCAL
 from ..model.files import write_json
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.layout import UNSELECTED
 from ..model.locks import sole_use
 from . import runs
 from .console import Steps, say
-from .options import Source, Unselected, given
+from .options import ExecutorName, Source, Unselected, given
 from .tables import text_of
 from .tasks import dataset_of
 
@@ -49,7 +50,7 @@ def command(
     unselected: Unselected = "grounded",
     trials: Annotated[int, typer.Option(help="Variants to train; 0 leaves accuracy out.")] = 0,
     workers: Annotated[int, typer.Option(help="Trials that run at a time on this machine.")] = 1,
-    executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
+    executor: ExecutorName = LOCAL,
     dataset: Annotated[
         str | None, typer.Option(help="Data set to learn, as for train.", show_default="as for train")
     ] = None,

@@ -12,11 +12,11 @@ from ..cost.estimate import STEPS
 from ..cost.explore import TRAINED, Choice, Point, Value, explore, integers, standing, trained_choice, variant
 from ..hdl.accelerator import layer_latency
 from ..model.design import Design
+from ..model.executors import executor_for
 from ..report.explore import score_text
 from ..report.results import versions
 from ..train.experiments.reports import reporter
 from ..train.experiments.search import Outcome, Proposal, Search
-from ..train.experiments.sweep import executor_for
 from .console import Steps
 from .tasks import SequenceTask, TextTask, task_of
 from .trials import RunningTrials

@@ -11,12 +11,13 @@ from ..analog.config_file import SUFFIX
 from ..analog.studies import montecarlo
 from ..analog.studies.fit import wires_left_out
 from ..model.design import Design
+from ..model.executors import LOCAL, check_executor
 from ..model.formats import check_integer
 from ..model.locks import sole_use
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say, warn
-from .options import Calibrate, calibrated, noise_of
+from .options import Calibrate, ExecutorName, calibrated, noise_of
 from .training import pack_run, train_run
 
 EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chips with the paper's noise;
@@ -24,6 +25,8 @@ EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chi
 `ohmgate montecarlo runs/demo --preset reram --sensitivity 20` also takes one source of error at a time, on 20 chips;
 
 `ohmgate montecarlo runs/demo --preset my.toml` draws chips of the arrays that my.toml describes;
+
+`ohmgate montecarlo runs/demo --draws 1000 --executor dask:tcp://host:8786` draws them on many machines;
 
 `ohmgate montecarlo vowels --draws 20` trains the preset *vowels* in runs/vowels first.
 
@@ -72,6 +75,7 @@ def command(
         int | None,
         typer.Option(help="Processes; the results are the same with any number.", show_default="one for each core"),
     ] = None,
+    executor: ExecutorName = LOCAL,
     out: Annotated[
         Path | None, typer.Option(help="Folder of draws and report.", show_default="in the run folder")
     ] = None,
@@ -84,6 +88,7 @@ def command(
     for count, value, least in (("draws", draws, 1), ("sensitivity", sensitivity, 0), ("share", share, 1)):
         check_integer(count, value, least, 1_000_000)
     check_integer("workers", workers if workers is not None else 1, 1, 1024)
+    check_executor(executor)
     if out is not None:
         require_place(out / DRAWS)
     config = calibrated(noise_of(preset, "preset"), calibrate)
@@ -102,10 +107,12 @@ def command(
         by_source = []
         with Steps() as steps:
             with steps.step(f"Drawing {draws} chips", draws) as step:
-                made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update)
+                made = montecarlo.run(study, draws, folder / DRAWS, workers, step.update, executor)
             if sensitivity:
                 with steps.step(f"Taking one source at a time, on {sensitivity} chips", 1) as step:
-                    by_source = montecarlo.sensitivity(study, sensitivity, folder / SENSITIVITY, workers, step.update)
+                    by_source = montecarlo.sensitivity(
+                        study, sensitivity, folder / SENSITIVITY, workers, step.update, executor
+                    )
         summary = montecarlo.summary(made, study.sequences)
         say(summary.text(study.metric))
         shares = ", ".join(f"{share:.2%}" for share in montecarlo.on_threshold(study))

@@ -35,6 +35,10 @@ Dataset = Annotated[
 ]  #: of a command; :func:`.inputs.dataset_of` reads it
 Data = Annotated[Path | None, typer.Option(help="Data folder, as for train.", envvar="OHMGATE_DATA")]
 
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="local, or dask:ADDRESS of a scheduler, whose workers do the work.")
+]  #: of a command; :func:`~ohmgate.model.executors.executor_for` knows it
+
 Unselected = Annotated[
     str, typer.Option(help=f"What columns do that wait for their conversion: {', '.join(UNSELECTED)}.")
 ]  #: of a command; it decides the power of an array

@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from ..model import executors
+from ..model.executors import LOCAL
 from ..model.prerequisites import require_place
 from .console import Steps, say
+from .options import ExecutorName
 
 EXAMPLES = """Examples: `ohmgate sweep table1 --data DIR` trains what the paper's Table I has no result of yet;
 
@@ -29,7 +32,7 @@ def command(
         int | None, typer.Option(help="Number of seeds to run, counted from 0.", show_default="1")
     ] = None,
     workers: Annotated[int, typer.Option(help="Trials that run at a time on this machine.")] = 1,
-    executor: Annotated[str, typer.Option(help="local, or dask:ADDRESS of a scheduler.")] = "local",
+    executor: ExecutorName = LOCAL,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with the data sets, as the workers see it; else fetched.", envvar="OHMGATE_DATA"),
@@ -59,12 +62,12 @@ def command(
     )  # what no report takes is refused before hours of work
     require_place(out / f"{experiment}.md")
     if not report:
-        if executor == "local":  # else the workers see devices and data of their own
+        if executor == LOCAL:  # else the workers see devices and data of their own
             paper.check_device(device)
             paper.check_data(results.missing_trials(trials, out), data)
         with (
             TemporaryDirectory(prefix="ohmgate_reports_") as reports,
-            sweep.executor_for(executor, workers) as pool,
+            executors.executor_for(executor, workers) as pool,
             Steps() as steps,
             steps.step(f"Running {experiment}", len(trials)) as step,
         ):

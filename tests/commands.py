@@ -124,7 +124,8 @@ def quick_sweep() -> None:
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import contextmanager
 
-    from ohmgate.train.experiments import paper, sweep
+    from ohmgate.model import executors
+    from ohmgate.train.experiments import paper
 
     @contextmanager
     def executor(name, workers):
@@ -135,7 +136,7 @@ def quick_sweep() -> None:
         final = {"accuracy": 0.5, "perplexity": 2.0, "name_perplexity": 3.0}
         return paper.record(trial, "0", [final], final, {"minutes": 1.0, "cpu_minutes": 1.0})
 
-    sweep.executor_for, paper.run_trial, paper.check_data = executor, run_trial, lambda trials, data: None
+    executors.executor_for, paper.run_trial, paper.check_data = executor, run_trial, lambda trials, data: None
 
 
 def sweep_without_data() -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from ...model import reference
+from ...model.executors import LOCAL, check_executor, prepared_workers
 from ...model.formats import check_integer, signed_range
 from ...model.layout import logical_order
 from ...model.locks import sole_use
 from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
 from ...model.network import Network
-from ...model.processes import process_pool
 from ...model.records import signature
 from ...model.seeds import Seed, child
 from ..array import Array
@@ -195,26 +195,35 @@ class Sampler:
 
 
 def run(
-    study: Study, draws: int, file: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+    study: Study,
+    draws: int,
+    file: str | Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    executor: str = LOCAL,
 ) -> list[Draw]:
     """Draws 0 .. ``draws`` - 1. ``file`` takes a line for each as it is made; what it holds already is not redone.
 
+    They are drawn by ``workers`` processes, or by a scheduler's (:func:`~ohmgate.model.executors.executor_for`).
     Raises :class:`DesignError` where another run has the file's folder, or the file is another study's.
     """
     check_integer("draws", draws, 1, 1_000_000)
     check_integer("workers", workers, 1, 1024)
+    check_executor(executor)
     with ExitStack() as stack:
         if file is not None:
             stack.enter_context(sole_use(Path(file).parent))
-        return _run(study, draws, file, workers, progress)
+        return _run(study, draws, file, workers, progress, executor)
 
 
-def _run(study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None) -> list[Draw]:
+def _run(
+    study: Study, draws: int, file: str | Path | None, workers: int, progress: Progress | None, executor: str
+) -> list[Draw]:
     kept = None
     if file is not None:
         kept = DrawsFile(Path(file), study.fingerprint(), len(study.network.layers), study.metric)
     made = list(kept.found) if kept else []
-    with closing(_make(study, range(len(made), draws), workers)) as rest:  # an interrupt ends its processes
+    with closing(_make(study, range(len(made), draws), workers, executor)) as rest:  # an interrupt ends its processes
         for draw in rest:
             made.append(draw)
             if kept:
@@ -251,7 +260,12 @@ class Sensitivity:
 
 
 def sensitivity(
-    study: Study, draws: int, folder: str | Path | None = None, workers: int = 1, progress: Progress | None = None
+    study: Study,
+    draws: int,
+    folder: str | Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    executor: str = LOCAL,
 ) -> list[Sensitivity]:
     """Each source of the study's configuration, one at a time, with the same chips' seeds for all.
 
@@ -269,26 +283,17 @@ def sensitivity(
             before = draws * (2 * len(found) + len(pair))
             file = folder and Path(folder) / f"{side}-{re.sub('[^a-z0-9]+', '-', source.lower())}.jsonl"
             step = progress and (lambda done, _, before=before: progress(before + done, total))
-            pair.append(summary(run(replace(study, config=config), draws, file, workers, step)))
+            pair.append(summary(run(replace(study, config=config), draws, file, workers, step, executor)))
         found.append(Sensitivity(source, *pair))
     return found
 
 
-def _make(study: Study, numbers: range, workers: int) -> Generator[Draw, None, None]:
+def _make(study: Study, numbers: range, workers: int, executor: str) -> Generator[Draw, None, None]:
     if not numbers:
         return
-    if workers == 1 or len(numbers) == 1:
+    if executor == LOCAL and (workers == 1 or len(numbers) == 1):
         yield from map(Sampler(study).draw, numbers)
         return
-    with process_pool(workers, _start_worker, (study,)) as pool:
-        for future in [pool.submit(_worker_draw, number) for number in numbers]:
+    with prepared_workers(executor, workers, Sampler, (study,), Sampler.draw) as submit:
+        for future in [submit(number) for number in numbers]:
             yield future.result()
-
-
-def _start_worker(study: Study) -> None:
-    global _sampler
-    _sampler = Sampler(study)
-
-
-def _worker_draw(number: int) -> Draw:
-    return _sampler.draw(number)

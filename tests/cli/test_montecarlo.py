@@ -4,6 +4,8 @@ import json
 import re
 from functools import partial
 
+import pytest
+
 from ohmgate.cli import montecarlo
 
 
@@ -36,6 +38,9 @@ def test_errors_are_one_clear_sentence(ohmgate, run_folder):
         wrong = ohmgate("montecarlo", run_folder, f"--{option}", value)
         assert wrong.exit_code == 2
         assert wrong.stderr == f"ohmgate: error: {option} must be an integer from {rule}, not {value}\n"
+    wrong = ohmgate("montecarlo", run_folder, "--executor", "slurm")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == "ohmgate: error: executor must be local or dask:ADDRESS, not 'slurm'\n"
 
 
 def test_gains_set_anew_are_draws_of_their_own(ohmgate, run_folder, tmp_path):
@@ -94,6 +99,24 @@ def test_the_same_bytes_with_any_number_of_workers(ohmgate, run_folder, tmp_path
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / str(n)).iterdir()} for n in (1, 2))
     assert {"draws.jsonl", "montecarlo.json", "montecarlo.html", "accuracy.png"} <= set(one)
     assert one == two
+
+
+@pytest.mark.slow
+def test_the_same_bytes_by_a_schedulers_workers(ohmgate, run_folder, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed (extra: cluster) is not installed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+    call = partial(ohmgate, "montecarlo", run_folder, "--draws", 4, "--out")
+    with distributed.LocalCluster(**options, dashboard_address=None) as cluster:
+        to = ("--executor", f"dask:{cluster.scheduler_address}")
+        assert call(tmp_path / "many", "--draws", 2, *to).exit_code == 0
+        assert call(tmp_path / "many", *to).exit_code == 0
+    assert call(tmp_path / "one", "--workers", 1).exit_code == 0
+    many, one = ((tmp_path / name / "draws.jsonl").read_bytes() for name in ("many", "one"))
+    assert many == one
+    gone = call(tmp_path / "gone", *to)
+    assert gone.exit_code == 2
+    said = f"executor must be a running scheduler's address, but {cluster.scheduler_address!r} has none"
+    assert gone.stderr.splitlines()[-1] == f"ohmgate: error: {said}"
 
 
 def test_a_design_is_trained_once(ohmgate, tmp_path, monkeypatch):

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from ohmgate.model import executors
 from ohmgate.model.formats import DesignError
 from ohmgate.report import sweep as sweep_report
-from ohmgate.train.experiments import paper, results, sweep
+from ohmgate.train.experiments import paper, results
 from ohmgate.train.experiments.paper import EXPERIMENTS, Trial, experiment, record
 from ohmgate.train.experiments.results import read_results, results_path
 from ohmgate.train.language import protocols
@@ -45,7 +46,7 @@ def run_inline(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(paper, "run_trial", work)
     monkeypatch.setattr(paper, "check_data", lambda trials, folder: None)
-    monkeypatch.setattr(sweep, "executor_for", lambda *given: nullcontext(Inline()))
+    monkeypatch.setattr(executors, "executor_for", lambda *given: nullcontext(Inline()))
     return ran
 
 

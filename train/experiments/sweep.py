@@ -4,15 +4,12 @@ The caller's process writes a trial's result as soon as the trial is done; worke
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ...model.formats import DesignError, check_integer
 from ...model.locks import sole_use_of
-from ...model.processes import process_pool
-from ...model.programs import ProgramError
 from .paper import Trial, run_trial
 from .results import TRIALS, missing_trials, write_result
 
@@ -81,32 +78,3 @@ def _finished(futures: dict[Future[dict[str, Any]], Trial], watch: Watch | None)
         yield from finished
         if watch is not None:
             watch([trial for future, trial in futures.items() if future in running])
-
-
-@contextmanager
-def executor_for(name: str, workers: int = 1) -> Iterator[Executor]:
-    """``local``: ``workers`` processes of this machine; ``dask:ADDRESS``: the workers of that scheduler."""
-    check_integer("workers", workers, 1, 1024)
-    kind, _, address = name.partition(":")
-    if name == "local":
-        with process_pool(workers) as pool:
-            yield pool
-    elif kind == "dask" and address:
-        try:
-            from distributed import Client
-            from distributed.comm import get_address_host_port
-            from distributed.scheduler import KilledWorker
-        except ImportError:
-            raise DesignError("executor 'dask' must have dask.distributed: pip install 'ohmgate[cluster]'") from None
-        try:
-            get_address_host_port(address)  # a client of no address complains for long when it is forgotten
-            client = Client(address, timeout=10, set_as_default=False)
-        except (OSError, ValueError):
-            raise DesignError(f"executor must be a running scheduler's address, but {address!r} has none") from None
-        try:
-            with client, client.get_executor(pure=False, retries=2) as pool:
-                yield pool
-        except (CancelledError, KilledWorker) as error:
-            raise ProgramError(f"the scheduler at {address!r} or its workers have gone") from error
-    else:
-        raise DesignError(f"executor must be local or dask:ADDRESS, not {name!r}")

@@ -59,6 +59,8 @@ class Array:
         ``share`` neighbouring sequences of a batch see one course of the noise that lasts from step to step: cheaper,
         and for each of them of the same law, but they err together.
         """
+        if layer.row_tiles > 1:
+            raise DesignError(f"an array holds one row tile, but {layer.macro_name} has {layer.row_tiles} of them")
         self.layer, self.config = layer, config or ArrayConfig()
         cells, adc, dac = self.config.cells, self.config.adc, self.config.dac
         self.levels = np.zeros((layer.rows, layer.columns), dtype=np.int64)  #: programmed weight codes
@@ -276,6 +278,11 @@ class Array:
         there is a reference column. The converter's noise is left out.
         """
         return self._hold().fresh
+
+    @property
+    def numbers_per_sequence(self) -> int:
+        """Numbers that a batch holds for each of its sequences."""
+        return self.slow_noise.numbers_per_sequence
 
     @property
     def has_cells(self) -> bool:

@@ -14,6 +14,7 @@ converter of 8 bits can tell (``tests/analog/test_fast.py`` compares them):
 """
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from statistics import NormalDist
 
@@ -24,6 +25,7 @@ from ..model.layout import largest_drive, logical_order, row_drive, row_top
 from ..model.seeds import Seed, child
 from ..model.threads import one_blas_thread
 from .array import Array
+from .tiled_array import TiledArray
 from .converters import DacBank
 from .exact_sums import on_grid
 
@@ -161,8 +163,39 @@ class FastReader:
         return np.sqrt(variance)
 
 
-def why_not(array: Array) -> str:
+class TiledReader:
+    """Reads the row tiles of a :class:`.tiled_array.TiledArray`, each with a stream of noise of its own."""
+
+    def __init__(self, array: TiledArray, normals: str = "table", seed: Seed = 0) -> None:
+        self._readers = [FastReader(tile, normals, child(seed, number)) for number, tile in enumerate(array.tiles)]
+        self._rows = array.layer.row_slices
+        self.dtype = max((reader.dtype for reader in self._readers), key=lambda dtype: np.dtype(dtype).itemsize)
+
+    def _parts(self, drive: np.ndarray) -> Iterator[tuple[FastReader, np.ndarray]]:
+        for reader, rows in zip(self._readers, self._rows):
+            yield reader, np.ascontiguousarray(drive[:, rows], dtype=reader.dtype)
+
+    def offset_codes(self, drive: np.ndarray) -> np.ndarray:
+        """Codes of the columns, sums over the tiles less the lowest one: (B, columns) of ``dtype``."""
+        total = np.zeros((len(drive), len(self._readers[0]._scale)), self.dtype)
+        for reader, part in self._parts(drive):
+            total += reader.offset_codes(part)
+        return total
+
+    def read(self, drive) -> np.ndarray:
+        """ADC codes (B, R * columns), each tile's in logical order, int16, of DAC codes ``drive`` (B, rows)."""
+        return np.concatenate([reader.read(part) for reader, part in self._parts(np.asarray(drive))], axis=1)
+
+
+def make_reader(array: Array | TiledArray, normals: str = "table", seed: Seed = 0) -> FastReader | TiledReader:
+    """The fast reader of an array, of one row tile or of several."""
+    return (TiledReader if isinstance(array, TiledArray) else FastReader)(array, normals, seed)
+
+
+def why_not(array: Array | TiledArray) -> str:
     """What rules out fast reads of this array; empty if nothing does."""
+    if isinstance(array, TiledArray):
+        return next(filter(None, map(why_not, array.tiles)), "")
     if array.adcs or array.dacs:
         return "errors of its converters"
     if array.adjustments.trimmed or len(array.adjustments.replaced[0]):

@@ -17,7 +17,7 @@ from ..model.seeds import Seed, child
 from ..model.tables import cell_tanh_table
 from ..model.threads import one_blas_thread
 from .array import Array
-from .fast import BLOCK, FastReader, why_not
+from .fast import BLOCK, FastReader, TiledReader, make_reader, why_not
 from .inference import classifier, forecaster
 
 LARGEST_TABLE = 2**20
@@ -33,7 +33,7 @@ class FastNetwork:
         if reason:
             raise DesignError(f"fast reads are not for a network with {reason}")
         self._network = network
-        readers = [FastReader(array, normals, child(seed, index)) for index, array in enumerate(arrays)]
+        readers = [make_reader(array, normals, child(seed, index)) for index, array in enumerate(arrays)]
         self._head = _FastHead(head, readers[-1])
         self._inner = [
             _FastLstm(layer, data, reader) if isinstance(layer, LstmLayer) else _FastDense(layer, data, reader)
@@ -91,16 +91,16 @@ def why_not_network(network: Network, arrays: list[Array]) -> str:
             return f"an array with {reason}"
         if (
             isinstance(layer, LstmLayer)
-            and 2 ** (layer.adc_bits + max(layer.adc_bits, layer.tanh_bits)) > LARGEST_TABLE
+            and layer.table_entries * max(layer.table_entries, 2**layer.tanh_bits) > LARGEST_TABLE
         ):
-            return f"{layer.adc_bits}-bit ADCs and a tanh table of {layer.tanh_bits} bits"
+            return f"{layer.sum_bits}-bit ADCs and a tanh table of {layer.tanh_bits} bits"
     return ""
 
 
 class _Drive:
     """The rows of one array for a block of sequences; bias rows are always at full scale."""
 
-    def __init__(self, layer, reader: FastReader) -> None:
+    def __init__(self, layer, reader: FastReader | TiledReader) -> None:
         self._reader, self._inputs = reader, layer.inputs
         self.rows = np.zeros((BLOCK, layer.rows), reader.dtype)
         if layer.bias_rows:
@@ -113,7 +113,7 @@ class _Drive:
 
 
 class _FastLstm:
-    def __init__(self, layer: LstmLayer, data: LayerData, reader: FastReader) -> None:
+    def __init__(self, layer: LstmLayer, data: LayerData, reader: FastReader | TiledReader) -> None:
         self._layer, self._drive = layer, _Drive(layer, reader)
         n, a, fraction = layer.hidden, layer.activation_bits, layer.cell_fraction
         tables = _tables(data).astype(np.int64)
@@ -127,7 +127,7 @@ class _FastLstm:
         self._cell = np.zeros((BLOCK, n))
         self._limits = signed_range(layer.cell_bits)
         self._to_index = 2.0 ** (layer.tanh_fraction - fraction)
-        self._codes, self._indices = 2**layer.adc_bits, 2**layer.tanh_bits
+        self._codes, self._indices = layer.table_entries, 2**layer.tanh_bits
 
     def begin(self, batch: int) -> None:
         self._cell[:batch] = 0
@@ -153,7 +153,7 @@ class _FastLstm:
 
 
 class _FastDense:
-    def __init__(self, layer: DenseLayer, data: LayerData, reader: FastReader) -> None:
+    def __init__(self, layer: DenseLayer, data: LayerData, reader: FastReader | TiledReader) -> None:
         self._drive = _Drive(layer, reader)
         self._table = _tables(data)[0].astype(np.float32)
 
@@ -166,7 +166,7 @@ class _FastDense:
 
 
 class _FastHead:
-    def __init__(self, layer: DenseLayer, reader: FastReader) -> None:
+    def __init__(self, layer: DenseLayer, reader: FastReader | TiledReader) -> None:
         self._drive = _Drive(layer, reader)
         self.every_step = layer.emit == "step"
 

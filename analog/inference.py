@@ -3,22 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from typing import Any
+
 import numpy as np
 
 from ..model import reference
 from ..model.formats import DesignError, check_integer
 from ..model.layers import DenseLayer
-from ..model.layout import logical_order, physical_order
+from ..model.layout import code_order, logical_order, physical_order
 from ..model.network import Network
 from ..model.seeds import Seed, child
 from .array import Array
+from .tiled_array import make_array
 from .config import ArrayConfig, paced
 from .gain_calibration import calibrate_gains
 
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 
 
-def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> list[Array]:
+def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> list[Any]:
     """One programmed array for each layer, its gains set: a chip. Each layer has its own stream of ``seed``.
 
     Gains are the network's, or set anew where the configuration's ``gains`` say so.
@@ -28,7 +31,7 @@ def build_arrays(network: Network, config: ArrayConfig | None = None, seed: Seed
     arrays = []
     config = paced(config or ArrayConfig(), network.design.layers)
     for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
-        array = Array(layer, config, child(seed, index), share)
+        array = make_array(layer, config, child(seed, index), share)
         array.program(data.weights[:, physical_order(layer)])
         for gate in range(layer.gates):
             array.set_gain(gate, int(data.mult[gate]), int(data.shift[gate]))
@@ -47,7 +50,7 @@ def network_of_chip(network: Network, config: ArrayConfig, seed: Seed = 0) -> Ne
 
 def convert_through(arrays: list[Array]) -> reference.Convert:
     """The ``convert`` of :func:`ohmgate.model.reference.run` that reads these arrays."""
-    order = [logical_order(array.layer) for array in arrays]
+    order = [code_order(array.layer) for array in arrays]
 
     def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
         array = arrays[index]
@@ -98,7 +101,7 @@ def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
     """Sequences that are run at once: a function of design and configuration, so that draws are the same anywhere."""
     layers = network.design.layers
     numbers = steps * sum(layer.rows + 4 * layer.columns for layer in layers)
-    return max(1, CHUNK // (numbers + max(array.slow_noise.numbers_per_sequence for array in arrays)))
+    return max(1, CHUNK // (numbers + max(array.numbers_per_sequence for array in arrays)))
 
 
 def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:

@@ -78,7 +78,7 @@ def array_row(index: int, layer: Layer, driven_ns: float, unselected: str = "gro
 
 def switch_row(index: int, layer: Layer) -> Row:
     """Column multiplexers: each conversion closes a switch of each wire of a pair and opens another."""
-    moves, switches = 2 * PAIR * layer.columns, PAIR * layer.columns
+    moves, switches = 2 * PAIR * layer.all_codes, PAIR * layer.all_codes
     source = "10 x MUX2_X1 of Nangate 45; 1 to 30 x"
     return Row(
         index,
@@ -90,7 +90,7 @@ def switch_row(index: int, layer: Layer) -> Row:
 
 def hold_row(index: int, layer: Layer) -> Row:
     """Sample and hold: two before each ADC, for the wires of a pair."""
-    samples, holds = PAIR * layer.columns, PAIR * layer.adcs
+    samples, holds = PAIR * layer.all_codes, PAIR * layer.codes_at_once
     source = "ISAAC I; high: 10 fF at 1 V"
     return Row(
         index,

@@ -59,8 +59,8 @@ def survey_fit(bits: int, samples_per_second: float) -> tuple[float, float]:
 
 
 def adc_row(index: int, layer: Layer, conversion_ns: float) -> Row:
-    """All ADCs of a layer."""
-    bits, count = layer.adc_bits, layer.conversions * layer.adcs
+    """All ADCs of a layer, those of each row tile."""
+    bits, count, adcs = layer.adc_bits, layer.all_codes, layer.codes_at_once
     rules = (sar(bits), survey_fit(bits, 1e9 / conversion_ns), (adc_energy(bits), adc_area(bits)))
     energies = [max(energy, FLOOR_PJ) for energy, _ in rules]
     areas = [max(area, FLOOR_UM2) for _, area in rules]
@@ -75,8 +75,8 @@ def adc_row(index: int, layer: Layer, conversion_ns: float) -> Row:
             "SAR rule; survey fit, paper",
         ),
         ranged(
-            [layer.adcs * each for each in (areas[0], min(areas), max(areas))],
-            f"{layer.adcs} x (81.73 N + 2.134 2^N) um2, N = {bits}: {areas[0]:.4g} um2",
+            [adcs * each for each in (areas[0], min(areas), max(areas))],
+            f"{adcs} x (81.73 N + 2.134 2^N) um2, N = {bits}: {areas[0]:.4g} um2",
             "literature",
             "SAR rule; survey fit, paper",
         ),
@@ -85,9 +85,12 @@ def adc_row(index: int, layer: Layer, conversion_ns: float) -> Row:
 
 
 def dac_row(index: int, layer: Layer) -> Row:
-    """The DACs of inputs and hidden units; bias rows have none. A DAC takes one code a time step."""
+    """The DACs of inputs and hidden units; bias rows have none. A DAC takes one code a time step.
+
+    Each column tile has all of them.
+    """
     parts = [(layer.inputs, layer.input_bits), (layer.hidden, layer.dac_bits)]
-    parts = [(count, bits) for count, bits in parts if count]
+    parts = [(layer.column_tiles * count, bits) for count, bits in parts if count]
     doubled = sum(count * 2 ** (bits - 1) for count, bits in parts)
     linear = sum(count * bits for count, bits in parts)
     text = " + ".join(f"{count} x 2^({bits} - 1)" for count, bits in parts)

@@ -28,17 +28,22 @@ class Operations(NamedTuple):
 
 
 def operations(layer: Layer) -> Operations:
-    """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output."""
+    """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output.
+
+    And the sums of row tiles' codes, for each column.
+    """
+    tiled = (layer.row_tiles - 1) * layer.sum_bits
     kept = layer.inputs * layer.input_bits + layer.gates * layer.loaded_entries * layer.loaded_table_bits
     if isinstance(layer, LstmLayer):
         wide, narrow, units, lanes = layer.cell_bits, layer.activation_bits, layer.hidden, layer.lanes
         products = wide * narrow + 2 * narrow**2
         moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
         kept += units * (wide + 2 * layer.dac_bits) + 2**layer.tanh_bits * narrow
-        return Operations(units * products, units * wide, units * moved, lanes * products, lanes * wide, kept)
-    compared = layer.adc_bits if layer.output == "argmax" else 0
-    moved = 0 if compared else layer.result_bits
-    return Operations(0, layer.outputs * compared, moved, 0, layer.adcs * compared, layer.result_bits + kept)
+        sums, lane_sums = units * wide + layer.columns * tiled, lanes * wide + layer.adcs * tiled
+        return Operations(units * products, sums, units * moved, lanes * products, lane_sums, kept)
+    compared = layer.sum_bits if layer.output == "argmax" else 0
+    moved, each = 0 if compared else layer.result_bits, compared + tiled
+    return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, layer.result_bits + kept)
 
 
 def digital_row(index: int, layer: Layer) -> Row:

@@ -65,7 +65,7 @@ class ArrayCost:
 
     @property
     def adc_watts(self) -> float:
-        return self.layer.adcs * adc_energy(self.layer.adc_bits) * 1e-12 * SAMPLES_PER_SECOND
+        return self.layer.codes_at_once * adc_energy(self.layer.adc_bits) * 1e-12 * SAMPLES_PER_SECOND
 
     @property
     def share(self) -> float:
@@ -86,7 +86,7 @@ class ArrayCost:
 
     @property
     def adc_um2(self) -> float:
-        return self.layer.adcs * adc_area(self.layer.adc_bits)
+        return self.layer.codes_at_once * adc_area(self.layer.adc_bits)
 
     @property
     def rest_um2(self) -> float:
@@ -110,7 +110,7 @@ def rows(design: Design) -> list[Row]:
         def energy(watts: float, formula: str, source: str, ns: float = ns) -> Figure:
             return exact(watts * ns * 1000, f"{formula} for {ns:g} ns", "paper", source)
 
-        adc = f"{layer.adcs} x {adc_energy(layer.adc_bits):g} pJ x 160 MS/s"
+        adc = f"{layer.codes_at_once} x {adc_energy(layer.adc_bits):g} pJ x 160 MS/s"
         share = f"({cost.rows} + {layer.columns}) / ({ROWS} + {COLUMNS})"
         found += [
             Row(
@@ -126,7 +126,7 @@ def rows(design: Design) -> list[Row]:
                 energy(cost.adc_watts, adc, "paper VI.B, Jonsson"),
                 exact(
                     cost.adc_um2,
-                    f"{layer.adcs} x {adc_area(layer.adc_bits):,.0f} um2",
+                    f"{layer.codes_at_once} x {adc_area(layer.adc_bits):,.0f} um2",
                     "paper",
                     "paper VI.C, Jonsson",
                 ),

@@ -91,14 +91,14 @@ def is_papers(layer: Layer) -> bool:
     """Is this the paper's array: 356 x 1024 with 64 ADCs, all of 4 bits?"""
     size = (layer.inputs + layer.hidden, layer.columns, layer.adcs) == (ROWS, COLUMNS, ADCS)
     bits = {layer.dac_bits, layer.input_bits, layer.weight_bits, layer.adc_bits}
-    return size and bits == {BENCHMARK_BITS}
+    return size and bits == {BENCHMARK_BITS} and not layer.tiled
 
 
 def paper_figures(cost: ArrayCost) -> list[PaperFigure]:
     """Section VI's figures for an array, each by the paper's formula."""
     layer, own = cost.layer, is_papers(cost.layer)
     each = adc_energy(layer.adc_bits) * 0.16  # mW: pJ x 160 MS/s
-    twelve = layer.adcs * adc_energy(12) * 160e-6
+    twelve = layer.codes_at_once * adc_energy(12) * 160e-6
     least = cost.array_watts / layer.conversions
     computing, areal = cost.gops / cost.watts, cost.gops / cost.mm2
     adc_mm2, array_mm2, rest_mm2 = (each / 1e6 for each in (cost.adc_um2, cost.array_um2, cost.rest_um2))
@@ -110,14 +110,38 @@ def paper_figures(cost: ArrayCost) -> list[PaperFigure]:
         ("throughput", f"{size} / {cost.step_ns:g} ns", cost.gops, ",.0f", "GOP/s", "3,439", "VI.A, Table II"),
         ("with two operations a MAC", "2 x throughput", 2 * cost.gops, ",.0f", "GOP/s", "", "not in the paper"),
         ("an ADC", f"{adc_energy(layer.adc_bits):g} pJ x 160 MS/s", each, ".2f", "mW", "0.16", "VI.B"),
-        (f"{layer.adcs} ADCs", f"{layer.adcs} x {each:g} mW", cost.adc_watts, ".5f", "W", "0.01", "VI.B"),
-        ("12-bit ADCs instead", f"{layer.adcs} x 4^(12 - 9) pJ x 160 MS/s", twelve, ".3f", "W", "0.64", "VI.B"),
+        (
+            f"{layer.codes_at_once} ADCs",
+            f"{layer.codes_at_once} x {each:g} mW",
+            cost.adc_watts,
+            ".5f",
+            "W",
+            "0.01",
+            "VI.B",
+        ),
+        (
+            "12-bit ADCs instead",
+            f"{layer.codes_at_once} x 4^(12 - 9) pJ x 160 MS/s",
+            twelve,
+            ".3f",
+            "W",
+            "0.64",
+            "VI.B",
+        ),
         ("array read", f"{size} x (1 V)^2 / 1 Mohm", cost.array_watts, ".4f", "W", "0.364", "VI.B"),
         ("waiting columns cut off", f"array read / {layer.conversions}", least, ".4f", "W", "", "not in the paper"),
         ("all else", rest, cost.rest_watts, ".3f", "W", "from [19]", "VI.B"),
         ("power", "sum", cost.watts, ".3f", "W", "1.136", "VI.B, Table II"),
         ("computing efficiency", "throughput / power", computing, ",.0f", "GOP/s/W", "3,027", "Table II"),
-        (f"area of {layer.adcs} ADCs", f"{layer.adcs} x {area:.3g} mm2", adc_mm2, ".2f", "mm2", "0.64", "VI.C"),
+        (
+            f"area of {layer.codes_at_once} ADCs",
+            f"{layer.codes_at_once} x {area:.3g} mm2",
+            adc_mm2,
+            ".2f",
+            "mm2",
+            "0.64",
+            "VI.C",
+        ),
         ("area of the array", f"{size} x (400 nm)^2", array_mm2, ".4f", "mm2", "0.058", "VI.C"),
         ("area of all else", f"(1.031 - 0.0583 - 0.64) mm2{share}", rest_mm2, ".3f", "mm2", "from [19]", "VI.C"),
         ("area", "sum", cost.mm2, ".3f", "mm2", "1.031", "VI.C, Table II"),

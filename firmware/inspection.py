@@ -77,8 +77,18 @@ def _geometry(index: int, layer: Layer) -> list[str]:
     return [
         f"layer {index}: {layer.kind}, {layer.rows} rows ({rows}) x {layer.columns} columns, "
         f"{layer.adcs} ADCs x {layer.conversions} conversions",
+        *_tiles(layer),
         f"  bits     DAC {dacs}, weight {layer.weight_bits}, ADC {layer.adc_bits}",
         f"  output   {_output(layer)}",
+    ]
+
+
+def _tiles(layer: Layer) -> list[str]:
+    if not layer.tiled:
+        return []
+    sizes = (max(part.stop - part.start for part in parts) for parts in (layer.row_slices, layer.column_slices))
+    return [
+        f"  tiles    {layer.row_tiles} of rows x {layer.column_tiles} of columns, {' x '.join(map(str, sizes))} each"
     ]
 
 
@@ -108,8 +118,9 @@ def _output(layer: Layer) -> str:
     if layer.output == "argmax":
         return f"number of the largest of {layer.outputs} ADC codes, {when}"
     what = HANDED_ON[layer.kind, layer.output]
-    bits = layer.adc_bits if what == "ADC codes" else layer.output_bits
-    return f"{layer.outputs} {what} of {bits} bits, {when}"
+    bits = layer.sum_bits if what == "ADC codes" else layer.output_bits
+    sums = f"sums of {layer.row_tiles} " if what == "ADC codes" and layer.row_tiles > 1 else ""
+    return f"{layer.outputs} {sums}{what} of {bits} bits, {when}"
 
 
 def _entry_scale(layer: Layer, gate: str) -> int:
@@ -153,11 +164,13 @@ def _outputs(network: Network) -> list[str]:
     last = network.design.layers[-1]
     if last.output == "argmax":
         return ["output value   none: the head gives the number of an output"]
-    code = "(code + 1/2)" if last.output_middle else "code"
+    code = f"(code + {'1/2' if last.row_tiles == 1 else f'{last.output_middle:g}'})" if last.output_middle else "code"
     scale = _numbers(network.output_scale)
     if not network.output_scale:
         scale = f"1/{round(1 / last.output_unit)} = {last.output_unit:.6g}"
-        if last.output_middle:
+        if last.output_middle and last.row_tiles > 1:
+            scale = f"{last.output_unit:.6g}, nominal: the ADC step"
+        elif last.output_middle:
             reach = f"-{last.adc_range:g} to {last.adc_range:g} in {2**last.adc_bits} ADC steps"
             scale = f"{last.output_unit:.6g}, nominal: {reach}"
     return [

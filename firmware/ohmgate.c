@@ -188,8 +188,14 @@ static ohmgate_error next_section(reader *image, size_t end, size_t *at, int wit
 }
 
 typedef struct {
-    uint32_t dense, gates, dac_bits, input_bits, weight_bits, adc_bits, table_bits, rows, columns;
+    uint32_t dense, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, table_bits, rows, columns;
 } geometry;
+
+/* Of the tables of all gates: one for each sum of the row tiles' codes. */
+static uint32_t entries(const geometry *g)
+{
+    return g->gates * (((g->more_tiles + 1u) << g->adc_bits) - g->more_tiles);
+}
 
 /* The sections of one layer: where their payloads begin. */
 typedef struct {
@@ -210,7 +216,8 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS] & 15u;
     g->input_bits = (uint32_t)at[OHMGATE_IMAGE_GEOM_DAC_BITS] >> 4; /* 0: as dac_bits */
     g->weight_bits = at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS];
-    g->adc_bits = at[OHMGATE_IMAGE_GEOM_ADC_BITS];
+    g->adc_bits = at[OHMGATE_IMAGE_GEOM_ADC_BITS] & 15u;
+    g->more_tiles = (uint32_t)at[OHMGATE_IMAGE_GEOM_ADC_BITS] >> 4; /* 0: one tile */
     g->table_bits = at[OHMGATE_IMAGE_GEOM_TABLE_BITS];
     g->rows = word16(at + OHMGATE_IMAGE_GEOM_ROWS);
     g->columns = word16(at + OHMGATE_IMAGE_GEOM_COLUMNS);
@@ -227,6 +234,7 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
+        g->more_tiles >= g->rows ||
         (g->dense ? hidden != 0 : 4u * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;
     return OHMGATE_OK;
@@ -256,7 +264,7 @@ static ohmgate_error next_layer(reader *image, size_t end, size_t *at, uint32_t 
             return error;
         lengths[1] = ((uint64_t)layer->g.rows * layer->g.columns * layer->g.weight_bits + 7u) / 8u;
         lengths[2] = (uint64_t)layer->g.gates * OHMGATE_IMAGE_GAIN_BYTES;
-        lengths[3] = (uint64_t)layer->g.gates << layer->g.adc_bits << 1;
+        lengths[3] = 2u * (uint64_t)entries(&layer->g);
         count = layer->g.table_bits ? 4 : 3;
     }
     layer->weights = payloads[1];
@@ -310,7 +318,7 @@ static ohmgate_error check_values(reader *image, const layer_image *layer)
         if (gain[OHMGATE_IMAGE_GAIN_MULT] == 0 || gain[OHMGATE_IMAGE_GAIN_SHIFT] > OHMGATE_IMAGE_SHIFT_MAX)
             return OHMGATE_ERROR_VALUE;
     }
-    for (entry = 0; layer->tables && entry < g->gates << g->adc_bits; entry++) {
+    for (entry = 0; layer->tables && entry < entries(g); entry++) {
         FETCH(image, layer->tables + 2u * entry, 2, bytes);
         if (word16(bytes) >> g->table_bits || (g->dense && !symmetric(word16(bytes), g->table_bits)))
             return OHMGATE_ERROR_VALUE;
@@ -550,7 +558,8 @@ static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const
     READ(bus, OHMGATE_REG_FORMAT, &value);
     if (value != (g->dac_bits << OHMGATE_FORMAT_DAC_BITS_SHIFT | g->weight_bits << OHMGATE_FORMAT_WEIGHT_BITS_SHIFT |
                   g->adc_bits << OHMGATE_FORMAT_ADC_BITS_SHIFT | g->table_bits << OHMGATE_FORMAT_TABLE_BITS_SHIFT |
-                  g->gates << OHMGATE_FORMAT_GATES_SHIFT | g->input_bits << OHMGATE_FORMAT_INPUT_DAC_BITS_SHIFT))
+                  g->gates << OHMGATE_FORMAT_GATES_SHIFT | g->input_bits << OHMGATE_FORMAT_INPUT_DAC_BITS_SHIFT |
+                  g->more_tiles << OHMGATE_FORMAT_MORE_TILES_SHIFT))
         return OHMGATE_ERROR_MISMATCH;
     return OHMGATE_OK;
 }
@@ -597,7 +606,7 @@ static ohmgate_error load_layer(const ohmgate_bus *bus, reader *image, uint32_t 
     }
     if (layer->tables) {
         WRITE(bus, OHMGATE_REG_TABLE_ADDRESS, 0);
-        for (entry = 0; entry < g->gates << g->adc_bits; entry++) {
+        for (entry = 0; entry < entries(g); entry++) {
             FETCH(image, layer->tables + 2u * entry, 2, bytes);
             WRITE(bus, OHMGATE_REG_TABLE_DATA, word16(bytes));
         }

@@ -99,6 +99,24 @@ static double code_unit(unsigned bits)
     return bits < 3 ? 1.0 : 1.0 / (double)((1u << (bits - 1u)) - 1u);
 }
 
+/* Row tiles of a dense layer, whose codes are added up. */
+static int row_tiles(text layer, unsigned *tiles)
+{
+    unsigned inputs, height;
+    double bias;
+    text t = layer;
+
+    *tiles = 1;
+    if (!skip_to(&t, ",\"tile_rows\":"))
+        return 1;
+    t = layer;
+    if (!whole(layer, ",\"tile_rows\":", 65536, &height) || !whole(layer, ",\"inputs\":", 4096, &inputs) ||
+        !skip_to(&t, ",\"bias_rows\":") || !number(&t, &bias) || !(bias >= 0 && bias <= 64))
+        return 0;
+    *tiles = (inputs + (unsigned)bias + height - 1u) / height;
+    return 1;
+}
+
 /* The codes of a time step, from the first layer. */
 static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
 {
@@ -124,7 +142,7 @@ static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
 /* The last layer's codes, and what they nominally stand for. */
 static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_output *output)
 {
-    unsigned bits = 1, outputs;
+    unsigned bits = 1, outputs, tiles;
     double range;
     text t = layer;
 
@@ -150,11 +168,16 @@ static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_outp
             codes->label = 1;
             output->scale = 1;
         } else if (has(layer, ",\"output\":", "\"codes\"")) {
-            if (!whole(layer, "{\"adc_bits\":", 16, &bits) || !skip_to(&t, ",\"adc_range\":") || !number(&t, &range))
+            if (!whole(layer, "{\"adc_bits\":", 16, &bits) || !skip_to(&t, ",\"adc_range\":") ||
+                !number(&t, &range) || !row_tiles(layer, &tiles))
                 return OHMGATE_ERROR_META;
             codes->symmetric = 0;
-            output->middle = 0.5;
+            output->middle = 0.5 * tiles;
             output->scale = 2.0 * range / (double)(1u << bits);
+            while (tiles > 1) { /* a sum has more bits */
+                tiles = (tiles + 1u) / 2u;
+                bits++;
+            }
         } else {
             if (!whole(layer, ",\"output_bits\":", 16, &bits))
                 return OHMGATE_ERROR_META;

@@ -121,8 +121,8 @@ def encode_tables(layer: Layer, data: LayerData) -> bytes:
 
 
 def decode_tables(payload: bytes, layer: Layer) -> np.ndarray:
-    """Entries (gates, 2^N), int64."""
-    entries, bits = 2**layer.adc_bits, layer.table_bits
+    """Entries (gates, entries of a gate), int64."""
+    entries, bits = layer.table_entries, layer.table_bits
     _check_length(payload, 2 * layer.gates * entries)
     patterns = np.frombuffer(payload, dtype="<u2").reshape(layer.gates, entries).astype(np.int64)
     bad = np.argwhere(patterns >= 2**bits)

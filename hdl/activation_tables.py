@@ -16,12 +16,12 @@ class TableWriteSignature(wiring.Signature):
     """Writes one table entry while ``en`` is high."""
 
     def __init__(self, layer: Layer):
-        self.shape = (layer.gates, layer.adc_bits, layer.table_bits)
+        self.shape = (layer.gates, layer.sum_bits, layer.table_bits)
         super().__init__(
             {
                 "en": Out(1),
                 "gate": Out(range(max(layer.gates, 2))),
-                "entry": Out(layer.adc_bits),
+                "entry": Out(layer.sum_bits),
                 "data": Out(layer.table_bits),
             }
         )
@@ -33,13 +33,14 @@ class TableWriteSignature(wiring.Signature):
 class ActivationTables(Component):
     """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
 
-    Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted.
+    Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted. Behind
+    row tiles the codes are sums, which :class:`.tile_sums.TileSums` counts from the lowest, and there are more.
     With ``tables = "constant"`` there is no write port and the nominal tables are logic. Entries stay until the next
     codes are taken.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `codes` | in | K x N bits | ADC codes of a conversion |
+    | `codes` | in | K x N or sum bits | ADC codes of a conversion, or sums |
     | `take` | in | 1 bit | they are valid in this cycle |
     | `entries` | out | K x entry bits | entry of each code, of its ADC's gate |
     | `write` | in | :class:`TableWriteSignature` | writes an entry; only of loaded tables |
@@ -50,7 +51,7 @@ class ActivationTables(Component):
     def __init__(self, layer: Layer):
         self.layer = layer
         members = {
-            "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
+            "codes": In(data.ArrayLayout(layer.sum_bits, layer.adcs)),
             "take": In(1),
             "entries": Out(data.ArrayLayout(layer.table_bits, layer.adcs)),
         }
@@ -59,26 +60,29 @@ class ActivationTables(Component):
         super().__init__(members)
 
     def model(self, tables: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Entries (K,), as numbers, for ADC codes (K,) and tables (gates, 2^N)."""
+        """Entries (K,), as numbers, for the columns' codes (K,) and tables (gates, entries)."""
         layer = self.layer
         gate = np.arange(layer.adcs) // (layer.adcs // layer.gates)
-        return np.asarray(tables)[gate, np.asarray(codes) + 2 ** (layer.adc_bits - 1)]
+        return np.asarray(tables)[gate, np.asarray(codes) - layer.sum_range[0]]
 
     def elaborate(self, platform):
         m = Module()
         lanes = self.layer.adcs // self.layer.gates
         for gate in range(self.layer.gates):
             adcs = range(gate * lanes, (gate + 1) * lanes)
-            addresses = [Cat(self.codes[adc][:-1], ~self.codes[adc][-1]) for adc in adcs]
+            addresses = [self._address(self.codes[adc]) for adc in adcs]
             if self.layer.tables == "loaded":
                 self._memory(m, gate, adcs, addresses)
             else:
                 self._logic(m, gate, adcs, addresses)
         return m
 
+    def _address(self, code: Value) -> Value:
+        return Cat(code[:-1], ~code[-1]) if self.layer.row_tiles == 1 else code
+
     def _memory(self, m: Module, gate: int, adcs: range, addresses: Sequence[Value]) -> None:
         """A gate's loaded table, with a read port for each of its ADCs."""
-        table = memory.Memory(shape=self.layer.table_bits, depth=2**self.layer.adc_bits, init=[])
+        table = memory.Memory(shape=self.layer.table_bits, depth=self.layer.table_entries, init=[])
         m.submodules[f"table_{gate}"] = table
         write = table.write_port()
         m.d.comb += [

@@ -10,6 +10,10 @@ from ..model.layers import DenseLayer
 from .component import Component
 
 
+def _layout(layer: DenseLayer) -> data.ArrayLayout:
+    return data.ArrayLayout(signed(layer.adc_bits) if layer.row_tiles == 1 else layer.sum_bits, layer.adcs)
+
+
 class Argmax(Component):
     """Largest code of a time step, whose codes come K at a time; the lowest index wins a tie.
 
@@ -32,7 +36,7 @@ class Argmax(Component):
         self.layer = layer
         super().__init__(
             {
-                "codes": In(data.ArrayLayout(signed(layer.adc_bits), layer.adcs)),
+                "codes": In(_layout(layer)),
                 "take": In(1),
                 "step": In(range(max(layer.conversions, 2))),
                 "label": Out(bits_for(max(layer.outputs - 1, 1))),
@@ -54,21 +58,22 @@ class Argmax(Component):
         position = range(max(layer.adcs, 2))
         contenders = []
         for adc in range(layer.adcs):
-            code = Signal(layer.adc_bits, name=f"code_{adc}", reset_less=True)
-            m.d.sync += code.eq(Cat(self.codes[adc][:-1], ~self.codes[adc][-1]))
+            code = Signal(layer.sum_bits, name=f"code_{adc}", reset_less=True)
+            given = self.codes[adc]
+            m.d.sync += code.eq(Cat(given[:-1], ~given[-1]) if layer.row_tiles == 1 else given)
             contenders.append((code, Const(adc, position)))
         rounds = ceil_log2(layer.adcs)
         first_half = min((rounds + (layer.conversions > 1) + 1) // 2, rounds)
         left = []
         for number, (code, adc) in enumerate(self._rounds(m, first_half, contenders)):
-            half = Signal(layer.adc_bits, name=f"half_{number}", reset_less=True)
+            half = Signal(layer.sum_bits, name=f"half_{number}", reset_less=True)
             half_adc = Signal(position, name=f"half_adc_{number}", reset_less=True)
             m.d.sync += [half.eq(code), half_adc.eq(adc)]
             left.append((half, half_adc))
         [(largest, winner)] = self._rounds(m, rounds - first_half, left)
 
         leading, leader, now_leads, index = (
-            Signal(layer.adc_bits, reset_less=True),
+            Signal(layer.sum_bits, reset_less=True),
             Signal.like(self.label, reset_less=True),
             Signal(),
             Signal.like(self.label),

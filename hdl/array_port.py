@@ -65,7 +65,8 @@ class ReadSignature(_LayerSignature):
             #: column that each multiplexer connects
             "select": Out(range(max(layer.conversions, 2))),
             "convert": Out(1),
-            "codes": In(data.ArrayLayout(layer.adc_bits, layer.adcs)),
+            #: of each row tile's K converters, one tile after the other
+            "codes": In(data.ArrayLayout(layer.adc_bits, layer.codes_at_once)),
         }
         if layer.conversion_cycles == 0:
             members["done"] = In(1)

@@ -7,7 +7,7 @@ from ..model.layers import DenseLayer
 from .activation_tables import ActivationTables
 from .argmax import Argmax
 from .component import Component
-from .layer_port import LayerTwin, layer_members, saturated_codes
+from .layer_port import LayerTwin, column_sums, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 
@@ -26,7 +26,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
     | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
-    | `adc_saturations` | out | 0..K | ADC codes at either end of the range in the last cycle |
+    | `adc_saturations` | out | 0..R * K | ADC codes at either end of the range in the last cycle |
     """
 
     def __init__(self, layer: DenseLayer):
@@ -76,12 +76,13 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         with m.If(sequencer.take_last):
             m.d.sync += flags.eq(Cat(held.first, held.last))
 
+        codes = column_sums(m, layer, array.codes)
         if layer.output == "argmax":
             m.submodules.argmax = argmax = Argmax(layer)
-            m.d.comb += [argmax.codes.eq(array.codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
+            m.d.comb += [argmax.codes.eq(codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
             result = argmax.label
         else:
-            result = self._bank(m, taken, step)
+            result = self._bank(m, codes, taken, step)
         m.d.comb += Cat(self.y.payload.values).eq(result)
         with m.If(finished[self.tail]):
             m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
@@ -92,18 +93,21 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         m.d.comb += self.busy.eq(full | sequencer.busy | self.y.valid)
         return m
 
-    def _bank(self, m, taken, step):
-        """Result bank of table entries, or of the registered codes; its whole content."""
+    def _bank(self, m, codes, taken, step):
+        """Result bank of table entries, or of the registered ``codes``; its whole content."""
         layer = self.layer
         if layer.output == "table":
             m.submodules.tables = tables = ActivationTables(layer)
-            m.d.comb += [tables.codes.eq(self.array.codes), tables.take.eq(taken[0])]
+            m.d.comb += [tables.codes.eq(codes), tables.take.eq(taken[0])]
             if layer.tables == "loaded":
                 wiring.connect(m, wiring.flipped(self.table), tables.write)
             word, bits = tables.entries.as_value(), layer.output_bits
         else:
-            word, bits = Signal.like(self.array.codes.as_value(), name="codes", reset_less=True), layer.adc_bits
-            m.d.sync += word.eq(self.array.codes)
+            word, bits = Signal.like(codes.as_value(), name="codes", reset_less=True), layer.sum_bits
+            m.d.sync += word.eq(codes)
+            if layer.row_tiles > 1:  # signed again
+                sums = (word.word_select(k, bits) + layer.sum_range[0] for k in range(layer.adcs))
+                word = Cat(value[:bits] for value in sums)
         m.submodules.bank = bank = ResultBank(layer.conversions, layer.adcs * bits)
         m.d.comb += [bank.write.eq(taken[1]), bank.index.eq(step[1]), bank.word.eq(word)]
         return bank.whole

@@ -3,6 +3,7 @@
 from typing import Generic, TypeVar
 
 import numpy as np
+from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
@@ -14,6 +15,7 @@ from .activation_tables import TableWriteSignature
 from .array_port import ReadSignature
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
+from .tile_sums import TileSums
 
 _L = TypeVar("_L", LstmLayer, DenseLayer)
 
@@ -25,7 +27,7 @@ def layer_members(layer: Layer) -> dict[str, Member]:
         "y": Out(output_stream(layer)),
         "array": Out(ReadSignature(layer)),
         "busy": Out(1),
-        "adc_saturations": Out(range(layer.adcs + 1)),
+        "adc_saturations": Out(range(layer.codes_at_once + 1)),
     }
     if layer.kind == "lstm":
         members["cell_saturations"] = Out(range(layer.lanes + 1))
@@ -77,4 +79,13 @@ def count_ones(bits):
 def saturated_codes(layer: Layer, codes):
     """Number of ADC codes at either end of the range."""
     ends = [pattern % 2**layer.adc_bits for pattern in signed_range(layer.adc_bits)]
-    return count_ones([(codes[k] == ends[0]) | (codes[k] == ends[1]) for k in range(layer.adcs)])
+    return count_ones([(codes[k] == ends[0]) | (codes[k] == ends[1]) for k in range(layer.codes_at_once)])
+
+
+def column_sums(m: Module, layer: Layer, codes):
+    """The columns' codes of a conversion: ADC codes as they are or, of row tiles, their sums from the lowest on."""
+    if layer.row_tiles == 1:
+        return codes
+    m.submodules.sums = sums = TileSums(layer)
+    m.d.comb += sums.codes.eq(codes)
+    return sums.sums

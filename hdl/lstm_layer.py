@@ -8,7 +8,7 @@ from ..model.layers import LstmLayer
 from .activation_tables import ActivationTables
 from .component import Component
 from .element_wise import ElementWiseLane, half_bits
-from .layer_port import LayerTwin, count_ones, layer_members, saturated_codes
+from .layer_port import LayerTwin, column_sums, count_ones, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 
@@ -46,7 +46,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
     | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
-    | `adc_saturations` | out | 0..K | ADC codes at either end of the range in the last cycle |
+    | `adc_saturations` | out | 0..R * K | ADC codes at either end of the range in the last cycle |
     | `cell_saturations` | out | 0..P | cell-state updates that saturated in the last cycle |
     | `trace` | out | :func:`trace_signature` | only with ``trace`` |
     """
@@ -111,7 +111,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         read = cells.read_port()
         write = cells.write_port()
         m.d.comb += [
-            tables.codes.eq(array.codes),
+            tables.codes.eq(column_sums(m, layer, array.codes)),
             tables.take.eq(taken[0]),
             read.addr.eq(Cat(taken[1], step[1])),
         ]

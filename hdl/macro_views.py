@@ -89,7 +89,7 @@ def behavioural(layer: Layer) -> str:
     Its converters are ideal: trims are taken, and stored nowhere. A pulse moves a cell by one level, and a strong one
     does no more.
     """
-    spares, pulses = _Spares(layer), _Pulses(layer)
+    spares, pulses, tiles = _Spares(layer), _Pulses(layer), _RowTiles(layer)
     programs = f"""\
         if (program_strobe{spares.not_programmed}) level[program_row * COLUMNS + program_column] <= program_level;
 {spares.program}"""
@@ -103,7 +103,7 @@ def behavioural(layer: Layer) -> str:
     module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
     localparam ADCS = {layer.adcs}, STEPS = {layer.conversions}, GATES = {layer.gates};
-    localparam D = {layer.dac_bits}{_input_bits(layer)}, W = {layer.weight_bits}, N = {layer.adc_bits};
+{tiles.parameters}    localparam D = {layer.dac_bits}{_input_bits(layer)}, W = {layer.weight_bits}, N = {layer.adc_bits};
     localparam FULL_SCALE = {full_scale(layer.dac_bits)};
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
 
@@ -114,7 +114,7 @@ def behavioural(layer: Layer) -> str:
     reg programmed;
     reg has_seal;  // which a reset does not touch
     reg [15:0] elapsed;
-    reg [ADCS*N-1:0] result;
+    reg [{tiles.codes}*N-1:0] result;
     integer row, adc, column, gate, index, drive, weight;
     reg signed [63:0] sum, scaled;
 
@@ -146,8 +146,8 @@ def behavioural(layer: Layer) -> str:
             for (adc = 0; adc < ADCS; adc = adc + 1) begin
                 column = adc * STEPS + select;
                 gate = adc / (ADCS / GATES);
-                sum = 0;
-                for (row = 0; row < ROWS; row = row + 1) begin
+{tiles.begin}                sum = 0;
+                for ({tiles.rows}; row = row + 1) begin
                     word = level[row * COLUMNS + column];
 {spares.read}                    weight = {decode_level};
                     drive = FULL_SCALE;
@@ -157,8 +157,8 @@ def behavioural(layer: Layer) -> str:
                     >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];
                 if (scaled < {low}) scaled = {low};
                 if (scaled > {high}) scaled = {high};
-                result[adc * N +: N] <= scaled[N-1:0];
-            end
+                result[{tiles.at} * N +: N] <= scaled[N-1:0];
+{tiles.end}            end
         end
         if (rst || cancel) converting <= 0;
         if (rst) programmed <= 0;
@@ -166,6 +166,23 @@ def behavioural(layer: Layer) -> str:
 endmodule
 """
     return _once(layer, "BEHAVIOURAL", module)
+
+
+class _RowTiles:
+    """Lines of the behavioural view that go through a column's row tiles, each with a converter of its own."""
+
+    parameters = begin = end = ""
+    codes, rows, at = "ADCS", "row = 0; row < ROWS", "adc"
+
+    def __init__(self, layer: Layer):
+        if layer.row_tiles == 1:
+            return
+        height = layer.row_slices[0].stop
+        self.parameters = f"    localparam TILES = {layer.row_tiles}, HEIGHT = {height};  // of rows\n"
+        self.codes, self.at = "TILES*ADCS", "(index * ADCS + adc)"
+        self.rows = "row = index * HEIGHT; row < ROWS && row < (index + 1) * HEIGHT"
+        self.begin = f"{16 * ' '}for (index = 0; index < TILES; index = index + 1) begin\n"
+        self.end = f"{16 * ' '}end\n"
 
 
 class _Pulses:

@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ..model.design import Design
 from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
@@ -50,7 +51,7 @@ class RegisterBus(Component):
             "busy": In(1),
             "step_taken": In(1),
             "cell_saturations": In(16),
-            "adc_saturations": In(16),
+            "adc_saturations": In(max(16, bits_for(sum(layer.codes_at_once for layer in design.layers)))),
         }
         for index, layer in enumerate(design.layers):
             members[f"setup_{index}"] = Out(SetupSignature(by_level(layer)))
@@ -241,7 +242,7 @@ class RegisterBus(Component):
         if not loaded:
             return
         at_gate = Signal.like(gate)
-        at_entry = Signal(max(layer.adc_bits for _, layer in loaded))
+        at_entry = Signal(max(layer.sum_bits for _, layer in loaded))
         value = Signal(max(layer.loaded_table_bits for _, layer in loaded), name="table_value")
         m.d.sync += [at_gate.eq(gate), at_entry.eq(entry), value.eq(data)]
         for index, _ in loaded:

@@ -24,7 +24,7 @@ def output_layout(layer: Layer) -> data.StructLayout:
     if layer.output == "value":
         return step_layout(data.ArrayLayout(signed(layer.output_bits), layer.outputs))
     if layer.output == "codes":
-        return step_layout(data.ArrayLayout(signed(layer.adc_bits), layer.outputs))
+        return step_layout(data.ArrayLayout(signed(layer.sum_bits), layer.outputs))
     return step_layout(bits_for(max(layer.outputs - 1, 1)))
 
 

@@ -7,7 +7,7 @@ tables are data (:mod:`.network`), so one design serves every model of its geome
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -19,11 +19,14 @@ from .files import write_text
 from .formats import DesignError, check_choice, check_integer
 from .layers import HARDWARE_BITS, INNER_OUTPUTS, KINDS, Layer
 from .records import from_table, read_toml
+from .tiles import largest_tile
 
 CONTRACT_VERSION = 3  #: of docs/numerics.md; part of every fingerprint
 RETIMING = ("conversion_cycles",)  #: fields that change timing but no number, so not in the fingerprint
 DIAGNOSTICS = ("diagnostics", "spares")  #: likewise fields of what a host measures and repairs
 WRITING = ("programming",)  #: likewise of how cells are written
+TILING = ("tile_rows", "tile_columns")  #: likewise, but for the number of row tiles
+MACRO = ("rows", "columns")  #: of the largest array, in a design's file
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 
@@ -117,13 +120,16 @@ class Design:
         """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
         The name, the conversion time, data registers, diagnostics, spares and how cells are programmed are left out:
-        they change no number. So is the recipe of tables that are loaded with the image. A field that one layer does
+        they change no number. So are sizes of tiles, as the number of row tiles alone counts, and that where there is
+        more than one. So is the recipe of tables that are loaded with the image. A field that one layer does
         not use, as output bits without a table, counts.
         """
         content = {"layer": self.to_dict()["layer"]}
-        for layer in content["layer"]:
-            for field in RETIMING + DIAGNOSTICS + WRITING:
+        for layer, of in zip(content["layer"], self.layers):
+            for field in RETIMING + DIAGNOSTICS + WRITING + TILING:
                 layer.pop(field, None)
+            if of.row_tiles > 1:
+                layer["row_tiles"] = of.row_tiles
             if layer.get("input_dac_bits") == layer["dac_bits"]:
                 del layer["input_dac_bits"]
             if layer["tables"] == "loaded":
@@ -136,13 +142,13 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, ``diagnostics``, ``spares`` and ``programming``, which are there only where they
-        are set: older fingerprints and images have none.
+        But for ``input_dac_bits``, ``diagnostics``, ``spares``, ``programming`` and sizes of tiles, which are there only
+        where they are set: older fingerprints and images have none. A ``macro`` table has become sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
-            for field in ("input_dac_bits", *DIAGNOSTICS):
+            for field in ("input_dac_bits", *DIAGNOSTICS, *TILING):
                 if not content.get(field, 1):
                     del content[field]
             if content["programming"] == "level":
@@ -167,14 +173,15 @@ class Design:
         if not isinstance(content, dict):
             raise DesignError(f"{source}: a design must be a table, not {content!r}")
         content = {"name": None, **content}
-        extra = set(content) - {"name", "data_registers", "layer"}
+        extra = set(content) - {"name", "data_registers", "macro", "layer"}
         if extra:
             raise DesignError(
-                f"{source}: unknown key {min(extra)!r}; a design has name, data_registers and [[layer]]"
+                f"{source}: unknown key {min(extra)!r}; a design has name, data_registers, [macro] and [[layer]]"
             )
         if not isinstance(content.get("layer"), list):
             raise DesignError(f"{source}: a design must have at least one [[layer]]")
-        layers = tuple(_layer(entry, i, source) for i, entry in enumerate(content["layer"]))
+        macro = _macro(content["macro"], source) if "macro" in content else None
+        layers = tuple(_layer(entry, i, source, macro) for i, entry in enumerate(content["layer"]))
         try:
             return cls(content["name"], layers, content.get("data_registers", False))
         except DesignError as error:
@@ -199,10 +206,21 @@ def presets() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
-def _layer(entry: dict[str, Any], index: int, source: str) -> Layer:
+def _macro(table: Any, source: str) -> dict[str, int]:
+    """The largest array of a design: rows and columns."""
+    if not isinstance(table, dict) or set(table) != set(MACRO):
+        raise DesignError(f"{source}: macro must be a table of rows and columns, not {table!r}")
+    return {name: check_integer(f"{source}: macro {name}", table[name], 1, 65536) for name in MACRO}
+
+
+def _layer(entry: dict[str, Any], index: int, source: str, macro: dict[str, int] | None = None) -> Layer:
     where = f"{source}: layer {index}"
     if not isinstance(entry, dict):
         raise DesignError(f"{where}: must be a table, not {entry!r}")
     check_choice(f"{where}: kind", entry.get("kind"), tuple(KINDS))
     own = {key: value for key, value in entry.items() if key != "kind"}
-    return from_table(KINDS[entry["kind"]], own, where, f"a {entry['kind']} layer")
+    layer = from_table(KINDS[entry["kind"]], own, where, f"a {entry['kind']} layer")
+    if macro:
+        layer.check(where)  # before its sizes are taken for numbers
+        layer = replace(layer, **largest_tile(own, macro, layer, where))
+    return layer

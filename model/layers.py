@@ -15,9 +15,9 @@ from .formats import (
     check_integer,
     check_integer_or,
     full_scale,
-    signed_range,
 )
 from .tables import DENSE_FUNCTIONS
+from .tiles import Tiles
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
@@ -29,7 +29,7 @@ HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone th
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArrayLayer(ABC):
+class ArrayLayer(Tiles, ABC):
     """What both layer kinds share: an array of cells with DACs on its rows and ADCs on its columns."""
 
     gates: ClassVar[int]  #: groups of columns, each with a gain and a table
@@ -45,6 +45,8 @@ class ArrayLayer(ABC):
     conversion_cycles: int = 0  #: 0: the macro says when (done); else the fixed time of a conversion
     diagnostics: bool = False  #: a host can read the columns and trim the converters (docs/diagnostics.md)
     spares: int = 0  #: S, columns more behind every ADC, each to be read in place of one of its M
+    tile_rows: int = 0  #: rows, at most, of an array with converters of its own (:mod:`.tiles`); 0: not cut
+    tile_columns: int = 0  #: columns, at most, of an array with wires of its own; 0: not cut
     programming: str = "level"  #: the macro programs a "level" by itself, or takes a "pulse" of a closed loop
 
     def _check_array(self, where: str) -> None:
@@ -87,6 +89,11 @@ class ArrayLayer(ABC):
                 f"{where}: programming by pulses needs at most 1 bias row, as more are read together, "
                 f"not {self.bias_rows}"
             )
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Of the array: [x, h, bias]."""
 
     @property
     @abstractmethod
@@ -136,7 +143,7 @@ class ArrayLayer(ABC):
     @property
     def loaded_entries(self) -> int:
         """Entries of each gate's table that the image carries; 0 where it carries none."""
-        return 2**self.adc_bits if self.loaded_table_bits else 0
+        return self.table_entries if self.loaded_table_bits else 0
 
     @property
     def code_bits(self) -> dict[str, int]:
@@ -155,6 +162,7 @@ class ArrayLayer(ABC):
         time = f"_t{self.conversion_cycles}" if self.conversion_cycles else ""
         time += f"_s{self.spares}" if self.diagnostics else ""
         time += "p" if self.programming == "pulse" else ""
+        time += f"_r{self.row_tiles}c{self.column_tiles}" if self.tiled else ""
         return (
             f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}{inputs}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"
@@ -194,6 +202,7 @@ class LstmLayer(ArrayLayer):
         check_choice(f"{where}: output", self.output, LSTM_OUTPUTS)
         check_integer(f"{where}: input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         check_integer_or(f"{where}: input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
+        self.check_tiles(where)
 
     @property
     def input_bits(self) -> int:
@@ -281,6 +290,7 @@ class DenseLayer(ArrayLayer):
         check_choice(f"{where}: function", self.function, tuple(DENSE_FUNCTIONS))
         check_choice(f"{where}: emit", self.emit, ("step", "end"))
         check_integer(f"{where}: output bits", self.output_bits, 1, 16)
+        self.check_tiles(where)
 
     @property
     def rows(self) -> int:
@@ -312,7 +322,7 @@ class DenseLayer(ArrayLayer):
         """Bits of all outputs of a time step, as the hardware hands them on: codes, or the number of one output."""
         if self.output == "argmax":
             return max((self.outputs - 1).bit_length(), 1)
-        return self.outputs * (self.output_bits if self.has_table else self.adc_bits)
+        return self.outputs * (self.output_bits if self.has_table else self.sum_bits)
 
     @property
     def output_unit(self) -> float:
@@ -324,12 +334,12 @@ class DenseLayer(ArrayLayer):
         """Lowest and highest code handed on; of ADC codes, also where a head gives the number of the largest."""
         if self.has_table:
             return -full_scale(self.output_bits), full_scale(self.output_bits)
-        return signed_range(self.adc_bits)
+        return self.sum_range
 
     @property
     def output_middle(self) -> float:
         """What is added to a code before its unit: an ADC code stands for the middle of its step."""
-        return 0.0 if self.has_table else 0.5
+        return 0.0 if self.has_table else self.code_middle
 
 
 Layer = LstmLayer | DenseLayer

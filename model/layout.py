@@ -38,6 +38,12 @@ def logical_order(layer: Layer) -> np.ndarray:
     return np.argsort(physical_order(layer))
 
 
+def code_order(layer: Layer) -> np.ndarray:
+    """Place of each ADC code (R * columns,) among those in physical order: each row tile's in logical order."""
+    tiles = np.arange(layer.row_tiles)[:, None] * layer.columns
+    return (tiles + logical_order(layer)).reshape(-1)
+
+
 def row_drive(layer: Layer) -> np.ndarray:
     """Weight of each row's DAC code in the column sums: (rows,) int64.
 

@@ -25,7 +25,7 @@ class LayerData:
     weights: np.ndarray  #: (rows, columns) symmetric codes; rows are [x, h, bias]
     mult: np.ndarray  #: (gates,) 1..255
     shift: np.ndarray  #: (gates,) 0..63
-    tables: np.ndarray | None  #: (gates, 2^N): activations, or DAC codes; None for a head
+    tables: np.ndarray | None  #: (gates, 2^N, or as row tiles make it): activations, or DAC codes; None for a head
 
     def __eq__(self, other) -> bool:
         if not isinstance(other, LayerData):
@@ -153,11 +153,12 @@ def table_patterns(layer: Layer, tables: np.ndarray | None) -> np.ndarray:
 
 
 def nominal_tables(layer: Layer) -> np.ndarray | None:
-    """Tables of ideal functions over the design's ADC range: (gates, 2^N), or None for a head."""
+    """Tables of ideal functions over the design's ADC range: (gates, entries), or None for a head."""
     if layer.kind == "lstm":
-        return gate_tables(layer.adc_bits, layer.activation_bits, (layer.adc_step,) * 4)
+        return gate_tables(layer.adc_bits, layer.activation_bits, (layer.adc_step,) * 4, layer.row_tiles)
     if layer.has_table:
-        return dense_table(layer.function, layer.adc_bits, layer.adc_step, layer.output_bits)[None]
+        shape = layer.adc_bits, layer.adc_step, layer.output_bits, layer.row_tiles
+        return dense_table(layer.function, *shape)[None]
     return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate, signed_range
+from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate
 from .layers import DenseLayer, Layer, LstmLayer
 from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
@@ -17,7 +17,8 @@ from .tables import cell_tanh_table
 from .threads import one_blas_thread
 
 #: Reads an array: (layer index, drive (B, rows) with 0 for undriven rows, fresh (B,) bool: first step of a
-#: sequence) -> ADC codes (B, columns) in logical order. The default is exact; ohmgate.analog has noisy ones.
+#: sequence) -> ADC codes (B, R * columns): of each row tile, in logical order. The default is exact; ohmgate.analog
+#: has noisy ones.
 Convert = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -25,9 +26,9 @@ Convert = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 class LayerTrace:
     """Every integer of one layer; steps past a sequence's length are 0. Arrays are int64.
 
-    ``drive`` (B, T, rows) and ``adc`` (B, T, columns, logical order) for every layer; ``gates`` (B, T, 4, n)
-    in the order f, i, o, g, ``cell`` (B, T, n), ``hidden`` (B, T, n) for an LSTM; ``out`` (B, T, outputs) are
-    the codes handed on, or (B, T, 1) labels.
+    ``drive`` (B, T, rows) and ``adc`` (B, T, R * columns; each row tile's in logical order) for every layer;
+    ``gates`` (B, T, 4, n) in the order f, i, o, g, ``cell`` (B, T, n), ``hidden`` (B, T, n) for an LSTM; ``out``
+    (B, T, outputs) are the codes handed on, or (B, T, 1) labels.
     """
 
     drive: np.ndarray
@@ -67,10 +68,16 @@ def exact_codes(network: Network) -> Convert:
 
     def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
         weights, mult, shift, layer = prepared[index]
-        sums = (drive.astype(np.float64) @ weights).astype(np.int64)
-        return adc_codes(sums, mult, shift, layer.adc_bits)
+        rows = drive.astype(np.float64)
+        sums = [(rows[:, tile] @ weights[tile]).astype(np.int64) for tile in layer.row_slices]
+        return np.concatenate([adc_codes(each, mult, shift, layer.adc_bits) for each in sums], axis=1)
 
     return convert
+
+
+def column_codes(layer: Layer, adc: np.ndarray) -> np.ndarray:
+    """Codes (..., columns) of the columns: sums of the ADC codes (..., R * columns) of the row tiles."""
+    return adc if layer.row_tiles == 1 else adc.reshape(*adc.shape[:-1], layer.row_tiles, layer.columns).sum(-2)
 
 
 def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):
@@ -148,17 +155,17 @@ def _bias(layer, batch: int) -> np.ndarray:
     return np.full((batch, layer.bias_rows), full_scale(layer.dac_bits), dtype=np.int64)
 
 
-def _look_up(layer: Layer, data: LayerData, adc: np.ndarray) -> np.ndarray:
-    """Table entries of codes (B, columns): (B, gates, columns / gates)."""
+def _look_up(layer: Layer, data: LayerData, codes: np.ndarray) -> np.ndarray:
+    """Table entries of the columns' codes (B, columns): (B, gates, columns / gates)."""
     assert data.tables is not None  # the network has checked that they are there
-    grouped = adc.reshape(len(adc), layer.gates, -1) - signed_range(layer.adc_bits)[0]
+    grouped = codes.reshape(len(codes), layer.gates, -1) - layer.sum_range[0]
     return data.tables.astype(np.int64)[np.arange(layer.gates)[:, None], grouped]
 
 
 def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
     batch, steps, n = *codes.shape[:2], layer.hidden
     drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
-    adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
+    adc = np.zeros((batch, steps, layer.all_codes), dtype=np.int64)
     gates = np.zeros((batch, steps, 4, n), dtype=np.int64)
     cell = np.zeros((batch, steps, n), dtype=np.int64)
     hidden = np.zeros((batch, steps, n), dtype=np.int64)
@@ -170,7 +177,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
         live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
-        gates[live, t] = _look_up(layer, data, adc[:, t])[live]
+        gates[live, t] = _look_up(layer, data, column_codes(layer, adc[:, t]))[live]
         c, h, value, saturated = cell_update(layer, gates[:, t], c)
         cell[live, t], hidden[live, t], out[live, t] = c[live], h[live], value[live]
         saturations += int(saturated.sum())  # none past a sequence's end: all gates are 0 there
@@ -180,19 +187,19 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
 def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
     batch, steps = codes.shape[:2]
     drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
-    adc = np.zeros((batch, steps, layer.columns), dtype=np.int64)
+    adc = np.zeros((batch, steps, layer.all_codes), dtype=np.int64)
     out = np.zeros((batch, steps, 1 if layer.output == "argmax" else layer.outputs), dtype=np.int64)
     for t in range(steps):
         live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
-        out[live, t] = _dense_output(layer, data, adc[:, t])[live]
+        out[live, t] = _dense_output(layer, data, column_codes(layer, adc[:, t]))[live]
     return LayerTrace(drive, adc, out)
 
 
-def _dense_output(layer: DenseLayer, data: LayerData, adc: np.ndarray) -> np.ndarray:
+def _dense_output(layer: DenseLayer, data: LayerData, codes: np.ndarray) -> np.ndarray:
     if layer.output == "argmax":
-        return adc.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
+        return codes.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
     if layer.output == "codes":
-        return adc
-    return _look_up(layer, data, adc)[:, 0]
+        return codes
+    return _look_up(layer, data, codes)[:, 0]

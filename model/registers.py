@@ -95,6 +95,7 @@ REGISTERS = (
             Field("TABLE_BITS", 12, 5, "Bits of a table entry; 0: no table is loaded."),
             Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer."),
             Field("INPUT_DAC_BITS", 20, 4, "Dx, of a DAC code on an input row; 0: as DAC_BITS."),
+            Field("MORE_TILES", 24, 4, "R - 1: row tiles besides the first, whose codes are added up."),
         ),
     ),
     Register(
@@ -220,6 +221,7 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
             "TABLE_BITS": layer.loaded_table_bits,
             "GATES": layer.gates,
             "INPUT_DAC_BITS": layer.own_input_bits,
+            "MORE_TILES": layer.row_tiles - 1,
         },
     }
 

@@ -1,7 +1,8 @@
 """Look-up tables of the periphery: gate activations, tanh of the cell state, dense activations.
 
 A table has one entry per code of the converter that addresses it, in ascending order of the codes: entry
-``k`` belongs to code ``k - 2^(N-1)`` (offset binary). A code stands for the middle of its step (mid-rise).
+``k`` belongs to code ``k - 2^(N-1)`` (offset binary). A code stands for the middle of its step (mid-rise). Behind R
+row tiles it has one for each sum of R codes.
 """
 
 import math
@@ -18,10 +19,10 @@ DENSE_FUNCTIONS: dict[str, Callable[[float], float]] = {
 }
 
 
-def midpoints(bits: int, step: float) -> list[float]:
-    """Real values that the codes of a mid-rise converter stand for, ascending."""
+def midpoints(bits: int, step: float, tiles: int = 1) -> list[float]:
+    """Real values that the codes of a mid-rise converter stand for, ascending; or sums of the codes of ``tiles``."""
     low, high = signed_range(bits)
-    return [(code + 0.5) * step for code in range(low, high + 1)]
+    return [(code + 0.5 * tiles) * step for code in range(tiles * low, tiles * high + 1)]
 
 
 def sigmoid_entry(z: float, bits: int) -> int:
@@ -36,12 +37,12 @@ def tanh_entry(z: float, bits: int) -> int:
     return magnitude if z >= 0 else -magnitude
 
 
-def gate_tables(adc_bits: int, activation_bits: int, steps: tuple[float, ...]) -> np.ndarray:
-    """Tables of the four gates in the order f, i, o, g: shape (4, 2^adc_bits), int64.
+def gate_tables(adc_bits: int, activation_bits: int, steps: tuple[float, ...], tiles: int = 1) -> np.ndarray:
+    """Tables of the four gates in the order f, i, o, g: shape (4, R * 2^N - R + 1) of R row ``tiles``, int64.
 
     ``steps`` gives each gate's ADC step in units of the pre-activation.
     """
-    return gate_entries([midpoints(adc_bits, step) for step in steps], activation_bits)
+    return gate_entries([midpoints(adc_bits, step, tiles) for step in steps], activation_bits)
 
 
 def gate_entries(points: Sequence[Sequence[float]], activation_bits: int) -> np.ndarray:
@@ -60,10 +61,13 @@ def cell_tanh_table(index_bits: int, index_fraction: int, activation_bits: int) 
     )
 
 
-def dense_table(function: str, adc_bits: int, step: float, output_bits: int) -> np.ndarray:
-    """ADC codes to DAC codes of the next layer: shape (2^adc_bits,), int64, full scale standing for 1."""
+def dense_table(function: str, adc_bits: int, step: float, output_bits: int, tiles: int = 1) -> np.ndarray:
+    """Column codes of R row ``tiles`` to DAC codes of the next layer: shape (R * 2^N - R + 1,), int64.
+
+    Full scale stands for 1.
+    """
     f = DENSE_FUNCTIONS[function]
-    values = np.array([f(z) for z in midpoints(adc_bits, step)])
+    values = np.array([f(z) for z in midpoints(adc_bits, step, tiles)])
     table = quantise_symmetric(values, output_bits)
     assert np.abs(table).max() <= full_scale(output_bits)
     return table

@@ -72,7 +72,7 @@ def _paper(design: Design) -> Table:
     rows = [(f.name, f.formula, f.shown, *[f.printed or "-"] * own, f.where) for f in figures]
     return Table(
         f"The paper's figures (section VI) of layer {index}, {layer.inputs + layer.hidden} x {layer.columns} with "
-        f"{layer.adcs} ADCs",
+        f"{layer.codes_at_once} ADCs",
         ("figure", "formula", "computed", *["printed"] * own, "where"),
         tuple(rows),
         "A multiply-accumulate is one operation, as in the paper.",

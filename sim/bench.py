@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
-from ..analog.array import Array
+from ..analog.tiled_array import make_array
 from ..analog.config import paced
 from ..firmware.chip.service import serviced
 from ..firmware.loader import load
@@ -62,7 +62,7 @@ class Device:
         self.bus = RegisterBusDriver(self.ports, self.clk, self.rules, job.network.design.pulsed)
         for index, layer in enumerate(layers):
             view = inner(chip, macros[index])
-            array = Array(layer, config, child(job.seed, index))
+            array = make_array(layer, config, child(job.seed, index))
             known = self.source.firsts, rng, self.rules, self.bus, timing.conversion, timing.programming
             self.agents.append(ArrayAgent(view, index, layer, array, *known))
             if layer.conversion_cycles == 0:
@@ -199,7 +199,7 @@ class Device:
             drives, codes, starts, ends = (
                 np.array(values, np.int64) for values in (agent.drives, agent.codes, agent.starts, agent.ends)
             )
-            drives, codes = drives.reshape(-1, layer.rows), codes.reshape(-1, layer.adcs)
+            drives, codes = drives.reshape(-1, layer.rows), codes.reshape(-1, layer.codes_at_once)
             layers.append(LayerRecord(drives, codes, starts, ends, **traces))
         registers = {}
         if self.bus.waits_at is None:

@@ -59,7 +59,7 @@ def _stages(layer: Layer, seen: LayerRecord) -> Iterator[tuple[str, np.ndarray, 
     """Everything that a layer showed: stage, numbers (steps, units), and the clock cycle of each."""
     first = seen.starts[:: layer.conversions, None]
     yield "drive", seen.drive, first[: len(seen.drive)]
-    yield "adc", _logical(layer, seen.adc), _logical(layer, _columns(seen.adc_cycles, layer.adcs))
+    yield "adc", _logical(layer, seen.adc), _logical(layer, _columns(seen.adc_cycles, layer.codes_at_once))
     if layer.kind == "dense" or seen.gates is None or seen.gates_cycles is None:
         return
     yield "gates", _logical(layer, seen.gates), _logical(layer, _columns(seen.gates_cycles, layer.adcs))
@@ -74,11 +74,15 @@ def _columns(cycles: np.ndarray, count: int) -> np.ndarray:
 
 
 def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
-    """Readings (steps * M, K) as logical columns (steps, columns); a broken-off last step is left out."""
-    whole = adc[: len(adc) // layer.conversions * layer.conversions].reshape(-1, layer.columns)
-    out = np.empty_like(whole)
-    out[:, logical_columns(layer).reshape(-1)] = whole
-    return out
+    """Readings (steps * M, R * K) as the logical columns of each row tile (steps, R * columns), or of K alone.
+
+    A broken-off last step is left out.
+    """
+    whole = adc[: len(adc) // layer.conversions * layer.conversions]
+    whole = whole.reshape(-1, layer.conversions, adc.shape[1] // layer.adcs, layer.adcs).swapaxes(1, 2)
+    out = np.empty((*whole.shape[:2], layer.columns), adc.dtype)
+    out[..., logical_columns(layer).reshape(-1)] = whole.reshape(out.shape)
+    return out.reshape(len(out), -1)
 
 
 def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: int):
@@ -86,7 +90,7 @@ def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: 
     recorded, calls = [], [0] * len(record.layers)
     for index, layer in enumerate(job.network.design.layers):
         at, got = _steps(layer, lengths, longest), _logical(layer, record.layers[index].adc)
-        grid = np.zeros((len(lengths), longest, layer.columns), dtype=np.int64)
+        grid = np.zeros((len(lengths), longest, layer.all_codes), dtype=np.int64)
         count = min(len(got), at.shape[1])
         grid[tuple(at[:, :count])] = got[:count]
         recorded.append(grid)

@@ -123,10 +123,10 @@ def _layer(layer: Layer, seen: LayerRecord, first: np.ndarray, conversion: tuple
     if layer.kind == "lstm" or layer.output == "table":
         names = GATES if layer.kind == "lstm" else ("",)
         gates = np.arange(layer.adcs) // (layer.adcs // layer.gates)  # of each ADC
-        read = Counter(
-            zip(np.broadcast_to(gates, seen.adc.shape).reshape(-1).tolist(), seen.adc.reshape(-1).tolist())
-        )
-        entries = [f"{name} {code}".strip() for name in names for code in range(low, high + 1)]
+        codes = seen.adc.reshape(-1, layer.row_tiles, layer.adcs).sum(1)
+        read = Counter(zip(np.broadcast_to(gates, codes.shape).reshape(-1).tolist(), codes.reshape(-1).tolist()))
+        least, most = layer.sum_range
+        entries = [f"{name} {code}".strip() for name in names for code in range(least, most + 1)]
         yield "table entries read", entries, {f"{names[g]} {code}".strip(): n for (g, code), n in read.items()}
     if isinstance(layer, LstmLayer) and seen.cell is not None:
         yield from _cell(layer, seen.cell)

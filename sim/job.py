@@ -79,7 +79,7 @@ class DeviceJob:
 class LayerRecord:
     """What was seen at one layer's array and trace ports, in the order of time.
 
-    ``drive`` (steps, rows), ``adc`` (steps * M, K); ``gates`` (steps * M, K), ``cell`` and ``hidden``
+    ``drive`` (steps, rows), ``adc`` (steps * M, R * K); ``gates`` (steps * M, K), ``cell`` and ``hidden``
     (steps * M, lanes) for an LSTM whose build has trace ports. ``starts`` are the clock cycles in which conversions
     began, ``adc_cycles`` those in which their codes were valid, the others those of the traces: (steps * M,) each.
     """

@@ -18,6 +18,7 @@ from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
 from ..model.layout import row_drive
 from ..model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ..model.tables import DENSE_FUNCTIONS
+from ..model.tiles import MAX_ROW_TILES
 
 
 def random_design(
@@ -47,9 +48,24 @@ def random_design(
     return Design(name, tuple(chain))
 
 
+def perhaps_tiled(design: Design, rng: np.random.Generator) -> Design:
+    """``design``, by chance with layers on several tiles, of a stream of its own."""
+    own = rng.spawn(1)[0]
+    return replace(design, layers=tuple(_tiles(layer, own) for layer in design.layers))
+
+
+def _tiles(layer: Layer, rng: np.random.Generator) -> Layer:
+    fields = {}
+    if layer.rows > 1 and rng.random() < 0.6:
+        fields["tile_rows"] = int(rng.integers(-(-layer.rows // MAX_ROW_TILES), layer.rows))
+    if rng.random() < 0.4:
+        fields["tile_columns"] = layer.conversions * int(rng.integers(1, layer.adcs + 1))
+    return replace(layer, **fields)
+
+
 def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:
-    """``design``, by chance with diagnostics and spares; without where DAC codes of 1 bit forbid them."""
-    possible = all(min(layer.input_bits, layer.dac_bits) > 1 for layer in design.layers)
+    """``design``, by chance with diagnostics and spares; without where DAC codes of 1 bit or row tiles forbid them."""
+    possible = all(min(layer.input_bits, layer.dac_bits) > 1 and layer.row_tiles == 1 for layer in design.layers)
     if not possible or rng.random() < 0.4:
         return design
     spares = rng.choice([0, 1, 2, 3], size=len(design.layers)).tolist()
@@ -164,7 +180,7 @@ def _gain(rng: np.random.Generator, layer: Layer) -> tuple[int, int]:
     squares = row_drive(layer) ** 2
     driven = squares[: layer.inputs].sum() * power[layer.input_bits]
     driven += squares[layer.inputs :].sum() * power[layer.dac_bits]
-    deviation = np.sqrt(driven * np.mean(symmetric_codes(layer.weight_bits) ** 2.0))
+    deviation = np.sqrt(driven / layer.row_tiles * np.mean(symmetric_codes(layer.weight_bits) ** 2.0))
     gain = rng.uniform(0.35, 1.0) * 2 ** (layer.adc_bits - 1) / deviation
     top = 2**MULT_BITS - 1
     shift = int(np.clip(np.floor(np.log2(top / gain)), 0, 2**SHIFT_BITS - 1))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..analog.array import Array
+from ..analog.tiled_array import make_array
 from ..analog.config import ArrayConfig, paced
 from ..analog.inference import convert_through, predictions, run_in_chunks
 from ..firmware.transactions import BusError
@@ -36,7 +36,7 @@ class SimulatedChip:
         """Arrays as :func:`~ohmgate.analog.inference.build_arrays` makes them, but never programmed."""
         config = paced(config or ArrayConfig(), design.layers)
         self.design = design
-        self.arrays = [Array(layer, config, child(seed, k), share) for k, layer in enumerate(design.layers)]
+        self.arrays = [make_array(layer, config, child(seed, k), share) for k, layer in enumerate(design.layers)]
         self.accesses = self.conversions = self.verifies = self.programmed = 0
         self.registers = RegisterTwin(design)
         self.power_cycle()

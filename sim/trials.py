@@ -10,7 +10,7 @@ from ..model.design import Design
 from ..model.network import Network
 from .cosim import DeviceResult, build, simulate
 from .job import DeviceJob, Timing
-from .random_designs import perhaps_diagnosable, random_design, random_inputs, random_network
+from .random_designs import perhaps_diagnosable, perhaps_tiled, random_design, random_inputs, random_network
 from .user_verilog import UserVerilog
 
 #: by the remainder of the seed; designs without diagnostics have inference in their place
@@ -59,6 +59,8 @@ def random_job(seed: int, scenario: str | None = None, count: int = 4) -> Device
     rng = np.random.default_rng([2026, seed])
     design = replace(random_design(rng), data_registers=seed % 2 == 1)  # which leave the streams as they are
     design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
+    if not design.diagnostics:
+        design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
     network = random_network(design, rng)
     codes, lengths = random_inputs(design, rng, batch=count, steps=5)
     timing = random_timing(rng)

@@ -66,7 +66,7 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     LSTM the input weights in the cells grow by the full scale, as hidden rows keep their scale; an ``input_drive``
     near it leaves them as they are. A learned range of weights starts anew in the first calibration, and later only
     widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute
-    values. A range feeds back on what follows, so it is measured ``passes`` times.
+    values, those of all its row tiles together. A range feeds back on what follows, so it is measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")
@@ -149,7 +149,7 @@ def _set_adc_range(array: ArrayModule, traces: list[Trace], percentile: float) -
         return
     voltages = torch.cat([trace.voltage.flatten(0, -2) for trace in traces]).double()
     steps = array.real_steps().to(voltages)
-    grouped = voltages.unflatten(-1, (array.groups, -1)).transpose(0, 1).flatten(1).abs() * steps[:, None]
+    grouped = array.grouped(voltages).abs() * steps[:, None]
     if not grouped.numel():
         raise DesignError("inputs of a calibration must be of 1 sequence or more, but there is none")
     rank = max(1, round(grouped.shape[1] * percentile / 100))

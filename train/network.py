@@ -139,7 +139,7 @@ def quant_config(
     ``ranges`` are fields that say how the weights' ranges are found. Raises :class:`DesignError` for an LSTM of
     constant tables that are to be learned or to have a ceiling; a float layer has none.
     """
-    fields = ("bias_rows", "adc_range", "tables", *(LSTM_FIELDS if layer.kind == "lstm" else ()))
+    fields = ("bias_rows", "adc_range", "tables", "tile_rows", *(LSTM_FIELDS if layer.kind == "lstm" else ()))
     shared: dict[str, Any] = {name: getattr(layer, name) for name in fields}
     shared["learn_range"] = learn_range and layer.tables == "loaded"
     if layer.kind == "lstm" and not floating:

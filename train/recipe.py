@@ -5,7 +5,7 @@ the data or at the design, and none knows a data set by name.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.design import Design
@@ -47,8 +47,9 @@ def usual_config(design: Design, dataset: SequenceDataset) -> TrainConfig:
 
 
 def has_protocol(design: Design, dataset: SequenceDataset) -> bool:
-    """Is this a preset on the data set of its name that has a protocol of its own?"""
-    return dataset.name in PROTOCOLS and design.layers == Design.load(dataset.name).layers
+    """Is this a preset, in tiles or not, on the data set of its name that has a protocol of its own?"""
+    whole = tuple(replace(layer, tile_rows=0, tile_columns=0) for layer in design.layers)
+    return dataset.name in PROTOCOLS and whole == Design.load(dataset.name).layers
 
 
 def rules(design: Design, dataset: SequenceDataset) -> tuple[Rule, ...]:

@@ -124,7 +124,7 @@ class _Counter:
         self.adc = np.zeros((array.groups, 2**config.adc_bits), dtype=np.int64)
         self.beyond = np.zeros(array.groups, dtype=np.int64)  # conversions that clip
         self.seen = np.zeros(2, dtype=np.int64)  # inputs that clip, inputs
-        columns = array.cells.shape[1]
+        columns = array.row_tiles * array.cells.shape[1]
         self.lowest, self.highest = np.full(columns, np.inf), np.full(columns, -np.inf)  # codes of each column
         self.alive = np.zeros(columns, dtype=bool)  # has a conversion been inside?
 
@@ -142,9 +142,7 @@ class _Counter:
             self.lowest = np.minimum(self.lowest, clipped.amin(0).cpu().numpy())
             self.highest = np.maximum(self.highest, clipped.amax(0).cpu().numpy())
             self.alive |= (clipped == steps).any(0).cpu().numpy()
-        steps, clipped = (
-            values.unflatten(-1, (self.array.groups, -1)).movedim(-2, 0).flatten(1) for values in (steps, clipped)
-        )
+        steps, clipped = self.array.grouped(steps), self.array.grouped(clipped)
         self.beyond += (clipped != steps).sum(1).cpu().numpy()
         for group, values in enumerate(clipped):
             self.adc[group] += _count(values, self.low, self.adc.shape[1])

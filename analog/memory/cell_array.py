@@ -48,6 +48,11 @@ class CellArray:
     """The cells of one array; arrays of conductances have the shape (planes, rows, width) of its mapping."""
 
     def __init__(self, layer: Layer, cells: Cells, seed: Seed) -> None:
+        if layer.column_tiles > 1 and cells.scheme != "pair":
+            raise DesignError(
+                f"cells of {layer.macro_name}, whose columns are in {layer.column_tiles} tiles, must be in the scheme "
+                f"pair, as each tile would need a reference column, not {cells.scheme}"
+            )
         self.mapping = Mapping(layer, cells)
         self.cells = cells
         self._seed = seed
@@ -203,10 +208,18 @@ class CellArray:
         return np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
 
     def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
+        return np.concatenate([self._piece(part, wires) for part in self._column_pieces(conductance)], axis=1)
+
+    def _piece(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
+        """The columns of one column tile behind its wires."""
         tile, unselected = self.cells.tile, self.cells.unselected
         if unselected != "grounded":
             return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
+
+    def _column_pieces(self, wide: np.ndarray) -> list[np.ndarray]:
+        """(rows, width) by column tiles; columns that stand in for others lie in the last one."""
+        return np.split(wide, [part.start for part in self.mapping.layer.column_slices[1:]], axis=-1)
 
     def _draw_offsets(self, amplifiers: Amplifiers, rng: np.random.Generator) -> np.ndarray:
         """Volts of the amplifiers: (planes, tiles of rows, ADCs and one of a reference column)."""
@@ -228,7 +241,10 @@ class CellArray:
             volts[..., -1], conversion[-1] = self.offset_volts[..., -1], layer.conversions
         cells, found = self.cells, np.zeros(self.mapping.shape)
         for plane, siemens, own, change in zip(conductances, sensed, volts, found):
-            amperes = offset_currents(plane, cells.wires, own, conversion, cells.unselected, cells.tile)
+            pieces = zip(*(self._column_pieces(each) for each in (plane, own, conversion[None])))
+            amperes = np.concatenate(
+                [offset_currents(p, cells.wires, v, c[0], cells.unselected, cells.tile) for p, v, c in pieces]
+            )
             total = siemens.sum(axis=0)
             change[:] = siemens * np.divide(amperes, total, out=np.zeros_like(total), where=total > 0)
         return self.gather(self.mapping.weigh(found), plan) / self.mapping.code_voltage

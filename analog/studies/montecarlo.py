@@ -18,7 +18,7 @@ import numpy as np
 from ...model import reference
 from ...model.executors import LOCAL, check_executor, prepared_workers
 from ...model.formats import check_integer, signed_range
-from ...model.layout import logical_order
+from ...model.layout import code_order
 from ...model.locks import sole_use
 from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
 from ...model.network import Network
@@ -190,7 +190,7 @@ class Sampler:
         errors = []
         for array, drives, exact in zip(arrays, self.drives, self._exact):
             array.new_sequence(np.ones(len(drives), dtype=bool))
-            errors.append(float((array.convert_all(drives)[:, logical_order(array.layer)] != exact).mean()))
+            errors.append(float((array.convert_all(drives)[:, code_order(array.layer)] != exact).mean()))
         return Draw(number, score, tuple(errors))
 
 

@@ -39,8 +39,8 @@ class TwinPlan:
 
     In a cycle count Q bits (``parallel``) of the codes of a group of P / Q rows. So a column's sum takes ``slots``
     cycles: one for each group and each Q bits of its codes. Raises
-    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for pulses, for spares, and
-    where a fixed time of conversion is too short.
+    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for pulses, spares and row tiles,
+    and where a fixed time of conversion is too short.
     """
 
     layer: Layer
@@ -52,6 +52,10 @@ class TwinPlan:
             raise DesignError(f"programming of {self.layer.macro_name} must be by level for a twin, not by pulse")
         if self.layer.spares:
             raise DesignError(f"spares of {self.layer.macro_name} must be 0 for a twin, not {self.layer.spares}")
+        if self.layer.row_tiles > 1:
+            raise DesignError(
+                f"rows of {self.layer.macro_name} must be in one tile for a twin, not in {self.layer.row_tiles}"
+            )
         check_integer("rows a cycle", self.rows, 1, self.layer.rows)
         fixed = self.layer.conversion_cycles
         if fixed and fixed < self.conversion:

@@ -1,5 +1,6 @@
 """Cells, switches, sample and hold, the digital part, programming: each worked out by hand."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -16,6 +17,7 @@ from ohmgate.cost.components import (
     programming_row,
     switch_row,
 )
+from ohmgate.cost.converters import adc_row, dac_row
 from ohmgate.cost.digital import Operations, digital_row, operations
 from ohmgate.model.formats import symmetric_codes
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -137,3 +139,19 @@ def test_programming_is_a_number_of_pulses_for_every_cell():
     row = programming_row(0, NAMES)
     assert (row.energy.value, row.energy.low, row.energy.high) == pytest.approx((2_924_544, 292_454.4, 29_245_440))
     assert row.area.value == 0
+
+
+def test_tiles_have_converters_and_drivers_of_their_own():
+    """Names in tiles of 60 x 256: six of rows, four of columns; the cells are as many as before."""
+    whole, tiles = NAMES, replace(NAMES, tile_rows=64, tile_columns=256)
+    assert array_row(0, tiles, 100) == array_row(0, whole, 100)
+    assert programming_row(0, tiles).energy.value == programming_row(0, whole).energy.value
+    for row, times in ((switch_row, 6), (hold_row, 6), (lambda k, x: adc_row(k, x, 100), 6), (dac_row, 4)):
+        for figure in ("energy", "area"):
+            one, many = (getattr(row(0, layer), figure).value for layer in (whole, tiles))
+            assert many == pytest.approx(times * one)
+    assert adc_row(0, tiles, 100).area.formula.startswith("384 x (81.73")
+    own, before = operations(tiles), operations(whole)
+    assert own.sums - before.sums == 5 * 7 * 1024, "five additions of seven bits for each column"
+    assert own.lane_sums - before.lane_sums == 5 * 7 * 64
+    assert own.kept - before.kept == 4 * (91 - 16) * 8, "of a table's entries: 6 x 16 - 5 in place of 16"

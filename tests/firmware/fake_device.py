@@ -1,5 +1,7 @@
 """A device at register level, written from the descriptions in ohmgate.model.registers alone."""
 
+import math
+
 import numpy as np
 
 from ohmgate.firmware.transactions import BusError
@@ -41,7 +43,12 @@ class FakeDevice:
         return layer.activation_bits if layer.kind == "lstm" else layer.output_bits
 
     def _entries(self, layer) -> int:
-        return 2**layer.adc_bits if self._table_bits(layer) else 0
+        codes = self._tiles(layer) * (2**layer.adc_bits - 1) + 1
+        return codes if self._table_bits(layer) else 0
+
+    @staticmethod
+    def _tiles(layer) -> int:
+        return math.ceil(layer.rows / layer.tile_rows) if layer.tile_rows else 1
 
     @property
     def layer(self):
@@ -107,6 +114,7 @@ class FakeDevice:
                 DAC_BITS=x.dac_bits, WEIGHT_BITS=x.weight_bits, ADC_BITS=x.adc_bits,
                 TABLE_BITS=self._table_bits(x), GATES=x.gates,
                 INPUT_DAC_BITS=0 if x.input_bits == x.dac_bits else x.input_bits,
+                MORE_TILES=self._tiles(x) - 1,
             )  # fmt: skip
         values = {
             "ID": lambda: self.id,

@@ -29,10 +29,10 @@ def extreme(layer, top: bool) -> LayerData:
     tables = None
     if layer.kind == "lstm":
         ends = np.array([table_range(layer, gate)[top] for gate in range(4)])
-        tables = np.repeat(ends[:, None], 2**layer.adc_bits, axis=1)
+        tables = np.repeat(ends[:, None], layer.table_entries, axis=1)
     elif layer.has_table:
         code = full_scale(layer.output_bits)
-        tables = np.full((1, 2**layer.adc_bits), code if top else -code)
+        tables = np.full((1, layer.table_entries), code if top else -code)
     return LayerData(
         np.full((layer.rows, layer.columns), scale if top else -scale),
         np.full(layer.gates, 255 if top else 1),
@@ -50,6 +50,9 @@ EXTREME_LAYERS = [
                  bias_rows=bias)
       for bits, width, bias, adcs in ((1, 1, 0, 1), (8, 8, 64, 3), (8, 1, 0, 3), (1, 8, 2, 1))),
     DenseLayer(inputs=1, outputs=1, adcs=1, output="argmax", output_bits=16, bias_rows=0),
+    LstmLayer(inputs=1, hidden=2, adcs=4, adc_bits=8, bias_rows=13, tile_rows=1),
+    DenseLayer(inputs=15, outputs=3, adcs=3, adc_bits=8, tile_rows=1),
+    DenseLayer(inputs=3, outputs=3, adcs=3, adc_bits=1, tile_rows=2),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ohmgate.firmware.transactions import BusError
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
-from tests.designs import random_design, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware.both_readers import c_has_to_refuse
 from tests.firmware.c_driver import COMPILER, FORCE, KEEP_WEIGHTS, NAMES
 from tests.firmware.damage import damaged, forge, forged, replaced
@@ -48,7 +48,7 @@ def test_vowels_loads(driver):
 @given(seeds)
 def test_a_loaded_device_holds_the_network(driver, seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng), rng)
+    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
     data = image.pack(network)
     device = FakeDevice(network.design, programming=3)
     assert driver.check(data) == driver.check_digest(data) == "OK"
@@ -159,10 +159,11 @@ def test_forced_with_a_wrong_fingerprint_the_device_refuses(driver):
     assert not device.unlocked
 
 
-def fuzz_cases(count: int) -> list[tuple[bytes, bool, bool]]:
+def fuzz_cases(count: int, tiled: bool = False) -> list[tuple[bytes, bool, bool]]:
     """Good and bad images: must they be taken, must they be refused?"""
     rng = np.random.default_rng(12)
-    images = [image.pack(random_network(random_design(rng, max_outputs=5), rng)) for _ in range(20)]
+    designs = (random_design(rng, max_outputs=5) for _ in range(20))
+    images = [image.pack(random_network(perhaps_tiled(d, rng) if tiled else d, rng)) for d in designs]
     cases = []
     for number in range(count):
         data = images[number % len(images)]
@@ -201,7 +202,7 @@ int main(void)
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 def test_bad_images_never_make_the_driver_read_outside_them(tmp_path):
-    """3,000 mutated images under the address and undefined-behaviour sanitisers; both readers have one verdict."""
+    """4,000 mutated images under the address and undefined-behaviour sanitisers; both readers have one verdict."""
     c_header.write(tmp_path)
     (tmp_path / "main.c").write_text(MAIN)
     program = tmp_path / "check"
@@ -211,7 +212,7 @@ def test_bad_images_never_make_the_driver_read_outside_them(tmp_path):
     if built.returncode and "san" in built.stderr:
         pytest.skip("the compiler has no sanitisers")
     assert built.returncode == 0, built.stderr
-    cases = fuzz_cases(3_000)
+    cases = fuzz_cases(3_000) + fuzz_cases(1_000, tiled=True)
     stream = b"".join(len(data).to_bytes(4, "little") + data for data, _, _ in cases)
     done = subprocess.run([program], input=stream, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()

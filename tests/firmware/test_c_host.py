@@ -14,7 +14,7 @@ from ohmgate.firmware.format import META
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import Network
-from tests.designs import random_design, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware.c_driver import COMPILER, NAMES, STRICT
 from tests.firmware.damage import replaced
 
@@ -63,8 +63,10 @@ KINDS = [
     LstmLayer(inputs=2, hidden=3, adcs=4, dac_bits=3, input_dac_bits=6),
     *(LstmLayer(inputs=2, hidden=3, adcs=4, activation_bits=bits, output="value") for bits in (2, 8, 16)),
     *(DenseLayer(inputs=2, outputs=3, adcs=1, output_bits=bits) for bits in (1, 2, 8)),
+    *(DenseLayer(inputs=inputs, outputs=3, adcs=1, tile_rows=height, bias_rows=bias, adc_range=2.7, output="codes")
+      for inputs, height, bias in ((9, 3, 0), (9, 3, 1), (30, 2, 2), (9, 5, 1), (9, 10, 1))),
     *(DenseLayer(inputs=2, outputs=3, adcs=1, adc_bits=bits, adc_range=2.7, output="codes") for bits in (1, 4, 8)),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", KINDS, ids=repr)
@@ -80,7 +82,7 @@ def test_every_code_of_every_kind_of_output_has_pythons_value(library, layer):
 @given(seeds)
 def test_random_networks_are_decoded_as_in_python(library, seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng), rng)
+    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
     if network.design.layers[-1].output == "argmax":
         assert outputs(library, image.pack(network))[0] == "LABELS"
     else:

@@ -13,7 +13,7 @@ from ohmgate.firmware import image, loader, transactions
 from ohmgate.model.design import Design
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.registers import BY_NAME
-from tests.designs import random_design, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware import c_link
 from tests.firmware.c_driver import COMPILER, KEEP_WEIGHTS
 from tests.firmware.c_link import CLink
@@ -94,7 +94,9 @@ def test_a_bad_line_changes_nothing(driver, rate, frames):
 @given(seeds)
 def test_loads_of_random_designs_over_a_bad_line(driver, seed):
     rng = np.random.default_rng(seed)
-    check_load(driver, random_network(random_design(rng), rng), rate=0.003, frames=0.05, seed=seed)
+    check_load(
+        driver, random_network(perhaps_tiled(random_design(rng), rng), rng), rate=0.003, frames=0.05, seed=seed
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))

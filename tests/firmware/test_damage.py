@@ -9,7 +9,7 @@ from ohmgate.firmware.frame import split
 from ohmgate.firmware.image import ImageError, pack, unpack
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer
-from tests.designs import random_design, random_network
+from tests.designs import perhaps_tiled, random_design, random_network
 from tests.firmware.damage import damaged, forged
 
 
@@ -21,7 +21,7 @@ def vowels_image() -> bytes:
 @cache
 def small_images() -> tuple[bytes, ...]:
     rng = np.random.default_rng(7)
-    return tuple(pack(random_network(random_design(rng, max_outputs=5), rng)) for _ in range(40))
+    return tuple(pack(random_network(perhaps_tiled(random_design(rng, max_outputs=5), rng), rng)) for _ in range(40))
 
 
 def refused(data: bytes) -> bool:

@@ -19,7 +19,8 @@ GEOMETRY_RULES = [
     (0, "weight_bits", (0, 9, 255), "GEOMETRY"),
     (0, "adc_bits", (0, 9, 255), "GEOMETRY"),
     (0, "weight_bits", (2, 4), "SECTION"),
-    (0, "adc_bits", (1, 3), "SECTION"),
+    (0, "adc_bits", (1, 3, 0x12, 0x52), "SECTION"),
+    (0, "adc_bits", (0x62,), "GEOMETRY"),  # more tiles than rows
     (0, "table_bits", (17, 255), "GEOMETRY"),
     (1, "table_bits", (9, 16), "GEOMETRY"),
     (0, "table_bits", (0,), "SECTION"),

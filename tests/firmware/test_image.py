@@ -17,7 +17,7 @@ from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import CONTRACT_VERSION, Design, presets
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
-from tests.designs import random_design, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware.damage import forge, replaced
 
 DESIGN = Design(
@@ -39,7 +39,7 @@ def example(**options) -> Network:
 @given(seeds)
 def test_unpack_gives_the_network_back_and_pack_the_bytes(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng), rng)
+    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
     data = image.pack(network)
     found = image.unpack(data)
     assert found == network

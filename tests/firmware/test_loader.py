@@ -10,13 +10,13 @@ from ohmgate.firmware import image
 from ohmgate.firmware.loader import load
 from ohmgate.firmware.transactions import BusError, LoadError, Read, Write, run
 from ohmgate.model.registers import BY_NAME
-from tests.designs import random_design, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware.fake_device import FakeDevice
 
 
 def case(seed, **options):
     rng = np.random.default_rng(seed)
-    return random_network(random_design(rng, **options), rng)
+    return random_network(perhaps_tiled(random_design(rng, **options), rng), rng)
 
 
 def loaded(device):

@@ -15,7 +15,7 @@ from ohmgate.hdl.register_twin import COUNTERS
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.registers import BY_NAME
-from tests.designs import random_design, random_network
+from tests.designs import perhaps_tiled, random_design, random_network
 from tests.firmware.c_driver import FORCE, KEEP_WEIGHTS, POLLS
 from tests.firmware.fake_device import FakeDevice
 from tests.firmware.rtl_device import RtlDevice
@@ -31,7 +31,7 @@ SMALLEST = Design("smallest", (DenseLayer(inputs=1, outputs=1, adcs=1, adc_bits=
 
 def random_case(seed: int) -> Design:
     rng = np.random.default_rng(seed)
-    return random_design(rng, layers=1 + seed % 3, max_outputs=4, max_inputs=3, max_bits=5)
+    return perhaps_tiled(random_design(rng, layers=1 + seed % 3, max_outputs=4, max_inputs=3, max_bits=5), rng)
 
 
 DESIGNS = [STACK, SMALLEST, *map(random_case, range(4))]

@@ -15,7 +15,7 @@ class PretendedArray:
     """Answers ``port`` (a ``ReadSignature``) with the codes of ``data``, after ``conversion`` (least, most) cycles.
 
     ``codes`` shows nonsense in every cycle but the one in which it is valid, ``done`` is low in all others. Noted are
-    ``drive`` (a row of drives for each time step), ``codes`` (M readings of K for each) and ``starts``, the cycle of
+    ``drive`` (a row of drives for each time step), ``codes`` (M readings of R * K for each) and ``starts``, the cycle of
     each time step's first ``convert``. ``cancel`` ends a conversion.
     """
 
@@ -78,8 +78,11 @@ class PretendedArray:
 
     def exact(self, drive: np.ndarray, select: int) -> np.ndarray:
         """Codes (K,) of a step for ``drive`` (rows,)."""
-        sums = drive @ self.weights[:, self.columns[select]]
-        return adc_codes(sums, self.data.mult[self.gate], self.data.shift[self.gate], self.layer.adc_bits)
+        height = -(-self.layer.rows // self.layer.row_tiles)
+        tiles = [slice(top, top + height) for top in range(0, self.layer.rows, height)]
+        sums = [drive[tile] @ self.weights[tile, self.columns[select]] for tile in tiles]
+        gain = self.data.mult[self.gate], self.data.shift[self.gate]
+        return np.concatenate([adc_codes(each, *gain, self.layer.adc_bits) for each in sums])
 
     def _show(self, ctx, codes: np.ndarray | None) -> None:
         ctx.set(self.port.codes.as_value(), self.nonsense() if codes is None else pack(codes, self.layer.adc_bits))
@@ -87,7 +90,7 @@ class PretendedArray:
             ctx.set(self.port.done, codes is not None)
 
     def nonsense(self) -> int:
-        return pack(self.rng.integers(0, 2**self.layer.adc_bits, size=self.layer.adcs), self.layer.adc_bits)
+        return pack(self.rng.integers(0, 2**self.layer.adc_bits, size=self.layer.codes_at_once), self.layer.adc_bits)
 
 
 async def write_tables(ctx, core, data: LayerData) -> None:

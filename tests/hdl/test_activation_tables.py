@@ -1,5 +1,7 @@
 """Activation tables: every gate, every code, every ADC, loaded and constant."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,9 @@ LAYERS = [
     LstmLayer(inputs=1, hidden=2, adcs=8, adc_bits=5, tables="constant"),
     DenseLayer(inputs=1, outputs=6, adcs=3, adc_bits=6, output_bits=3),
     DenseLayer(inputs=1, outputs=2, adcs=2, adc_bits=3, output_bits=1, tables="constant", function="tanh"),
+    LstmLayer(inputs=3, hidden=2, adcs=8, adc_bits=3, tile_rows=2),
+    LstmLayer(inputs=3, hidden=2, adcs=4, adc_bits=2, tile_rows=1, tables="constant"),
+    DenseLayer(inputs=4, outputs=3, adcs=3, adc_bits=1, tile_rows=2),
 ]
 
 
@@ -28,6 +33,8 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
         tables = np.stack([rng.permutation(row) for row in tables])
     patterns = table_patterns(layer, tables)
     low, high = signed_range(layer.adc_bits)
+    tiles = math.ceil(layer.rows / layer.tile_rows) if layer.tile_rows else 1
+    low, high = tiles * low, tiles * high
     seen = 0
 
     async def testbench(ctx):
@@ -47,7 +54,7 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
         for code in range(low, high + 1):
             codes = np.array([low + (code - low + 3 * adc) % (high - low + 1) for adc in range(layer.adcs)])
             for adc, value in enumerate(codes):
-                ctx.set(dut.codes[adc], int(value) & 2**layer.adc_bits - 1)
+                ctx.set(dut.codes[adc], int(value) & 2**layer.adc_bits - 1 if tiles == 1 else int(value) - low)
             ctx.set(dut.take, 1)
             for _ in range(dut.latency):
                 await ctx.tick()
@@ -61,4 +68,4 @@ def test_every_code_of_every_adc_gives_its_entry(layer):
             seen += layer.adcs
 
     simulate(dut, testbench)
-    assert seen == layer.adcs * 2**layer.adc_bits
+    assert seen == layer.adcs * (tiles * (2**layer.adc_bits - 1) + 1)

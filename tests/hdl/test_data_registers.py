@@ -14,7 +14,7 @@ from ohmgate.model.formats import to_wire
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.payloads import output_numbers
 from ohmgate.model.registers import BY_NAME, DATA_BASE, DATA_REGISTERS, data_words
-from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
 from tests.hdl.simulate import simulate
 from tests.hdl.test_whole_design import STACK, Device, check
 
@@ -194,7 +194,7 @@ def test_a_stack_over_the_bus_is_the_reference(gaps):
 @given(seeds)
 def test_random_designs_over_the_bus(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng, max_inputs=12, max_outputs=4, max_bits=8), rng)
+    network = random_network(perhaps_tiled(random_design(rng, max_inputs=12, max_outputs=4, max_bits=8), rng), rng)
     codes, lengths = random_inputs(network.design, rng, batch=2, steps=3)
     check(BusDevice(network, codes, lengths, seed, float(rng.choice([0.0, 0.9]))))
 

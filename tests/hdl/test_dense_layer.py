@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer
-from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
 from tests.hdl.layer_bench import Bench, check, check_resets
 
 
@@ -22,7 +22,7 @@ def bench(layer: DenseLayer, seed: int = 0, batch: int = 4, steps: int = 4, **op
 
 def random_layer(rng: np.random.Generator) -> DenseLayer:
     while True:
-        layer = random_design(rng, layers=1, max_inputs=4, max_outputs=10).layers[0]
+        layer = perhaps_tiled(random_design(rng, layers=1, max_inputs=4, max_outputs=10), rng).layers[0]
         if layer.kind == "dense":
             return layer
 
@@ -44,6 +44,9 @@ LAYERS = {
     "at the end": DenseLayer(inputs=2, outputs=4, adcs=2, emit="end", adc_bits=3),
     "label at the end": DenseLayer(inputs=2, outputs=8, adcs=4, output="argmax", emit="end", conversion_cycles=2),
     "fixed time": DenseLayer(inputs=1, outputs=4, adcs=2, output="codes", conversion_cycles=4, adc_bits=3),
+    "tiles": DenseLayer(inputs=5, outputs=6, adcs=2, adc_bits=2, tile_rows=2),
+    "codes of tiles": DenseLayer(inputs=6, outputs=5, adcs=1, output="codes", adc_bits=2, tile_rows=3, tile_columns=5),
+    "argmax of tiles": DenseLayer(inputs=2, outputs=6, adcs=3, output="argmax", adc_bits=2, tile_rows=1),
 }  # fmt: skip
 
 

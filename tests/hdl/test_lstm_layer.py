@@ -12,7 +12,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import from_wire, signed_range
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.layout import logical_columns
-from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
 from tests.hdl.layer_bench import Bench, check, check_resets
 
 
@@ -50,7 +50,7 @@ def check_traces(one: Bench, seen, twin) -> None:
 
 def random_layer(rng: np.random.Generator) -> LstmLayer:
     while True:
-        layer = random_design(rng, layers=1, max_inputs=4, max_outputs=6).layers[0]
+        layer = perhaps_tiled(random_design(rng, layers=1, max_inputs=4, max_outputs=6), rng).layers[0]
         if layer.kind == "lstm":
             return layer
 
@@ -72,6 +72,7 @@ LAYERS = {
     "values": LstmLayer(inputs=2, hidden=4, adcs=8, output="value", activation_bits=6, cell_bits=7, cell_fraction=5),
     "fixed time": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=2, cell_bits=6, cell_fraction=4,
                             tanh_fraction=3),
+    "tiles": LstmLayer(inputs=2, hidden=3, adcs=4, cell_bits=8, cell_fraction=6, tanh_fraction=4, tile_rows=2),
     "own input bits": LstmLayer(inputs=3, hidden=2, adcs=4, dac_bits=2, input_dac_bits=6, cell_bits=7, cell_fraction=5),
     "driven inputs": LstmLayer(inputs=2, hidden=2, adcs=4, input_drive=5, conversion_cycles=5, cell_bits=7,
                                cell_fraction=5),

@@ -30,6 +30,8 @@ LAYERS = {
     "diagnosed without bias": DenseLayer(inputs=3, outputs=3, adcs=3, bias_rows=0, diagnostics=True, conversion_cycles=3),
     "pulsed lstm": LstmLayer(inputs=2, hidden=2, adcs=4, adc_bits=5, weight_bits=3, diagnostics=True, programming="pulse"),
     "pulsed dense": DenseLayer(inputs=2, outputs=4, adcs=2, adc_bits=4, bias_rows=0, diagnostics=True, spares=2, programming="pulse"),
+    "tiles": LstmLayer(inputs=3, hidden=2, adcs=4, input_drive=2, dac_bits=3, input_dac_bits=5, tile_rows=4),
+    "many tiles": DenseLayer(inputs=6, outputs=6, adcs=2, adc_bits=3, tile_rows=2, tile_columns=3, conversion_cycles=3),
     "one bit": DenseLayer(inputs=2, outputs=4, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1),
     "one cell": DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=3, adc_bits=2, bias_rows=0, conversion_cycles=2),
 }  # fmt: skip
@@ -89,7 +91,7 @@ class Macro:
             at += port.width
         (folder / "vectors.hex").write_text("".join(f"{v:x}\n" for v in vectors))
         bench = BENCH.format(
-            top=at - 1, last=len(vectors) - 1, codes=self.layer.adcs * self.layer.adc_bits - 1,
+            top=at - 1, last=len(vectors) - 1, codes=self.layer.codes_at_once * self.layer.adc_bits - 1,
             macro=self.layer.macro_name, connections=", ".join(connections),
         )  # fmt: skip
         (folder / "bench.v").write_text(bench + behavioural(self.layer))
@@ -117,6 +119,7 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
     weights, order = np.zeros((layer.rows, layer.all_columns), dtype=np.int64), physical_order(layer)
     stepped = np.full((layer.adcs, layer.spares), 0xFFFF)  # the step of each spare
     gate = np.arange(layer.adcs) // (layer.adcs // layer.gates)
+    tiles = np.array_split(np.arange(layer.rows), layer.row_tiles)
 
     pairs = np.zeros((2, layer.rows, layer.all_columns), dtype=np.int64)
 
@@ -167,7 +170,8 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
             columns[adc] = layer.columns + adc * layer.spares + spare
         mult, shift = rng.integers(1, 256, size=layer.gates), rng.integers(4, 14, size=layer.gates)
         inputs |= {"mult": pack(mult, 8), "shift": pack(shift, 6)}
-        return inputs, adc_codes(drive @ weights[:, columns], mult[gate], shift[gate], layer.adc_bits)
+        sums = [drive[rows] @ weights[rows][:, columns] for rows in tiles]
+        return inputs, np.concatenate([adc_codes(each, mult[gate], shift[gate], layer.adc_bits) for each in sums])
 
     def convert(step: int, until: int = conversion) -> None:
         """A conversion, or its first ``until`` cycles."""

@@ -33,8 +33,27 @@ def run_sequence(network, codes):
     return steps
 
 
-def column_sum(weights, column, drive):
-    return sum(d * weights[row][column] for row, d in enumerate(drive))
+def tiles(layer):
+    """How many row tiles, and rows of each but the last."""
+    if not layer.tile_rows:
+        return 1, layer.rows
+    count = math.ceil(Fraction(layer.rows, layer.tile_rows))
+    return count, math.ceil(Fraction(layer.rows, count))
+
+
+def column_code(layer, data, gate, weights, column, drive):
+    """Each row tile's sum goes to a converter of its own; their codes are added."""
+    count, height = tiles(layer)
+    total = 0
+    for tile in range(count):
+        rows = [row for row in range(layer.rows) if row // height == tile]
+        part = sum(drive[row] * weights[row][column] for row in rows)
+        total += adc(part, int(data.mult[gate]), int(data.shift[gate]), layer.adc_bits)
+    return total
+
+
+def entry(layer, table, code):
+    return int(table[code + tiles(layer)[0] * 2 ** (layer.adc_bits - 1)])
 
 
 def lstm(layer, data, weights, steps):
@@ -48,12 +67,8 @@ def lstm(layer, data, weights, steps):
         drive = [d * layer.input_drive * step_in for d in x] + [d * step for d in hidden + [top] * layer.bias_rows]
         new_hidden, new_values = [], []
         for unit in range(n):
-            code = [
-                adc(column_sum(weights, gate * n + unit, drive), int(data.mult[gate]), int(data.shift[gate]),
-                    layer.adc_bits)
-                for gate in range(4)
-            ]  # fmt: skip
-            f, i, o, g = (int(data.tables[gate][code[gate] + 2 ** (layer.adc_bits - 1)]) for gate in range(4))
+            code = [column_code(layer, data, gate, weights, gate * n + unit, drive) for gate in range(4)]
+            f, i, o, g = (entry(layer, data.tables[gate], code[gate]) for gate in range(4))
             kept = math.floor(Fraction(f, 2**a) * cell[unit] + HALF)
             added = math.floor(Fraction(i, 2**a) * Fraction(g, 2 ** (a - 1)) * 2**f_bits + HALF)
             limit = 2 ** (layer.cell_bits - 1)
@@ -76,14 +91,11 @@ def dense(layer, data, weights, steps):
     out = []
     for x in steps if layer.emit == "step" else steps[-1:]:
         drive = x + [top] * layer.bias_rows
-        codes = [
-            adc(column_sum(weights, k, drive), int(data.mult[0]), int(data.shift[0]), layer.adc_bits)
-            for k in range(layer.outputs)
-        ]
+        codes = [column_code(layer, data, 0, weights, k, drive) for k in range(layer.outputs)]
         if layer.output == "argmax":
             out.append([codes.index(max(codes))])
         elif layer.output == "codes":
             out.append(codes)
         else:
-            out.append([int(data.tables[0][c + 2 ** (layer.adc_bits - 1)]) for c in codes])
+            out.append([entry(layer, data.tables[0], c) for c in codes])
     return out

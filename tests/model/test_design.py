@@ -84,6 +84,10 @@ def one_field_changed(layer):
         if field.name == "spares":  # which need diagnostics
             yield field.name, dataclasses.replace(layer, diagnostics=True, spares=1)
             continue
+        if field.name in {"tile_rows", "tile_columns"}:  # two tiles of rows, or of columns
+            size = {"tile_rows": layer.rows - 1, "tile_columns": layer.columns - layer.conversions}[field.name]
+            yield field.name, dataclasses.replace(layer, **{field.name: max(size, layer.conversions)})
+            continue
         if field.name == "programming":  # by pulses does, too
             yield field.name, dataclasses.replace(layer, diagnostics=True, programming="pulse")
             continue
@@ -102,7 +106,7 @@ def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, w
     for name, other in one_field_changed(layer):
         if name == "adcs" or (name == "tables" and tables == "constant"):
             continue  # more ADCs must divide the columns; tables are constant already
-        if name in {"conversion_cycles", "diagnostics", "spares", "programming"} | without:
+        if name in {"conversion_cycles", "diagnostics", "spares", "programming", "tile_columns"} | without:
             assert design(other).fingerprint == prints["as it is"], name
         else:
             prints[name] = design(other).fingerprint
@@ -268,7 +272,7 @@ SENTENCES = [
                                                        "input_dac_bits": 8}]}, "f"),
      "f: layer 0: unknown key 'input_dac_bits'; a dense layer has adc_bits, adc_range, adcs, bias_rows, "
      "conversion_cycles, dac_bits, diagnostics, emit, function, inputs, output, output_bits, outputs, programming, spares, "
-     "tables, weight_bits"),
+     "tables, tile_columns, tile_rows, weight_bits"),
     (lambda: design(lstm(diagnostics=1)), "layer 0: diagnostics must be true or false, not 1"),
     (lambda: design(lstm(programming="both")), "layer 0: programming must be one of level, pulse, not 'both'"),
     (lambda: design(lstm(programming="pulse")),
@@ -303,7 +307,7 @@ SENTENCES = [
     (lambda: design(lstm(), dense(inputs=9)), "layer 1: inputs must be the 8 outputs of layer 0, not 9"),
     (lambda: design(lstm(), dense(dac_bits=3)), "layer 1: DAC bits must be the 4 output bits of layer 0, not 3"),
     (lambda: Design.from_dict([], "f"), "f: a design must be a table, not []"),
-    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name, data_registers and [[layer]]"),
+    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name, data_registers, [macro] and [[layer]]"),
     (lambda: Design("x", (lstm(),), data_registers=1), "data_registers must be true or false, not 1"),
     (lambda: Design.from_dict({"name": "x"}, "f"), "f: a design must have at least one [[layer]]"),
     (lambda: Design.from_dict({"layer": [3]}, "f"), "f: layer 0: must be a table, not 3"),

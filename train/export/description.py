@@ -132,6 +132,7 @@ def _layer(array: ArrayModule, adcs: int) -> Layer:
         "bias_rows": config.bias_rows,
         "adc_range": float(config.adc_range),
         "tables": config.tables,
+        "tile_rows": config.tile_rows,
     }
     if isinstance(array, LstmArray):
         return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in LSTM_FIELDS})

@@ -125,7 +125,8 @@ def _integers(layer: Layer, trace: Trace, lengths: np.ndarray, steps: int) -> di
         if layer.output == "value":
             stages["out"] = trace.out
     elif layer.output == "argmax":
-        stages["out"] = torch.from_numpy(trace.adc.cpu().numpy().argmax(-1))[..., None]
+        codes = reference.column_codes(layer, trace.adc.cpu().numpy())
+        stages["out"] = torch.from_numpy(codes.argmax(-1))[..., None]
     elif layer.output == "table":
         stages["out"] = trace.out
     found = {name: values.transpose(0, 1).double().cpu().numpy() for name, values in stages.items()}

@@ -66,6 +66,33 @@ class ArrayModule(RangedWeights):
         with plain:
             return super().__call__(*arguments, **fields)
 
+    @property
+    def row_slices(self) -> tuple[slice, ...]:
+        """Rows of each row tile, whose converters are its own."""
+        return self.config.row_slices(self.cells.shape[0])
+
+    @property
+    def row_tiles(self) -> int:
+        """R: voltages and ADC codes of more than one row tile have an axis of R before the batch's."""
+        return len(self.row_slices)
+
+    def tile_sums(self, values: torch.Tensor, weights: torch.Tensor, first: int = 0) -> torch.Tensor:
+        """(T, B, columns) of rows ``first`` and on with ``values`` (T, B, k); of row tiles, (T, R, B, columns).
+
+        ``weights`` (k, columns) or (B, k, columns).
+        """
+        if self.row_tiles == 1:
+            return column_sums(values, weights)
+        parts = []
+        for tile in self.row_slices:
+            rows = slice(max(tile.start - first, 0), max(tile.stop - first, 0))
+            parts.append(column_sums(values[..., rows], weights[..., rows, :]))
+        return torch.stack(parts, dim=1)
+
+    def grouped(self, values: torch.Tensor) -> torch.Tensor:
+        """(groups, ...) of numbers (..., R * columns), as a :class:`.sequence.Trace` has voltages and ADC codes."""
+        return values.unflatten(-1, (self.row_tiles, self.groups, -1)).movedim(-2, 0).flatten(1)
+
     # -- what the hardware gets -----------------------------------------------------------------------------
 
     def integers(self) -> Integers:

@@ -12,6 +12,7 @@ from ...model.formats import (
     full_scale,
 )
 from ...model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
+from ...model.tiles import row_slices
 from .quantisers import QUANTISERS
 
 FLOAT = 32  #: bits that switch a quantiser off
@@ -74,6 +75,7 @@ class QuantConfig:
     output: str = "codes"  #: what an LSTM hands on: DAC "codes" of h, or its "value" for what follows on the host
     input_drive: int = 1  #: of an LSTM: how many times as hard as the hidden rows its inputs' rows are driven
     input_dac_bits: int = 0  #: of an LSTM's inputs' rows; 0: as the other rows
+    tile_rows: int = 0  #: rows, at most, that share converters, whose codes are added; 0, or without ADCs: all
 
     def __post_init__(self) -> None:
         check_bits("weight bits", self.weight_bits)
@@ -101,6 +103,7 @@ class QuantConfig:
         check_choice("LSTM output", self.output, LSTM_OUTPUTS)
         check_integer("input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         check_integer_or("input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
+        check_integer("tile rows", self.tile_rows, 0, 65536)
         if self.input_dac_bits and self.dac_bits == FLOAT:
             raise DesignError(f"input DAC bits must be 0 where the DACs are float, not {self.input_dac_bits}")
         if self.learn_range and self.tables == "constant":
@@ -110,6 +113,10 @@ class QuantConfig:
                 raise DesignError(f"gate tables can be {name} only where they are loaded, not constant")
             if asked and self.adc_bits == FLOAT:
                 raise DesignError(f"gate tables can be {name} only where ADCs have codes, not where they are float")
+
+    def row_slices(self, rows: int) -> tuple[slice, ...]:
+        """Rows of each row tile of an array; float sums have no tiles."""
+        return row_slices(rows, 0 if self.adc_bits == FLOAT else self.tile_rows)
 
     @property
     def has_own_tables(self) -> bool:

@@ -14,9 +14,14 @@ from ...model.tables import cell_tanh_table, gate_tables
 sigmoid_tables = lru_cache(maxsize=64)(gate_tables)
 
 
-def middles(steps: torch.Tensor, adc_bits: int) -> torch.Tensor:
-    """(4, 2^N) float64: pre-activations in the middle of the ADC steps (4,)."""
-    codes = torch.arange(-(2 ** (adc_bits - 1)), 2 ** (adc_bits - 1), dtype=torch.float64) + 0.5
+def entries_of(adc_bits: int, tiles: int) -> int:
+    """Entries of a gate's table behind this many row tiles."""
+    return tiles * (2**adc_bits - 1) + 1
+
+
+def middles(steps: torch.Tensor, adc_bits: int, tiles: int = 1) -> torch.Tensor:
+    """(4, entries) float64: pre-activations in the middle of the ADC steps (4,), or of what row tiles add up to."""
+    codes = torch.arange(entries_of(adc_bits, tiles), dtype=torch.float64) + tiles * (0.5 - 2 ** (adc_bits - 1))
     return codes * steps.double()[:, None]
 
 

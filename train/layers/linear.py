@@ -1,16 +1,18 @@
 """A quantised fully connected layer: an array, then a table to DAC codes, or a head's ADC codes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ...model.formats import check_integer
 from ...model.tables import dense_table
 from .array import ArrayModule, Prepared, column_sums
 from .config import FLOAT, QuantConfig, check_bits, code_scale
-from .sequence import Trace
+from .sequence import Trace, tiles_joined
 from .straight_through import adc_code, symmetric_code
 
 FUNCTIONS = {"identity": lambda z: z, "relu": torch.relu, "tanh": torch.tanh}
@@ -49,7 +51,7 @@ class LinearArray(ArrayModule):
     def tables_of(self, steps) -> np.ndarray | None:
         if self.function is None or self.output_bits == FLOAT:
             return None
-        return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits)[None]
+        return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits, self.row_tiles)[None]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``inputs`` (..., m) to (..., outputs); the axis before the last counts as the batch for noise."""
@@ -58,15 +60,17 @@ class LinearArray(ArrayModule):
         array = self.prepare(batch)
         rows = (math.prod(shape[:-1]), batch, self.inputs)
         codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(rows)
-        weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
-        v = column_sums(codes, weights) + bias * self.bias_level
+        if self.row_tiles == 1:
+            weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
+            v = column_sums(codes, weights) + bias * self.bias_level
+        else:
+            codes = functional.pad(codes, (0, self.config.bias_rows), value=self.bias_level)
+            v = self.tile_sums(codes, array.weights)
         if self.row_noise:
-            v = v + column_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
+            v = v + self.tile_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
         if array.spread is not None:
-            extra = self.config.bias_rows * self.bias_level**2
-            extra += self.row_noise**2 * self.cells.shape[0]
-            energy = codes.detach().square().sum(2, keepdim=True) + extra
-            v = v + self.normals(*v.shape) * array.spread * energy.sqrt()
+            v = v + self.normals(*v.shape) * array.spread * self._energy(codes.detach()).sqrt()
+        codes = codes[..., : self.inputs]
         if self.noise.adc and self.config.adc_bits != FLOAT:
             v = v + self.normals(*v.shape) * self.noise.adc
         out, trace = self._activate(v, array)
@@ -74,17 +78,31 @@ class LinearArray(ArrayModule):
             self.recorder(self, codes, trace)
         return out.reshape(*shape, self.outputs)
 
+    def _energy(self, codes: torch.Tensor) -> torch.Tensor:
+        """Sums of the squares of what drives the rows, noise included: (T, B, 1), or (T, R, B, 1) of row tiles.
+
+        ``codes`` (T, B, inputs), or of all rows where there are row tiles.
+        """
+        noise = self.row_noise**2
+        if self.row_tiles == 1:
+            extra = self.config.bias_rows * self.bias_level**2 + noise * self.cells.shape[0]
+            return codes.square().sum(2, keepdim=True) + extra
+        return self.tile_sums(codes.square() + noise, codes.new_ones(self.cells.shape[0], 1))
+
     def _activate(self, v: torch.Tensor, array: Prepared) -> tuple[torch.Tensor, Trace]:
-        """(T, B, outputs) of column voltages in ADC steps, and all stages."""
+        """(T, B, outputs) of column voltages in ADC steps, or (T, R, B, outputs), and all stages."""
         adc = None if self.config.adc_bits == FLOAT else adc_code(v, self.config.adc_bits, self.config.leak)
-        z = (v if adc is None else adc + 0.5) * array.step
+        trace, tiles = Trace(v, adc), self.row_tiles
+        if tiles > 1:
+            trace, adc = Trace(tiles_joined(v), tiles_joined(adc)), adc.sum(1)
+        z = (v if adc is None else adc + 0.5 * tiles) * array.step
         if self.function is None:
-            return z, Trace(v, adc)
+            return z, trace
         if array.integers is None or self.output_bits == FLOAT:
             y = FUNCTIONS[self.function](z)
             if self.output_bits != FLOAT:
                 y = symmetric_code(y, self.output_bits) / code_scale(self.output_bits)
-            return y, Trace(v, adc)
+            return y, trace
         table = array.integers.tables()[0].to(adc.device)
-        codes = table[adc.long() + 2 ** (self.config.adc_bits - 1)]
-        return codes.double() / code_scale(self.output_bits), Trace(v, adc, out=codes)
+        codes = table[adc.long() + tiles * 2 ** (self.config.adc_bits - 1)]
+        return codes.double() / code_scale(self.output_bits), replace(trace, out=codes)

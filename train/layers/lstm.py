@@ -1,6 +1,7 @@
 """One quantised LSTM layer in one direction: an array, its gate tables and the loop over steps."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class LstmArray(ArrayModule):
         super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
         self.inputs, self.hidden = inputs, hidden
         if config.learn_tables:  # in units of the pre-activation
-            self.table_shift = nn.Parameter(torch.zeros(4, 2**config.adc_bits))
+            self.table_shift = nn.Parameter(torch.zeros(4, gate_tables.entries_of(config.adc_bits, self.row_tiles)))
         # in state dicts, so that cells of another input drive, or of other DACs, are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(config.input_gain, dtype=torch.float64))
         self.reset_parameters()
@@ -86,10 +87,13 @@ class LstmArray(ArrayModule):
     def tables_of(self, steps) -> np.ndarray:
         config = self.config
         if not config.has_own_tables:
-            return gate_tables.sigmoid_tables(config.adc_bits, config.activation_bits, steps)
+            return gate_tables.sigmoid_tables(config.adc_bits, config.activation_bits, steps, self.row_tiles)
         with torch.no_grad():
-            points = self._points(gate_tables.middles(torch.tensor(steps, dtype=torch.float64), config.adc_bits))
+            points = self._points(self._middles(torch.tensor(steps, dtype=torch.float64)))
         return gate_entries(points.tolist(), config.activation_bits)
+
+    def _middles(self, steps: torch.Tensor) -> torch.Tensor:
+        return gate_tables.middles(steps, self.config.adc_bits, self.row_tiles)
 
     def _points(self, middles: torch.Tensor) -> torch.Tensor:
         """(4, 2^N) float64: pre-activations that the codes stand for, where those have ``middles``."""
@@ -108,12 +112,17 @@ class LstmArray(ArrayModule):
         array = self.prepare(inputs.shape[1])
         codes = self.drive_inputs(inputs).to(array.weights.dtype)
         plain = array.integers is None and self.recorder is None and codes.dtype == torch.float32
-        built = self._kernel() if plain and self.bend() is None else None
+        built = self._kernel() if plain and self.bend() is None and self.row_tiles == 1 else None
         stages = None if self.recorder is None else []
         if state is not None:
             state = self._driven_state(state, array)
         weights, recurrent, bias = array.weights.split((self.inputs, self.hidden, self.config.bias_rows), dim=-2)
-        voltages = self._input_voltages(codes, weights, bias.sum(-2), array.gain, built)
+        if self.row_tiles == 1:
+            voltages = self._input_voltages(codes, weights, bias.sum(-2), array.gain, built)
+        else:
+            voltages = self.tile_sums(codes, weights * self.config.input_step)
+            level = bias.new_full((1, codes.shape[1], self.config.bias_rows), self.bias_level)
+            voltages = voltages + self.tile_sums(level, bias, self.inputs + self.hidden)
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
         loop = self._loop(array, recurrent, codes, state)
@@ -164,7 +173,15 @@ class LstmArray(ArrayModule):
             noise=self._step_noise(array.spread, codes, state is not None),
             exact=self.sums_are_exact,
             gain=array.gain if self.bytes_hold(self.config.dac_bits) else None,
+            tiles=self._hidden_tiles(),
         )
+
+    def _hidden_tiles(self) -> tuple[slice, ...] | None:
+        """Hidden units whose rows each row tile has; None where there is one."""
+        if self.row_tiles == 1:
+            return None
+        edges = (min(max(part.stop - self.inputs, 0), self.hidden) for part in self.row_slices)
+        return tuple(slice(*ends) for ends in pairwise((0, *edges)))
 
     def _outputs(self, hidden: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """What the layer hands on: its DAC codes' values, or h to activation bits."""
@@ -192,7 +209,7 @@ class LstmArray(ArrayModule):
         noise[..., : self.inputs] *= self.config.input_step
         if not driven:
             noise[0, :, self.inputs : self.inputs + self.hidden] = 0
-        return column_sums(noise, weights)
+        return self.tile_sums(noise, weights)
 
     def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:
         noise = self.noise
@@ -203,11 +220,24 @@ class LstmArray(ArrayModule):
             bias = self.config.bias_rows * self.bias_level**2
             boost = self.config.input_step**2  # of the inputs' power over the other rows'
             noisy = boost * self.inputs + len(self.cells) - self.inputs
-            squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy
-            if not driven:
-                squares[0] -= self.row_noise**2 * self.hidden
+            if self.row_tiles == 1:
+                squares = boost * codes.detach().square().sum(2) + bias + self.row_noise**2 * noisy
+                if not driven:
+                    squares[0] -= self.row_noise**2 * self.hidden
+            else:
+                squares = self._tile_squares(codes.detach(), driven)
             fields |= {"spread": spread, "spread_key": tuple(self.source.key()), "squares": squares}
         return StepNoise(**fields)
+
+    def _tile_squares(self, codes: torch.Tensor, driven: bool) -> torch.Tensor:
+        """(T, R, B): squares of each row tile's rows but the hidden codes, noise included."""
+        steps, batch = codes.shape[:2]
+        squares = codes.new_full((steps, batch, len(self.cells)), self.row_noise**2)
+        squares[..., : self.inputs] = self.config.input_step**2 * (codes.square() + self.row_noise**2)
+        squares[..., self.inputs + self.hidden :] += self.bias_level**2
+        if not driven:
+            squares[0, :, self.inputs : self.inputs + self.hidden] = 0
+        return self.tile_sums(squares, codes.new_ones(len(self.cells), 1)).squeeze(-1)
 
     def _tables(self, array: Prepared):
         """Values of the gates, their slopes where they have their own, and values of the cell's tanh.
@@ -222,7 +252,7 @@ class LstmArray(ArrayModule):
         if array.integers is not None:
             values = array.integers.tables() * gate_tables.scales(a, dtype)
         else:
-            middles = gate_tables.middles(array.step.detach().cpu(), config.adc_bits)
+            middles = self._middles(array.step.detach().cpu())
             if config.has_own_tables:
                 values = gate_tables.learned_values(self._points(middles), a)
                 slopes = gate_tables.slopes(middles)

@@ -3,6 +3,7 @@
 Ranges are measured, learned or calibrated (:class:`.config.QuantConfig`).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,9 @@ class RangedWeights(Fixed, nn.Module):
         self.config, self.groups = config, groups
         self.cells = nn.Parameter(torch.zeros(rows + config.bias_rows, columns))
         step = 2 * config.adc_range / 2**config.adc_bits if config.adc_bits != FLOAT else 0.0  # 0: there is no ADC
+        tiles = len(config.row_slices(len(self.cells)))
+        if tiles > 1 and config.tables == "loaded":  # each has a share: of random ones a sqrt(R)-th in size
+            step /= math.sqrt(tiles)
         steps = torch.full((groups,), step, dtype=torch.float64)
         if config.learn_range and config.adc_bits != FLOAT:
             self.log_step = nn.Parameter(steps.log().float())

@@ -5,6 +5,7 @@ all steps at once by the caller; only the hidden state's share is left to the lo
 plain form, :func:`kernel_sequence` the C++ one (kernel.cpp) with the same codes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -43,12 +44,16 @@ class Loop:
     state: tuple[torch.Tensor, torch.Tensor] | None  #: codes and cell (B, n); None: no hidden row driven at first
     noise: StepNoise
     exact: bool  #: are products with the hidden codes exact in float32, so in any order?
+    tiles: tuple[slice, ...] | None  #: hidden units of each row tile; None: one, and the kernel's only case
     gain: torch.Tensor | None  #: (4n,) where ``recurrent`` is whole codes times it, all within eight bits
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Every stage of one layer in a pass that is listened to, (T, B, units); None where the layer has none."""
+    """Every stage of one layer in a pass that is listened to, (T, B, units); None where the layer has none.
+
+    Voltages and ADC codes are those of all columns of the first row tile, then of the next.
+    """
 
     voltage: torch.Tensor  #: in ADC steps, before clipping
     adc: torch.Tensor | None = None
@@ -59,14 +64,19 @@ class Trace:
     given_state: bool = False  #: did the sequences begin with a state but zero, which the hardware does not have?
 
 
+def tiles_joined(values: torch.Tensor) -> torch.Tensor:
+    """(..., R, B, columns) to (..., B, R * columns)."""
+    return values.movedim(-3, -2).flatten(-2)
+
+
 def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None = None):
     """Hidden codes, cell values and hidden values before their rounding, of all steps: each (T, B, n).
 
-    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows. ``stages``, if any, gets those of
+    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (T, R, B, 4n) of R row tiles. ``stages``, if any, gets those of
     each step by their names in :class:`Trace`. No gradient goes through the deviation of weight noise redrawn per
     step.
     """
-    _, batch, columns = voltages.shape
+    batch, columns = voltages.shape[-2:]
     hidden, cell = (None, None) if loop.state is None else loop.state
     noise = loop.noise
     if cell is None:
@@ -78,15 +88,16 @@ def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, to
     if noise.spread is not None:
         spread = _normals(noise.spread_key, voltages) * noise.spread
     hiddens, cells, values = [], [], []
+    product, squares = _products(loop)
     for t, v in enumerate(voltages.unbind(0)):
         rows = hidden if hidden is None or loop.bend is None else loop.bend(hidden)
         if rows is not None:
-            v = v + _product(rows.to(loop.recurrent.dtype), loop.recurrent)
+            v = v + product(rows.to(loop.recurrent.dtype))
         if noise.spread is not None:
             energy = noise.squares[t]
             if rows is not None:
-                energy = energy + rows.detach().square().sum(1).to(v.dtype)
-            v = v + spread[t] * energy.sqrt()[:, None]
+                energy = energy + squares(rows.detach().square()).to(v.dtype)
+            v = v + spread[t] * energy.sqrt()[..., None]
         hidden, cell, value = _step(v, cell, loop, stages)
         hiddens.append(hidden)
         cells.append(cell)
@@ -108,6 +119,18 @@ def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     return drawn.view(like.shape).to(like.device)
 
 
+def _products(loop: Loop) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]:
+    """What hidden rows (B, n) add to the voltages of a step, and sums of their squares (B, n): of each row tile."""
+    if loop.tiles is None:
+        return lambda rows: _product(rows, loop.recurrent), lambda squares: squares.sum(1)
+    tiles, weights = loop.tiles, [loop.recurrent[..., tile, :] for tile in loop.tiles]
+
+    def product(rows: torch.Tensor) -> torch.Tensor:
+        return torch.stack([_product(rows[:, tile], weight) for tile, weight in zip(tiles, weights)])
+
+    return product, lambda squares: torch.stack([squares[:, tile].sum(1) for tile in tiles])
+
+
 def _product(hidden, recurrent):
     if recurrent.dim() == 2:
         return hidden @ recurrent
@@ -116,7 +139,7 @@ def _product(hidden, recurrent):
 
 def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None):
     """Element-wise part of one step: voltages (B, 4n), cell (B, n) to hidden codes, new cell and hidden values."""
-    config, seen = loop.config, {"voltage": v}
+    config, seen = loop.config, {"voltage": v if v.dim() == 2 else tiles_joined(v)}
     if config.adc_bits == FLOAT:
         f, i, o, g = (v * loop.step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
@@ -127,7 +150,8 @@ def _step(v: torch.Tensor, cell: torch.Tensor, loop: Loop, stages: list[dict[str
         cell = cell_state(f, cell, i, g, config.cell_bits, config.cell_fraction)
         product = o * cell_tanh(cell, loop.cell_table, config.tanh_bits, config.tanh_fraction)
         if stages is not None:
-            seen |= {"adc": v.floor().clamp(*signed_range(config.adc_bits)), "gates": gates, "cell": cell}
+            codes = seen["voltage"].floor().clamp(*signed_range(config.adc_bits))
+            seen |= {"adc": codes, "gates": gates, "cell": cell}
     hidden = product if config.dac_bits == FLOAT else symmetric_code(product, config.dac_bits)
     if stages is not None:
         stages.append(seen | {"hidden": hidden})

@@ -91,10 +91,12 @@ class _Gates(EagerFunction):
         side = _side(code, low, high)
         ctx.leak = leak
         code.clamp_(low, high)
+        ctx.tiles, ctx.entries = (len(v) if v.dim() == 3 else 1), tables.shape[1]
+        if v.dim() == 3:
+            code = code.sum(0)
         per_gate = code.unflatten(-1, (4, -1))
-        place = per_gate.long() + (torch.arange(4, device=v.device)[:, None] * 2**bits - low)
+        place = per_gate.long() + (torch.arange(4, device=v.device)[:, None] * ctx.entries - ctx.tiles * low)
         gates = tables.view(-1)[place]
-        ctx.bits = bits
         learned = slopes is not None or ctx.needs_input_grad[2]
         ctx.save_for_backward(gates, side, per_gate, step, slopes, place if learned else None)
         return gates
@@ -109,9 +111,9 @@ class _Gates(EagerFunction):
         grad_z = grad * slope
         grad_step = grad_tables = None
         if ctx.needs_input_grad[1]:
-            grad_step = (grad_z * (code + 0.5)).sum(dim=(0, 2))
+            grad_step = (grad_z * (code + 0.5 * ctx.tiles)).sum(dim=(0, 2))
         if ctx.needs_input_grad[2]:
-            entries = grad.new_zeros(4 * 2**ctx.bits)
+            entries = grad.new_zeros(4 * ctx.entries)
             grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(4, -1)
         grad_v = _let_through((grad_z * step[:, None]).flatten(-2), side, ctx.leak)
         return grad_v, grad_step, grad_tables, None, None, None
@@ -127,8 +129,8 @@ def gate_values(
 ) -> torch.Tensor:
     """Gate activations of converter voltages.
 
-    ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g; ``step`` (4,) the ADC steps in units of the
-    pre-activation; ``tables`` (4, 2^bits) values by code. Returns (B, 4, n) of the tables' type. ``slopes`` are the
+    ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g, or (R, B, 4n) of row tiles, whose codes are added; ``step`` (4,)
+    the ADC steps in units of the pre-activation; ``tables`` (4, entries) values by code. Returns (B, 4, n) of the tables' type. ``slopes`` are the
     gates' by code, without which they are those of sigmoid or tanh at the table's value. A code at either end passes
     a gradient, a clipped voltage ``leak`` of one. An entry's gradient is the sum over where its code occurs.
     """

@@ -14,14 +14,14 @@ from ohmgate.model.network import Network
 from ohmgate.train.export.verify import verify
 from ohmgate.train.layers.straight_through import symmetric_code
 from ohmgate.train.network import DesignNetwork, evaluate_codes
-from tests.designs import random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
 
 
 @settings(max_examples=60, deadline=None)
 @given(seeds)
 def test_evaluation_of_a_description_is_the_reference(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng), rng)
+    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
     codes, lengths = random_inputs(network.design, rng)
     report = verify(DesignNetwork.from_network(network), codes, lengths, network)
     assert report.mismatches == 0, str(report)
@@ -32,7 +32,7 @@ def test_evaluation_of_a_description_is_the_reference(seed):
 @given(seeds)
 def test_evaluation_of_real_weights_is_the_reference_of_the_export(seed):
     rng = np.random.default_rng(seed)
-    model = random_model(random_design(rng), seed)
+    model = random_model(perhaps_tiled(random_design(rng), rng), seed)
     codes, lengths = random_inputs(model.design, rng)
     report = verify(model, codes, lengths)
     assert report.mismatches == 0, str(report)
@@ -52,7 +52,7 @@ def test_widths_up_to_16_bits_evaluate_exactly(seed):
 @given(seeds)
 def test_many_descriptions_are_the_reference(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(random_design(rng), rng)
+    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
     codes, lengths = random_inputs(network.design, rng)
     assert verify(DesignNetwork.from_network(network), codes, lengths, network).mismatches == 0
 

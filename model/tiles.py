@@ -1,0 +1,128 @@
+"""A layer on several arrays: its rows and columns are cut into tiles, each an array with wires of its own.
+
+Row tiles have converters of their own, whose codes are added up: the sum takes the place of the one code of a column.
+Column tiles stand side by side and change no number. A layer that is not cut is one tile.
+"""
+
+from .formats import DesignError, check_integer, signed_range
+
+MAX_ROW_TILES = 16  #: R fits into the formats' four bits
+UNCUT = 0  #: of ``tile_rows`` and ``tile_columns``
+
+
+def row_slices(rows: int, tile_rows: int) -> tuple[slice, ...]:
+    """Rows of each row tile: as few of at most ``tile_rows`` as can be; the last one may have fewer than the others."""
+    count = -(-rows // tile_rows) if tile_rows else 1
+    height = -(-rows // count)
+    return tuple(slice(top, min(top + height, rows)) for top in range(0, rows, height))
+
+
+class Tiles:
+    """What follows from ``tile_rows`` and ``tile_columns`` of a layer; tiles are of as equal sizes as can be."""
+
+    inputs: int
+    hidden: int
+    rows: int
+    columns: int
+    adcs: int
+    adc_bits: int
+    conversions: int
+    tile_rows: int
+    tile_columns: int
+    diagnostics: bool
+
+    def check_tiles(self, where: str) -> None:
+        """Raise :class:`DesignError` for tiles that cannot be, or that do not go with the layer's other fields."""
+        check_integer(f"{where}: tile rows", self.tile_rows, 0, 65536)
+        check_integer(f"{where}: tile columns", self.tile_columns, 0, 65536)
+        if self.row_tiles > MAX_ROW_TILES:
+            raise DesignError(
+                f"{where}: tile rows must be at least {-(-self.rows // MAX_ROW_TILES)}, so that {self.rows} rows are at "
+                f"most {MAX_ROW_TILES} tiles, not {self.tile_rows}"
+            )
+        if self.tile_columns % self.conversions:
+            raise DesignError(
+                f"{where}: tile columns must be a multiple of the {self.conversions} columns behind an ADC, "
+                f"not {self.tile_columns}"
+            )
+        if self.row_tiles > 1 and self.diagnostics:
+            raise DesignError(
+                f"{where}: diagnostics need a layer whose rows are in one tile, as they read single columns, "
+                f"not in {self.row_tiles}"
+            )
+
+    @property
+    def row_tiles(self) -> int:
+        """R: tiles that share the rows."""
+        return -(-self.rows // self.tile_rows) if self.tile_rows else 1
+
+    @property
+    def column_tiles(self) -> int:
+        """Tiles that share the columns."""
+        return -(-self.columns // self.tile_columns) if self.tile_columns else 1
+
+    @property
+    def tiled(self) -> bool:
+        """Is it more than one tile?"""
+        return self.row_tiles > 1 or self.column_tiles > 1
+
+    @property
+    def row_slices(self) -> tuple[slice, ...]:
+        """Rows of each row tile, in the order [x, h, bias]."""
+        return row_slices(self.rows, self.tile_rows)
+
+    @property
+    def column_slices(self) -> tuple[slice, ...]:
+        """Physical columns of each column tile: whole ADCs."""
+        width = -(-self.adcs // self.column_tiles) * self.conversions
+        return tuple(slice(left, min(left + width, self.columns)) for left in range(0, self.columns, width))
+
+    @property
+    def all_codes(self) -> int:
+        """ADC codes of a time step: of all columns of the first row tile, then of the next."""
+        return self.row_tiles * self.columns
+
+    @property
+    def codes_at_once(self) -> int:
+        """ADC codes of a conversion: K of each row tile, one tile after the other."""
+        return self.row_tiles * self.adcs
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a column's code: the sum of its R ADC codes."""
+        return self.adc_bits + (self.row_tiles - 1).bit_length()
+
+    @property
+    def sum_range(self) -> tuple[int, int]:
+        """Lowest and highest code of a column."""
+        low, high = signed_range(self.adc_bits)
+        return self.row_tiles * low, self.row_tiles * high
+
+    @property
+    def table_entries(self) -> int:
+        """Codes that a column can have: R * 2^N - R + 1."""
+        low, high = self.sum_range
+        return high - low + 1
+
+    @property
+    def code_middle(self) -> float:
+        """What is added to a column's code before its step: half a step for each converter."""
+        return 0.5 * self.row_tiles
+
+
+def largest_tile(entry: dict, macro: dict, layer, where: str) -> dict:
+    """The ``tile_rows`` and ``tile_columns`` that a design's ``macro`` table gives a layer whose ``entry`` says none.
+
+    ``layer`` is the layer without them. Where it fits into one macro it is not cut.
+    """
+    found = {}
+    if "tile_rows" not in entry and layer.rows > macro["rows"]:
+        found["tile_rows"] = macro["rows"]
+    if "tile_columns" not in entry and layer.columns > macro["columns"]:
+        if macro["columns"] < layer.conversions:
+            raise DesignError(
+                f"{where}: a macro must have at least the {layer.conversions} columns behind an ADC, "
+                f"not {macro['columns']}"
+            )
+        found["tile_columns"] = macro["columns"] // layer.conversions * layer.conversions
+    return found

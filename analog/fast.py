@@ -25,9 +25,9 @@ from ..model.layout import largest_drive, logical_order, row_drive, row_top
 from ..model.seeds import Seed, child
 from ..model.threads import one_blas_thread
 from .array import Array
-from .tiled_array import TiledArray
 from .converters import DacBank
 from .exact_sums import on_grid
+from .tiled_array import TiledArray
 
 BLOCK = 256  #: reads at once: drive, sums and noise of a 64 x 128 array fit into 1 MiB
 NORMALS = ("table", "exact")
@@ -189,7 +189,7 @@ class TiledReader:
 
 def make_reader(array: Array | TiledArray, normals: str = "table", seed: Seed = 0) -> FastReader | TiledReader:
     """The fast reader of an array, of one row tile or of several."""
-    return (TiledReader if isinstance(array, TiledArray) else FastReader)(array, normals, seed)
+    return TiledReader(array, normals, seed) if isinstance(array, TiledArray) else FastReader(array, normals, seed)
 
 
 def why_not(array: Array | TiledArray) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from ..model.layout import code_order, logical_order, physical_order
 from ..model.network import Network
 from ..model.seeds import Seed, child
 from .array import Array
-from .tiled_array import make_array
 from .config import ArrayConfig, paced
 from .gain_calibration import calibrate_gains
+from .tiled_array import make_array
 
 CHUNK = 2**24  #: numbers that a chunk of a batch may hold, about 130 MB
 

@@ -1,10 +1,11 @@
 """An array of several row tiles: each is an :class:`.array.Array` of its own, with its drivers, wires and converters.
 
-Column tiles share nothing but their codes' order, and are the wires' business (:class:`.memory.cell_array.CellArray`).
+Column tiles share nothing but their codes' order: they are cut where the wires are
+(:class:`.memory.cell_array.CellArray`).
 """
 
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -34,10 +35,16 @@ def tile_layer(layer: Layer, rows: slice) -> Layer:
     """The layer that has these rows of ``layer`` alone."""
     ends = np.cumsum([0, layer.inputs, layer.hidden, layer.bias_rows])
     inputs, hidden, bias = np.diff(np.clip(ends, rows.start, rows.stop)).tolist()
-    counts = {"inputs": inputs, "bias_rows": bias, "tile_rows": 0}
     if isinstance(layer, LstmLayer):
-        return _LstmTile(**vars(layer) | counts | {"hidden": hidden, "all_hidden": layer.hidden})
-    return replace(layer, **counts)
+        fields: dict[str, Any] = {
+            **vars(layer),
+            "inputs": inputs,
+            "hidden": hidden,
+            "bias_rows": bias,
+            "tile_rows": 0,
+        }
+        return _LstmTile(**fields, all_hidden=layer.hidden)
+    return replace(layer, inputs=inputs, bias_rows=bias, tile_rows=0)
 
 
 class TiledArray:
@@ -89,7 +96,7 @@ class TiledArray:
         """Nothing: there are none."""
 
     def convert_all(self, drive) -> np.ndarray:
-        """ADC codes of all columns of each tile in physical order: (B, R * columns) for ``drive`` (B, rows); int64."""
+        """ADC codes int64 of each tile's columns in physical order: (B, R * columns) for ``drive`` (B, rows)."""
         drive = check_drive(drive, row_top(self.layer))
         return np.concatenate([tile.convert_all(part) for tile, part in self.parts(drive)], axis=-1)
 
@@ -134,8 +141,8 @@ class TiledArray:
     def cell_array(self) -> NoReturn:
         """Refused: each tile has one."""
         raise DesignError(
-            f"the cells of {self.layer.macro_name} are those of {self.layer.row_tiles} row tiles, each to be looked at "
-            "as a design of its own"
+            f"the cells of {self.layer.macro_name} are those of {self.layer.row_tiles} row tiles, each to be looked "
+            "at as a design of its own"
         )
 
     conductances = cell_array
@@ -149,8 +156,6 @@ class TiledArray:
         raise DesignError("trims and spare columns need a layer with diagnostics = true")
 
 
-def make_array(
-    layer: Layer, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1
-) -> "Array | TiledArray":
+def make_array(layer: Layer, config: ArrayConfig | None = None, seed: Seed = 0, share: int = 1) -> Any:
     """The array of a layer, of one row tile or of several; the arguments are those of :class:`.array.Array`."""
     return (Array if layer.row_tiles == 1 else TiledArray)(layer, config, seed, share)

@@ -33,8 +33,8 @@ class TableWriteSignature(wiring.Signature):
 class ActivationTables(Component):
     """One table of 2^N entries for each gate, with a read port for each ADC of the gate.
 
-    Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted. Behind
-    row tiles the codes are sums, which :class:`.tile_sums.TileSums` counts from the lowest, and there are more.
+    Entries are addressed in ascending order of the codes (offset binary), so the top bit of a code is inverted.
+    Behind row tiles the codes are sums, which :class:`.tile_sums.TileSums` counts from the lowest.
     With ``tables = "constant"`` there is no write port and the nominal tables are logic. Entries stay until the next
     codes are taken.
 

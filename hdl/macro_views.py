@@ -103,7 +103,8 @@ def behavioural(layer: Layer) -> str:
     module = f"""{module_header(layer)}    localparam INPUTS = {layer.inputs}, DRIVEN = {layer.inputs + layer.hidden};
     localparam ROWS = {layer.rows}, COLUMNS = {layer.columns};
     localparam ADCS = {layer.adcs}, STEPS = {layer.conversions}, GATES = {layer.gates};
-{tiles.parameters}    localparam D = {layer.dac_bits}{_input_bits(layer)}, W = {layer.weight_bits}, N = {layer.adc_bits};
+{tiles.parameters}\
+    localparam D = {layer.dac_bits}{_input_bits(layer)}, W = {layer.weight_bits}, N = {layer.adc_bits};
     localparam FULL_SCALE = {full_scale(layer.dac_bits)};
     localparam CONVERSION = {conversion_cycles(layer)};  // cycles, those of convert and done included
 

@@ -142,8 +142,8 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, ``diagnostics``, ``spares``, ``programming`` and sizes of tiles, which are there only
-        where they are set: older fingerprints and images have none. A ``macro`` table has become sizes of tiles.
+        But for ``input_dac_bits``, ``diagnostics``, ``spares``, ``programming`` and sizes of tiles, which are there
+        only where they are set: older fingerprints and images have none. A ``macro`` table has become sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:

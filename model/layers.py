@@ -92,16 +92,6 @@ class ArrayLayer(Tiles, ABC):
 
     @property
     @abstractmethod
-    def rows(self) -> int:
-        """Of the array: [x, h, bias]."""
-
-    @property
-    @abstractmethod
-    def columns(self) -> int:
-        """Of the array, in either order of :mod:`.layout`."""
-
-    @property
-    @abstractmethod
     def table_bits(self) -> int:
         """Bits of a table's entry; 0 for a layer without tables."""
 

@@ -4,32 +4,44 @@ Row tiles have converters of their own, whose codes are added up: the sum takes 
 Column tiles stand side by side and change no number. A layer that is not cut is one tile.
 """
 
+from abc import ABC, abstractmethod
+from typing import Any
+
 from .formats import DesignError, check_integer, signed_range
 
 MAX_ROW_TILES = 16  #: R fits into the formats' four bits
-UNCUT = 0  #: of ``tile_rows`` and ``tile_columns``
 
 
 def row_slices(rows: int, tile_rows: int) -> tuple[slice, ...]:
-    """Rows of each row tile: as few of at most ``tile_rows`` as can be; the last one may have fewer than the others."""
+    """Rows of each row tile: as few tiles of at most ``tile_rows`` as can be; the last one may have fewer rows."""
     count = -(-rows // tile_rows) if tile_rows else 1
     height = -(-rows // count)
     return tuple(slice(top, min(top + height, rows)) for top in range(0, rows, height))
 
 
-class Tiles:
+class Tiles(ABC):
     """What follows from ``tile_rows`` and ``tile_columns`` of a layer; tiles are of as equal sizes as can be."""
 
-    inputs: int
-    hidden: int
-    rows: int
-    columns: int
-    adcs: int
-    adc_bits: int
-    conversions: int
-    tile_rows: int
-    tile_columns: int
-    diagnostics: bool
+    adcs: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    adc_bits: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    tile_rows: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    tile_columns: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    diagnostics: bool  # pyright: ignore[reportUninitializedInstanceVariable]
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Of the array: [x, h, bias]."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> int:
+        """Of the array, in either order of :mod:`.layout`."""
+
+    @property
+    @abstractmethod
+    def conversions(self) -> int:
+        """M: conversions of one time step, the columns that share an ADC."""
 
     def check_tiles(self, where: str) -> None:
         """Raise :class:`DesignError` for tiles that cannot be, or that do not go with the layer's other fields."""
@@ -37,8 +49,8 @@ class Tiles:
         check_integer(f"{where}: tile columns", self.tile_columns, 0, 65536)
         if self.row_tiles > MAX_ROW_TILES:
             raise DesignError(
-                f"{where}: tile rows must be at least {-(-self.rows // MAX_ROW_TILES)}, so that {self.rows} rows are at "
-                f"most {MAX_ROW_TILES} tiles, not {self.tile_rows}"
+                f"{where}: tile rows must be at least {-(-self.rows // MAX_ROW_TILES)}, so that {self.rows} rows are "
+                f"at most {MAX_ROW_TILES} tiles, not {self.tile_rows}"
             )
         if self.tile_columns % self.conversions:
             raise DesignError(
@@ -110,7 +122,7 @@ class Tiles:
         return 0.5 * self.row_tiles
 
 
-def largest_tile(entry: dict, macro: dict, layer, where: str) -> dict:
+def largest_tile(entry: dict[str, Any], macro: dict[str, int], layer: Tiles, where: str) -> dict[str, int]:
     """The ``tile_rows`` and ``tile_columns`` that a design's ``macro`` table gives a layer whose ``entry`` says none.
 
     ``layer`` is the layer without them. Where it fits into one macro it is not cut.

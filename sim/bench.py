@@ -13,8 +13,8 @@ from cocotb.clock import Clock
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 
-from ..analog.tiled_array import make_array
 from ..analog.config import paced
+from ..analog.tiled_array import make_array
 from ..firmware.chip.service import serviced
 from ..firmware.loader import load
 from ..firmware.transactions import LoadError, run

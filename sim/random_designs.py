@@ -64,7 +64,7 @@ def _tiles(layer: Layer, rng: np.random.Generator) -> Layer:
 
 
 def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:
-    """``design``, by chance with diagnostics and spares; without where DAC codes of 1 bit or row tiles forbid them."""
+    """``design``, by chance with diagnostics and spares; without where DACs of 1 bit or row tiles forbid them."""
     possible = all(min(layer.input_bits, layer.dac_bits) > 1 and layer.row_tiles == 1 for layer in design.layers)
     if not possible or rng.random() < 0.4:
         return design

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..analog.tiled_array import make_array
 from ..analog.config import ArrayConfig, paced
 from ..analog.inference import convert_through, predictions, run_in_chunks
+from ..analog.tiled_array import make_array
 from ..firmware.transactions import BusError
 from ..hdl.diagnostics_twin import DiagnosticsTwin
 from ..hdl.pulse_twin import PulseTwin

@@ -66,7 +66,8 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     LSTM the input weights in the cells grow by the full scale, as hidden rows keep their scale; an ``input_drive``
     near it leaves them as they are. A learned range of weights starts anew in the first calibration, and later only
     widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute
-    values, those of all its row tiles together. A range feeds back on what follows, so it is measured ``passes`` times.
+    values, those of all its row tiles together. A range feeds back on what follows, so it is measured ``passes``
+    times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")

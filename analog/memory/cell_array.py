@@ -50,8 +50,8 @@ class CellArray:
     def __init__(self, layer: Layer, cells: Cells, seed: Seed) -> None:
         if layer.column_tiles > 1 and cells.scheme != "pair":
             raise DesignError(
-                f"cells of {layer.macro_name}, whose columns are in {layer.column_tiles} tiles, must be in the scheme "
-                f"pair, as each tile would need a reference column, not {cells.scheme}"
+                f"cells of {layer.macro_name}, whose columns are in {layer.column_tiles} tiles, must be in the "
+                f"scheme pair, as each tile would need a reference column, not {cells.scheme}"
             )
         self.mapping = Mapping(layer, cells)
         self.cells = cells
@@ -217,7 +217,7 @@ class CellArray:
             return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
-    def _column_pieces(self, wide: np.ndarray) -> list[np.ndarray]:
+    def _column_pieces(self, wide) -> list[np.ndarray]:
         """(rows, width) by column tiles; columns that stand in for others lie in the last one."""
         return np.split(wide, [part.start for part in self.mapping.layer.column_slices[1:]], axis=-1)
 

@@ -39,8 +39,8 @@ class TwinPlan:
 
     In a cycle count Q bits (``parallel``) of the codes of a group of P / Q rows. So a column's sum takes ``slots``
     cycles: one for each group and each Q bits of its codes. Raises
-    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for pulses, spares and row tiles,
-    and where a fixed time of conversion is too short.
+    :class:`~ohmgate.model.formats.DesignError` for rows that the layer does not have, for pulses, spares and row
+    tiles, and where a fixed time of conversion is too short.
     """
 
     layer: Layer

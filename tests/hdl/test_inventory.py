@@ -23,6 +23,7 @@ from ohmgate.hdl.pulse_programmer import PulseProgrammer
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.result_bank import ResultBank
 from ohmgate.hdl.sequencer import AdcSequencer
+from ohmgate.hdl.tile_sums import TileSums
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from tests.test_house import components, documented_ports
@@ -72,6 +73,10 @@ INVENTORY = {
         reset  unnamed 1, multiplies 1
         kept   kept 12s, added 12s, rest 15s, kept_o 6, cell 10s, saturated 1, tanh 5, unnamed 1, product 11, below 1
         wires  27"""),
+    "sums": (TileSums(replace(LSTM, tile_rows=2)), """
+        in     codes 32x4
+        out    sums 8x6
+        wires  176"""),
     "bank": (ResultBank(words=3, word_bits=5), """
         in     write 1, index 2, word 5
         out    whole 15

@@ -93,7 +93,7 @@ class LinearArray(ArrayModule):
         """(T, B, outputs) of column voltages in ADC steps, or (T, R, B, outputs), and all stages."""
         adc = None if self.config.adc_bits == FLOAT else adc_code(v, self.config.adc_bits, self.config.leak)
         trace, tiles = Trace(v, adc), self.row_tiles
-        if tiles > 1:
+        if adc is not None and tiles > 1:
             trace, adc = Trace(tiles_joined(v), tiles_joined(adc)), adc.sum(1)
         z = (v if adc is None else adc + 0.5 * tiles) * array.step
         if self.function is None:

@@ -112,7 +112,8 @@ class LstmArray(ArrayModule):
         array = self.prepare(inputs.shape[1])
         codes = self.drive_inputs(inputs).to(array.weights.dtype)
         plain = array.integers is None and self.recorder is None and codes.dtype == torch.float32
-        built = self._kernel() if plain and self.bend() is None and self.row_tiles == 1 else None
+        whole = plain and self.row_tiles == 1
+        built = self._kernel() if whole and self.bend() is None else None
         stages = None if self.recorder is None else []
         if state is not None:
             state = self._driven_state(state, array)

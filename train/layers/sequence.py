@@ -72,9 +72,9 @@ def tiles_joined(values: torch.Tensor) -> torch.Tensor:
 def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None = None):
     """Hidden codes, cell values and hidden values before their rounding, of all steps: each (T, B, n).
 
-    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (T, R, B, 4n) of R row tiles. ``stages``, if any, gets those of
-    each step by their names in :class:`Trace`. No gradient goes through the deviation of weight noise redrawn per
-    step.
+    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (T, R, B, 4n) of R row tiles.
+    ``stages``, if any, gets those of each step by their names in :class:`Trace`. No gradient goes through the
+    deviation of weight noise redrawn per step.
     """
     batch, columns = voltages.shape[-2:]
     hidden, cell = (None, None) if loop.state is None else loop.state

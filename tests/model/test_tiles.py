@@ -81,7 +81,7 @@ def test_nominal_tables_have_an_entry_for_each_sum():
         assert tables[0, entry] == sigmoid_entry(z, 8)
         assert tables[3, entry] == tanh_entry(z, 8)
     table = nominal_tables(dense(tile_rows=5, adc_bits=2, output_bits=4, adc_range=0.5))
-    assert table.tolist() == [[-5, -4, -2, 0, 2, 4, 5]], "of sums -4..2: multiples of a step of 1/4, times 7"
+    assert table.tolist() == [[-5, -3, -2, 0, 2, 4, 5]], "of sums -4..2: multiples of a step of 1/4, times 7"
 
 
 def test_one_bit_converters_count_their_ones():

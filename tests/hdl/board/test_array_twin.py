@@ -399,3 +399,9 @@ def results(device: Device, out: np.ndarray) -> list[list[int]]:
     lengths, steps = device.lengths, device.results()
     out = out if out.ndim == 3 else np.repeat(out[:, None], max(lengths), axis=1)
     return [[*out[b, t].tolist(), int(t == 0), int(t == lengths[b] - 1)] for b, t in steps]
+
+
+def test_row_tiles_are_refused():
+    layer = LstmLayer(inputs=2, hidden=2, adcs=4, tile_rows=3)
+    with pytest.raises(DesignError, match=f"^rows of {layer.macro_name} must be in one tile for a twin, not in 2$"):
+        TwinPlan(layer, 1)

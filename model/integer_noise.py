@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .formats import check_integer, signed_range
+from .formats import DesignError, check_integer, signed_range
 from .layers import Layer
 from .layout import gate_of_column, logical_columns, physical_order, row_drive
 from .network import LayerData
@@ -101,6 +101,10 @@ def noisy_codes(
 
     ``clip(floor((floor(S * mult * 2^8 / 2^shift) + e) / 2^8))``: S of the noisy cells, e of the converter.
     """
+    if layer.row_tiles > 1:
+        raise DesignError(
+            f"noise in integers needs the rows of {layer.macro_name} in one tile, not in {layer.row_tiles}"
+        )
     gate = gate_of_column(layer)
     cells = noisy_cells(noise, index, layer, np.asarray(data.weights)) * row_drive(layer)[:, None]
     product = (drive.astype(np.int64) @ cells) * data.mult.astype(np.int64)[gate]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ohmgate.model.compare import Check, compare
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
+from ohmgate.model.integer_noise import IntegerNoise, noisy_codes
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from ohmgate.model.reference import column_codes, run
@@ -179,6 +180,8 @@ SENTENCES = [
      "layer 0: tile rows must be at least 7, so that 109 rows are at most 16 tiles, not 6"),
     (lambda: design(lstm(diagnostics=True, tile_rows=6)),
      "layer 0: diagnostics need a layer whose rows are in one tile, as they read single columns, not in 2"),
+    (lambda: noisy_codes(IntegerNoise(adc=9), 0, lstm(tile_rows=6), None, None, None),
+     "noise in integers needs the rows of ohmgate_array_3p8b1x32_k8_d4w4n4g4_r2c1 in one tile, not in 2"),
     (lambda: Design.from_dict({"macro": 3, "layer": []}, "f"),
      "f: macro must be a table of rows and columns, not 3"),
     (lambda: Design.from_dict({"macro": {"rows": 3}, "layer": []}, "f"),

@@ -132,8 +132,8 @@ def gate_values(
     ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g, or (R, B, 4n) of row tiles, whose codes are added; ``step``
     (4,) the ADC steps in units of the pre-activation; ``tables`` (4, entries) values by code. Returns (B, 4, n) of
     the tables' type. ``slopes`` are the gates' by code, without which they are those of sigmoid or tanh at the
-    table's value. A code at either end passes a gradient, a clipped voltage ``leak`` of one. An entry's gradient is the sum
-    over where its code occurs.
+    table's value. A code at either end passes a gradient, a clipped voltage ``leak`` of one. An entry's gradient is
+    the sum over where its code occurs.
     """
     return _Gates.apply(v, step, tables, slopes, bits, leak)
 

@@ -404,4 +404,4 @@ def results(device: Device, out: np.ndarray) -> list[list[int]]:
 def test_row_tiles_are_refused():
     layer = LstmLayer(inputs=2, hidden=2, adcs=4, tile_rows=3)
     with pytest.raises(DesignError, match=f"^rows of {layer.macro_name} must be in one tile for a twin, not in 2$"):
-        TwinPlan(layer, 1)
+        ArrayTwin(layer, 1)

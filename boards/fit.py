@@ -33,7 +33,7 @@ def fit(
     """``design`` with ADCs that ``board`` has room for, and the configuration for it; no integer changes.
 
     The slowest layer gets all that the board allows. The others get as little as keeps up with it. Raises
-    :class:`DesignError` for a clock that the board cannot make and for a layer with more gates than ADCs allowed.
+    :class:`DesignError` for a clock that the board cannot make, a layer with more gates than ADCs allowed, contexts.
 
     >>> design, config = fit(Design.load("vowels"), find_board("icebreaker"))
     >>> [layer.adcs for layer in design.layers], config.rows
@@ -51,7 +51,9 @@ def fit(
     fitted = with_adcs(design, [choice.adcs for choice in chosen])
     hertz, _pll = chip_clock(board, clock_hz or board.clock_hz)
     rows = tuple(choice.rows for choice in chosen)
-    return fitted, BoardConfig(board.key, hertz, rows, baud or board.baud, noise=noise, flash=board.flash)
+    config = BoardConfig(board.key, hertz, rows, baud or board.baud, noise=noise, flash=board.flash)
+    config.check(fitted)
+    return fitted, config
 
 
 def step_cycles(design: Design, config: BoardConfig) -> int:

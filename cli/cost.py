@@ -60,7 +60,7 @@ def command(
     figures = read_measured(measured) if measured else kept_for(design)
     if figures is not None:
         figures.check(design, f"measured figures {str(measured)!r}")
-    latencies = [layer_latency(layer) for layer in design.layers]
+    latencies = [layer_latency(layer, design.contexts) for layer in design.layers]
     wanted = [tier] if tier else [name for name in TIERS if name != "measured" or figures is not None]
     costs = [estimate(design, name, latencies, clock_mhz, figures, unselected) for name in wanted]
     for table in tables(costs, steps):

@@ -27,28 +27,30 @@ class Operations(NamedTuple):
     kept: int  #: bits of memories and tables
 
 
-def operations(layer: Layer) -> Operations:
+def operations(layer: Layer, contexts: int = 1) -> Operations:
     """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output.
 
-    And the sums of row tiles' codes, for each column.
+    And the sums of row tiles' codes, for each column. Inputs, cell states and results are kept for each context.
     """
     tiled = (layer.row_tiles - 1) * layer.sum_bits
-    kept = layer.inputs * layer.input_bits + layer.gates * layer.loaded_entries * layer.loaded_table_bits
+    kept = contexts * layer.inputs * layer.input_bits
+    kept += layer.gates * layer.loaded_entries * layer.loaded_table_bits
     if isinstance(layer, LstmLayer):
         wide, narrow, units, lanes = layer.cell_bits, layer.activation_bits, layer.hidden, layer.lanes
         products = wide * narrow + 2 * narrow**2
         moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
-        kept += units * (wide + 2 * layer.dac_bits) + 2**layer.tanh_bits * narrow
+        kept += units * (contexts * (wide + layer.dac_bits) + layer.dac_bits) + 2**layer.tanh_bits * narrow
         sums, lane_sums = units * wide + layer.columns * tiled, lanes * wide + layer.adcs * tiled
         return Operations(units * products, sums, units * moved, lanes * products, lane_sums, kept)
     compared = layer.sum_bits if layer.output == "argmax" else 0
     moved, each = 0 if compared else layer.result_bits, compared + tiled
-    return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, layer.result_bits + kept)
+    kept += contexts * layer.result_bits
+    return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, kept)
 
 
-def digital_row(index: int, layer: Layer) -> Row:
+def digital_row(index: int, layer: Layer, contexts: int = 1) -> Row:
     """Of one layer; the high ends allow for what is left out."""
-    work = operations(layer)
+    work = operations(layer, contexts)
     arithmetic, memory = work.products * MULTIPLY_PJ + work.sums * ADD_PJ, work.moved * MEMORY_PJ
     high = work.products * HIGH_MULTIPLY_PJ + work.sums * HIGH_ADD_PJ + memory
     area = work.lane_products * MULTIPLY_UM2 + work.lane_sums * ADD_UM2 + work.kept * REGISTER_UM2

@@ -149,7 +149,7 @@ def estimate(
             hold_row(index, layer),
             adc_row(index, layer, time.conversion),
         ]
-        digital.append(digital_row(index, layer))
+        digital.append(digital_row(index, layer, design.contexts))
         programming.append(programming_row(index, layer))
     if tier == "measured" and measured is not None:
         digital = digital_rows(measured, times, digital)

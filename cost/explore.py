@@ -96,7 +96,7 @@ def variant(design: Design, choice: Choice, name: str) -> Design:
             if not isinstance(layer, LstmLayer) and isinstance(before, LstmLayer):
                 changes["dac_bits"] = before.output_bits
         layers.append(replace(layer, **changes))
-    return Design(name, tuple(layers), design.data_registers)
+    return replace(design, name=name, layers=tuple(layers))
 
 
 def grid(design: Design, vary: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
@@ -126,18 +126,18 @@ def grid(design: Design, vary: Mapping[str, Sequence[Value]]) -> list[dict[str, 
 def explore(
     design: Design,
     choices: Iterable[Choice],
-    latency: Callable[[Layer], int],
+    latency: Callable[[Layer, int], int],
     steps: int,
     unselected: str = "grounded",
 ) -> list[Point]:
-    """What each choice costs, by the literature's figures; ``latency`` is of a layer, in cycles (docs/rtl.md).
+    """What each choice costs, by the literature's figures; ``latency`` is of a layer and contexts, in cycles.
 
     ``unselected`` is that of :func:`.estimate.estimate`.
     """
     points = []
     for number, choice in enumerate(choices):
         own = variant(design, choice, f"{design.name}_{number}")
-        latencies = [latency(layer) for layer in own.layers]
+        latencies = [latency(layer, own.contexts) for layer in own.layers]
         cost = estimate(own, "literature", latencies, float(choice["clock_mhz"]), unselected=unselected)
         energy, time = cost.sequence_energy(steps).value, cost.times.sequence(steps)
         points.append(Point(dict(choice), own, cost, energy, time, cost.area.value))

@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..model.design import Design
-from ..model.formats import DesignError, check_number
+from ..model.design import MOST_CONTEXTS, Design
+from ..model.formats import DesignError, check_integer, check_number
 from ..model.records import from_table, read_toml
 from .figures import Row, exact
 from .times import Times
@@ -28,11 +28,14 @@ class Measured:
     clock_ns: float  #: shortest period that static timing allows
     provenance: str  #: versions and commands
     energy_pj_per_cycle: float | None = None  #: while it runs; None where no activity was measured
+    contexts: int = 1  #: of the design, which its fingerprint does not have
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name.endswith(("_um2", "_ns", "_cycle")):
+            if field.name == "contexts":
+                check_integer("contexts of measured figures", value, 1, MOST_CONTEXTS)
+            elif field.name.endswith(("_um2", "_ns", "_cycle")):
                 if value is not None:
                     check_number(field.name, value, 1e-6, MOST)
             elif not isinstance(value, str):
@@ -49,6 +52,8 @@ class Measured:
                 f"{where} is of a design {self.design} with fingerprint {self.fingerprint}, "
                 f"not of {design.name} with {design.fingerprint}"
             )
+        if self.contexts != design.contexts:
+            raise DesignError(f"{where} must be of a design of {design.contexts} contexts, not of {self.contexts}")
 
 
 def read_measured(path: Path) -> Measured:
@@ -78,6 +83,7 @@ def _of_synthesis(content: Any, where: str) -> Any:
         "area_um2": content.get("area"),
         "clock_ns": round(path.get("picoseconds", 0) / 1000, 6),
         "provenance": f"ohmgate synth: {path.get('method')}",
+        "contexts": content.get("contexts", 1),
     }
 
 
@@ -89,8 +95,9 @@ def _kept() -> tuple[Measured, ...]:
 
 
 def kept_for(design: Design) -> Measured | None:
-    """Those that come with Ohmgate for a design of this fingerprint, if there are any."""
-    return next((entry for entry in _kept() if entry.fingerprint == design.fingerprint), None)
+    """Those that come with Ohmgate for a design of this fingerprint and contexts, if there are any."""
+    mine = design.fingerprint, design.contexts
+    return next((entry for entry in _kept() if (entry.fingerprint, entry.contexts) == mine), None)
 
 
 def digital_rows(measured: Measured, times: Times, literature: list[Row]) -> list[Row]:

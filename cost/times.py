@@ -20,7 +20,7 @@ class LayerTime:
 
     conversion: float  #: of one column of every ADC
     array: float  #: all M conversions: how long the rows are driven
-    step: float  #: from a time step's first conversion to the next one's
+    step: float  #: from a time step's first conversion to the next one's; of interleaved sequences, the mean
     latency: float  #: from an input to its result
     at_end: bool  #: the array is read on a sequence's last step only
 
@@ -31,6 +31,7 @@ class Times:
 
     layers: tuple[LayerTime, ...]
     clock_mhz: float | None = None
+    contexts: int = 1  #: sequences that interleave
 
     @property
     def step(self) -> float:
@@ -51,8 +52,8 @@ class Times:
         return self.layers[index].array / self.charged(index)
 
     def sequence(self, steps: int) -> float:
-        """ns from a sequence's first input to the result of its last."""
-        return (steps - 1) * self.step + sum(layer.latency for layer in self.layers)
+        """ns from a sequence's first input to the result of its last; those that interleave with it take turns."""
+        return (steps - 1) * self.contexts * self.step + sum(layer.latency for layer in self.layers)
 
 
 def conversion_cycles(layer: Layer, clock_mhz: float) -> int:
@@ -67,10 +68,13 @@ def clocked(design: Design, latencies: Sequence[int], clock_mhz: float) -> Times
     for layer, latency in zip(design.layers, latencies, strict=True):
         cycles = conversion_cycles(layer, clock_mhz)
         array = layer.conversions * cycles
-        step = array + latency - 1
-        own = LayerTime(cycles * period, array * period, step * period, (step + 1) * period, layer.at_end)
+        alone = array + latency - 1
+        step = max(array, alone / design.contexts)  # the tail of a step is time for other sequences
+        own = LayerTime(
+            cycles * period, array * period, step * period, (alone + 1 + (design.contexts > 1)) * period, layer.at_end
+        )
         times.append(own)
-    return Times(tuple(times), clock_mhz)
+    return Times(tuple(times), clock_mhz, design.contexts)
 
 
 def paper_times(design: Design) -> Times:
@@ -81,5 +85,6 @@ def paper_times(design: Design) -> Times:
             PAPER_ELEMENT_WISE_NS if layer.kind == "lstm" else 0
         )
         array = layer.conversions * PAPER_CONVERSION_NS
-        times.append(LayerTime(PAPER_CONVERSION_NS, array, array + after, array + after, layer.at_end))
-    return Times(tuple(times))
+        step = max(array, (array + after) / design.contexts)
+        times.append(LayerTime(PAPER_CONVERSION_NS, array, step, array + after, layer.at_end))
+    return Times(tuple(times), contexts=design.contexts)

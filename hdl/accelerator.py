@@ -14,6 +14,7 @@ from ..model.layers import Layer
 from ..model.network import Network
 from ..model.reference import Result, run
 from ..model.registers import ADDRESS_BITS, bus_address_bits
+from . import dense_layer
 from .array_port import ArraySignature
 from .component import Component
 from .data_registers import DataRegisters
@@ -27,27 +28,34 @@ from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature, decode
 
 
-def layer_core(layer: Layer, trace: bool = False) -> LstmLayerCore | DenseLayerCore:
-    """The component of a layer."""
-    return LstmLayerCore(layer, trace) if layer.kind == "lstm" else DenseLayerCore(layer)
+def layer_core(layer: Layer, trace: bool = False, contexts: int = 1) -> LstmLayerCore | DenseLayerCore:
+    """The component of a layer that so many sequences share."""
+    return LstmLayerCore(layer, trace, contexts) if layer.kind == "lstm" else DenseLayerCore(layer, trace, contexts)
 
 
-def layer_latency(layer: Layer) -> int:
-    """``latency`` of a layer's component."""
-    return LstmLayerCore.latency_of(layer) if layer.kind == "lstm" else DenseLayerCore.latency_of(layer)
+def layer_latency(layer: Layer, contexts: int = 1) -> int:
+    """``latency_of`` a layer's component."""
+    if layer.kind == "lstm":
+        return LstmLayerCore.latency_of(layer, contexts)
+    return DenseLayerCore.latency_of(layer, contexts)
 
 
 def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
-    """Streams ``x`` and ``y``, the register bus, and on request a trace port for each LSTM layer."""
+    """Streams ``x`` and ``y``, the register bus, and on request a trace port for each LSTM layer.
+
+    Where sequences interleave, dense layers have one, too, which says whose step is converted.
+    """
     members = {
-        "x": In(input_stream(design.layers[0])),
-        "y": Out(output_stream(design.layers[-1])),
+        "x": In(input_stream(design.layers[0], design.contexts)),
+        "y": Out(output_stream(design.layers[-1], design.contexts)),
         "bus": In(WishboneSignature(bus_address_bits(design) - 2)),
     }
     if trace:
         for index, layer in enumerate(design.layers):
             if layer.kind == "lstm":
-                members[f"trace_{index}"] = Out(trace_signature(layer))
+                members[f"trace_{index}"] = Out(trace_signature(layer, design.contexts))
+            elif design.contexts > 1:
+                members[f"trace_{index}"] = Out(dense_layer.trace_signature(design.contexts))
     return members
 
 
@@ -58,12 +66,12 @@ class Accelerator(Component):
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x Dx bits, marks | time steps of the first layer |
-    | `y` | out | stream of results, marks | of the last layer: :func:`~.streams.output_layout` |
+    | `x` | in | stream of m x Dx bits, marks, context | time steps of the first layer |
+    | `y` | out | stream of results, marks, context | of the last layer: :func:`~.streams.output_layout` |
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
     | `enabled` | out | 1 bit | a network is loaded, inputs are accepted |
     | `array_K` | out | :class:`~.array_port.ArraySignature` | layer K's array |
-    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |
+    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of LSTM layers, or all |
     """
 
     def __init__(self, design: Design, trace: bool = False):
@@ -77,12 +85,16 @@ class Accelerator(Component):
     @property
     def latency(self) -> int:
         """Cycles from an input to its result, the conversions of all layers aside."""
-        return sum(layer_latency(layer) for layer in self.design.layers)
+        contexts = self.design.contexts
+        return sum(layer_latency(layer, contexts) + (contexts > 1) for layer in self.design.layers)
 
     def cycles(self, conversion: int) -> int:
         """Cycles of a time step of the slowest layer; ``conversion`` counts where the design leaves it open."""
+        contexts = self.design.contexts
         return max(
-            time_step_cycles(layer.conversions, layer.conversion_cycles or conversion, layer_latency(layer) - 1)
+            time_step_cycles(
+                layer.conversions, layer.conversion_cycles or conversion, layer_latency(layer, contexts) - 1, contexts
+            )
             for layer in self.design.layers
         )
 
@@ -103,7 +115,7 @@ class Accelerator(Component):
                 decode(m, bus, registers.bus, None)
         cores = []
         for index, layer in enumerate(self.design.layers):
-            core = layer_core(layer, self.traced)
+            core = layer_core(layer, self.traced, self.design.contexts)
             m.submodules[f"layer_{index}"] = ResetInserter(registers.restart)(core)
             cores.append(core)
             port = getattr(self, f"array_{index}")
@@ -123,7 +135,7 @@ class Accelerator(Component):
             wiring.connect(m, setup, wiring.flipped(port.setup))
             if layer.loaded_table_bits:
                 wiring.connect(m, getattr(registers, f"table_{index}"), core.table)
-            if self.traced and layer.kind == "lstm":
+            if core.traced:
                 wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))
 
         self._streams(m, registers, bus, cores[0], cores[-1])

@@ -21,10 +21,10 @@ class Chip(Component):
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x Dx bits, marks | time steps |
-    | `y` | out | stream of results, marks | :func:`~.streams.output_layout` |
+    | `x` | in | stream of m x Dx bits, marks, context | time steps |
+    | `y` | out | stream of results, marks, context | :func:`~.streams.output_layout` |
     | `bus` | in | :class:`~.wishbone.WishboneSignature` | register bus |
-    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of an LSTM layer K |
+    | `trace_K` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, of LSTM layers, or all |
     """
 
     def __init__(self, design: Design, trace: bool = False):

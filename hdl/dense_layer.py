@@ -1,7 +1,10 @@
 """A dense layer: sequencer, then a table to DAC codes, the codes themselves, or argmax."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
 from ..model.layers import DenseLayer
 from .activation_tables import ActivationTables
@@ -10,6 +13,12 @@ from .component import Component
 from .layer_port import LayerTwin, column_sums, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
+from .sequences import InterleavedSequences, OneSequence
+
+
+def trace_signature(contexts: int) -> wiring.Signature:
+    """For a test bench, where sequences interleave: the context of the step that is converted."""
+    return wiring.Signature({"context": Out(range(contexts))})
 
 
 class DenseLayerCore(LayerTwin[DenseLayer], Component):
@@ -19,46 +28,47 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
     There is no feedback, so the next time step only waits for its input. Argmax takes a cycle more. With
     ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle.
 
+    ``contexts`` = B > 1 sequences share the array (:class:`~.context_turns.ContextTurns`): a step's first conversion
+    begins in the cycle after the last codes of the one before. A label has a bank for each context, and comes a cycle
+    later.
+
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x D bits, marks | time steps |
-    | `y` | out | stream of results, marks | :func:`~.streams.output_layout` |
+    | `x` | in | stream of m x D bits, marks, context | time steps |
+    | `y` | out | stream of results, marks, context | :func:`~.streams.output_layout` |
     | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
     | `adc_saturations` | out | 0..R * K | ADC codes at either end of the range in the last cycle |
+    | `trace` | out | :func:`trace_signature` | only with ``trace`` and contexts |
     """
 
-    def __init__(self, layer: DenseLayer):
-        self.layer = layer
-        super().__init__(layer_members(layer))
+    def __init__(self, layer: DenseLayer, trace: bool = False, contexts: int = 1):
+        self.layer, self.contexts = layer, contexts
+        members = layer_members(layer, contexts)
+        self.traced = trace and contexts > 1
+        if self.traced:
+            members["trace"] = Out(trace_signature(contexts))
+        super().__init__(members)
 
     @staticmethod
-    def latency_of(layer: DenseLayer) -> int:
+    def latency_of(layer: DenseLayer, contexts: int = 1) -> int:
         if layer.output == "argmax":
-            return Argmax.latency
+            return Argmax.latency + (contexts > 1)
         return ActivationTables.latency + ResultBank.latency  # codes are registered as long as a table reads
 
     def elaborate(self, platform):
         m = Module()
         layer, array = self.layer, self.array
-        m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail)
-
-        held = Signal(self.x.payload.shape(), reset_less=True)
-        full = Signal()
-        m.d.comb += self.x.ready.eq(~full)
-        wanted = self.x.payload.last if layer.at_end else 1
-        with m.If(self.x.valid & self.x.ready & wanted):
-            m.d.sync += [held.eq(self.x.payload), full.eq(1)]
-        with m.If(sequencer.take_last):
-            m.d.sync += full.eq(0)
+        m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail if self.contexts == 1 else 0)
+        flow: Any = OneSequence if self.contexts == 1 else InterleavedSequences
+        steps = flow(m, self, sequencer, self.x.payload.last if layer.at_end else 1)
         m.d.comb += [
-            array.row_codes.eq(held.values),
+            array.row_codes.as_value().eq(steps.rows(m)),
             array.select.eq(sequencer.select),
             array.convert.eq(sequencer.convert),
-            sequencer.ready_rows.eq(full),
-            sequencer.result_free.eq(~self.y.valid | self.y.ready),
         ]
+        steps.pace(m)
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
         if layer.diagnostics and layer.bias_rows:
@@ -72,29 +82,32 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
             finished.append(Signal(name=f"finished_{k}"))
             step.append(Signal.like(sequencer.step, name=f"step_{k}", reset_less=True))
             m.d.sync += [taken[k].eq(taken[k - 1]), finished[k].eq(finished[k - 1]), step[k].eq(step[k - 1])]
-        flags = Signal(2, reset_less=True)
-        with m.If(sequencer.take_last):
-            m.d.sync += flags.eq(Cat(held.first, held.last))
+        steps.follow(m, step)
+        steps.mark(m)
 
         codes = column_sums(m, layer, array.codes)
         if layer.output == "argmax":
             m.submodules.argmax = argmax = Argmax(layer)
             m.d.comb += [argmax.codes.eq(codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
             result = argmax.label
+            if self.contexts > 1:
+                m.submodules.labels = labels = steps.bank(1, len(argmax.label))
+                m.d.comb += labels.word.eq(argmax.label)
+                steps.collect(m, labels, self.tail, finished[self.tail], 0)
+                result = steps.shown(labels)
         else:
-            result = self._bank(m, codes, taken, step)
+            result = self._bank(m, steps, codes, taken, step)
         m.d.comb += Cat(self.y.payload.values).eq(result)
-        with m.If(finished[self.tail]):
-            m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
-        with m.Elif(self.y.ready):
-            m.d.sync += self.y.valid.eq(0)
+        steps.hand_on(m, finished)
 
         m.d.sync += self.adc_saturations.eq(Mux(sequencer.take, saturated_codes(layer, array.codes), 0))
-        m.d.comb += self.busy.eq(full | sequencer.busy | self.y.valid)
+        m.d.comb += self.busy.eq(steps.busy)
+        if self.traced:
+            m.d.comb += self.trace.context.eq(steps.context[0])
         return m
 
-    def _bank(self, m, codes, taken, step):
-        """Result bank of table entries, or of the registered ``codes``; its whole content."""
+    def _bank(self, m, steps, codes, taken, step):
+        """Result bank of table entries, or of the registered ``codes``; what it shows."""
         layer = self.layer
         if layer.output == "table":
             m.submodules.tables = tables = ActivationTables(layer)
@@ -108,6 +121,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
             if layer.row_tiles > 1:  # signed again
                 sums = (word.word_select(k, bits) + layer.sum_range[0] for k in range(layer.adcs))
                 word = Cat(value[:bits] for value in sums)
-        m.submodules.bank = bank = ResultBank(layer.conversions, layer.adcs * bits)
-        m.d.comb += [bank.write.eq(taken[1]), bank.index.eq(step[1]), bank.word.eq(word)]
-        return bank.whole
+        m.submodules.bank = bank = steps.bank(layer.conversions, layer.adcs * bits)
+        steps.collect(m, bank, 1, taken[1], step[1])
+        m.d.comb += bank.word.eq(word)
+        return steps.shown(bank)

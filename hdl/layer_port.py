@@ -20,11 +20,11 @@ from .tile_sums import TileSums
 _L = TypeVar("_L", LstmLayer, DenseLayer)
 
 
-def layer_members(layer: Layer) -> dict[str, Member]:
+def layer_members(layer: Layer, contexts: int = 1) -> dict[str, Member]:
     """Members of the signature of a layer component."""
     members = {
-        "x": In(input_stream(layer)),
-        "y": Out(output_stream(layer)),
+        "x": In(input_stream(layer, contexts)),
+        "y": Out(output_stream(layer, contexts)),
         "array": Out(ReadSignature(layer)),
         "busy": Out(1),
         "adc_saturations": Out(range(layer.codes_at_once + 1)),
@@ -43,20 +43,24 @@ class LayerTwin(Generic[_L]):
     """
 
     layer: _L
+    contexts: int = 1  #: sequences that share the array
 
     @staticmethod
-    def latency_of(layer: _L) -> int:
+    def latency_of(layer: _L, contexts: int = 1) -> int:
         raise NotImplementedError
 
     @property
     def latency(self) -> int:
-        """Cycles from an input to its result, its conversions aside."""
-        return self.latency_of(self.layer)
+        """Cycles from an input to its result, its conversions aside; one more for a context's turn."""
+        return self.latency_of(self.layer, self.contexts) + (self.contexts > 1)
 
     @property
     def tail(self) -> int:
-        """Cycles between a time step's last codes and the next one's first ``convert``, which meets the result."""
-        return self.latency - 1
+        """Cycles between a time step's last codes and the next one's first ``convert``, which meets the result.
+
+        Of interleaved sequences, the next one of the same sequence.
+        """
+        return self.latency_of(self.layer, self.contexts) - 1
 
     def model(self, data: LayerData, codes: np.ndarray, lengths: np.ndarray | None = None) -> LayerTrace:
         """Every integer of this layer with ``data`` for DAC codes (B, T, m): the reference itself."""
@@ -65,7 +69,7 @@ class LayerTwin(Generic[_L]):
 
     def cycles(self, conversion: int) -> int:
         """Cycles of a time step whose conversions take ``conversion``, when neither input nor output waits."""
-        return time_step_cycles(self.layer.conversions, conversion, self.tail)
+        return time_step_cycles(self.layer.conversions, conversion, self.tail, self.contexts)
 
 
 def count_ones(bits):

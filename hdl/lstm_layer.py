@@ -1,5 +1,7 @@
 """An LSTM layer: sequencer, tables, element-wise lanes, cell state and hidden-state feedback."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import Out
@@ -11,13 +13,18 @@ from .element_wise import ElementWiseLane, half_bits
 from .layer_port import LayerTwin, column_sums, count_ones, layer_members, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
+from .sequences import InterleavedSequences, OneSequence
 
 
-def trace_signature(layer: LstmLayer) -> wiring.Signature:
-    """Intermediate results for a test bench: each ``*_valid`` pulses once for each conversion, in order."""
+def trace_signature(layer: LstmLayer, contexts: int = 1) -> wiring.Signature:
+    """Intermediate results for a test bench: each ``*_valid`` pulses once for each conversion, in order.
+
+    ``context``, where there are more, is that of the step that is converted.
+    """
     lanes = layer.lanes
     return wiring.Signature(
         {
+            **({"context": Out(range(contexts))} if contexts > 1 else {}),
             "gates_valid": Out(1),
             "gates": Out(data.ArrayLayout(layer.activation_bits, layer.adcs)),
             "cell_valid": Out(1),
@@ -39,10 +46,14 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
     Words of the cell memory are halves of cell states, low and high in turn. The low ones are read in cycle 0 and
     written in 4, the high ones a cycle later.
 
+    ``contexts`` = B > 1 sequences share the array (:class:`~.context_turns.ContextTurns`). The next one's first
+    conversion begins in the cycle after the last codes of the one before, whose results are still in the pipeline.
+    Cell states, hidden codes and values are there for each context.
+
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `x` | in | stream of m x Dx bits, marks | time steps |
-    | `y` | out | stream of n hidden codes or values, marks | :func:`~.streams.output_layout` |
+    | `x` | in | stream of m x Dx bits, marks, context | time steps |
+    | `y` | out | stream of n hidden codes or values, marks, context | :func:`~.streams.output_layout` |
     | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
@@ -51,49 +62,41 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
     | `trace` | out | :func:`trace_signature` | only with ``trace`` |
     """
 
-    def __init__(self, layer: LstmLayer, trace: bool = False):
-        self.layer = layer
-        members = layer_members(layer)
+    def __init__(self, layer: LstmLayer, trace: bool = False, contexts: int = 1):
+        self.layer, self.contexts = layer, contexts
+        members = layer_members(layer, contexts)
         if trace:
-            members["trace"] = Out(trace_signature(layer))
+            members["trace"] = Out(trace_signature(layer, contexts))
         self.traced = trace
         super().__init__(members)
 
     @staticmethod
-    def latency_of(layer: LstmLayer) -> int:
+    def latency_of(layer: LstmLayer, contexts: int = 1) -> int:
         return ActivationTables.latency + ElementWiseLane.latency + ResultBank.latency
 
     def elaborate(self, platform):
         m = Module()
         layer = self.layer
         lanes, array = layer.lanes, self.array
-        m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail)
+        m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail if self.contexts == 1 else 0)
         m.submodules.tables = tables = ActivationTables(layer)
-        m.submodules.hidden = hidden = ResultBank(layer.conversions, lanes * layer.dac_bits)
+        flow: Any = OneSequence if self.contexts == 1 else InterleavedSequences
+        steps = flow(m, self, sequencer)
+        m.submodules.hidden = hidden = steps.bank(layer.conversions, lanes * layer.dac_bits)
         banks = [hidden]
         if layer.output == "value":
-            banks.append(ResultBank(layer.conversions, lanes * layer.output_bits))
+            banks.append(steps.bank(layer.conversions, lanes * layer.output_bits))
             m.submodules.values = banks[-1]
         m.submodules.cells = cells = memory.Memory(
-            shape=data.ArrayLayout(half_bits(layer), lanes), depth=2 * layer.conversions, init=[]
+            shape=data.ArrayLayout(half_bits(layer), lanes), depth=2 * layer.conversions * self.contexts, init=[]
         )
-
-        # Rows: the input is held here; it may be replaced once the last conversion of its step is done.
-        held = Signal(self.x.payload.shape(), reset_less=True)
-        full = Signal()
-        m.d.comb += self.x.ready.eq(~full)
-        with m.If(self.x.valid & self.x.ready):
-            m.d.sync += [held.eq(self.x.payload), full.eq(1)]
-        with m.If(sequencer.take_last):
-            m.d.sync += full.eq(0)
         m.d.comb += [
-            array.row_codes.as_value().eq(Cat(held.values, hidden.whole)),
-            array.hidden_drive.eq(~held.first),
+            array.row_codes.as_value().eq(steps.rows(m, hidden)),
+            array.hidden_drive.eq(~steps.first),
             array.select.eq(sequencer.select),
             array.convert.eq(sequencer.convert),
-            sequencer.ready_rows.eq(full),
-            sequencer.result_free.eq(~self.y.valid | self.y.ready),
         ]
+        steps.pace(m)
         if layer.conversion_cycles == 0:
             m.d.comb += sequencer.done.eq(array.done)
         if layer.diagnostics and layer.bias_rows:
@@ -108,18 +111,21 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         ]
         for k in range(1, depth):
             m.d.sync += [taken[k].eq(taken[k - 1]), step[k].eq(step[k - 1])]
+        steps.follow(m, step)
         read = cells.read_port()
         write = cells.write_port()
         m.d.comb += [
             tables.codes.eq(column_sums(m, layer, array.codes)),
             tables.take.eq(taken[0]),
-            read.addr.eq(Cat(taken[1], step[1])),
+            read.addr.eq(Cat(taken[1], steps.place[1])),
         ]
         first = Signal(reset_less=True)
-        flags = Signal(2, reset_less=True)
-        m.d.sync += first.eq(held.first)
-        with m.If(sequencer.take_last):
-            m.d.sync += flags.eq(Cat(held.first, held.last))
+        if self.contexts == 1:
+            m.d.sync += first.eq(steps.first)
+        else:  # the next step's rows may be there in cycle 1
+            with m.If(sequencer.take):
+                m.d.sync += first.eq(steps.first)
+        steps.mark(m)
 
         # Cycles 1 and 2: the lanes take their operands.
         gate_entries = [[tables.entries[gate * lanes + lane] for gate in range(4)] for lane in range(lanes)]
@@ -148,19 +154,16 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         high = Cat(Cat(cell[half:], cell[-1])[:half] for cell in cells_now)  # of an odd number of bits: one more sign
         m.d.comb += [
             write.en.eq(taken[cell_stage] | taken[later]),
-            write.addr.eq(Mux(taken[later], Cat(1, step[later]), Cat(0, step[cell_stage]))),
+            write.addr.eq(Mux(taken[later], Cat(1, steps.place[later]), Cat(0, steps.place[cell_stage]))),
             write.data.as_value().eq(Mux(taken[later], high, low)),
         ]
         for bank in banks:
-            m.d.comb += [bank.write.eq(taken[self.tail]), bank.index.eq(step[self.tail])]
+            steps.collect(m, bank, self.tail, taken[self.tail], step[self.tail])
 
-        # Output: the last bank itself; the sequencer keeps it unchanged until it is taken.
-        finished = taken[self.tail] & (step[self.tail] == layer.conversions - 1)
-        m.d.comb += self.y.payload.values.as_value().eq(banks[-1].whole)
-        with m.If(finished):
-            m.d.sync += [self.y.valid.eq(1), Cat(self.y.payload.first, self.y.payload.last).eq(flags)]
-        with m.Elif(self.y.ready):
-            m.d.sync += self.y.valid.eq(0)
+        # Output: the last bank itself, which keeps the result unchanged until it is taken.
+        finished = [taken[k] & (step[k] == layer.conversions - 1) for k in range(depth)]
+        m.d.comb += self.y.payload.values.as_value().eq(steps.shown(banks[-1]))
+        steps.hand_on(m, finished)
 
         if layer.tables == "loaded":
             wiring.connect(m, wiring.flipped(self.table), tables.write)
@@ -168,7 +171,9 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
             self.cell_saturations.eq(Mux(taken[cell_stage], count_ones(saturated), 0)),
             self.adc_saturations.eq(Mux(sequencer.take, saturated_codes(layer, array.codes), 0)),
         ]
-        m.d.comb += self.busy.eq(full | sequencer.busy | self.y.valid)
+        m.d.comb += self.busy.eq(steps.busy)
+        if self.traced and self.contexts > 1:
+            m.d.comb += self.trace.context.eq(steps.context[0])
         if self.traced:
             m.d.comb += [
                 self.trace.gates_valid.eq(taken[ActivationTables.latency]),

@@ -9,9 +9,14 @@ from ..model.layers import Layer
 from .component import Component
 
 
-def time_step_cycles(conversions: int, cycles: int, tail: int) -> int:
-    """Cycles from one time step's first ``convert`` to the next one's, when input and output do not wait."""
-    return conversions * cycles + tail
+def time_step_cycles(conversions: int, cycles: int, tail: int, contexts: int = 1) -> int:
+    """Cycles from one time step's first ``convert`` to the next one's, when input and output do not wait.
+
+    Of interleaved sequences, of which the tail of one is time for the others: the mean, rounded up.
+    """
+    if contexts == 1:
+        return conversions * cycles + tail
+    return max(conversions * cycles, -(-(conversions * cycles + tail) // contexts))
 
 
 class AdcSequencer(Component):
@@ -27,6 +32,7 @@ class AdcSequencer(Component):
     6. Before the last column's ``convert``, wait until ``result_free`` says that the result of the time step
        before has been handed on: the pipeline behind it then never has to stop.
     7. After the last column pulse ``take_last`` with ``take``; for ``tail`` cycles the pipeline drains; go to 1.
+       With a tail of 0 the next time step begins in the next cycle, if it is there by then.
 
     ``convert`` answers ``ready_rows``, and ``take`` ``done``, in the same cycle.
 
@@ -48,7 +54,7 @@ class AdcSequencer(Component):
     def __init__(self, layer: Layer, tail: int):
         self.conversions = layer.conversions
         self.conversion_cycles = layer.conversion_cycles
-        self.tail = check_integer("tail", tail, 1, 6)
+        self.tail = check_integer("tail", tail, 0, 6)
         index = range(max(self.conversions, 2))
         super().__init__(
             {

@@ -27,6 +27,7 @@ DIAGNOSTICS = ("diagnostics", "spares")  #: likewise fields of what a host measu
 WRITING = ("programming",)  #: likewise of how cells are written
 TILING = ("tile_rows", "tile_columns")  #: likewise, but for the number of row tiles
 MACRO = ("rows", "columns")  #: of the largest array, in a design's file
+MOST_CONTEXTS = 16  #: sequences that share a chip's arrays
 TABLE_RECIPE = {"adc_range", "function"}  #: fields that decide numbers only where tables are constant
 
 
@@ -35,6 +36,7 @@ class Design:
     """A named chain of layers.
 
     ``data_registers``: the chip also takes time steps and gives results over its register bus (docs/rtl.md).
+    ``contexts``: so many independent sequences share the arrays, step by step (docs/rtl.md). They change no number.
 
     Raises :class:`DesignError` with one sentence for the first rule that is broken.
     """
@@ -42,6 +44,7 @@ class Design:
     name: str
     layers: tuple[Layer, ...]
     data_registers: bool = False
+    contexts: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", self.name):
@@ -52,6 +55,9 @@ class Design:
             raise DesignError(f"the design's name must not begin with ohmgate_, as modules do, but is {self.name!r}")
         if not isinstance(self.data_registers, bool):
             raise DesignError(f"data_registers must be true or false, not {self.data_registers!r}")
+        check_integer("contexts", self.contexts, 1, MOST_CONTEXTS)
+        if self.contexts > 1 and self.data_registers:
+            raise DesignError(f"contexts of a design with data_registers must be 1, not {self.contexts}")
         if not 1 <= len(self.layers) <= 16:
             raise DesignError(f"a design must have 1 to 16 layers, not {len(self.layers)}")
         ended = False
@@ -119,10 +125,10 @@ class Design:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: SHA-256 of all fields that can decide the numbers or the image's geometry.
 
-        The name, the conversion time, data registers, diagnostics, spares and how cells are programmed are left out:
-        they change no number. So are sizes of tiles, as the number of row tiles alone counts, and that where there is
-        more than one. So is the recipe of tables that are loaded with the image. A field that one layer does
-        not use, as output bits without a table, counts.
+        The name, the conversion time, data registers, contexts, diagnostics, spares and how cells are programmed are
+        left out: they change no number. So are sizes of tiles, as the number of row tiles alone counts, and that
+        where there is more than one. So is the recipe of tables that are loaded with the image. A field that one
+        layer does not use, as output bits without a table, counts.
         """
         content = {"layer": self.to_dict()["layer"]}
         for layer, of in zip(content["layer"], self.layers):
@@ -143,7 +149,8 @@ class Design:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
         But for ``input_dac_bits``, ``diagnostics``, ``spares``, ``programming`` and sizes of tiles, which are there
-        only where they are set: older fingerprints and images have none. A ``macro`` table has become sizes of tiles.
+        only where they are set: older fingerprints and images have none. So are ``data_registers`` and ``contexts``.
+        A ``macro`` table has become sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
@@ -153,7 +160,12 @@ class Design:
                     del content[field]
             if content["programming"] == "level":
                 del content["programming"]
-        return {"name": self.name, **({"data_registers": True} if self.data_registers else {}), "layer": layers}
+        content: dict[str, Any] = {"name": self.name}
+        if self.data_registers:
+            content["data_registers"] = True
+        if self.contexts > 1:
+            content["contexts"] = int(self.contexts)
+        return {**content, "layer": layers}
 
     def save(self, path: str | Path) -> None:
         """Write the TOML file, with every default written out: :meth:`load` makes an equal design of it."""
@@ -173,17 +185,18 @@ class Design:
         if not isinstance(content, dict):
             raise DesignError(f"{source}: a design must be a table, not {content!r}")
         content = {"name": None, **content}
-        extra = set(content) - {"name", "data_registers", "macro", "layer"}
+        extra = set(content) - {"name", "data_registers", "contexts", "macro", "layer"}
         if extra:
             raise DesignError(
-                f"{source}: unknown key {min(extra)!r}; a design has name, data_registers, [macro] and [[layer]]"
+                f"{source}: unknown key {min(extra)!r}; a design has name, data_registers, contexts, [macro] and "
+                "[[layer]]"
             )
         if not isinstance(content.get("layer"), list):
             raise DesignError(f"{source}: a design must have at least one [[layer]]")
         macro = _macro(content["macro"], source) if "macro" in content else None
         layers = tuple(_layer(entry, i, source, macro) for i, entry in enumerate(content["layer"]))
         try:
-            return cls(content["name"], layers, content.get("data_registers", False))
+            return cls(content["name"], layers, content.get("data_registers", False), content.get("contexts", 1))
         except DesignError as error:
             raise DesignError(f"{source}: {error}") from None
 

@@ -25,7 +25,8 @@ def agent_view(layer: Layer) -> str:
     answer; it takes as long as a cell and changes at the end, and a reset before that leaves it. ``codes`` is
     unknown (X) in every cycle in which the periphery must not take it; Verilator has no X and gets every bit wrong.
     ``agent_adjust`` toggles when a trim or spare is set, which ``adjusted`` keeps; ``agent_reset`` is high behind
-    every reset. A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
+    every reset. ``agent_busy`` counts the cycles in which the array converts, those of ``convert`` and of the codes
+    and all between. A bit of ``agent_broken`` is set, and stays, when the periphery breaks one of :data:`RULES`.
     """
     width = {port.name: port.width for port in macro_ports(layer)}
     fixed = layer.conversion_cycles
@@ -38,6 +39,7 @@ def agent_view(layer: Layer) -> str:
     reg [15:0] agent_program_cycles{PUBLIC};
     reg agent_request{PUBLIC};
     reg agent_program{PUBLIC};
+    reg [31:0] agent_busy{PUBLIC};
     reg [15:0] elapsed;
     reg [15:0] program_elapsed;
     reg converting;
@@ -56,6 +58,7 @@ def agent_view(layer: Layer) -> str:
         agent_program_cycles = 2;
         agent_request = 0;
         agent_program = 0;
+        agent_busy = 0;
         elapsed = 0;
         program_elapsed = 0;
         converting = 0;
@@ -75,6 +78,7 @@ def agent_view(layer: Layer) -> str:
 {done}
     always @(posedge clk) begin
         elapsed <= elapsed + 16'd1;
+        if (convert || converting) agent_busy <= agent_busy + 32'd1;
         program_elapsed <= program_elapsed + 16'd1;
         if (converting && inputs !== held) agent_broken[0] <= 1;
         if (convert && converting) agent_broken[1] <= 1;

@@ -6,7 +6,7 @@ All of them act at falling edges of the clock, where every output has settled, s
 from collections import Counter
 
 import numpy as np
-from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, ValueChange
 
 from ..analog.array import Array
 from ..analog.step_reader import StepReader
@@ -42,6 +42,8 @@ class ArrayAgent:
     ``firsts`` (of :class:`StreamSource`) tells dense
     layers where sequences begin, which their ports do not. ``bus`` knows whether a conversion is a diagnostic one,
     which is none of these: it reads any column afresh, for whatever the rows hold. ``diagnosed`` counts them.
+    ``context`` is a port that says whose step is converted; ``contexts`` has it for each, and ``busy`` how many
+    cycles the array had converted by its first conversion.
     """
 
     def __init__(
@@ -56,14 +58,17 @@ class ArrayAgent:
         bus: "RegisterBusDriver",
         cycles,
         program_cycles,
+        context=None,
     ):
-        self.bus = bus
+        self.bus, self.context = bus, context
         self.view, self.where, self.layer, self.array = view, f"layer {index}", layer, array
         self.firsts, self.rng, self.rules = firsts, rng, rules
         self.cycles, self.program_cycles = cycles, program_cycles
         self.reader = StepReader(array)
         self.bias = np.full(layer.bias_rows, full_scale(layer.dac_bits), dtype=np.int64)
         self.drives, self.codes, self.starts, self.ends = [], [], [], []
+        self.contexts: list[int] = []
+        self.busy: list[int] = []
         self.written = self.diagnosed = 0  #: cells; diagnostic conversions
         self.gains = -1, -1  #: mult and shift of all gates, as the array model has them
         self.drive = np.zeros(0, np.int64)
@@ -94,11 +99,13 @@ class ArrayAgent:
         if layer.diagnostics and layer.bias_rows and not self.seen("bias_drive"):
             self.rules.broke(f"{self.where}: bias rows are not driven in conversion {turn} of a time step")
         if turn == 0:
-            if fresh or (not layer.hidden and self.begins()):
+            if self.context is None and (fresh or (not layer.hidden and self.begins())):
                 self.array.new_sequence()
             self.reader.begin()
             self.drive = drive
             self.drives.append(drive)
+            self.contexts.append(0 if self.context is None else int(self.context.value))
+            self.busy.append(int(self.view.agent_busy.value))
         elif not np.array_equal(drive, self.drive):
             self.rules.broke(f"{self.where}: rows changed within a time step, at conversion {turn}")
         codes = self.reader.convert(drive, step % layer.conversions)
@@ -245,17 +252,21 @@ class RegisterBusDriver:
 
 
 class StreamSource:
-    """Sends time steps, with up to ``gaps`` idle cycles before each; ``firsts`` has the first-mark of each."""
+    """Sends time steps, with up to ``gaps`` idle cycles before each; ``firsts`` has the first-mark of each.
 
-    def __init__(self, ports, clk, layer: Layer, rng: np.random.Generator, gaps: int):
+    Where sequences are ``interleaved``, a chip looks at a payload before it says whether it takes it.
+    """
+
+    def __init__(self, ports, clk, layer: Layer, rng: np.random.Generator, gaps: int, interleaved: bool = False):
         self.ports, self.clk, self.layer, self.rng, self.gaps = ports, clk, layer, rng, gaps
+        self.interleaved = interleaved
         self.firsts: list[bool] = []
         self.taken = 0  #: time steps that the chip took
         self.stalls: Counter[str] = Counter()  #: by the names of ``STALLS``
         ports["x__valid"].value = 0
         ports["x__payload"].value = 0
 
-    async def send(self, patterns: np.ndarray, first: bool, last: bool) -> None:
+    async def send(self, patterns: np.ndarray, first: bool, last: bool, context: int = 0) -> None:
         ports, layer = self.ports, self.layer
         self.firsts.append(first)
         await FallingEdge(self.clk)
@@ -264,8 +275,11 @@ class StreamSource:
         for _ in range(gap):
             await FallingEdge(self.clk)
         width = layer.input_bits * layer.inputs
-        ports["x__payload"].value = pack(patterns, layer.input_bits) | int(first) << width | int(last) << width + 1
+        marks = int(first) | int(last) << 1 | context << 2
+        ports["x__payload"].value = pack(patterns, layer.input_bits) | marks << width
         ports["x__valid"].value = 1
+        if self.interleaved:
+            await ReadOnly()
         self.stalls["input taken at once" if int(ports["x__ready"].value) else "input held back"] += 1
         while not int(ports["x__ready"].value):
             await RisingEdge(ports["x__ready"])

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from ..model.registers import BY_NAME, REGISTERS
 from ..model.seeds import child
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
 from .diagnosis import Host, compared
+from .interleaving import contexts_of, dealt, order, sorted_layer
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths, read_task, write_record
 from .progress import PROGRESS_SECONDS, write_progress
 from .rules import PERIOD, Rules
@@ -49,22 +51,24 @@ class Device:
 
     def __init__(self, dut, number: int, job: DeviceJob, trace: bool, macros: MacroPaths):
         self.job, self.clk, self.rules = job, dut.clk, Rules()
-        self.facts: dict[str, Any] = {"sequences": []}  #: of the scenario, which adds each sequence before it is sent
+        #: of the scenario, which adds each sequence, and its context, before it is sent
+        self.facts: dict[str, Any] = {"sequences": [], "contexts": []}
         prefix = f"d{number}__"
         self.ports = {h._name.removeprefix(prefix): h for h in dut if h._name.startswith(prefix)}
         chip = getattr(dut, f"d{number}")
         rng = np.random.default_rng([job.seed, 1])
-        timing, layers = job.timing, job.network.design.layers
+        timing, layers, contexts = job.timing, job.network.design.layers, job.network.design.contexts
         config = paced(job.array, layers)
         self.agents: list[ArrayAgent] = []
         self.monitors: dict[int, TraceMonitor] = {}
-        self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps)
+        self.source = StreamSource(self.ports, self.clk, layers[0], rng, timing.input_gaps, contexts > 1)
         self.bus = RegisterBusDriver(self.ports, self.clk, self.rules, job.network.design.pulsed)
         for index, layer in enumerate(layers):
             view = inner(chip, macros[index])
             array = make_array(layer, config, child(job.seed, index))
             known = self.source.firsts, rng, self.rules, self.bus, timing.conversion, timing.programming
-            self.agents.append(ArrayAgent(view, index, layer, array, *known))
+            context = self.ports.get(f"trace_{index}__context")
+            self.agents.append(ArrayAgent(view, index, layer, array, *known, context))
             if layer.conversion_cycles == 0:
                 view.agent_cycles.value = timing.conversion[0]
             view.agent_program_cycles.value = timing.programming[0]
@@ -110,13 +114,25 @@ class Device:
     def load_progress(self, done: int, total: int) -> None:
         self.loaded = done / total
 
-    async def send(self, sequence: int) -> None:
-        """Send one sequence of the job."""
-        self.facts["sequences"].append(sequence)
-        length = int(self.job.lengths[sequence])
-        patterns = to_wire(self.job.codes[sequence, :length], self.job.network.design.layers[0].input_bits)
-        for t in range(length):
-            await self.source.send(patterns[t], t == 0, t == length - 1)
+    async def send(self, sequences: Iterable[int]) -> None:
+        """Send sequences of the job, one after the other; those of different contexts step by step in turns.
+
+        With idle cycles before inputs contexts do not take turns but come at random.
+        """
+        job, contexts = self.job, self.job.network.design.contexts
+        bits = job.network.design.layers[0].input_bits
+        rng = np.random.default_rng([job.seed, 4]) if self.source.gaps and contexts > 1 else None
+        for sequence, context, t in dealt(sequences, job.lengths, contexts, rng):
+            if t == 0:
+                self.facts["sequences"].append(sequence)
+                self.facts["contexts"].append(context)
+            last = t == job.lengths[sequence] - 1
+            await self.source.send(to_wire(job.codes[sequence, t], bits), t == 0, bool(last), context)
+
+    @property
+    def few(self) -> list[int]:
+        """A sequence for each context, or as many as there are."""
+        return [*range(len(self.job.lengths))][: self.job.network.design.contexts]
 
     async def read(self, name: str) -> int:
         return await self.bus.access(BY_NAME[name].address)
@@ -154,17 +170,19 @@ class Device:
 
     def recordings(self) -> list[list[Any]]:
         """All lists that grow while the chip runs."""
-        lists = [self.sink.results, self.sink.cycles, self.source.firsts, self.facts["sequences"]]
+        lists = [self.sink.results, self.sink.cycles, self.source.firsts]
+        lists += [self.facts["sequences"], self.facts["contexts"]]
         for agent in self.agents:
-            lists += [agent.drives, agent.codes, agent.starts, agent.ends]
+            lists += [agent.drives, agent.codes, agent.starts, agent.ends, agent.contexts, agent.busy]
         for monitor in self.monitors.values():
             lists += [*monitor.values.values(), *monitor.cycles.values()]
         return lists
 
     async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
-        """Send a sequence, reset the chip after ``cycles``, and forget what was recorded of it."""
+        """Send a sequence to each context, reset the chip after ``cycles``, and forget what was recorded of them."""
         marks = [len(recording) for recording in self.recordings()]
-        sending = cocotb.start_soon(self.send(sequence))
+        count, contexts = len(self.job.lengths), self.job.network.design.contexts
+        sending = cocotb.start_soon(self.send([(sequence + k) % count for k in range(min(count, contexts))]))
         await ClockCycles(self.clk, cycles)
         await FallingEdge(self.clk)
         sending.cancel()
@@ -200,13 +218,31 @@ class Device:
                 np.array(values, np.int64) for values in (agent.drives, agent.codes, agent.starts, agent.ends)
             )
             drives, codes = drives.reshape(-1, layer.rows), codes.reshape(-1, layer.codes_at_once)
-            layers.append(LayerRecord(drives, codes, starts, ends, **traces))
+            layers.append(LayerRecord(drives, codes, starts, ends, busy=np.array(agent.busy, np.int64), **traces))
+        out, out_cycles = self.sink.results, self.sink.cycles
+        if self.job.network.design.contexts > 1:
+            layers, out, out_cycles = self.by_sequence(layers)
         registers = {}
         if self.bus.waits_at is None:
             registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
         stalls = {name: (self.source.stalls + self.sink.stalls)[name] for name in STALLS}
-        seen = self.sink.results, layers, registers, self.facts, self.sink.cycles, self.rules.sentences()
+        seen = out, layers, registers, self.facts, out_cycles, self.rules.sentences()
         return DeviceRecord(*seen, stalls)
+
+    def by_sequence(self, layers: list[LayerRecord]) -> tuple[list[LayerRecord], list[int], list[int]]:
+        """What was seen of interleaved sequences with one behind the other: layers, results and their cycles."""
+        known = list(zip(self.facts["sequences"], self.facts["contexts"])), self.job.lengths
+        found = []
+        for agent, record in zip(self.agents, layers):
+            at, wrong = order(agent.layer, agent.contexts, *known)
+            found.append(sorted_layer(record, at, agent.layer.conversions))
+            for what in wrong:
+                self.rules.broke(f"{agent.where}: {what}")
+        last = self.agents[-1].layer
+        at, wrong = order(last, [*contexts_of(last, self.sink.results)], *known)
+        for what in wrong:
+            self.rules.broke(f"output stream: {what}")
+        return found, [self.sink.results[k] for k in at], [self.sink.cycles[k] for k in at]
 
 
 async def inference(device: Device) -> None:
@@ -216,8 +252,7 @@ async def inference(device: Device) -> None:
         steps = serviced(device.job.network, device.job.service)
         device.facts["record"] = (await device.bus.run(steps)).to_dict()
         device.take_gains()
-    for sequence in range(len(device.job.lengths)):
-        await device.send(sequence)
+    await device.send(range(len(device.job.lengths)))
     await device.drain()
 
 
@@ -238,7 +273,7 @@ async def reset_sweep(device: Device) -> None:
     for by_pin in (False, True):
         for delay in delays:
             await device.interrupted(delay % len(device.job.lengths), delay, by_pin)
-            await device.send(0)
+            await device.send(device.few)
             await device.drain()
     device.facts |= {"cycles": cycles, "resets": len(delays)}
 
@@ -315,7 +350,7 @@ async def refusal(device: Device) -> None:
         facts["right_image"] = str(error)
         broke(f"the right image is refused after a wrong one: {error}")
         return
-    await device.send(0)
+    await device.send(device.few)
     await device.drain()
 
 

@@ -75,6 +75,12 @@ def build(
     folder = Path(folder).resolve()  # the simulator runs in another folder
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs
     made = Build(folder, simulator, tuple(named), trace if own is None else own.trace, waves, own)
+    for design in designs:
+        if design.contexts > 1 and not made.trace:
+            raise DesignError(
+                f"the Verilog of {design.name} must have trace ports, which say whose step is converted: "
+                f"its contexts are {design.contexts}, not 1"
+            )
     with sole_use(folder):
         _compile(made, _sources(made))
     return made
@@ -135,6 +141,11 @@ def _simulate(build: Build, jobs: list[DeviceJob], progress: Progress | None) ->
             raise DesignError(
                 f"job {number} has a network of fingerprint {job.network.design.fingerprint}, "
                 f"but the chip has {design.fingerprint}"
+            )
+        if design.contexts != job.network.design.contexts:
+            raise DesignError(
+                f"job {number} must have a network of {design.contexts} contexts, as the chip has, "
+                f"not of {job.network.design.contexts}"
             )
     _forget_records(build.folder)
     write_task(build.folder, Task(jobs, build.trace, build.macros))

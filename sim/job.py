@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..analog.config import ArrayConfig
+from ..analog.array import Array
+from ..analog.config import ArrayConfig, paced
 from ..analog.inference import network_of_chip
 from ..firmware.image import pack, unpack
+from ..model.design import Design
 from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
@@ -47,6 +49,13 @@ class Timing:
         check_integer("output gaps", self.output_gaps, 0, 60000)
 
 
+def lasts(config: ArrayConfig, design: Design) -> bool:
+    """Has an array of the design noise that lasts from step to step of a sequence?"""
+    if config.cells is None and config.redraw != "per_sequence":
+        return False
+    return any(bool(Array(layer, paced(config, design.layers)).slow_noise) for layer in design.layers)
+
+
 @dataclass(frozen=True)
 class DeviceJob:
     """One chip: its network, the sequences it gets, its array model and its timing."""
@@ -70,6 +79,11 @@ class DeviceJob:
         if self.service != "none" and not self.network.design.diagnostics:
             raise DesignError("a service needs a design whose layers have diagnostics = true")
         check_integer("resets", self.resets, 0, 60000)
+        if self.network.design.contexts > 1 and lasts(self.array, self.network.design):
+            raise DesignError(
+                "the array's noise must be none that lasts for a sequence where sequences interleave: "
+                f"contexts must be 1 for it, not {self.network.design.contexts}"
+            )
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "lengths", lengths)
@@ -77,10 +91,11 @@ class DeviceJob:
 
 @dataclass
 class LayerRecord:
-    """What was seen at one layer's array and trace ports, in the order of time.
+    """What was seen at one layer's array and trace ports, in the order of time, or of interleaved sequences.
 
     ``drive`` (steps, rows), ``adc`` (steps * M, R * K); ``gates`` (steps * M, K), ``cell`` and ``hidden``
-    (steps * M, lanes) for an LSTM whose build has trace ports. ``starts`` are the clock cycles in which conversions
+    (steps * M, lanes) for an LSTM whose build has trace ports. ``busy`` (steps,) are the cycles in which the array
+    had converted by the first of each step's conversions. ``starts`` are the clock cycles in which conversions
     began, ``adc_cycles`` those in which their codes were valid, the others those of the traces: (steps * M,) each.
     """
 
@@ -94,6 +109,7 @@ class LayerRecord:
     gates_cycles: np.ndarray | None = None
     cell_cycles: np.ndarray | None = None
     hidden_cycles: np.ndarray | None = None
+    busy: np.ndarray | None = None
 
 
 @dataclass

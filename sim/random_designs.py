@@ -73,6 +73,11 @@ def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:
     return replace(design, layers=layers)
 
 
+def perhaps_shared(design: Design, rng: np.random.Generator) -> Design:
+    """``design``, by chance with contexts."""
+    return replace(design, contexts=int(rng.integers(2, 5))) if rng.random() < 0.5 else design
+
+
 def random_network(design: Design, rng: np.random.Generator, *, labels: bool | None = None) -> Network:
     """Random weights, gains that use the ADC's range without clipping most codes, and legal tables.
 

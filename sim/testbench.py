@@ -14,7 +14,7 @@ from ..hdl.chip import chip_ports
 from ..hdl.register_twin import RegisterTwin
 from ..hdl.streams import output_layout
 from ..model.design import Design
-from ..model.formats import to_wire
+from ..model.formats import DesignError, to_wire
 from ..model.layout import physical_order
 from ..model.network import Network
 from ..model.payloads import result_payload, step_payload
@@ -32,8 +32,12 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     FAIL; after FAIL it ends by $fatal, so that the simulator's exit status is not 0. It reads ``NAME_tb_load.hex``
     (register writes: address, word), ``NAME_tb_inputs.hex`` and ``NAME_tb_results.hex`` (sequence, time step,
     payload). ``MACRO.hex`` has the cells for ``+MACRO=FILE`` of the behavioural view; a macro that several layers
-    share has none, as all of them would read it.
+    share has none, as all of them would read it. Raises :class:`DesignError` for a design with contexts.
     """
+    if network.design.contexts > 1:
+        raise DesignError(
+            f"the test bench sends one sequence after the other: contexts must be 1, not {network.design.contexts}"
+        )
     codes, lengths = check_inputs(network, codes, lengths)
     name, layers = network.design.name, network.design.layers
     writes, inputs, results = _writes(load(network), RegisterTwin(network.design)), [], []

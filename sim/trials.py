@@ -10,7 +10,14 @@ from ..model.design import Design
 from ..model.network import Network
 from .cosim import DeviceResult, build, simulate
 from .job import DeviceJob, Timing
-from .random_designs import perhaps_diagnosable, perhaps_tiled, random_design, random_inputs, random_network
+from .random_designs import (
+    perhaps_diagnosable,
+    perhaps_shared,
+    perhaps_tiled,
+    random_design,
+    random_inputs,
+    random_network,
+)
 from .user_verilog import UserVerilog
 
 #: by the remainder of the seed; designs without diagnostics have inference in their place
@@ -61,6 +68,8 @@ def random_job(seed: int, scenario: str | None = None, count: int = 4) -> Device
     design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
     if not design.diagnostics:
         design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
+    if not design.data_registers:
+        design = perhaps_shared(design, np.random.default_rng([2030, seed]))
     network = random_network(design, rng)
     codes, lengths = random_inputs(design, rng, batch=count, steps=5)
     timing = random_timing(rng)

@@ -50,7 +50,9 @@ class BoardConfig:
         return round(self.clock_hz / self.baud)
 
     def check(self, design: Design) -> None:
-        """Raise :class:`DesignError` unless this suits the layers of ``design``."""
+        """Raise :class:`DesignError` unless this suits ``design``."""
+        if design.contexts > 1:
+            raise DesignError(f"a board runs one sequence at a time: contexts must be 1, not {design.contexts}")
         if len(self.rows) != len(design.layers):
             raise DesignError(f"rows a cycle must be given for {len(design.layers)} layers, not {len(self.rows)}")
         for index, (rows, layer) in enumerate(zip(self.rows, design.layers)):

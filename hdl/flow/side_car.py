@@ -23,9 +23,11 @@ def side_car(design: Design, trace: bool) -> str:
         "clock": {"port": "clk", "edge": "rising"},
         "reset": {"port": "rst", "active": "high", "kind": "synchronous"},
         "trace": trace,
+        **({"contexts": design.contexts} if design.contexts > 1 else {}),
         "ports": [_port(port) for port in chip_ports(design, trace)],
         "layers": [
-            {"parameters": entry, **_timing(layer)} for layer, entry in zip(design.layers, design.to_dict()["layer"])
+            {"parameters": entry, **_timing(layer, design.contexts)}
+            for layer, entry in zip(design.layers, design.to_dict()["layer"])
         ],
         "macros": [
             {"name": layer.macro_name, "ports": [_port(port) for port in macro_ports(layer)]}
@@ -52,20 +54,23 @@ def _port(port: Port) -> dict[str, object]:
     return {"name": port.name, "direction": port.direction, "width": port.width, **fields}
 
 
-def _timing(layer: Layer) -> dict[str, str | int]:
+def _timing(layer: Layer, contexts: int) -> dict[str, str | int]:
     """``conversions`` is M; the last two stand where the conversion time is fixed by the design."""
-    tail = layer_latency(layer) - 1
+    tail = layer_latency(layer, contexts) - 1
+    cycles = "conversions * conversion_cycles + tail_cycles"
+    if contexts > 1:
+        cycles = f"max(conversions * conversion_cycles, ({cycles}) / contexts)"
     timing = {
         "macro": layer.macro_name,
         "rows": layer.rows,
         "columns": layer.columns,
         "conversions": layer.conversions,
         "tail_cycles": tail,
-        "cycles_per_time_step": "conversions * conversion_cycles + tail_cycles",
+        "cycles_per_time_step": cycles,
     }
     if layer.conversion_cycles:
         timing |= {
             "conversion_cycles": layer.conversion_cycles,
-            "time_step_cycles": time_step_cycles(layer.conversions, layer.conversion_cycles, tail),
+            "time_step_cycles": time_step_cycles(layer.conversions, layer.conversion_cycles, tail, contexts),
         }
     return timing

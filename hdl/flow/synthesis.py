@@ -44,6 +44,7 @@ class Source:
     declarations: str = ""
     black_boxes: tuple[str, ...] = ()
     fingerprint: str = ""
+    contexts: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def synthesise(
     check(target, liberty, place)
     design.check_hardware()
     if target == "ecp5":
-        source = Source(design.name, emit(Accelerator(design), design.name), fingerprint=design.fingerprint)
+        source = Source(design.name, emit(Accelerator(design), design.name), "", (), *_identity(design))
         return synthesise_verilog(source, target, liberty, place)
     return synthesise_verilog(_chip(design), target, liberty, place, clock_gating)
 
@@ -112,7 +113,11 @@ def _chip(design: Design) -> Source:
     layers = unique_layers(design)
     boxes = tuple(sorted(layer.macro_name for layer in layers))
     declarations = "\n".join(black_box(layer) for layer in layers)
-    return Source(design.name, emit(Chip(design), design.name), declarations, boxes, design.fingerprint)
+    return Source(design.name, emit(Chip(design), design.name), declarations, boxes, *_identity(design))
+
+
+def _identity(design: Design) -> tuple[str, int]:
+    return design.fingerprint, design.contexts
 
 
 def synthesise_verilog(
@@ -170,6 +175,7 @@ def _report(source: Source, folder: Path, kind: str, target: str, path: Critical
     return SynthesisReport(
         design=source.top,
         fingerprint=source.fingerprint,
+        contexts=source.contexts,
         target=target,
         cells=dict(sorted(cells.items())),
         cell_unit=CELL_UNITS[kind],

@@ -43,6 +43,7 @@ class SynthesisReport:
     black_boxes: tuple[str, ...]
     expected_black_boxes: tuple[str, ...]
     blocks: dict[str, Block] | None = None  #: parts of the area, of standard cells
+    contexts: int = 1  #: of the design
 
     def faults(self) -> list[str]:
         """A sentence for each thing that must not be there; empty for a sound design."""
@@ -57,6 +58,8 @@ class SynthesisReport:
         content: dict[str, Any] = asdict(self) | {"faults": self.faults()}
         if self.critical_path is not None:
             content["critical_path"]["megahertz"] = self.critical_path.megahertz
+        if self.contexts == 1:
+            del content["contexts"]
         return json.dumps(content, indent=1) + "\n"
 
     def markdown(self) -> str:

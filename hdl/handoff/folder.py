@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...model.design import Design
 from ...model.files import write_together
+from ...model.formats import DesignError
 from ...model.prerequisites import require
 from ...model.programs import work_folder
 from ..flow.generate import generated
@@ -44,6 +45,10 @@ def handoff_files(
     """
     require("handoff", NEEDS)
     design.check_hardware()
+    if design.contexts > 1:
+        raise DesignError(
+            f"the hand-off's wrappers have one sequence at a time: contexts must be 1, not {design.contexts}"
+        )
     clock = clock_of(period)
     technology = PLACEHOLDER if technology_lef is None else read_technology(technology_lef)
     outlines = [outline_of(layer, technology, cell_pitch) for layer in unique_layers(design)]

@@ -97,6 +97,8 @@ def test_switches_and_holds_of_names():
 
 
 def test_operations_of_an_lstm_layer():
+    state = 100 * 4 + 256 * (32 + 4)  # of a context: inputs, cell states, hidden codes
+    assert operations(NAMES, 4).kept == operations(NAMES).kept + 3 * state
     found = operations(NAMES)
     assert found == Operations(
         products=256 * (32 * 8 + 2 * 64),

@@ -25,7 +25,7 @@ from ohmgate.model.layers import DenseLayer, Layer, LstmLayer
 VOWELS = Design.load("vowels")
 
 
-def latency(layer: Layer) -> int:
+def latency(layer: Layer, contexts: int) -> int:
     return 6 if layer.kind == "lstm" else 3
 
 

@@ -58,6 +58,19 @@ def test_a_synthesis_report_is_read(tmp_path):
     )
 
 
+def test_figures_are_those_of_as_many_contexts(tmp_path):
+    shared = replace(NAMES, contexts=4)
+    assert kept_for(shared) is None
+    with pytest.raises(DesignError, match=r"^it must be of a design of 4 contexts, not of 1$"):
+        FIGURES.check(shared, "it")
+    read = read_measured(write(tmp_path / "s.json", replace(synthesis(), contexts=4).json()))
+    assert read.contexts == 4
+    read.check(shared, "it")
+    assert "contexts" not in json.loads(synthesis().json())
+    with pytest.raises(DesignError, match=r"^contexts of measured figures must be an integer from 1 to 16, not 0$"):
+        replace(FIGURES, contexts=0)
+
+
 def test_energy_and_area_of_the_chip_take_the_place_of_the_layers():
     times = clocked(NAMES, [6, 2], 640)
     [row] = digital_rows(FIGURES, times, [digital_row(0, NAMES.layers[0])])

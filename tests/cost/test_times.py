@@ -1,5 +1,7 @@
 """Times of time steps, by hand: conversions, tails, the paper's nanoseconds."""
 
+from dataclasses import replace
+
 import pytest
 
 from ohmgate.cost.times import clocked, conversion_cycles, paper_times
@@ -34,6 +36,27 @@ def test_cycles_are_those_of_the_hardware(preset):
     design = Design.load(preset)
     times = clocked(design, [layer_latency(layer) for layer in design.layers], 640)
     assert times.cycles == Accelerator(design).cycles(4)
+
+
+def test_interleaved_sequences_leave_no_array_idle_and_take_turns():
+    """64 cycles of 640 MHz, and 62.5 of the paper's nanoseconds for 10 conversions; or a share of array and tail."""
+    shared = clocked(Design("x", (LSTM,), contexts=2), [6], 640)
+    assert (shared.cycles, shared.busy(0)) == (64, 1)
+    assert shared.sequence(3) == pytest.approx((2 * 2 * 64 + 64 + 6 + 1) / 0.64)  # and a cycle for its turn
+    short = LstmLayer(inputs=3, hidden=4, adcs=16, conversion_cycles=2)
+    assert [clocked(Design("x", (short,), contexts=b), [6], 1000).step for b in (1, 2, 3, 4)] == [7, 3.5, 7 / 3, 2]
+    assert paper_times(Design("x", (LSTM,), contexts=2)).step == 100
+    assert paper_times(Design("x", (LSTM,), contexts=2)).sequence(2) == 200 + 106
+
+
+@pytest.mark.parametrize("contexts", [2, 4])
+@pytest.mark.parametrize("preset", ["names", "vowels", "har", "ptb"])
+def test_cycles_of_interleaved_sequences_are_those_of_the_hardware(preset, contexts):
+    design = replace(Design.load(preset), contexts=contexts)
+    times = clocked(design, [layer_latency(layer, contexts) for layer in design.layers], 640)
+    assert (
+        times.cycles == Accelerator(design).cycles(4) == max(x.conversions for x in design.layers if not x.at_end) * 4
+    )
 
 
 def test_a_layer_that_is_read_at_the_end_does_not_slow_the_steps():

@@ -14,6 +14,9 @@ from ohmgate.hdl.activation_tables import ActivationTables
 from ohmgate.hdl.argmax import Argmax
 from ohmgate.hdl.array_macro import ArrayMacro
 from ohmgate.hdl.chip import Chip
+from ohmgate.hdl.context_banks import ContextBanks
+from ohmgate.hdl.context_results import ContextResults
+from ohmgate.hdl.context_turns import ContextTurns
 from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.diagnostics import Diagnostics
@@ -255,6 +258,46 @@ INVENTORY = {
                array_1__setup__adjust_what 1, array_1__setup__adjust_value 16
         reset  missing 1
         wires  1343"""),
+    "turns of contexts": (ContextTurns(LSTM, 3), """
+        in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, wanted 1, ended 1, hidden 3x12, whole 1,
+               whole_context 2
+        out    x__ready 1, row_codes 21, first 1, last 1, context 2, ready 1, busy 1
+        reset  unnamed 3, ready 1, context 2, unnamed 3
+        kept   held_0 11, held_1 11, held_2 11
+        wires  130"""),
+    "banks of contexts": (ContextBanks(3, 4, 5), """
+        in     write 1, index 2, word 4, context 3
+        out    whole 5x12
+        reset  bank_0 12, bank_1 12, bank_2 12, bank_3 12, bank_4 12
+        kept   word_0 4, word_1 4
+        wires  60"""),
+    "results of contexts": (ContextResults(5), """
+        in     context 3, begun 1, first 1, last 1, finished 1, finished_context 3, ready 1
+        out    free 1, valid 1, shown 3, shown_first 1, shown_last 1, busy 1
+        reset  waiting 5, firsts 5, lasts 5, count 3
+        kept   shown 3, order_1 3, order_2 3, order_3 3, order_4 3
+        wires  4"""),
+    "lstm layer of contexts": (LstmLayerCore(LSTM, trace=True, contexts=3), """
+        in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, y__ready 1, array__codes 8x4,
+               array__done 1, table__en 1, table__gate 2, table__entry 4, table__data 6
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1, context 2), y__valid 1, array__row_codes 7x3,
+               array__select 1, array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4, cell_saturations 2,
+               trace__context 2, trace__gates_valid 1, trace__gates 8x6, trace__cell_valid 1, trace__cell 2x10s,
+               trace__hidden_valid 1, trace__hidden 2x3
+        reset  trace__gates_valid 1, high 1, taken_3 1, trace__cell_valid 1, trace__hidden_valid 1, cell_saturations 2,
+               adc_saturations 4
+        kept   step_1 1, step_2 1, step_3 1, step_4 1, index 1, context_1 2, context_2 2, context_3 2, whole_context 2,
+               context 2, place_1 3, place_2 3, place_3 3, place_4 3, place_5 3, first 1
+        memory cells 12x10
+        wires  743"""),
+    "dense layer of contexts": (DenseLayerCore(HEAD, trace=True, contexts=3), """
+        in     x__payload (values 4x3, first 1, last 1, context 2), x__valid 1, y__ready 1, array__codes 2x4,
+               array__done 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1, context 2), y__valid 1, array__row_codes 4x3,
+               array__select 2, array__convert 1, busy 1, adc_saturations 2, trace__context 2
+        reset  taken_1 1, finished_1 1, taken_2 1, finished_2 1, taken_3 1, write 1, adc_saturations 2
+        kept   step_1 2, step_2 2, step_3 2, context_1 2, context_2 2, context 2, place_1 4, place_2 4, place_3 4
+        wires  198"""),
     "data registers": (DataRegisters(DESIGN), """
         in     bus__adr 3, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, restart 1, x__ready 1,
                y__payload (values 3, first 1, last 1), y__valid 1

@@ -123,7 +123,7 @@ def test_a_done_without_a_conversion_is_nothing():
     simulate(dut, testbench)
 
 
-@pytest.mark.parametrize("tail", [0, 7])
-def test_a_tail_is_1_to_6_cycles(tail):
-    with pytest.raises(DesignError, match=rf"^tail must be an integer from 1 to 6, not {tail}$"):
+@pytest.mark.parametrize("tail", [-1, 7])
+def test_a_tail_is_0_to_6_cycles(tail):
+    with pytest.raises(DesignError, match=rf"^tail must be an integer from 0 to 6, not {tail}$"):
         AdcSequencer(DenseLayer(inputs=1, outputs=1, adcs=1), tail)

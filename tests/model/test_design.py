@@ -55,6 +55,7 @@ def test_what_changes_a_fingerprint():
         design(lstm(adc_range=2.0), dense(function="relu")),
         design(lstm(input_dac_bits=4), dense()),
         dataclasses.replace(base, data_registers=True),
+        dataclasses.replace(base, contexts=4),
     ]
     assert {d.fingerprint for d in same} == {base.fingerprint}
     different = [
@@ -118,6 +119,7 @@ def test_toml_round_trip(tmp_path):
     rng = np.random.default_rng(7)
     designs = [Design.load(preset) for preset in presets()] + [random_design(rng) for _ in range(100)]
     designs.append(dataclasses.replace(designs[0], data_registers=True))
+    designs.append(dataclasses.replace(designs[0], contexts=16))
     designs.append(design(lstm(diagnostics=True, spares=2)))
     designs.append(design(lstm(diagnostics=True, programming="pulse")))
     for d in designs:
@@ -307,8 +309,13 @@ SENTENCES = [
     (lambda: design(lstm(), dense(inputs=9)), "layer 1: inputs must be the 8 outputs of layer 0, not 9"),
     (lambda: design(lstm(), dense(dac_bits=3)), "layer 1: DAC bits must be the 4 output bits of layer 0, not 3"),
     (lambda: Design.from_dict([], "f"), "f: a design must be a table, not []"),
-    (lambda: Design.from_dict({"a": 1}, "f"), "f: unknown key 'a'; a design has name, data_registers, [macro] and [[layer]]"),
+    (lambda: Design.from_dict({"a": 1}, "f"),
+     "f: unknown key 'a'; a design has name, data_registers, contexts, [macro] and [[layer]]"),
     (lambda: Design("x", (lstm(),), data_registers=1), "data_registers must be true or false, not 1"),
+    (lambda: Design("x", (lstm(),), contexts=0), "contexts must be an integer from 1 to 16, not 0"),
+    (lambda: Design("x", (lstm(),), contexts=17), "contexts must be an integer from 1 to 16, not 17"),
+    (lambda: Design("x", (lstm(),), contexts=True), "contexts must be an integer from 1 to 16, not True"),
+    (lambda: Design("x", (lstm(),), True, 4), "contexts of a design with data_registers must be 1, not 4"),
     (lambda: Design.from_dict({"name": "x"}, "f"), "f: a design must have at least one [[layer]]"),
     (lambda: Design.from_dict({"layer": [3]}, "f"), "f: layer 0: must be a table, not 3"),
     (lambda: Design.from_dict({"layer": [{}]}, "f"), "f: layer 0: kind must be one of lstm, dense, not None"),

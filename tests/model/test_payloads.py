@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ohmgate.hdl.streams import input_layout, output_layout
 from ohmgate.model.bit_fields import pack, signed, unpack
 from ohmgate.model.layers import DenseLayer, LstmLayer
-from ohmgate.model.payloads import output_numbers, result_payload, step_payload
+from ohmgate.model.payloads import context_of, output_numbers, result_payload, step_payload
 
 HEADS = [
     (LstmLayer(inputs=2, hidden=2, adcs=4), [-7, 3], [0b1001, 0b0011]),
@@ -38,6 +38,11 @@ def test_a_result_is_laid_out_as_the_rtl_does(head, values, patterns, marks):
     bits |= sum(pattern << head.result_bits // len(values) * k for k, pattern in enumerate(patterns))
     assert result_payload(head, np.array(values), bool(first), bool(last)) == bits
     assert output_numbers(head, bits).tolist() == [*values, first, last]
+    shared = output_layout(head, 6).const({"first": first, "last": last, "context": 5}).as_value().value
+    shared |= bits
+    assert result_payload(head, np.array(values), bool(first), bool(last), 5) == shared
+    assert output_numbers(head, shared).tolist() == [*values, first, last]
+    assert (context_of(head, shared), context_of(head, bits)) == (5, 0)
 
 
 @pytest.mark.parametrize("outputs, label, number", [(9, 8, 0b10_1000), (2, 1, 0b101), (1, 0, 0b100)])
@@ -56,3 +61,8 @@ def test_a_time_step_is_laid_out_as_the_rtl_does(dac_bits, inputs, codes, patter
     for first, last in [(False, False), (True, False), (False, True)]:
         expected = input_layout(layer).const({"values": patterns, "first": first, "last": last}).as_value().value
         assert step_payload(layer, np.array(codes), first, last) == expected
+        fields = {"values": patterns, "first": first, "last": last, "context": 9}
+        assert (
+            step_payload(layer, np.array(codes), first, last, 9)
+            == input_layout(layer, 16).const(fields).as_value().value
+        )

@@ -112,6 +112,33 @@ def test_side_car_gives_each_layers_parameters_and_cycles():
     assert not {"conversion_cycles", "time_step_cycles"} & set(dense)
 
 
+def test_side_car_of_interleaved_sequences():
+    """4 bits of inputs, 9 classes, contexts 0 to 4: the context is above the marks."""
+    layers = (
+        LstmLayer(inputs=3, hidden=4, adcs=16, conversion_cycles=2),
+        DenseLayer(inputs=4, outputs=9, adcs=9, output="argmax"),
+    )
+    design = Design("shared", layers, contexts=5)
+    side_car = json.loads(generated(design, trace=True)["shared.json"])
+    fields = {port["name"]: port.get("fields") for port in side_car["ports"]}
+    assert side_car["contexts"] == 5
+    assert fields["x__payload"][1:] == [
+        {"name": "first", "lsb": 12, "width": 1},
+        {"name": "last", "lsb": 13, "width": 1},
+        {"name": "context", "lsb": 14, "width": 3},
+    ]
+    assert fields["y__payload"][-1] == {"name": "context", "lsb": 6, "width": 3}
+    assert {"trace_0__context", "trace_1__context"} < set(fields)
+    lstm, dense = side_car["layers"]
+    assert (
+        lstm["time_step_cycles"] == 2
+    )  # of 2 and a tail of 5 each of five contexts has its fifth: 7/5, and 2 at least
+    formula = "max(conversions * conversion_cycles, (conversions * conversion_cycles + tail_cycles) / contexts)"
+    assert lstm["cycles_per_time_step"] == dense["cycles_per_time_step"] == formula
+    assert (lstm["tail_cycles"], dense["tail_cycles"]) == (5, 3)
+    assert "contexts" not in json.loads(generated(Design("alone", layers))["alone.json"])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_view_of_a_macro_has_the_ports_of_the_side_car(seed):
     design = random_design(np.random.default_rng(seed), layers=2)

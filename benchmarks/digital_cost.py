@@ -35,7 +35,8 @@ def toml(entries: list[Measured]) -> str:
     """``cost/measured.toml``."""
     lines = ["# Made by benchmarks/digital_cost.py: figures of the presets' digital parts, without wires."]
     for entry in entries:
-        fields = {key: value for key, value in asdict(entry).items() if value is not None}
+        own = asdict(entry).items()
+        fields = {key: value for key, value in own if value is not None and (key, value) != ("contexts", 1)}
         lines += ["", "[[digital]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
     return "\n".join(lines) + "\n"
 

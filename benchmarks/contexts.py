@@ -10,15 +10,17 @@ each has it. What the results have already is not measured again.
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ohmgate.hdl.accelerator import Accelerator
+from ohmgate.hdl.accelerator import layer_latency
 from ohmgate.hdl.flow.synthesis import map_chip, synthesise
 from ohmgate.hdl.flow.timing import time_chip
+from ohmgate.hdl.sequencer import time_step_cycles
 from ohmgate.model.design import Design
 from ohmgate.model.files import write_json
 from ohmgate.model.programs import work_folder
@@ -38,7 +40,8 @@ def area(name: str, contexts: int, pdk: Path) -> dict[str, Any]:
     design = replace(Design.load(name), contexts=contexts)
     chip = map_chip(design, pdk / "nangate45_typ.lib.gz")
     timed = time_chip(chip)
-    cycles, lstm = Accelerator(design).cycles(CONVERSION), next(x for x in design.layers if x.kind == "lstm")
+    lstm = next(layer for layer in design.layers if layer.kind == "lstm")
+    cycles = time_step_cycles(lstm.conversions, CONVERSION, layer_latency(lstm, contexts) - 1, contexts)
     operations = (lstm.inputs + lstm.hidden) * lstm.columns
     return {
         "area_um2": round(chip.report.area or 0.0, 1),
@@ -102,10 +105,11 @@ def main() -> None:
     }
     for name in arguments.designs:
         for contexts in arguments.contexts:
-            for part, measure in (("area", lambda *of: area(*of, arguments.pdk)), ("luts", luts)):
+            measures = {"area": partial(area, name, contexts, arguments.pdk), "luts": partial(luts, name, contexts)}
+            for part, measure in measures.items():
                 key = f"{name} {contexts}"
                 if part in arguments.parts and key not in content.setdefault(part, {}):
-                    content[part][key] = measure(name, contexts)
+                    content[part][key] = measure()
                     write_json(RESULTS, content)
                     print(part, key, content[part][key], flush=True)
         if "busy" in arguments.parts:

@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/array_reads.py               # a minute
     OMP_NUM_THREADS=1 python benchmarks/array_reads.py --chips 100   # and the HAR-size network on 100 chips
     OMP_NUM_THREADS=1 python benchmarks/array_reads.py --rounds 0 --chips 100 --image runs/har/har.image
+    OMP_NUM_THREADS=1 python benchmarks/array_reads.py --json results/array_reads.json
 
 Every contestant makes 4-bit codes of the same batch with the paper's noise: ADC noise in every step, and weight
 noise of 10 % per programming or fresh in every read. aihwkit takes part where it is installed. With
@@ -10,12 +11,14 @@ noise of 10 % per programming or fresh in every read. aihwkit takes part where i
 """
 
 import argparse
+import platform
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from training_step import processor  # pyright: ignore[reportImplicitRelativeImport]
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig
@@ -24,6 +27,7 @@ from ohmgate.analog.fast_network import FastNetwork
 from ohmgate.analog.inference import build_arrays
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
+from ohmgate.model.files import write_json
 from ohmgate.model.layers import LstmLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from ohmgate.train.data.datasets import load_dataset
@@ -154,7 +158,8 @@ def har(chips: int, path: Path | None, data: Path | None) -> None:
         )
 
 
-def compete(rounds: int, seconds: float) -> None:
+def compete(rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Rates of all contestants; also told."""
     contestants = {"float32 product alone": product()}
     for redraw in ("per_programming", "per_step"):
         for normals in NORMALS:
@@ -165,11 +170,13 @@ def compete(rounds: int, seconds: float) -> None:
     contestants["PyTorch, per_step cell by cell"] = pytorch("cell")
     if aihwkit() is not None:
         contestants["aihwkit, output noise"] = aihwkit()
-    for name, found in rates(contestants, rounds, seconds).items():
+    results = rates(contestants, rounds, seconds)
+    for name, found in results.items():
         print(
             f"{name:38s} {statistics.median(found) / 1e6:7.3f} million reads a second "
             f"({min(found) / 1e6:.3f} to {max(found) / 1e6:.3f})"
         )
+    return results
 
 
 def main() -> None:
@@ -179,10 +186,16 @@ def main() -> None:
     parser.add_argument("--chips", type=int, default=0, help="chips of the HAR-size network")
     parser.add_argument("--image", type=Path, help="of a trained classifier, in place of the HAR-size network")
     parser.add_argument("--data", type=Path, help="data folder of its test set; default: $OHMGATE_DATA")
+    parser.add_argument("--json", type=Path, help="write the contestants' rates here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.rounds:
-        compete(arguments.rounds, arguments.seconds)
+        results = compete(arguments.rounds, arguments.seconds)
+        if arguments.json:
+            versions = {"Python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
+            provenance = {"versions": versions, "processor": processor(), "rounds": arguments.rounds}
+            provenance |= {"seconds": arguments.seconds, "unit": "reads of a 64 x 128 array a processor second"}
+            write_json(arguments.json, {"provenance": provenance, "results": results})
     if arguments.chips:
         har(arguments.chips, arguments.image, arguments.data)
 

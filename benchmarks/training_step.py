@@ -1,8 +1,9 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
 
-One thread; the candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
-Run: ``python benchmarks/training_step.py [--rounds 9] [--peers] [--device cuda] [--json FILE]``. ``--peers`` adds
-what is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
+The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
+Run: ``python benchmarks/training_step.py [--rounds 9] [--threads 1 2] [--eager] [--peers] [--device cuda]
+[--shapes har ptb] [--json FILE]``. ``--eager`` adds the layers without the kernel, ``--peers`` what is installed of
+Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
 """
 
 import argparse
@@ -22,7 +23,14 @@ from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.noise import PAPER_ADC, Noise
 
-SHAPES = {"har": (32, 32, 128, 64), "ptb": (300, 300, 35, 20), "names": (100, 256, 16, 32)}  #: m, n, T, B
+SHAPES = {
+    "har": (32, 32, 128, 64),
+    "ptb": (300, 300, 35, 20),
+    "names": (100, 256, 16, 32),
+    "64": (64, 64, 64, 32),
+    "256": (256, 256, 32, 32),
+    "1024": (1024, 1024, 16, 32),
+}  #: m, n, T, B
 PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
 
 
@@ -64,14 +72,14 @@ def installed(names: list[str]) -> list[str]:
     return found
 
 
-def candidates(m: int, n: int, peers: list[str]) -> dict:
+def candidates(m: int, n: int, eager: bool, peers: list[str]) -> dict:
     """Modules that take (T, B, m), by name; the first is the yardstick."""
     modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
     for name, noise, fast in (
         ("quantised", Noise(), True),
         ("quantised, noise", PAPER, True),
         ("eager, noise", PAPER, False),
-    ):
+    )[: 3 if eager else 2]:
         modules[name] = LstmArray(m, n, QuantConfig(), fast)
         modules[name].train_noise = noise
     return modules | {name: PEERS[name](m, n) for name in peers}
@@ -88,12 +96,13 @@ def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def measure(rounds: int, peers: list[str], device: str) -> dict:
+def measure(shapes: list[str], rounds: int, eager: bool, peers: list[str], device: str) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
-    for shape, (m, n, steps, batch) in SHAPES.items():
+    for shape in shapes:
+        m, n, steps, batch = SHAPES[shape]
         torch.manual_seed(0)
-        modules = {name: module.to(device) for name, module in candidates(m, n, peers).items()}
+        modules = {name: module.to(device) for name, module in candidates(m, n, eager, peers).items()}
         x = (torch.rand(steps, batch, m) * 2 - 1).to(device)
         grad = torch.randn(steps, batch, n).to(device)
         times = {name: [] for name in modules}
@@ -106,26 +115,50 @@ def measure(rounds: int, peers: list[str], device: str) -> dict:
     return medians
 
 
+def processor() -> str:
+    """Its name, family and model, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    told = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    return ", ".join(told[key].strip("\t: ") for key in ("model name", "cpu family", "model") if key in told)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="default: all")
     parser.add_argument("--rounds", type=int, default=9, help="timed passes of each candidate (default 9)")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1], help="of torch, one after the other (default 1)"
+    )
+    parser.add_argument("--eager", action="store_true", help="measure the layers without the kernel, too")
     parser.add_argument("--peers", action="store_true", help="measure Brevitas and aihwkit, too, where installed")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where torch sees a GPU (default cpu)")
     parser.add_argument("--json", type=Path, help="write the medians here")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     try:
         device = check_device(arguments.device)
     except DesignError as error:
         parser.error(str(error))
     print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}, {device}")
-    medians = measure(arguments.rounds, installed(list(PEERS)) if arguments.peers else [], device)
-    for shape, row in medians.items():
-        yardstick = row["nn.LSTM"]
-        cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
-        print(f"{shape} {SHAPES[shape]}: {cells}")
+    peers, found = installed(list(PEERS)) if arguments.peers else [], {}
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        found[threads] = measure(arguments.shapes, arguments.rounds, arguments.eager, peers, device)
+        for shape, row in found[threads].items():
+            yardstick = row["nn.LSTM"]
+            cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
+            print(f"{threads} threads, {shape} {SHAPES[shape]}: {cells}")
     if arguments.json:
-        write_json(arguments.json, medians)
+        provenance = {
+            "versions": {"Python": platform.python_version(), "torch": torch.__version__},
+            "processor": processor(),
+            "rounds": arguments.rounds,
+            "shapes": {name: SHAPES[name] for name in arguments.shapes},
+            "unit": "ms, median of the rounds",
+        }
+        write_json(arguments.json, {"provenance": provenance, "results": found})
 
 
 if __name__ == "__main__":

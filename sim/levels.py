@@ -75,8 +75,8 @@ class Sequences:
 def software_levels(network: Network, data: Sequences) -> tuple[list[Level], Result]:
     """PyTorch's evaluation, the reference on the unpacked image, the noiseless array; and the reference's trace."""
     from ..train.export.verify import verify
+    from ..train.layers.threads import single_thread
     from ..train.network import DesignNetwork, evaluate_codes
-    from ..train.training import single_thread
 
     model = DesignNetwork.from_network(network)
     with single_thread():

@@ -1,7 +1,6 @@
 """Training a design to classify sequences or to forecast values: one run, seeded and resumable (docs/training.md)."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from .data.datasets import CONTENTS, SequenceDataset
 from .epochs import Epoch, epochs_of, stopped_early
 from .evaluation import outputs_of, predictions_of, scores_of
 from .layers.lstm import LstmArray
+from .layers.threads import single_thread
 from .layers.whole_model import set_curve
 from .network import DesignNetwork
 from .recipe import usual_config
@@ -202,17 +202,6 @@ def float_network(checkpoint: str | Path) -> DesignNetwork:
     model = initial(Design.from_dict(state.run["design"]), replace(config, floating=True))
     checkpoints.restore_weights(model, state.weights)
     return model
-
-
-@contextmanager
-def single_thread():
-    """One thread: sums in one order, so the same bytes; small networks are no slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def check_fit(design: Design, dataset: SequenceDataset) -> None:

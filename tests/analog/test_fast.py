@@ -35,8 +35,8 @@ def array(config=None, layer=LAYER, levels=LEVELS, gains=((12, 9),) * 4):
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds)
-def test_codes_without_noise_are_the_arrays(seed):
+@given(seed=seeds, kind=st.sampled_from(NORMALS))
+def test_codes_without_noise_are_the_arrays(seed, kind):
     rng = np.random.default_rng(seed)
     network = random_network(random_design(rng, layers=1, max_bits=12), rng)
     made = inference.build_arrays(network)[0]
@@ -45,7 +45,7 @@ def test_codes_without_noise_are_the_arrays(seed):
     bits[: layer.inputs] = getattr(layer, "input_dac_bits", 0) or layer.dac_bits
     top = np.maximum(2 ** (bits - 1) - 1, 1)
     drive = rng.integers(-top, top, (300, layer.rows), endpoint=True)
-    assert np.array_equal(FastReader(made).read(drive), made.convert_all(drive)[:, logical_order(made.layer)])
+    assert np.array_equal(FastReader(made, kind).read(drive), made.convert_all(drive)[:, logical_order(layer)])
 
 
 def test_a_wide_design_takes_float64():
@@ -93,10 +93,11 @@ def test_noisy_weights_take_float64_where_24_bits_are_few(inputs, expected, shar
     assert rounding <= (2**-9 if share else 0.0)
 
 
-def test_a_chip_is_the_same_chip():
+@pytest.mark.parametrize("kind", NORMALS)
+def test_a_chip_is_the_same_chip(kind):
     """Noise per programming: the array's own weights, rounded to 1/1024 of a level or finer."""
     made = array(ArrayConfig(weight_noise=0.1))
-    codes = FastReader(made).read(DRIVE)
+    codes = FastReader(made, kind).read(DRIVE)
     expected = made.convert_all(DRIVE)[:, logical_order(LAYER)]
     assert (codes != expected).mean() < 1e-3
 
@@ -108,6 +109,53 @@ def test_the_quantile_table_is_a_normal_distribution():
     assert table[-1] == pytest.approx(4.32, abs=0.02)
     assert stats.kstest(table, stats.norm.cdf).statistic < 1e-4
     assert (table**4).mean() == pytest.approx(3, abs=0.01)
+
+
+def test_pairs_are_all_quantiles_once_and_their_codes_independent():
+    """Exactly, over all 65,536 pairs: codes of 4 bits, about a level anywhere, by the law of two normal numbers."""
+    stream = Normals("pairs", np.random.SeedSequence(5))
+    both = stream._table.view(np.float32).reshape(-1, 2)
+    assert np.array_equal(np.sort(both[:, 0]), quantile_table())
+    assert np.array_equal(np.sort(both[:, 1]), quantile_table())
+    rng, largest = np.random.default_rng(0), 0.0
+    for _ in range(20):
+        levels, sigmas = rng.uniform(-8, 8, 2), rng.uniform(0.2, 3, 2)
+        codes = np.clip(np.floor(levels + sigmas * both), -8, 7).astype(int) + 8
+        found = np.bincount(codes @ [16, 1], minlength=256).reshape(16, 16) / 65536
+        inner = stats.norm.cdf(np.arange(-7, 8)[:, None], levels, sigmas)
+        single = np.diff(np.vstack([[0, 0], inner, [1, 1]]), axis=0)
+        largest = max(largest, np.abs(found - np.outer(*single.T)).max())
+        for column in range(2):
+            assert np.abs(found.sum(axis=1 - column) - single[:, column]).max() < 4e-5
+    assert largest < 5e-5
+
+
+def test_odd_numbers_of_numbers_are_those_of_one_more():
+    streams = [Normals("pairs", np.random.SeedSequence(5)) for _ in range(2)]
+    odd, even = np.empty((3, 333), np.float32), np.empty(1000, np.float32)
+    streams[0].fill(odd, sigma=2.0)
+    streams[1].fill(even, sigma=2.0)
+    assert np.array_equal(odd.ravel(), even[:999])
+
+
+def test_neighbouring_columns_have_independent_noise():
+    """Chi-square of the pairs of codes, 16 x 16, against the product of their laws."""
+    levels = np.repeat(LEVELS[:, :1], 128, axis=1)
+    made = array(ArrayConfig(weight_noise=0.1, redraw="per_step", adc_noise="paper"), levels=levels)
+    codes = FastReader(made, "pairs", 3).read(np.tile(DRIVE[0], (5000, 1))).astype(int).reshape(-1, 2) + 8
+    gain = 12 / 512
+    level = DRIVE[0] @ LEVELS[:, 0] * gain
+    sigma = np.sqrt((0.1 * 14 * gain) ** 2 * (DRIVE[0] ** 2).sum() + 1 / 12)
+    inner = stats.norm.cdf(np.arange(-7, 8), level, sigma)
+    single = np.diff(np.concatenate([[0.0], inner, [1.0]]))
+    expected = np.outer(single, single) * len(codes)
+    observed = np.bincount(codes @ [16, 1], minlength=256).reshape(16, 16)
+    keep = expected > 5
+    assert keep.sum() >= 9
+    statistic = ((observed - expected)[keep] ** 2 / expected[keep]).sum()
+    assert stats.chi2.sf(statistic, keep.sum() - 1) > 0.001
+    swapped = np.bincount(codes[:, [0, 0]] @ [16, 1], minlength=256).reshape(16, 16)  # a column beside itself
+    assert ((swapped - expected)[keep] ** 2 / expected[keep]).sum() > 10 * statistic
 
 
 @pytest.mark.parametrize("kind", NORMALS)
@@ -255,7 +303,7 @@ def test_what_cannot_be_drawn_at_the_column_is_refused(config, reason):
 def test_other_errors_are_one_clear_sentence():
     with pytest.raises(DesignError) as error:
         Normals("fancy", np.random.SeedSequence(0))
-    assert str(error.value) == "normal numbers must be one of table, exact, not 'fancy'"
+    assert str(error.value) == "normal numbers must be one of table, pairs, exact, not 'fancy'"
     design = Design("wide", (LstmLayer(inputs=2, hidden=1, adcs=4, adc_bits=12), DenseLayer(
         inputs=1, outputs=2, adcs=1, output="argmax")))  # fmt: skip
     network = random_network(design, np.random.default_rng(0))

@@ -27,9 +27,10 @@ from ..language.names import train_names
 from ..language.words import train_words
 from ..layers.config import FLOAT, check_bits
 from ..layers.noise import PAPER_ADC, Noise
+from ..layers.threads import single_thread
 from ..network import DesignNetwork
 from ..recipe import PROTOCOLS
-from ..training import single_thread, train
+from ..training import train
 from ..warm import quantise
 from .reports import reporter
 

@@ -20,10 +20,13 @@ from filelock import FileLock
 from ...model.caches import cache_home
 from ...model.programs import ProgramError, ended, run_program
 
-SOURCES = ("kernel.cpp", "kernel_gates.h", "kernel_gaussian.h", "kernel_product.h")
+PARTS = ("codes", "gates", "gaussian", "packed", "parallel", "product", "step", "weights")
+SOURCES = ("kernel.cpp", *(f"kernel_{part}.h" for part in PARTS))
+X86 = platform.machine() in ("x86_64", "AMD64")
 FLAGS = (
     "-O3",
     "-march=native",
+    *(("-mprefer-vector-width=512",) if X86 else ()),  # registers of 512 bits where the processor has them
     "-std=c++20",
     "-fPIC",
     "-shared",

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -67,15 +68,18 @@ uint32_t first_pair(int64_t row, int64_t size) {
   return static_cast<uint32_t>(row * ((size + 2 * LANES - 1) / (2 * LANES)) * LANES);
 }
 
-// Calls use(start, count, numbers) for each block of a row of `size` numbers.
+// Calls use(start, count, numbers) for each block, as far as it lies in begin..end, of a row of `size` numbers.
 template <class Use>
-void gaussian_row(const std::vector<int64_t>& key, int64_t row, int64_t size, Use use) {
+void gaussian_range(const std::vector<int64_t>& key, int64_t row, int64_t size, int64_t begin, int64_t end, Use use) {
   const uint32_t k[3] = {uint32_t(key[0]), uint32_t(key[1]), uint32_t(key[2])};
-  uint32_t pair = first_pair(row, size);
+  const int64_t block_of_begin = begin / (2 * LANES);
+  uint32_t pair = first_pair(row, size) + static_cast<uint32_t>(block_of_begin * LANES);
   alignas(64) float block[2 * LANES];
-  for (int64_t start = 0; start < size; start += 2 * LANES, pair += LANES) {
+  for (int64_t start = block_of_begin * 2 * LANES; start < end; start += 2 * LANES, pair += LANES) {
     gaussian_block(block, k, pair);
-    use(start, std::min<int64_t>(2 * LANES, size - start), block);
+    const int64_t from = std::max(start, begin);
+    if (from == start && start + 2 * LANES <= end) use(start, std::integral_constant<int, 2 * LANES>(), block);
+    else use(from, static_cast<int>(std::min(start + 2 * LANES, end) - from), block + (from - start));
   }
 }
 

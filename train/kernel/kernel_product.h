@@ -1,186 +1,27 @@
-// Products with the rows' codes: with the inputs' of all steps at once, with the hidden state's on every step.
+// Products with the rows' codes: with the inputs' of all steps at once, with the hidden state's on every step; and
+// their gradients. The bits do not depend on the number of threads.
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
+#include <array>
+#include <initializer_list>
 #include <optional>
 #include <vector>
 
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
+#include "kernel_codes.h"
+#include "kernel_packed.h"
+#include "kernel_parallel.h"
 
 namespace {
 
 using at::Tensor;
 using MaybeTensor = std::optional<Tensor>;
-
-// A matrix (depth, width) that many small matrices are multiplied with: stored once in panels of PANEL columns, so
-// that every step reads it in order. Sums run over the depth with fused multiply-add: exact for integers, but not in
-// the order of at::mm. Only where the machine has AVX-512; elsewhere at::mm serves.
-#ifdef __AVX512F__
-constexpr int64_t PANEL = 32;
-
-constexpr int64_t padded(int64_t width) { return (width + PANEL - 1) / PANEL * PANEL; }
-
-class Packed {
- public:
-  explicit Packed(const Tensor& matrix)
-      : depth_(matrix.size(0)), width_(matrix.size(1)), data_(padded(width_) * depth_) {
-    const int64_t row = matrix.stride(0), column = matrix.stride(1);
-    const float* from = matrix.data_ptr<float>();
-    float* to = data_.data();
-    for (int64_t panel = 0; panel < width_; panel += PANEL)
-      for (int64_t k = 0; k < depth_; ++k)
-        for (int64_t c = panel; c < panel + PANEL; ++c) *to++ = c < width_ ? from[k * row + c * column] : 0.0f;
-  }
-
-  static bool fits(const Tensor& matrix) { return matrix.dim() == 2; }
-
-  void multiply(const float* a, float* out, int64_t rows) const {  // a (rows, depth), out (rows, width)
-    for (int64_t panel = 0; panel < width_; panel += PANEL) {
-      const float* w = data_.data() + panel * depth_;
-      const uint32_t columns = panel + PANEL <= width_ ? ~0U : (1U << (width_ - panel)) - 1;
-      int64_t row = 0;
-      for (; row + 8 <= rows; row += 8) block<8>(a + row * depth_, w, out + row * width_ + panel, columns);
-      for (; row + 4 <= rows; row += 4) block<4>(a + row * depth_, w, out + row * width_ + panel, columns);
-      for (; row < rows; ++row) block<1>(a + row * depth_, w, out + row * width_ + panel, columns);
-    }
-  }
-
- private:
-  template <int ROWS>
-  void block(const float* a, const float* w, float* out, uint32_t columns) const {  // columns: a bit each
-    __m512 low[ROWS], high[ROWS];
-    for (int r = 0; r < ROWS; ++r) low[r] = high[r] = _mm512_setzero_ps();
-    for (int64_t k = 0; k < depth_; ++k, w += PANEL) {
-      const __m512 w0 = _mm512_loadu_ps(w), w1 = _mm512_loadu_ps(w + 16);
-      for (int r = 0; r < ROWS; ++r) {
-        const __m512 x = _mm512_set1_ps(a[r * depth_ + k]);
-        low[r] = _mm512_fmadd_ps(x, w0, low[r]);
-        high[r] = _mm512_fmadd_ps(x, w1, high[r]);
-      }
-    }
-    for (int r = 0; r < ROWS; ++r) {
-      _mm512_mask_storeu_ps(out + r * width_, static_cast<__mmask16>(columns), low[r]);
-      _mm512_mask_storeu_ps(out + r * width_ + 16, static_cast<__mmask16>(columns >> 16), high[r]);
-    }
-  }
-
-  int64_t depth_, width_;
-  std::vector<float> data_;
-};
-#else
-class Packed {
- public:
-  explicit Packed(const Tensor&) {}
-  static bool fits(const Tensor&) { return false; }
-  void multiply(const float*, float*, int64_t) const {}
-};
-#endif
-
-// A matrix (depth, width) of whole codes times a gain of each column, for products with whole codes: all within +-127.
-// Then the processor's dot products of bytes, summed in 32 bits, are exact, at four times the rate of floats. It
-// multiplies an unsigned byte with a signed one: 128 is added to the rows' codes, and the sums start at less by what
-// that adds. Only where the machine has AVX-512 VNNI.
-#if defined(__AVX512F__) && defined(__AVX512VNNI__)
-class PackedCodes {
- public:
-  static constexpr bool USABLE = true;
-
-  PackedCodes(const Tensor& matrix, const Tensor& gain)
-      : groups_((matrix.size(0) + 3) / 4), width_(matrix.size(1)), data_(groups_ * padded(width_)),
-        start_(padded(width_)), gain_(padded(width_)) {
-    const Tensor rows = matrix.stride(1) == 1 ? matrix : matrix.contiguous();
-    std::memcpy(gain_.data(), gain.data_ptr<float>(), width_ * sizeof(float));
-    const float* divisor = gain_.data();
-    std::vector<int32_t> words(width_);  // four rows' codes of each column
-    for (int64_t group = 0; group < groups_; ++group) {
-      std::fill(words.begin(), words.end(), 0);
-      for (int64_t q = 0; q < 4 && 4 * group + q < rows.size(0); ++q) {
-        const float* __restrict from = rows.data_ptr<float>() + (4 * group + q) * rows.stride(0);
-        int32_t* __restrict to = words.data();
-        int32_t* __restrict start = start_.data();
-        for (int64_t c = 0; c < width_; ++c) {
-          const int32_t code = static_cast<int32_t>(std::floor(from[c] / divisor[c] + 0.5f));
-          start[c] -= 128 * code;
-          to[c] |= (code & 255) << (8 * q);
-        }
-      }
-      for (int64_t panel = 0; panel < width_; panel += PANEL)
-        std::memcpy(&data_[panel * groups_ + group * PANEL], &words[panel],
-                    std::min(PANEL, width_ - panel) * sizeof(int32_t));
-    }
-  }
-
-  // out = add + codes * matrix; codes (rows, depth), out (rows, width), the rows of `add` `stride` apart
-  void multiply(const float* codes, int64_t rows, int64_t depth, const float* add, int64_t stride, float* out) {
-    bytes_.resize(rows * groups_ * 4);
-    for (int64_t row = 0; row < rows; ++row) {
-      const float* __restrict from = codes + row * depth;
-      uint8_t* __restrict to = bytes_.data() + row * groups_ * 4;
-      for (int64_t k = 0; k < depth; ++k) to[k] = static_cast<uint8_t>(static_cast<int32_t>(from[k]) + 128);
-    }
-    for (int64_t panel = 0; panel < width_; panel += PANEL) {
-      int64_t row = 0;
-      for (; row + 8 <= rows; row += 8) block<8>(row, panel, add, stride, out);
-      for (; row + 4 <= rows; row += 4) block<4>(row, panel, add, stride, out);
-      for (; row < rows; ++row) block<1>(row, panel, add, stride, out);
-    }
-  }
-
- private:
-  template <int ROWS>
-  void block(int64_t row, int64_t panel, const float* add, int64_t stride, float* out) const {
-    __m512i sums[ROWS][2];
-    for (int r = 0; r < ROWS; ++r)
-      for (int half = 0; half < 2; ++half) sums[r][half] = _mm512_loadu_si512(&start_[panel + 16 * half]);
-    const uint8_t* a = bytes_.data() + row * groups_ * 4;
-    const int32_t* w = data_.data() + panel * groups_;
-    for (int64_t group = 0; group < groups_; ++group, w += PANEL) {
-      const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 16);
-      for (int r = 0; r < ROWS; ++r) {
-        int32_t four;
-        std::memcpy(&four, a + (r * groups_ + group) * 4, 4);
-        const __m512i x = _mm512_set1_epi32(four);
-        sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], x, w0);
-        sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], x, w1);
-      }
-    }
-    for (int half = 0; half < 2; ++half) {
-      const int64_t at = panel + 16 * half, left = width_ - at;
-      const __mmask16 columns = left >= 16 ? 0xffff : left > 0 ? (1U << left) - 1 : 0;
-      const __m512 gain = _mm512_loadu_ps(&gain_[at]);
-      for (int r = 0; r < ROWS; ++r) {
-        const __m512 v = _mm512_maskz_loadu_ps(columns, add + (row + r) * stride + at);
-        const __m512 sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][half]), gain);
-        _mm512_mask_storeu_ps(out + (row + r) * width_ + at, columns, _mm512_add_ps(v, sum));
-      }
-    }
-  }
-
-  int64_t groups_, width_;     // groups of four rows of the matrix
-  std::vector<int32_t> data_;  // panels of PANEL columns; in each, a word of four codes for each group and column
-  std::vector<int32_t> start_;
-  std::vector<float> gain_;
-  std::vector<uint8_t> bytes_;
-};
-#else
-class PackedCodes {
- public:
-  static constexpr bool USABLE = false;
-  PackedCodes(const Tensor&, const Tensor&) {}
-  void multiply(const float*, int64_t, int64_t, const float*, int64_t, float*) {}
-};
-#endif
 
 // `t`, after a check of what its raw numbers are read as.
 const Tensor& checked(const Tensor& t) {
@@ -188,56 +29,214 @@ const Tensor& checked(const Tensor& t) {
   return t;
 }
 
-void check_codes(const Tensor& matrix, const Tensor& gain) {
+void check_codes(const Tensor& matrix, const Tensor& gain, int64_t bits) {
   TORCH_CHECK(matrix.dim() == 2 && matrix.scalar_type() == at::kFloat && checked(gain).numel() == matrix.size(1),
               "a gain for each column");
+  TORCH_CHECK(bits == 8 || bits == 16, "codes of 8 or 16 bits");
 }
 
-// Codes (rows, depth) times a matrix (depth, width) of codes times a gain of each column, plus a bias of each.
-Tensor code_sums(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias) {
-  check_codes(matrix, gain);
-  TORCH_CHECK(checked(codes).dim() == 2 && codes.size(1) == matrix.size(0), "a code for each row");
-  TORCH_CHECK(checked(bias).numel() == matrix.size(1), "a bias for each column");
-  if (!PackedCodes::USABLE) return at::addmm(bias, codes, matrix);
-  Tensor out = at::empty({codes.size(0), matrix.size(1)}, codes.options());
-  PackedCodes(matrix, gain).multiply(codes.data_ptr<float>(), codes.size(0), codes.size(1), bias.data_ptr<float>(), 0,
-                                     out.data_ptr<float>());
+// Calls work(first row, count) for rows few enough to stay in the second cache, shared out to threads.
+template <class Work>
+void in_row_shares(int64_t rows, Work work) {
+  constexpr int64_t TOGETHER = 8 * MOST_ROWS;
+  in_shares((rows + MOST_ROWS - 1) / MOST_ROWS, [&](int64_t begin, int64_t end) {
+    const int64_t last = std::min(end * MOST_ROWS, rows);
+    for (int64_t row = begin * MOST_ROWS; row < last; row += TOGETHER) work(row, std::min(TOGETHER, last - row));
+  });
+}
+
+template <int BITS>
+Tensor sums_of_codes(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias) {
+  const int64_t depth = codes.size(1), width = matrix.size(1);
+  Tensor out = at::empty({codes.size(0), width}, codes.options());
+  const PackedCodes<BITS> packed(matrix, gain);
+  const float *from = codes.data_ptr<float>(), *start = bias.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  in_row_shares(codes.size(0), [&](int64_t row, int64_t count) {
+    typename PackedCodes<BITS>::Codes room;
+    packed.take(from + row * depth, count, depth, 0, room);
+    packed.multiply(room, count, start, 0, to + row * width);
+  });
   return out;
 }
 
-// Multiplies (B, depth) by a matrix, or each row by its own (B, depth, width); packed where that may be and pays. With
-// a gain of each column the matrix is whole codes times it, and so is what it is multiplied with.
+// Codes (rows, depth) times a matrix (depth, width) of whole numbers times a gain of each column, plus a bias of
+// each; both within `bits`.
+Tensor code_sums(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias, int64_t bits) {
+  check_codes(matrix, gain, bits);
+  TORCH_CHECK(checked(codes).dim() == 2 && codes.size(1) == matrix.size(0), "a code for each row");
+  TORCH_CHECK(checked(bias).numel() == matrix.size(1), "a bias for each column");
+  if (!MULTIPLIES_CODES) return at::addmm(bias, codes, matrix);  // exact, too
+  return bits == 8 ? sums_of_codes<8>(codes, matrix, gain, bias) : sums_of_codes<16>(codes, matrix, gain, bias);
+}
+
+// Rows (rows, depth) times a matrix (depth, width), in a fixed order.
+Tensor row_products(const Tensor& rows, const Tensor& matrix) {
+  TORCH_CHECK(checked(rows).dim() == 2 && matrix.dim() == 2 && rows.size(1) == matrix.size(0), "rows of its depth");
+  if (!Packed::fits(matrix)) {
+    OneThread alone;
+    return at::mm(rows, matrix);
+  }
+  const int64_t depth = rows.size(1), width = matrix.size(1);
+  Tensor out = at::empty({rows.size(0), width}, rows.options());
+  const Packed packed(matrix);
+  const float* from = rows.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  in_row_shares(rows.size(0), [&](int64_t row, int64_t count) {
+    packed.multiply(from + row * depth, to + row * width, count);
+  });
+  return out;
+}
+
+// Gradient (m + n + bias rows, columns) of a layer's weights, of the gradients dv (T, B, columns) of all its voltages:
+// sums over steps of the codes on the rows times them. The rows: inputs (T, B, m), the hidden state of the step before
+// (T, B, n), on the first step h0 (B, n) if it is driven, bias rows at `level`. Without inputs, or without hidden,
+// they have no rows in it. `factor` of each column: what all is multiplied with.
+Tensor weight_gradient(const MaybeTensor& inputs, const MaybeTensor& hidden, const MaybeTensor& h0, const Tensor& dv,
+                       int64_t bias_rows, double level, const MaybeTensor& factor) {
+  TORCH_CHECK(checked(dv).dim() == 3, "gradients of all steps");
+  const int64_t steps = dv.size(0), batch = dv.size(1), columns = dv.size(2);
+  auto rows_of = [&](const MaybeTensor& codes) -> int64_t {
+    if (!codes) return 0;
+    TORCH_CHECK(checked(*codes).dim() == 3 && codes->size(0) == steps && codes->size(1) == batch, "codes of all steps");
+    return codes->size(2);
+  };
+  const int64_t m = rows_of(inputs), n = rows_of(hidden);
+  TORCH_CHECK(!h0 || checked(*h0).numel() == batch * n, "codes of the first step");
+  TORCH_CHECK(!factor || checked(*factor).numel() == columns, "a factor for each column");
+  Tensor out = at::zeros({m + n + bias_rows, columns}, dv.options());
+  if (!WIDE) {
+    OneThread alone;
+    const Tensor all = dv.flatten(0, 1);
+    if (inputs) out.narrow(0, 0, m).addmm_(inputs->flatten(0, 1).t(), all);
+    if (hidden && steps > 1)
+      out.narrow(0, m, n).addmm_(hidden->narrow(0, 0, steps - 1).flatten(0, 1).t(), dv.narrow(0, 1, steps - 1).flatten(0, 1));
+    if (h0) out.narrow(0, m, n).addmm_(h0->t(), dv.select(0, 0));
+    if (bias_rows) out.narrow(0, m + n, bias_rows).copy_(all.sum(0).mul_(level));
+    return factor ? out.mul_(*factor) : out;
+  }
+  auto numbers = [](const MaybeTensor& t) { return t ? t->const_data_ptr<float>() : nullptr; };
+  const float *x = numbers(inputs), *h = numbers(hidden), *first = numbers(h0), *scales = numbers(factor);
+  const float* g = dv.const_data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  float* totals = bias_rows ? to + (m + n) * columns : nullptr;
+  in_shares(panels(columns), [&](int64_t begin, int64_t end) {
+    using Codes = PanelGradient::Codes;
+    PanelGradient gradient;
+    for (int64_t panel = begin * PANEL; panel < end * PANEL; panel += PANEL) {
+      if (!h) {
+        gradient.add(std::array{Codes{x, m}}, g, columns, steps * batch, panel, to, totals);
+      } else {
+        gradient.add(std::array{Codes{x, m}, Codes{first, n}}, g, columns, batch, panel, to, totals);
+        gradient.add(std::array{Codes{x ? x + batch * m : x, m}, Codes{h, n}}, g + batch * columns, columns,
+                     (steps - 1) * batch, panel, to, totals);
+      }
+      const int64_t count = std::min(PANEL, columns - panel);
+      for (int64_t row = bias_rows - 1; row >= 0; --row)
+        for (int64_t c = panel; c < panel + count; ++c) totals[row * columns + c] = totals[c] * float(level);
+      if (scales) PanelGradient::scale(scales, columns, m + n + bias_rows, panel, to);
+    }
+  });
+  return out;
+}
+
+// Multiplies (B, depth) by a matrix, or each row by its own (B, depth, width). With a gain of each column the matrix
+// is whole numbers times it within `bits`, and so is what it is multiplied with. `any_order`: may sums be in any?
 class Product {
  public:
-  Product(const Tensor& matrix, bool any_order, const MaybeTensor& gain = {}) : matrix_(matrix) {
-    if (gain && PackedCodes::USABLE) codes_.emplace(matrix, *gain);
+  struct Room {  // a thread's own
+    PackedCodes<8>::Codes bytes;
+    PackedCodes<16>::Codes words;
+    std::vector<float> sums;
+  };
+
+  Product(const Tensor& matrix, bool any_order, const MaybeTensor& gain = {}, int64_t bits = 8)
+      : matrix_(matrix), own_(any_order && matrix.dim() == 3) {
+    if (gain && MULTIPLIES_CODES && bits == 8) bytes_.emplace(matrix, *gain);
+    else if (gain && MULTIPLIES_CODES) words_.emplace(matrix, *gain);
     else if (any_order && Packed::fits(matrix)) packed_.emplace(matrix);
   }
 
-  void run(const Tensor& a, Tensor& out) const {  // out = a * matrix, of any numbers
-    if (packed_) {
-      packed_->multiply(a.data_ptr<float>(), out.data_ptr<float>(), a.size(0));
-    } else if (matrix_.dim() == 2) {
-      at::mm_out(out, a, matrix_);
+  // Is a row's product the same whatever rows are multiplied with it? Else all rows must be, and by one thread.
+  bool by_rows() const { return bytes_ || words_ || packed_ || own_; }
+
+  void run(const float* a, int64_t first, int64_t rows, float* out) const {  // out = a * matrix, of any numbers
+    if (packed_) return packed_->multiply(a, out, rows);
+    const int64_t depth = matrix_.size(-2), width = matrix_.size(-1);
+    if (own_) {
+      for (int64_t r = 0; r < rows; ++r) multiply_own(a + r * depth, first + r, out + r * width);
+      return;
+    }
+    const Tensor from = at::from_blob(const_cast<float*>(a), {rows, depth}, matrix_.options());
+    Tensor to = at::from_blob(out, {rows, width}, matrix_.options());
+    if (matrix_.dim() == 2) {
+      at::mm_out(to, from, matrix_);
     } else {
-      Tensor view = out.unsqueeze(1);
-      at::bmm_out(view, a.unsqueeze(1), matrix_);
+      Tensor view = to.unsqueeze(1);
+      at::bmm_out(view, from.unsqueeze(1), matrix_);
     }
   }
 
-  void add_to(float* v, const Tensor& a) {  // v += a * matrix
-    const int64_t rows = a.size(0), width = matrix_.size(-1);
-    if (codes_) return codes_->multiply(a.data_ptr<float>(), rows, a.size(1), v, width, v);
-    if (!sum_.defined()) sum_ = at::empty({rows, width}, a.options());
-    run(a, sum_);
-    const float* p = sum_.data_ptr<float>();
+  void add_to(float* v, const float* a, int64_t first, int64_t rows, Room& room) const {  // v += a * matrix
+    const int64_t depth = matrix_.size(-2), width = matrix_.size(-1);
+    if (bytes_) return codes_times(*bytes_, room.bytes, {{a, depth}}, rows, v, width, v);
+    if (words_) return codes_times(*words_, room.words, {{a, depth}}, rows, v, width, v);
+    room.sums.resize(rows * width);
+    run(a, first, rows, room.sums.data());
+    const float* __restrict p = room.sums.data();
     for (int64_t k = 0; k < rows * width; ++k) v[k] = v[k] + p[k];
   }
 
+  // out = bias + (x, h) * matrix of whole numbers; x (rows, m) beside h (rows, n), which is 0 if it is null
+  void sum_codes(const float* bias, const float* x, int64_t m, const float* h, int64_t n, int64_t rows, float* out,
+                 Room& room) const {
+    if (bytes_) codes_times(*bytes_, room.bytes, {{x, m}, {h, n}}, rows, bias, 0, out);
+    else codes_times(*words_, room.words, {{x, m}, {h, n}}, rows, bias, 0, out);
+  }
+
  private:
-  Tensor matrix_, sum_;
+  struct Part {
+    const float* codes;
+    int64_t depth;
+  };
+
+  template <int BITS>
+  static void codes_times(const PackedCodes<BITS>& packed, typename PackedCodes<BITS>::Codes& room,
+                          std::initializer_list<Part> parts, int64_t rows, const float* add, int64_t stride,
+                          float* out) {
+    int64_t first = 0;
+    for (const Part& part : parts) {
+      packed.take(part.codes, rows, part.depth, first, room);
+      first += part.depth;
+    }
+    packed.multiply(room, rows, add, stride, out);
+  }
+
+  void multiply_own(const float* __restrict a, int64_t row, float* __restrict out) const {
+    const int64_t depth = matrix_.size(1), width = matrix_.size(2), line = matrix_.stride(1), step = matrix_.stride(2);
+    const float* w = matrix_.const_data_ptr<float>() + row * matrix_.stride(0);
+    if (step == 1) {
+      std::fill(out, out + width, 0.0f);
+      for (int64_t k = 0; k < depth; ++k, w += line)
+        for (int64_t c = 0; c < width; ++c) out[c] += a[k] * w[c];
+      return;
+    }
+    for (int64_t c = 0; c < width; ++c, w += step) {
+      float lanes[16] = {}, sum = 0.0f;
+      int64_t k = 0;
+      for (; k + 16 <= depth; k += 16)
+        for (int l = 0; l < 16; ++l) lanes[l] += a[k + l] * w[(k + l) * line];
+      for (; k < depth; ++k) lanes[k & 15] += a[k] * w[k * line];
+      for (float lane : lanes) sum += lane;
+      out[c] = sum;
+    }
+  }
+
+  Tensor matrix_;
+  bool own_;
   std::optional<Packed> packed_;
-  std::optional<PackedCodes> codes_;
+  std::optional<PackedCodes<8>> bytes_;
+  std::optional<PackedCodes<16>> words_;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@ import torch
 from ...model.design import Design
 from ...model.formats import DesignError
 from ..data.corpora import Words
-from ..training import single_thread
+from ..layers.threads import single_thread
 from .config import LanguageConfig
 from .descent import LanguageResult, Progress, begin, descend, own_random_numbers
 from .kept import KeptTraining

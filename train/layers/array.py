@@ -6,8 +6,6 @@ image, so what is evaluated is what the hardware runs.
 """
 
 import math
-from contextlib import nullcontext
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -15,35 +13,20 @@ import torch
 from torch.nn import functional
 
 from ...model.formats import DesignError, quantise_symmetric
-from ...model.gain import TOP_MULT
 from ...model.network import LayerData
 from ..kernel.build import kernel
 from .config import FLOAT, QuantConfig, code_scale
 from .curve import Bend, bend_of
 from .eager import eager, refuse_graph
 from .integers import Integers
-from .kernel_functions import ScaledWeights
-from .noise import Noise, NoiseSource
+from .kernel_functions import OwnSums, ScaledWeights
+from .noise import NoiseSource
 from .quantisers import LEARNED
-from .ranges import RangedWeights
 from .straight_through import symmetric_code
-
-EXACT_FLOAT32 = 2**24  #: integers up to here are exact in float32
-BYTE = 127  #: codes up to here are multiplied as bytes, where the kernel can
+from .sums import Prepared, SummedWeights, on_grid
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """An array ready for one forward pass."""
-
-    weights: torch.Tensor  #: ADC steps per DAC code: (rows, columns), or (B, rows, columns) with noise
-    gain: torch.Tensor  #: (columns,) ADC steps per product of a DAC code and a weight code
-    step: torch.Tensor  #: (groups,) ADC steps in units of the pre-activation; float64 in evaluation
-    spread: torch.Tensor | None  #: (columns,) deviation of weight noise redrawn per step, in ADC steps per code
-    integers: Integers | None = None  #: in evaluation, what all this follows from
-
-
-class ArrayModule(RangedWeights):
+class ArrayModule(SummedWeights):
     """Weights in an array, its converters and their noise. ``fast``: train with the C++ kernel."""
 
     __prepare_scriptable__ = refuse_graph  #: what torch.jit.script calls first
@@ -51,9 +34,7 @@ class ArrayModule(RangedWeights):
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool) -> None:
         super().__init__(rows, columns, groups, config)
         self.fast = fast
-        self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
-        self.train_noise, self.eval_noise, self.source = Noise(), Noise(), NoiseSource()
-        self.curve = 0.0  #: in training: read voltage over V0 of nonlinear cells (:mod:`.curve`)
+        self.source = NoiseSource()
         self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
         self._loaded: Integers | None = None
         self.recorder = None  #: while somebody listens: called with (module, DAC codes, :class:`.sequence.Trace`)
@@ -62,8 +43,9 @@ class ArrayModule(RangedWeights):
     def __call__(self, *arguments, **fields):
         """As every module's, but never in autocast's types, in which sums of codes are not exact."""
         kind = self.cells.device.type
-        plain = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
-        with plain:
+        if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+            return super().__call__(*arguments, **fields)
+        with torch.autocast(kind, enabled=False):
             return super().__call__(*arguments, **fields)
 
     @property
@@ -169,11 +151,6 @@ class ArrayModule(RangedWeights):
         bent, full = self.bend(), float(code_scale(self.config.dac_bits))
         return full if bent is None else float(bent(torch.tensor(full, dtype=torch.float64)))
 
-    @property
-    def dropout_factor(self) -> float:
-        """What the codes of driven input rows are multiplied with, so that dropping some leaves the mean."""
-        return 1 / (1 - self.input_dropout) if self.training else 1.0
-
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
         """:meth:`drive` of a layer's inputs, within +-full_scale: in training rows may be bent, and some dropped."""
         codes = self.drive(values, self.input_bits, float(self.full_scale))
@@ -195,7 +172,7 @@ class ArrayModule(RangedWeights):
         codes = integers.weights(self.cells, self._sum_type())
         gain = self.by_column(integers.gain(codes)) * self.code_step
         weights, spread = self._with_noise(codes, gain, batch)
-        return Prepared(weights * gain, gain, integers.step.to(codes.device), spread, integers)
+        return Prepared(weights * gain, gain, integers.step.to(codes.device), spread, integers=integers)
 
     def _prepare_real(self, batch: int) -> Prepared:
         """From the real weights, with their gradients."""
@@ -205,16 +182,22 @@ class ArrayModule(RangedWeights):
         alpha = self.alpha()
         gain, step = self._gain_and_step(alpha)
         gain, divisor = self.by_column(gain), self.by_column(alpha)
+        unit = self._unit(float(gain.detach().amax()))
         if self._fusible(gain):
             key = self.source.key() if self._deviation else [0, 0, 0]
             fields = (divisor, gain, self.config.weight_bits, key, self._deviation)
-            return Prepared(ScaledWeights.apply(self._kernel(), self.cells, *fields), gain, step, None)
+            factor = gain * code_scale(self.config.weight_bits) / divisor
+            return Prepared(
+                ScaledWeights.apply(self._kernel(), self.cells, *fields, unit), gain, step, None, unit, factor
+            )
         weights, spread = self._with_noise(self.weight_codes(alpha), gain.detach(), batch)
         if self.config.quantiser == "pact" and alpha.requires_grad:
             clipped = self.cells.detach().abs() > divisor.detach()
             other = self.by_column(self._gain_and_step(alpha.detach())[0])  # the same, without alpha's gradient
-            return Prepared(torch.where(clipped, weights * gain, weights * other), other.detach(), step, spread)
-        return Prepared(weights * gain, gain.detach(), step, spread)
+            weights = torch.where(clipped, weights * gain, weights * other)
+        else:
+            weights = weights * gain
+        return Prepared(on_grid(weights, unit), gain.detach(), step, spread, unit)
 
     def _with_noise(self, codes: torch.Tensor, gain: torch.Tensor, batch: int):
         """Weight codes with noise drawn ahead of a pass, and the ``spread`` of that drawn on every step."""
@@ -227,11 +210,6 @@ class ArrayModule(RangedWeights):
             connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
             codes = codes * connected / (1 - noise.drop if self.training else 1)
         return codes, spread
-
-    @property
-    def _deviation(self) -> float:
-        """Of the weights, in codes."""
-        return self.noise.weight and self.noise.weight * self._code_span()
 
     def _fusible(self, gain: torch.Tensor) -> bool:
         """May the kernel prepare the weights in one pass: no learned range, no reach, noise only per batch?
@@ -257,33 +235,6 @@ class ArrayModule(RangedWeights):
     def _ranges_are_measured(self) -> bool:
         """Do the codes' ranges follow from the weights as they are?"""
         return self.config.quantiser not in LEARNED and self.config.weight_bits != FLOAT
-
-    @property
-    def noise(self) -> Noise:
-        """That of training or of evaluation, whichever it is."""
-        return self.train_noise if self.training else self.eval_noise
-
-    @property
-    def sums_are_exact(self) -> bool:
-        """Are the weights of a pass whole codes, and their sums exact in float32, whatever the order?"""
-        drawn = self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step")
-        coded = FLOAT not in (self.config.weight_bits, self.config.dac_bits, self.config.adc_bits)
-        return coded and not drawn and self._float32_holds_sums()
-
-    def bytes_hold(self, bits: int, factor: float = 1.0) -> bool:
-        """Are the weights of a pass whole codes, and DAC codes of ``bits`` times ``factor`` too, within eight bits?
-
-        And are their sums exact, as in :attr:`sums_are_exact`.
-        """
-        largest = max(code_scale(bits) * factor, code_scale(self.config.weight_bits))
-        whole = self.sums_are_exact and float(factor).is_integer()
-        return whole and largest <= BYTE and self._float32_holds_sums(factor)
-
-    def _float32_holds_sums(self, factor: float = 1.0) -> bool:
-        """Is float32 exact for every sum times mult, of DAC codes times ``factor``?"""
-        hidden = code_scale(self.config.dac_bits) * self.code_step
-        largest = hidden * max(self.config.input_gain, 1) * code_scale(self.config.weight_bits) * factor
-        return largest * self.cells.shape[0] * TOP_MULT < EXACT_FLOAT32
 
     def _sum_type(self) -> torch.dtype:
         """float32 where its products are exact, else float64: torch may be told to make them of shorter types."""
@@ -327,4 +278,4 @@ def check_finite(name: str, values: torch.Tensor) -> None:
 
 def column_sums(codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(T, B, columns) of ``codes`` (T, B, rows); ``weights`` (rows, columns), or (B, rows, columns)."""
-    return codes @ weights if weights.dim() == 2 else (codes.transpose(0, 1) @ weights).transpose(0, 1)
+    return codes @ weights if weights.dim() == 2 else OwnSums.apply(codes, weights)

@@ -7,6 +7,7 @@ or tanh, and with it legal in the image.
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from ...model.tables import cell_tanh_table, gate_tables
@@ -21,8 +22,13 @@ def entries_of(adc_bits: int, tiles: int) -> int:
 
 def middles(steps: torch.Tensor, adc_bits: int, tiles: int = 1) -> torch.Tensor:
     """(4, entries) float64: pre-activations in the middle of the ADC steps (4,), or of what row tiles add up to."""
-    codes = torch.arange(entries_of(adc_bits, tiles), dtype=torch.float64) + tiles * (0.5 - 2 ** (adc_bits - 1))
-    return codes * steps.double()[:, None]
+    return _middle_codes(adc_bits, tiles) * steps.double()[:, None]
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # or a training after an inference could not use it
+def _middle_codes(adc_bits: int, tiles: int) -> torch.Tensor:
+    return torch.arange(entries_of(adc_bits, tiles), dtype=torch.float64) + tiles * (0.5 - 2 ** (adc_bits - 1))
 
 
 def with_ceiling(points: torch.Tensor, bits: int) -> torch.Tensor:
@@ -34,12 +40,14 @@ def with_ceiling(points: torch.Tensor, bits: int) -> torch.Tensor:
 
 def entries(points: torch.Tensor, bits: int) -> torch.Tensor:
     """:func:`ohmgate.model.tables.gate_entries` in torch, fast enough for every batch and every width."""
-    unsigned = (torch.sigmoid(points[:3]) * 2**bits + 0.5).floor_().clamp_(max=2**bits - 1)
-    top = 2 ** (bits - 1)
-    magnitude = (torch.tanh(points[3:].abs()) * top + 0.5).floor_().clamp_(max=top - 1)
-    return torch.cat([unsigned, magnitude.copysign(points[3:])])
+    unsigned = np.floor(torch.sigmoid(points[:3]).numpy() * 2**bits + 0.5).clip(max=2**bits - 1)
+    top, signed = 2 ** (bits - 1), points[3:].numpy()  # of few numbers numpy makes shorter work
+    magnitude = np.floor(torch.tanh(points[3:].abs()).numpy() * top + 0.5).clip(max=top - 1)
+    return torch.from_numpy(np.concatenate([unsigned, np.copysign(magnitude, signed)]))
 
 
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def scales(bits: int, dtype: torch.dtype) -> torch.Tensor:
     """(4, 1): what an entry's 1 is worth in each gate."""
     return torch.tensor([2.0**-bits] * 3 + [2.0 ** (1 - bits)], dtype=dtype)[:, None]

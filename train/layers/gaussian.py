@@ -10,6 +10,7 @@ import torch
 
 LANES = 16  #: pairs made together: a block holds LANES cosines, then LANES sines
 MASK = 2**64 - 1
+LARGEST = 5.77  #: no number is larger: sqrt(-2 log(2^-24)), of the smallest uniform number
 
 LOG = (
     7.0376836292e-2,

@@ -1,125 +1,218 @@
 """The C++ kernel's functions with their gradients, for :mod:`torch.autograd`."""
 
+from dataclasses import dataclass
+
 import torch
 from torch.autograd.function import once_differentiable
 
+from .config import code_scale
 from .eager import EagerFunction
+from .threads import single_thread
 
 FORMATS = ("dac_bits", "adc_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")  #: kernel.cpp's Form
 
 
-class CodeSums(EagerFunction):
-    """``bias`` + ``codes`` (R, rows) times ``weights`` (rows, columns), all whole codes times the columns' ``gain``.
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """What makes a matrix whole numbers: they and what it is multiplied with are within ``bits``, and sums exact."""
 
-    Sums are those of ``addmm``, as exact, but made of integers where the machine multiplies those faster.
+    gain: torch.Tensor  #: (columns,) that the whole numbers are multiplied with
+    bits: int  #: 8 or 16
+
+
+class CodeSums(EagerFunction):
+    """``codes`` (R, rows) times ``weights`` (rows, columns), plus ``bias`` (columns,) unless it is None.
+
+    With ``whole`` both are whole numbers: sums are those of ``addmm``, as exact, but made of integers where the
+    machine multiplies those faster. Else they are torch's, on one thread. The gradients' bits do not depend on
+    threads.
     """
 
     @staticmethod
-    def forward(ctx, built, bias, codes, weights, gain):
+    def forward(ctx, built, bias, codes, weights, whole):
         codes = codes.contiguous()
         ctx.save_for_backward(codes, weights)
-        return built.code_sums(codes, weights, gain, bias)
+        ctx.built = built
+        if whole is not None:
+            return built.code_sums(codes, weights, whole.gain, bias, whole.bits)
+        with single_thread():
+            return codes @ weights if bias is None else torch.addmm(bias, codes, weights)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         codes, weights = ctx.saved_tensors
-        needs = ctx.needs_input_grad
-        return (
-            None,
-            grad.sum(0) if needs[1] else None,
-            grad @ weights.T if needs[2] else None,
-            codes.T @ grad if needs[3] else None,
-            None,
-        )
+        needs, grad = ctx.needs_input_grad, grad.contiguous()
+        of_rows = ctx.built.weight_gradient(codes[:, None], None, None, grad[:, None], 1, 1.0, None)
+        of_codes = ctx.built.row_products(grad, weights.T) if needs[2] else None
+        return None, of_rows[-1] if needs[1] else None, of_codes, of_rows[:-1], None
+
+
+class OwnSums(EagerFunction):
+    """``codes`` (T, B, rows) times each sequence's own ``weights`` (B, rows, columns), on one thread."""
+
+    @staticmethod
+    def forward(ctx, codes, weights):
+        ctx.save_for_backward(codes, weights)
+        with single_thread():
+            return (codes.transpose(0, 1) @ weights).transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        codes, weights = ctx.saved_tensors
+        grad = grad.transpose(0, 1)
+        with single_thread():
+            of_codes = (grad @ weights.transpose(1, 2)).transpose(0, 1) if ctx.needs_input_grad[0] else None
+            return of_codes, codes.permute(1, 2, 0) @ grad
 
 
 class ScaledWeights(EagerFunction):
-    """Codes of the weights with noise, scaled by the gain, in one pass of the kernel."""
+    """Codes of the weights with noise, scaled by the gain, to multiples of ``unit``, in one pass of the kernel."""
 
     @staticmethod
-    def forward(ctx, built, cells, divisor, gain, bits, key, deviation):
+    def forward(ctx, built, cells, divisor, gain, bits, key, deviation, unit):
         ctx.save_for_backward(divisor, gain)
         ctx.built, ctx.bits = built, bits
-        return built.weights_forward(cells, divisor, gain, bits, key, deviation)
+        return built.weights_forward(cells, divisor, gain, bits, key, deviation, unit)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         divisor, gain = ctx.saved_tensors
-        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 5
+        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 6
 
 
 class Recurrence(EagerFunction):
-    """The loop over steps: hidden codes, cell values and hidden values of all steps (:class:`.sequence.Loop`)."""
+    """The loop over steps: hidden values by their codes, cell values and hidden values (:class:`.sequence.Loop`)."""
 
     @staticmethod
     def forward(ctx, built, loop, voltages, recurrent, step, hidden, cell, tables):
-        hidden = None if hidden is None else hidden.contiguous()
-        voltages = voltages.contiguous()
-        noise, formats = loop.noise, [getattr(loop.config, name) for name in FORMATS]
-        hiddens, cells, values = built.lstm_forward(
-            voltages,
-            recurrent,
-            step,
-            tables,
-            loop.cell_table,
-            formats,
-            hidden,
-            cell,
-            noise.adc_key,
-            noise.adc,
-            noise.spread_key,
-            noise.spread,
-            noise.squares,
-            loop.exact,
-            loop.gain,
-            loop.config.output == "value",
-        )
-        periphery = (tables, loop.slopes, loop.cell_table)
-        ctx.save_for_backward(voltages, recurrent, step, *periphery, hidden, cell, hiddens, cells)
-        ctx.built, ctx.formats, ctx.leak = built, formats, loop.config.leak
-        ctx.set_materialize_grads(False)
-        return hiddens, cells, values
+        found = _forward(ctx, built, loop, voltages.contiguous(), (None, None), recurrent, step, hidden, cell, tables)
+        ctx.save_for_backward(recurrent, *found.saved)
+        return found.outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads):
-        voltages, recurrent, step, tables, slopes, cell_table, hidden, cell, hiddens, cells = ctx.saved_tensors
-        grads = [None if g is None else g.contiguous() for g in grads]
-        needs = dict(zip(("recurrent", "step", "hidden", "cell", "tables"), ctx.needs_input_grad[3:]))
-        dv, dstep, dhidden, dcell, dtables = ctx.built.lstm_backward(
-            voltages,
-            recurrent,
-            step,
-            tables,
-            slopes,
-            cell_table,
-            ctx.formats,
-            hidden,
-            cell,
-            cells,
-            *grads,
-            needs["step"],
-            needs["tables"],
-            ctx.leak,
-        )
-        return (
-            None,
-            None,
-            dv,
-            _recurrent_gradient(recurrent, hidden, hiddens, dv) if needs["recurrent"] else None,
-            dstep if needs["step"] else None,
-            dhidden if needs["hidden"] else None,
-            dcell if needs["cell"] else None,
-            dtables if needs["tables"] else None,
-        )
+        recurrent, *saved = ctx.saved_tensors
+        hidden, hiddens = saved[-4], saved[-2]
+        dv, *others = _backward(ctx, recurrent, saved, grads, ctx.needs_input_grad[4:])
+        of_recurrent = None
+        if ctx.needs_input_grad[3] and recurrent.dim() == 2:
+            of_recurrent = ctx.built.weight_gradient(None, hiddens, hidden, dv, 0, 0.0, None)
+        elif ctx.needs_input_grad[3]:
+            with single_thread():
+                of_recurrent = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
+            if hidden is not None:
+                of_recurrent = of_recurrent + hidden[:, :, None] * dv[0][:, None, :]
+        return None, None, dv, of_recurrent, *others
 
 
-def _recurrent_gradient(recurrent, hidden, hiddens, dv):
-    """Gradient of the weights from hidden codes to voltages, over all steps in one product."""
-    if recurrent.dim() == 2:
-        grad = hiddens[:-1].flatten(0, 1).T @ dv[1:].flatten(0, 1)
-        return grad if hidden is None else grad.addmm_(hidden.T, dv[0])
-    grad = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
-    return grad if hidden is None else grad + hidden[:, :, None] * dv[0][:, None, :]
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All rows of an LSTM's array, whose weights are whole numbers: inputs, the hidden state, bias rows."""
+
+    weights: torch.Tensor  #: (rows, 4n) ADC steps per DAC code
+    factor: torch.Tensor | None  #: (4n,) of a gradient of what the weights follow from over one of the weights
+    whole: Whole
+    level: float  #: of a bias row, in codes
+
+
+class LayerPass(EagerFunction):
+    """:class:`CodeSums` and :class:`Recurrence` in one, where both are sums of whole numbers of the same units.
+
+    ``source`` (rows, 4n) gets the gradient of the weights: themselves, or what they follow from by a factor.
+    """
+
+    @staticmethod
+    def forward(ctx, built, loop, rows, codes, source, step, hidden, cell, tables):
+        codes, weights = codes.contiguous(), rows.weights
+        steps, batch, m = codes.shape
+        n = weights.shape[1] // 4
+        voltages = weights.new_empty(steps, batch, 4 * n)
+        inputs = codes, weights[m + n :].sum(0) * rows.level
+        found = _forward(ctx, built, loop, voltages, inputs, weights[: m + n], step, hidden, cell, tables)
+        ctx.save_for_backward(codes, weights, *found.saved)
+        ctx.rows = rows
+        return found.outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads):
+        codes, weights, *saved = ctx.saved_tensors
+        hidden, hiddens, m = saved[-4], saved[-2], codes.shape[2]
+        n = hiddens.shape[2]
+        dv, *others = _backward(ctx, weights[m : m + n], saved, grads, ctx.needs_input_grad[5:])
+        of_codes = of_source = None
+        if ctx.needs_input_grad[3]:
+            of_codes = ctx.built.row_products(dv.flatten(0, 1), weights[:m].T).view(codes.shape)
+        if ctx.needs_input_grad[4]:
+            bias, rows = len(weights) - m - n, ctx.rows
+            of_source = ctx.built.weight_gradient(codes, hiddens, hidden, dv, bias, rows.level, rows.factor)
+        return None, None, None, of_codes, of_source, *others
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    saved: tuple[torch.Tensor | None, ...]
+
+
+def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tables) -> _Found:
+    """The loop over steps; ``voltages`` hold those of all rows afterwards. ``inputs``: codes and bias, if they do not
+    hold these already; then the ``matrix`` has their rows, too.
+    """
+    hidden = None if hidden is None else hidden.contiguous()
+    noise, formats, whole = loop.noise, [getattr(loop.config, name) for name in FORMATS], loop.whole
+    hiddens, cells, values = built.lstm_forward(
+        voltages,
+        *inputs,
+        matrix,
+        step,
+        tables,
+        loop.cell_table,
+        formats,
+        hidden,
+        cell,
+        noise.adc_key,
+        noise.adc,
+        noise.spread_key,
+        noise.spread,
+        noise.squares,
+        loop.exact,
+        None if whole is None else whole.gain,
+        0 if whole is None else whole.bits,
+        loop.config.output == "value",
+    )
+    ctx.built, ctx.formats, ctx.leak = built, formats, loop.config.leak
+    ctx.scale = code_scale(loop.config.dac_bits)
+    ctx.set_materialize_grads(False)
+    outputs = hiddens / ctx.scale, cells, values
+    return _Found(outputs, (voltages, step, tables, loop.slopes, loop.cell_table, hidden, cell, hiddens, cells))
+
+
+def _backward(ctx, recurrent, saved, grads, needs):
+    """Gradients of the voltages, and of step, hidden, cell and tables as far as they are needed."""
+    voltages, step, tables, slopes, cell_table, hidden, cell, _, cells = saved
+    of_hidden, of_cells, of_values = (None if g is None else g.contiguous() for g in grads)
+    dv, *others = ctx.built.lstm_backward(
+        voltages,
+        recurrent,
+        step,
+        tables,
+        slopes,
+        cell_table,
+        ctx.formats,
+        hidden,
+        cell,
+        cells,
+        of_hidden,
+        of_cells,
+        of_values,
+        ctx.scale,
+        needs[0],
+        needs[3],
+        ctx.leak,
+    )
+    return dv, *(each if needed else None for each, needed in zip(others, needs))

@@ -10,10 +10,11 @@ from torch.nn import functional
 
 from ...model.formats import check_integer
 from ...model.tables import dense_table
-from .array import ArrayModule, Prepared, column_sums
+from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, check_bits, code_scale
 from .sequence import Trace, tiles_joined
 from .straight_through import adc_code, symmetric_code
+from .sums import Prepared
 
 FUNCTIONS = {"identity": lambda z: z, "relu": torch.relu, "tanh": torch.tanh}
 

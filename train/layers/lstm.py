@@ -10,11 +10,12 @@ from torch import nn
 from ...model.formats import check_integer
 from ...model.tables import gate_entries
 from . import gate_tables
-from .array import ArrayModule, Prepared, check_finite, column_sums
-from .config import FLOAT, QuantConfig, code_scale
-from .kernel_functions import CodeSums
+from .array import ArrayModule, check_finite, column_sums
+from .config import FLOAT, QuantConfig
+from .kernel_functions import CodeSums, LayerPass, Rows
 from .sequence import Loop, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
+from .sums import Prepared
 
 
 class LstmArray(ArrayModule):
@@ -117,25 +118,44 @@ class LstmArray(ArrayModule):
         stages = None if self.recorder is None else []
         if state is not None:
             state = self._driven_state(state, array)
+        rows = None if built is None else self._whole_rows(array, built)
+        if rows is None:
+            hidden, cells, values = self._in_two(array, codes, state, built, stages)
+        else:
+            loop = self._loop(array, codes, state)
+            source = array.weights if rows.factor is None else self.cells
+            given = (None, None) if state is None else state
+            hidden, cells, values = LayerPass.apply(built, loop, rows, codes, source, loop.step, *given, loop.tables)
+        outputs = self._outputs(hidden, values)
+        if self.recorder is not None:
+            self.recorder(self, codes, self._trace(stages, outputs, state))
+        return outputs, hidden, cells
+
+    def _in_two(self, array: Prepared, codes: torch.Tensor, state, built, stages):
+        """Values by codes, cells and values of all steps: the inputs' share of the voltages first, then the loop."""
         weights, recurrent, bias = array.weights.split((self.inputs, self.hidden, self.config.bias_rows), dim=-2)
         if self.row_tiles == 1:
-            voltages = self._input_voltages(codes, weights, bias.sum(-2), array.gain, built)
+            voltages = self._input_voltages(codes, weights, bias.sum(-2), array, built)
         else:
             voltages = self.tile_sums(codes, weights * self.config.input_step)
             level = bias.new_full((1, codes.shape[1], self.config.bias_rows), self.bias_level)
             voltages = voltages + self.tile_sums(level, bias, self.inputs + self.hidden)
         if self.row_noise:
-            voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None)
-        loop = self._loop(array, recurrent, codes, state)
+            voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None, built)
+        loop = self._loop(array, codes, state)
         if built is None:
-            hidden, cells, values = eager_sequence(voltages, loop, stages)
-        else:
-            hidden, cells, values = kernel_sequence(built, voltages, loop)
-        hidden = hidden / code_scale(self.config.dac_bits)
-        outputs = self._outputs(hidden, values)
-        if self.recorder is not None:
-            self.recorder(self, codes, self._trace(stages, outputs, state))
-        return outputs, hidden, cells
+            return eager_sequence(voltages, recurrent, loop, stages)
+        return kernel_sequence(built, voltages, recurrent, loop)
+
+    def _whole_rows(self, array: Prepared, built) -> Rows | None:
+        """All rows at once, where the kernel multiplies all as whole numbers of the same units."""
+        if self.row_noise or self.config.input_step != 1 or not built.multiplies_codes():
+            return None
+        whole = self.whole(array, self.config.dac_bits)
+        inputs = self.whole(array, self.input_bits, self.dropout_factor)
+        if whole is None or inputs is None or whole.bits != inputs.bits:
+            return None
+        return Rows(array.weights.detach(), array.factor, whole, self.bias_level)
 
     def _driven_state(self, state, array: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes of the hidden rows on the first step, and the cell."""
@@ -146,25 +166,24 @@ class LstmArray(ArrayModule):
         codes = self.drive(hidden, self.config.dac_bits).to(dtype)
         return codes, cell.to(dtype) if array.integers is None else cell.detach().double()
 
-    def _input_voltages(self, codes: torch.Tensor, weights, bias, gain, built) -> torch.Tensor:
+    def _input_voltages(self, codes: torch.Tensor, weights, bias, array, built) -> torch.Tensor:
         """(T, B, 4n) of the input rows, whose cells are ``weights``, and of the bias rows' sum, in ADC steps."""
         step = self.config.input_step
         if step != 1:
             weights = weights * step
         bias, shape = bias * self.bias_level, codes.shape[:2]
-        if built is not None and self.bytes_hold(self.input_bits, self.dropout_factor):
-            gain = gain * step
-            return CodeSums.apply(built, bias, codes.flatten(0, 1), weights, gain).unflatten(0, shape)
+        if built is not None and weights.dim() == 2:
+            whole = self.whole(array, self.input_bits, self.dropout_factor, step)
+            return CodeSums.apply(built, bias, codes.flatten(0, 1), weights, whole).unflatten(0, shape)
         if weights.dim() == 2:
             return torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, shape)
         return column_sums(codes, weights) + bias
 
-    def _loop(self, array: Prepared, recurrent: torch.Tensor, codes: torch.Tensor, state) -> Loop:
+    def _loop(self, array: Prepared, codes: torch.Tensor, state) -> Loop:
         """What the loop over steps goes by."""
         tables, slopes, cell_table = self._tables(array)
         return Loop(
             config=self.config,
-            recurrent=recurrent,
             bend=self.bend(),
             step=array.step,
             tables=tables,
@@ -172,8 +191,8 @@ class LstmArray(ArrayModule):
             cell_table=cell_table,
             state=state,
             noise=self._step_noise(array.spread, codes, state is not None),
-            exact=self.sums_are_exact,
-            gain=array.gain if self.bytes_hold(self.config.dac_bits) else None,
+            exact=self.sums_are_exact(array.unit),
+            whole=self.whole(array, self.config.dac_bits),
             tiles=self._hidden_tiles(),
         )
 
@@ -201,7 +220,7 @@ class LstmArray(ArrayModule):
         # rows with code 0 add as little as rows that are not driven
         return Trace(**found, given_state=state is not None and any(bool(part.any()) for part in state))
 
-    def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool) -> torch.Tensor:
+    def _row_voltages(self, shape: tuple[int, int], weights: torch.Tensor, driven: bool, built=None) -> torch.Tensor:
         """What the rows' noise adds to the voltages: sums are linear, so that of the hidden rows needs no loop.
 
         ``driven``: are the hidden rows driven on the first step?
@@ -210,6 +229,8 @@ class LstmArray(ArrayModule):
         noise[..., : self.inputs] *= self.config.input_step
         if not driven:
             noise[0, :, self.inputs : self.inputs + self.hidden] = 0
+        if built is not None and weights.dim() == 2:
+            return CodeSums.apply(built, None, noise.flatten(0, 1), weights, None).unflatten(0, shape)
         return self.tile_sums(noise, weights)
 
     def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:

@@ -97,12 +97,13 @@ def weight_range(weights: torch.Tensor, method: str, bits: int, noise: float = 0
     ``noise``: the weight noise, as a share of the range, that SAWB reckons with. Learned methods start from SAWB's
     value without noise.
     """
-    size = weights.detach().abs()
+    weights = weights.detach()
+    if method == "absmax":
+        return torch.maximum(weights.amax(1), -weights.amin(1)).clamp_min(1e-8)
+    size = weights.abs()
     largest = size.amax(1)
     if method == "percentile":
         alpha = torch.from_numpy(np.quantile(size.cpu().numpy(), PERCENTILE, axis=1)).to(size)  # of any size
-    elif method == "absmax":
-        alpha = largest
     elif bits not in SAWB:
         alpha = least_error_range(size, bits, noise)
     else:

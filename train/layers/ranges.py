@@ -139,7 +139,7 @@ class RangedWeights(Fixed, nn.Module):
         with torch.no_grad():
             ideal = (self.ideal_gain(alpha) / self.code_step).cpu().tolist()  # per unit of the column sum
             steps = self.steps().cpu().tolist()
-        if not np.isfinite(ideal).all():
+        if not all(map(math.isfinite, ideal)):
             raise DesignError("weights and their ranges must be finite numbers, but some are not")
         gains = [nearest_gain(g) for g in ideal]
         if self.config.tables == "loaded":
@@ -180,13 +180,13 @@ class RangedWeights(Fixed, nn.Module):
 
     def _gain_and_step(self, alpha: torch.Tensor):
         """Gains as the hardware has them, with the gradient of the ideal ones; and steps."""
-        ideal = self.ideal_gain(alpha)
         if self.config.adc_bits == FLOAT:
-            return ideal.to(self.cells.dtype), self.cells.new_ones(self.groups)
+            return self.ideal_gain(alpha).to(self.cells.dtype), self.cells.new_ones(self.groups)
         converter = self.converter(alpha)
-        gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(ideal)
+        gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(alpha.device)
         gain = gain * self.code_step
-        if ideal.requires_grad:
+        if torch.is_grad_enabled() and (alpha.requires_grad or hasattr(self, "log_step")):
+            ideal = self.ideal_gain(alpha)
             gain = ideal * (gain / ideal).detach()
         if hasattr(self, "log_step"):
             step = self.steps() * (step / self.steps()).detach()

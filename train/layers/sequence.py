@@ -12,10 +12,10 @@ import torch
 
 from ...model.formats import signed_range
 from ..kernel.build import loaded_kernel
-from .config import FLOAT, QuantConfig
+from .config import FLOAT, QuantConfig, code_scale
 from .curve import Bend
 from .gaussian import normals
-from .kernel_functions import Recurrence
+from .kernel_functions import Recurrence, Whole
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
 
 
@@ -35,7 +35,6 @@ class Loop:
     """What the loop over steps goes by, besides the voltages of the rows before the hidden ones."""
 
     config: QuantConfig  #: number formats; 32 DAC or ADC bits mean float
-    recurrent: torch.Tensor  #: (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage
     bend: Bend | None  #: of the hidden rows' codes; None for linear cells, the kernel's only ones
     step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
     tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
@@ -45,7 +44,7 @@ class Loop:
     noise: StepNoise
     exact: bool  #: are products with the hidden codes exact in float32, so in any order?
     tiles: tuple[slice, ...] | None  #: hidden units of each row tile; None: one, and the kernel's only case
-    gain: torch.Tensor | None  #: (4n,) where ``recurrent`` is whole codes times it, all within eight bits
+    whole: Whole | None  #: what makes the hidden rows' weights and their codes whole numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +68,18 @@ def tiles_joined(values: torch.Tensor) -> torch.Tensor:
     return values.movedim(-3, -2).flatten(-2)
 
 
-def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, torch.Tensor]] | None = None):
-    """Hidden codes, cell values and hidden values before their rounding, of all steps: each (T, B, n).
+def eager_sequence(
+    voltages: torch.Tensor,
+    recurrent: torch.Tensor,
+    loop: Loop,
+    stages: list[dict[str, torch.Tensor]] | None = None,
+):
+    """Hidden values by their codes, cell values, and hidden values before rounding, of all steps: each (T, B, n).
 
     ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (T, R, B, 4n) of R row tiles.
-    ``stages``, if any, gets those of each step by their names in :class:`Trace`. No gradient goes through the
-    deviation of weight noise redrawn per step.
+    ``recurrent`` (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage. ``stages``, if
+    any, gets those of each step by their names in :class:`Trace`. No gradient goes through the deviation of weight
+    noise redrawn per step.
     """
     batch, columns = voltages.shape[-2:]
     hidden, cell = (None, None) if loop.state is None else loop.state
@@ -82,17 +87,17 @@ def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, to
     if cell is None:
         like = voltages if loop.tables is None else loop.tables
         cell = like.new_zeros(batch, columns // 4)
-    if noise.adc:
-        drawn = _normals(noise.adc_key, voltages)
-        voltages = voltages + drawn * noise.adc
+    drawn = _normals(noise.adc_key, voltages) * noise.adc if noise.adc else None
     if noise.spread is not None:
         spread = _normals(noise.spread_key, voltages) * noise.spread
     hiddens, cells, values = [], [], []
-    product, squares = _products(loop)
+    product, squares = _products(loop.tiles, recurrent)
     for t, v in enumerate(voltages.unbind(0)):
         rows = hidden if hidden is None or loop.bend is None else loop.bend(hidden)
         if rows is not None:
-            v = v + product(rows.to(loop.recurrent.dtype))
+            v = v + product(rows.to(recurrent.dtype))
+        if drawn is not None:
+            v = v + drawn[t]
         if noise.spread is not None:
             energy = noise.squares[t]
             if rows is not None:
@@ -102,15 +107,15 @@ def eager_sequence(voltages: torch.Tensor, loop: Loop, stages: list[dict[str, to
         hiddens.append(hidden)
         cells.append(cell)
         values.append(value)
-    return torch.stack(hiddens), torch.stack(cells), torch.stack(values)
+    return torch.stack(hiddens) / code_scale(loop.config.dac_bits), torch.stack(cells), torch.stack(values)
 
 
-def kernel_sequence(kernel, voltages: torch.Tensor, loop: Loop):
+def kernel_sequence(kernel, voltages: torch.Tensor, recurrent: torch.Tensor, loop: Loop):
     """:func:`eager_sequence` in C++, float32 only. ``voltages`` are consumed: the caller must not use them again.
     Values are there where they are the output.
     """
     hidden, cell = (None, None) if loop.state is None else loop.state
-    return Recurrence.apply(kernel, loop, voltages, loop.recurrent, loop.step, hidden, cell, loop.tables)
+    return Recurrence.apply(kernel, loop, voltages, recurrent, loop.step, hidden, cell, loop.tables)
 
 
 def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
@@ -119,11 +124,13 @@ def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     return drawn.view(like.shape).to(like.device)
 
 
-def _products(loop: Loop) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]:
+def _products(
+    tiles: tuple[slice, ...] | None, recurrent: torch.Tensor
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]:
     """What hidden rows (B, n) add to the voltages of a step, and sums of their squares (B, n): of each row tile."""
-    if loop.tiles is None:
-        return lambda rows: _product(rows, loop.recurrent), lambda squares: squares.sum(1)
-    tiles, weights = loop.tiles, [loop.recurrent[..., tile, :] for tile in loop.tiles]
+    if tiles is None:
+        return lambda rows: _product(rows, recurrent), lambda squares: squares.sum(1)
+    weights = [recurrent[..., tile, :] for tile in tiles]
 
     def product(rows: torch.Tensor) -> torch.Tensor:
         return torch.stack([_product(rows[:, tile], weight) for tile, weight in zip(tiles, weights)])

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,24 +76,27 @@ def random_pair(seed: int):
     return layers, x, state
 
 
+def passed(layer, x, state, seed: int):
+    """What a layer computes (3, T, B, n), and the gradients of all that it computes it from."""
+    given_x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
+    layer.source.seed(seed)
+    layer.program()
+    layer.zero_grad()
+    torch.manual_seed(seed)  # of the dropped inputs
+    outputs, hidden, cells = layer(given_x, given_state)
+    weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
+    sum((part * w).sum() for part, w in ((outputs, weights), (hidden, weights.flip(0)), (cells, weights))).backward()
+    leaves = [given_x, *(given_state or ()), *layer.parameters()]
+    return torch.stack([outputs, hidden, cells]).detach(), [leaf.grad for leaf in leaves]
+
+
 @needs_kernel
 @settings(max_examples=50, deadline=None)
 @given(seeds)
 def test_codes_are_identical_and_gradients_agree(seed):
     layers, x, state = random_pair(seed)
-    results = []
-    for layer in layers:
-        given_x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-        given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
-        torch.manual_seed(seed)  # of the dropped inputs
-        outputs, hidden, cells = layer(given_x, given_state)
-        weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
-        sum(
-            (part * w).sum() for part, w in ((outputs, weights), (hidden, weights.flip(0)), (cells, weights))
-        ).backward()
-        leaves = [given_x, *(given_state or ()), *layer.parameters()]
-        results.append((torch.stack([outputs, hidden, cells]).detach(), [leaf.grad for leaf in leaves]))
-    (values, grads), (values_eager, grads_eager) = results
+    (values, grads), (values_eager, grads_eager) = (passed(layer, x, state, seed) for layer in layers)
     if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
         assert torch.allclose(values, values_eager, atol=1e-5)
     else:
@@ -103,17 +107,73 @@ def test_codes_are_identical_and_gradients_agree(seed):
         assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6 * whole_eager.norm()
 
 
+@contextmanager
+def threads(count: int):
+    """torch with so many threads, though there may be fewer processors."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def equal_bits(layer, x, state, seed: int) -> None:
+    """A pass and its gradients have the same bits at 1, 2, 3 and 4 threads."""
+    results = []
+    for count in (1, 2, 3, 4):
+        with threads(count):
+            results.append(passed(layer, x, state, seed))
+    first, *others = results
+    for values, grads in others:
+        assert torch.equal(values, first[0])
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(grads, first[1]))
+
+
+@needs_kernel
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_bits_do_not_depend_on_threads(seed):
+    """Forward and gradients, of random formats with every noise."""
+    layers, x, state = random_pair(seed)
+    equal_bits(layers[0], x, state, seed)
+
+
+@needs_kernel
+@pytest.mark.parametrize("noise", [
+    Noise(),
+    Noise(adc=0.3, weight=0.1),
+    Noise(adc=0.3, weight=0.1, redraw="per_programming", dac=0.2, drop=0.1),
+    Noise(weight=0.1, redraw="per_step"),
+    Noise(weight=0.1, redraw="per_sequence"),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"learn_range": True, "quantiser": "lsq"}, {"learn_tables": True}, {"adc_bits": 32, "dac_bits": 32}],
+)
+def test_bits_do_not_depend_on_threads_where_there_is_work_for_all(noise, fields):
+    """A batch of several shares, sums of many steps, widths that end within a panel."""
+    torch.manual_seed(0)
+    layer = LstmArray(50, 75, QuantConfig(**fields))
+    layer.train_noise = noise
+    x, state = torch.rand(20, 29, 50) * 2 - 1, (torch.rand(29, 75) * 2 - 1, torch.randn(29, 75))
+    equal_bits(layer, x, state, 1)
+
+
 @needs_kernel
 @given(seeds)
-def test_sums_of_codes_are_those_of_integers(seed):
+@pytest.mark.parametrize("bits", [8, 16])
+def test_sums_of_codes_are_those_of_integers(bits, seed):
     rng = np.random.default_rng(seed)
     rows, depth, width = (int(v) for v in rng.integers(1, (40, 70, 140)))
-    low, high = ((-127, 127), (127, 127), (-127, -127), (-1, 1))[seed % 4]
-    codes, weights = rng.integers(low, high, (rows, depth), endpoint=True), rng.integers(-127, 128, (depth, width))
-    gain = 2.0 ** rng.integers(-8, 1, width) * rng.integers(1, 4, width)
+    top, weight_top = (127, 127) if bits == 8 else ((7, 2**15 - 1), (2**15 - 1, 7))[seed % 2]
+    low, high = ((-top, top), (top, top), (-top, -top), (-1, 1))[seed % 4]
+    codes = rng.integers(low, high, (rows, depth), endpoint=True)
+    weights = rng.integers(-weight_top, weight_top, (depth, width), endpoint=True)
+    gain = 2.0 ** rng.integers(-8, 1, width) * (rng.integers(1, 4, width) if bits == 8 else 1)
     bias = rng.integers(-9, 10, width) * gain
-    sums = kernel().code_sums(*(torch.tensor(a, dtype=torch.float32) for a in (codes, weights * gain, gain, bias)))
-    assert np.array_equal(sums.numpy(), codes @ weights * gain + bias)
+    given_numbers = (torch.tensor(a, dtype=torch.float32) for a in (codes, weights * gain, gain, bias))
+    assert np.array_equal(kernel().code_sums(*given_numbers, bits).numpy(), codes @ weights * gain + bias)
 
 
 def layer_of(weight_bits: int, dac_bits: int, dropout: float = 0.0, **fields) -> LstmArray:
@@ -171,7 +231,7 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
         (whole, whole.T[None], torch.ones(4), torch.ones(4), "a gain for each column"),
     ):
         with pytest.raises(RuntimeError, match=what):
-            kernel().code_sums(codes, matrix, gain, bias)
+            kernel().code_sums(codes, matrix, gain, bias, 8)
     steps, cells, entries = torch.ones(2, 1, 4), torch.ones(2, 1, 1), torch.ones(4, 16)
     for slopes, learned, what in (
         (entries.double(), False, "float32 on the CPU"),
@@ -180,7 +240,7 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
         with pytest.raises(RuntimeError, match=what):
             kernel().lstm_backward(
                 steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None,
-                cells, None, cells, None, False, learned, 0.0,
+                cells, None, cells, None, 1.0, False, learned, 0.0,
             )  # fmt: skip
 
 

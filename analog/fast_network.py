@@ -85,6 +85,8 @@ class FastNetwork:
 
 def why_not_network(network: Network, arrays: list[Array]) -> str:
     """What rules out fast reads of this network; empty if nothing does."""
+    if network.design.max_steps:
+        return "layers in reverse"
     for layer, array in zip(network.design.layers, arrays):
         reason = why_not(array)
         if reason:

@@ -20,8 +20,9 @@ def inputs_of(
     check_integer("seed", seed, 0, 2**31 - 1)
     if dataset == RANDOM:
         rng = np.random.default_rng(seed)
-        layer, lengths = network.design.layers[0], rng.integers(1, 17, count)
-        return rng.choice(symmetric_codes(layer.input_bits), (count, 16, layer.inputs)), lengths
+        layer, steps = network.design.layers[0], min(16, network.design.max_steps or 16)
+        lengths = rng.integers(1, steps + 1, count)
+        return rng.choice(symmetric_codes(layer.input_bits), (count, steps, layer.inputs)), lengths
     return dataset_codes(network, dataset, count, source, data)
 
 

@@ -13,6 +13,7 @@ MULTIPLY_PJ, ADD_PJ, MEMORY_PJ = 0.2 / 64, 0.1 / 32, 5 / 32
 HIGH_MULTIPLY_PJ, HIGH_ADD_PJ = 12.7 / 1024, 0.21 / 32
 MULTIPLY_UM2, ADD_UM2, REGISTER_UM2 = 6350 / 1024, 278 / 32, 5.98
 CLOCKED = 3.0  #: times the operations, with clock tree, control and wires: our estimate
+BANKS, WAITING_BANKS = 2, 3  #: of a store of sequences that turns them, and of one where outputs wait
 SPREAD = 2.0  #: times the cells, where they fill half of the floor
 
 
@@ -27,10 +28,22 @@ class Operations(NamedTuple):
     kept: int  #: bits of memories and tables
 
 
-def operations(layer: Layer, contexts: int = 1) -> Operations:
+def stored(layer: Layer, forward: Layer | None = None) -> int:
+    """Bits of a time step that the stores of whole sequences hold for a layer in reverse, all banks counted.
+
+    ``forward`` is the layer that it is joined to, whose outputs wait in three banks (docs/rtl.md).
+    """
+    if not isinstance(layer, LstmLayer) or not layer.reverse:
+        return 0
+    own = BANKS * (layer.inputs * layer.input_bits + layer.result_bits)
+    return own + (WAITING_BANKS * forward.result_bits if forward is not None else 0)
+
+
+def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Operations:
     """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output.
 
     And the sums of row tiles' codes, for each column. Inputs, cell states and results are kept for each context.
+    ``forward`` is that of :func:`stored`.
     """
     tiled = (layer.row_tiles - 1) * layer.sum_bits
     kept = contexts * layer.inputs * layer.input_bits
@@ -40,17 +53,23 @@ def operations(layer: Layer, contexts: int = 1) -> Operations:
         products = wide * narrow + 2 * narrow**2
         moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
         kept += units * (contexts * (wide + layer.dac_bits) + layer.dac_bits) + 2**layer.tanh_bits * narrow
+        kept += layer.max_steps * stored(layer, forward)
+        moved *= units
+        if layer.reverse:  # what a step adds to the stores is written and read once
+            moved += 2 * (
+                layer.inputs * layer.input_bits + layer.result_bits + (forward.result_bits if forward else 0)
+            )
         sums, lane_sums = units * wide + layer.columns * tiled, lanes * wide + layer.adcs * tiled
-        return Operations(units * products, sums, units * moved, lanes * products, lane_sums, kept)
+        return Operations(units * products, sums, moved, lanes * products, lane_sums, kept)
     compared = layer.sum_bits if layer.output == "argmax" else 0
     moved, each = 0 if compared else layer.result_bits, compared + tiled
     kept += contexts * layer.result_bits
     return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, kept)
 
 
-def digital_row(index: int, layer: Layer, contexts: int = 1) -> Row:
-    """Of one layer; the high ends allow for what is left out."""
-    work = operations(layer, contexts)
+def digital_row(index: int, layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Row:
+    """Of one layer; the high ends allow for what is left out. ``forward`` is that of :func:`stored`."""
+    work = operations(layer, contexts, forward)
     arithmetic, memory = work.products * MULTIPLY_PJ + work.sums * ADD_PJ, work.moved * MEMORY_PJ
     high = work.products * HIGH_MULTIPLY_PJ + work.sums * HIGH_ADD_PJ + memory
     area = work.lane_products * MULTIPLY_UM2 + work.lane_sums * ADD_UM2 + work.kept * REGISTER_UM2

@@ -149,7 +149,8 @@ def estimate(
             hold_row(index, layer),
             adc_row(index, layer, time.conversion),
         ]
-        digital.append(digital_row(index, layer, design.contexts))
+        forward = design.layers[index - 1] if layer.joined else None
+        digital.append(digital_row(index, layer, design.contexts, forward))
         programming.append(programming_row(index, layer))
     if tier == "measured" and measured is not None:
         digital = digital_rows(measured, times, digital)

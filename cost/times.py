@@ -32,6 +32,7 @@ class Times:
     layers: tuple[LayerTime, ...]
     clock_mhz: float | None = None
     contexts: int = 1  #: sequences that interleave
+    waits: int = 0  #: how often a sequence is gone through once more, as layers in reverse wait for its end
 
     @property
     def step(self) -> float:
@@ -53,7 +54,17 @@ class Times:
 
     def sequence(self, steps: int) -> float:
         """ns from a sequence's first input to the result of its last; those that interleave with it take turns."""
-        return (steps - 1) * self.contexts * self.step + sum(layer.latency for layer in self.layers)
+        turns = ((self.waits + 1) * steps - 1) * self.contexts
+        return turns * self.step + sum(layer.latency for layer in self.layers)
+
+
+def waits_of(design: Design) -> int:
+    """A layer in reverse begins at a sequence's end; layers behind it that work on every step when it is done."""
+    waits = 0
+    for index, layer in enumerate(design.layers):
+        if layer.reverse:
+            waits += 1 + any(not later.at_end for later in design.layers[index + 1 :])
+    return waits
 
 
 def conversion_cycles(layer: Layer, clock_mhz: float) -> int:
@@ -74,7 +85,7 @@ def clocked(design: Design, latencies: Sequence[int], clock_mhz: float) -> Times
             cycles * period, array * period, step * period, (alone + 1 + (design.contexts > 1)) * period, layer.at_end
         )
         times.append(own)
-    return Times(tuple(times), clock_mhz, design.contexts)
+    return Times(tuple(times), clock_mhz, design.contexts, waits_of(design))
 
 
 def paper_times(design: Design) -> Times:
@@ -87,4 +98,4 @@ def paper_times(design: Design) -> Times:
         array = layer.conversions * PAPER_CONVERSION_NS
         step = max(array, (array + after) / design.contexts)
         times.append(LayerTime(PAPER_CONVERSION_NS, array, step, array + after, layer.at_end))
-    return Times(tuple(times), contexts=design.contexts)
+    return Times(tuple(times), contexts=design.contexts, waits=waits_of(design))

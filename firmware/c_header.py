@@ -18,7 +18,7 @@ from ..model.files import write_together
 from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.pulses import PULSE_REGISTERS
-from ..model.registers import DATA_ID_VALUE, DATA_REGISTERS, ID_VALUE, REGISTERS, VERSION_VALUE
+from ..model.registers import DATA_ID_VALUE, DATA_REGISTERS, ID_VALUE, REGISTERS, SEQUENCES, VERSION_VALUE
 from . import format as image_format
 from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS, SIGN, SIGNATURE
 
@@ -258,7 +258,7 @@ def _registers() -> str:
         _define("DATA_ID_VALUE", DATA_ID_VALUE, style="x"),
         _define("DIAG_ID_VALUE", DIAG_ID_VALUE, style="x"),
     ]
-    for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS + PULSE_REGISTERS:
+    for register in (*REGISTERS, SEQUENCES, *DATA_REGISTERS, *DIAG_REGISTERS, *PULSE_REGISTERS):
         lines.append(_define(f"REG_{register.name}", register.address, f"{register.access}: {register.doc}", "a"))
         for field in register.fields:
             name = f"{register.name}_{field.name}"

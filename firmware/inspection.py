@@ -6,7 +6,7 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.formats import full_scale, symmetric_codes
-from ..model.layers import Layer
+from ..model.layers import Layer, LstmLayer
 from ..model.network import INPUT_UNITS, OUTPUT_UNITS, LayerData, Network
 from .format import GATE_ORDER, section_name
 from .frame import split
@@ -120,7 +120,11 @@ def _output(layer: Layer) -> str:
     what = HANDED_ON[layer.kind, layer.output]
     bits = layer.sum_bits if what == "ADC codes" else layer.output_bits
     sums = f"sums of {layer.row_tiles} " if what == "ADC codes" and layer.row_tiles > 1 else ""
-    return f"{layer.outputs} {sums}{what} of {bits} bits, {when}"
+    found = f"{layer.outputs} {sums}{what} of {bits} bits, {when}"
+    if isinstance(layer, LstmLayer) and layer.reverse:
+        found += f", from the last of at most {layer.max_steps} to the first"
+        found += "; behind those of the layer before" * layer.joined
+    return found
 
 
 def _entry_scale(layer: Layer, gate: str) -> int:

@@ -61,6 +61,21 @@ def load(
     return _load(network, weights, force, progress or (lambda done, total: None), polls, record)
 
 
+def check_sequences(design: Design) -> Transactions:
+    """Raise :class:`LoadError` where the device has refused a sequence, which has no results, since its last CLEAR.
+
+    Only designs with layers in reverse refuse any: those of more than ``max_steps`` steps.
+    """
+    if not design.max_steps:
+        return
+    found = yield from read_fields("SEQUENCES")
+    if found["TOO_LONG"]:
+        raise LoadError(
+            f"the device has refused a sequence of more than the {found['MAX_STEPS']} steps that it keeps: it has no "
+            "results"
+        )
+
+
 def _load(
     network: Network, weights: bool, force: bool, progress: Progress, polls: int, record: ChipRecord | None
 ) -> Transactions:

@@ -20,16 +20,22 @@ from .component import Component
 from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
 from .diagnostics import Diagnostics
+from .direction_pair import DirectionPair
 from .lstm_layer import LstmLayerCore, trace_signature
 from .pulse_programmer import PulseProgrammer
 from .register_bus import RegisterBus
+from .reverse_layer import ReverseLayerCore
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature, decode
 
 
-def layer_core(layer: Layer, trace: bool = False, contexts: int = 1) -> LstmLayerCore | DenseLayerCore:
-    """The component of a layer that so many sequences share."""
+def layer_core(
+    layer: Layer, trace: bool = False, contexts: int = 1
+) -> LstmLayerCore | ReverseLayerCore | DenseLayerCore:
+    """The component of a layer that so many sequences share; one in reverse has one."""
+    if layer.kind == "lstm" and layer.reverse:
+        return ReverseLayerCore(layer, trace)
     return LstmLayerCore(layer, trace, contexts) if layer.kind == "lstm" else DenseLayerCore(layer, trace, contexts)
 
 
@@ -61,6 +67,8 @@ def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
 
 class Accelerator(Component):
     """Everything digital: the layers as a chain of streams, and the registers.
+
+    Layers that are joined are one link of the chain (:class:`~.direction_pair.DirectionPair`).
 
     Raises :class:`~ohmgate.model.formats.DesignError` for codes wider than the RTL takes.
 
@@ -138,19 +146,34 @@ class Accelerator(Component):
             if core.traced:
                 wiring.connect(m, core.trace, wiring.flipped(getattr(self, f"trace_{index}")))
 
-        self._streams(m, registers, bus, cores[0], cores[-1])
-        for sender, receiver in pairwise(cores):
+        pairs = [self._pair(m, registers, cores, *group) for group in self.design.groups if len(group) == 2]
+        waiting = iter(pairs)
+        chain = [cores[group[0]] if len(group) == 1 else next(waiting) for group in self.design.groups]
+        self._streams(m, registers, bus, chain[0], chain[-1])
+        for sender, receiver in pairwise(chain):
             wiring.connect(m, sender.y, receiver.x)
+        if self.design.max_steps:
+            m.d.comb += registers.too_long.eq(_any([core.too_long for core in cores if core.layer.reverse]))
         lstm = [core for core in cores if core.layer.kind == "lstm"]
         m.d.comb += [
             self.enabled.eq(registers.enable),
             registers.busy.eq(
-                _any([core.busy for core in cores] + ([diagnostics.converting] if diagnostics else []))
+                _any([core.busy for core in cores + pairs] + ([diagnostics.converting] if diagnostics else []))
             ),
             registers.cell_saturations.eq(sum(core.cell_saturations for core in lstm)),
             registers.adc_saturations.eq(sum(core.adc_saturations for core in cores)),
         ]
         return m
+
+    def _pair(self, m: Module, registers: RegisterBus, cores: list[Any], forward: int, reverse: int) -> DirectionPair:
+        """What stands before and behind two layers that are joined."""
+        pair = DirectionPair(self.design.layers[forward], self.design.layers[reverse])
+        m.submodules[f"pair_{forward}"] = ResetInserter(registers.restart)(pair)
+        wiring.connect(m, pair.forward_x, cores[forward].x)
+        wiring.connect(m, cores[forward].y, pair.forward_y)
+        wiring.connect(m, pair.reverse_x, cores[reverse].x)
+        wiring.connect(m, cores[reverse].y, pair.reverse_y)
+        return pair
 
     def _diagnostics(self, m: Module, registers: RegisterBus) -> tuple[Diagnostics, PulseProgrammer | None, Any]:
         """Diagnostics, and what programs by pulses, beside the ``registers``, which know the device; and the bus to

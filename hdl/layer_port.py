@@ -1,5 +1,6 @@
 """What every layer component has: streams, the reading side of its array, table writes, counts."""
 
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -64,7 +65,8 @@ class LayerTwin(Generic[_L]):
 
     def model(self, data: LayerData, codes: np.ndarray, lengths: np.ndarray | None = None) -> LayerTrace:
         """Every integer of this layer with ``data`` for DAC codes (B, T, m): the reference itself."""
-        network = Network(Design("layer", (self.layer,)), (data,))
+        alone = replace(self.layer, joined=False) if self.layer.joined else self.layer
+        network = Network(Design("layer", (alone,)), (data,))
         return run(network, codes, lengths).layers[0]
 
     def cycles(self, conversion: int) -> int:

@@ -5,7 +5,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..model.design import Design
-from ..model.registers import ADDRESS_BITS, BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
+from ..model.registers import (
+    ADDRESS_BITS,
+    BY_NAME,
+    ID_VALUE,
+    LOAD_REGISTERS,
+    VERSION_VALUE,
+    layer_fields,
+    main_registers,
+)
 from .activation_tables import TableWriteSignature
 from .array_port import SetupSignature, by_level
 from .component import Component
@@ -33,6 +41,7 @@ class RegisterBus(Component):
     | `adc_saturations` | in | 16 bits | added to ADC_SATURATIONS |
     | `setup_K` | out | :class:`~.array_port.SetupSignature` | gains and programming of layer K's array |
     | `table_K` | out | :class:`~.activation_tables.TableWriteSignature` | layer K's tables; only of loaded ones |
+    | `too_long` | in | 1 bit | only with layers in reverse: sets SEQUENCES.TOO_LONG |
     | `diagnosing` | in | 1 bit | only with diagnostics, as all below: ENABLE is refused |
     | `adjust` | in | :class:`~.diagnostics.AdjustSignature` | what is adjusted in which array |
     | `layer` | out | 0..layers-1 | the selected layer |
@@ -43,7 +52,7 @@ class RegisterBus(Component):
     latency = 1
 
     def __init__(self, design: Design):
-        self.design = design
+        self.design, self.registers = design, main_registers(design)
         members = {
             "bus": In(WishboneSignature(ADDRESS_BITS - 2)),
             "enable": Out(1),
@@ -57,6 +66,8 @@ class RegisterBus(Component):
             members[f"setup_{index}"] = Out(SetupSignature(by_level(layer)))
             if layer.loaded_table_bits:
                 members[f"table_{index}"] = Out(TableWriteSignature(layer))
+        if design.max_steps:
+            members["too_long"] = In(1)
         if design.diagnostics:
             members |= {
                 "diagnosing": In(1),
@@ -124,9 +135,9 @@ class RegisterBus(Component):
         ]
         m.d.sync += [bus.ack.eq(access & respond & ~refuse), bus.err.eq(access & respond & refuse)]
         read = self._readable(state)
-        refused = {r.name: self._refused(r.name, state) for r in REGISTERS if r.access != "ro"}
+        refused = {r.name: self._refused(r.name, state) for r in self.registers if r.access != "ro"}
         with m.Switch(address):
-            for register in REGISTERS:
+            for register in self.registers:
                 with m.Case(register.address):
                     m.d.sync += bus.dat_r.eq(read.get(register.name, 0))
                     if register.access == "ro":
@@ -138,7 +149,9 @@ class RegisterBus(Component):
         programs = (address == BY_NAME["LEVEL"].address) | (address == BY_NAME["SEAL"].address)
         m.d.comb += respond.eq(~(state.programming & bus.we & programs & ~refuse))
         writes = {  # each looks at its own refusal alone
-            r.name: access & bus.we & (address == r.address) & ~refused[r.name] for r in REGISTERS if r.access != "ro"
+            r.name: access & bus.we & (address == r.address) & ~refused[r.name]
+            for r in self.registers
+            if r.access != "ro"
         }
         for name in ("LEVEL", "SEAL"):
             writes[name] &= ~state.programming
@@ -163,6 +176,7 @@ class RegisterBus(Component):
             "TABLE_ADDRESS": Cat(state.entry, state.gate),
             "ROW": state.row,
             "COLUMN": state.column,
+            "SEQUENCES": Cat(Const(self.design.max_steps, 16), state.too_long),
             **state.word,
         }
 
@@ -202,11 +216,16 @@ class RegisterBus(Component):
         m.d.sync += state.computing.eq(self.busy & ~self.restart)
         with m.If(refused):
             m.d.sync += state.error.eq(1)
+        if self.design.max_steps:
+            with m.If(self.too_long):
+                m.d.sync += state.too_long.eq(1)
         m.d.sync += self.restart.eq(0)
         with m.If(writes["CONTROL"]):
             m.d.sync += [self.enable.eq(data[0]), self.restart.eq(data[1])]
             with m.If(data[2]):
                 m.d.sync += [state.error.eq(0), *(word[name].eq(0) for name in COUNTERS)]
+                if self.design.max_steps:
+                    m.d.sync += state.too_long.eq(0)
         with m.If(writes["UNLOCK_LOW"]):
             m.d.sync += word["UNLOCK_LOW"].eq(data)
         with m.If(writes["UNLOCK_HIGH"]):
@@ -334,6 +353,7 @@ class _State:
         self.row, self.column = Signal(16), Signal(16, name="column")
         self.unlocked, self.refused, self.error, self.programming = Signal(), Signal(), Signal(), Signal()
         self.computing = Signal()
+        self.too_long = Signal()  # used with layers in reverse alone
         self.sealed = Signal(layers)  # each layer's
         self.no_entry, self.no_cell, self.last_entry, self.last_column = Signal(), Signal(), Signal(), Signal()
         self.has_gate = Signal(4)

@@ -6,9 +6,8 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.layers import Layer
-from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, REGISTERS, VERSION_VALUE, layer_fields
+from ..model.registers import BY_NAME, ID_VALUE, LOAD_REGISTERS, VERSION_VALUE, layer_fields, main_registers
 
-BY_ADDRESS = {register.address: register for register in REGISTERS}
 COUNTERS = ("CYCLES", "STEPS", "CELL_SATURATIONS", "ADC_SATURATIONS")
 
 
@@ -17,12 +16,15 @@ class RegisterTwin:
 
     ``gains`` (gates, 2: mult and shift), ``tables`` (gates, entries) and ``levels`` (rows, physical columns, spares
     behind them) are the bit patterns that each layer was given; ``seals`` has 1 for each layer with its seal.
-    ``diagnostics`` is the :class:`~.diagnostics_twin.DiagnosticsTwin` of a device that has one, ``programmer`` its
+    ``too_long`` is 1 where a sequence was refused. ``diagnostics`` is the
+    :class:`~.diagnostics_twin.DiagnosticsTwin` of a device that has one, ``programmer`` its
     :class:`~.pulse_twin.PulseTwin`.
     """
 
     def __init__(self, design: Design):
         self.design = design
+        self.by_address = {register.address: register for register in main_registers(design)}
+        self.too_long = 0
         names = (*COUNTERS, "SCRATCH", "UNLOCK_LOW", "UNLOCK_HIGH", "LAYER", "ROW", "COLUMN")
         self.words: dict[str, int] = dict.fromkeys(names, 0)
         self.status = dict.fromkeys((field.name for field in BY_NAME["STATUS"].fields), 0)
@@ -41,7 +43,7 @@ class RegisterTwin:
 
     def access(self, address: int, value: int | None = None, select: int = 0xF) -> int | None:
         """Read, or write ``value`` with byte selects ``select``: the word read, 0 for a write, None for ``err``."""
-        register = BY_ADDRESS.get(address)
+        register = self.by_address.get(address)
         if register is None or (value is not None and not self._legal(register.name, value, select)):
             self.status["ERROR"] = 1
             return None
@@ -87,7 +89,7 @@ class RegisterTwin:
                 if fields["RESET"] and self.diagnostics is not None:
                     self.diagnostics.restart()
                 if fields["CLEAR"]:
-                    self.status["ERROR"] = 0
+                    self.status["ERROR"] = self.too_long = 0
                     words.update(dict.fromkeys(COUNTERS, 0))
             case "UNLOCK_HIGH":
                 words[name] = value
@@ -127,6 +129,7 @@ class RegisterTwin:
             "CONTROL": {"ENABLE": self.enable},
             "STATUS": self.status | {"SEALED": int(all(self.seals))},
             "TABLE_ADDRESS": {"ENTRY": self.entry, "GATE": self.gate},
+            "SEQUENCES": {"MAX_STEPS": self.design.max_steps, "TOO_LONG": self.too_long},
         }
         if name in fields:
             return BY_NAME[name].pack(**fields[name])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .directions import step_times
 from .layers import GATES, Layer
 from .reference import LayerTrace, steps_read
 
@@ -63,6 +64,7 @@ class Check:
     expected: np.ndarray  #: (steps, units)
     got: np.ndarray  #: (steps, units); fewer or more steps than expected count as differing
     cycles: np.ndarray | None = None  #: as ``got``: the clock cycle of each; None: sequences run one after the other
+    times: np.ndarray | None = None  #: (steps,) in which order the lines are computed; None: that of their places
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,9 @@ def check_layers(
     """
     for index, (layer, trace, stages) in enumerate(zip(layers, expected, got)):
         read = steps_read(layer, lengths, trace.adc.shape[1])
+        times = None
+        if any(each.reverse for each in layers):
+            times = step_times(layers, lengths, trace.adc.shape[1], first_sequence)[index][read]
         places = np.argwhere(read) + np.array([first_sequence, 0])
         for name, have in stages.items():
             want = getattr(trace, name)[read]
@@ -158,6 +163,7 @@ def check_layers(
                 places,
                 want.reshape(len(want), -1),
                 have[read].reshape(len(want), -1),
+                times=times,
             )
 
 
@@ -165,8 +171,11 @@ def _time(check: Check) -> np.ndarray:
     """When each number of ``got`` was there, for those that have a place: (lines, units)."""
     if check.cycles is not None:
         return np.broadcast_to(check.cycles, check.got.shape)
-    longest = check.places[:, 1].max(initial=0) + 1
-    moment = check.places[:, 0] * longest + check.places[:, 1]
+    if check.times is not None:
+        moment = check.times
+    else:
+        longest = check.places[:, 1].max(initial=0) + 1
+        moment = check.places[:, 0] * longest + check.places[:, 1]
     return np.broadcast_to(moment[:, None], check.expected.shape)
 
 

@@ -10,11 +10,13 @@ import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .directions import check_directions, expanded, groups_of
 from .files import write_text
 from .formats import DesignError, check_choice, check_integer
 from .layers import HARDWARE_BITS, INNER_OUTPUTS, KINDS, Layer
@@ -82,20 +84,42 @@ class Design:
             if ended:
                 raise DesignError(f"layer {index}: no layer can follow layer {index - 1}, whose emit is 'end'")
             ended = layer.at_end
-            if last:
-                continue
-            following = self.layers[index + 1]
-            if following.inputs != layer.outputs:
+        check_directions(self.layers)
+        if self.max_steps and self.data_registers:
+            raise DesignError(
+                "data_registers must be false with layers in reverse, whose results come after a sequence's end, "
+                "not true"
+            )
+        if self.max_steps and self.contexts > 1:
+            raise DesignError(f"contexts of a design with layers in reverse must be 1, not {self.contexts}")
+        for before, after in pairwise(self.groups):
+            self._check_hand_over(before, after)
+
+    def _check_hand_over(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        """Raise :class:`DesignError` unless the layers ``after`` take what those ``before`` hand on."""
+        outputs, bits = sum(self.layers[k].outputs for k in before), self.layers[before[0]].output_bits
+        ahead = f"layer {before[0]}" if len(before) == 1 else f"layers {before[0]} and {before[1]}"
+        for index in after:
+            following = self.layers[index]
+            if following.inputs != outputs:
                 raise DesignError(
-                    f"layer {index + 1}: inputs must be the {layer.outputs} outputs of layer {index}, "
-                    f"not {following.inputs}"
+                    f"layer {index}: inputs must be the {outputs} outputs of {ahead}, not {following.inputs}"
                 )
-            if following.input_bits != layer.output_bits:
+            if following.input_bits != bits:
                 which = "DAC bits" if following.input_bits == following.dac_bits else "input DAC bits"
                 raise DesignError(
-                    f"layer {index + 1}: {which} must be the {layer.output_bits} output bits "
-                    f"of layer {index}, not {following.input_bits}"
+                    f"layer {index}: {which} must be the {bits} output bits of {ahead}, not {following.input_bits}"
                 )
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the layers that take the same inputs, on the way of the data: one, or two that are joined."""
+        return groups_of(self.layers)
+
+    @property
+    def max_steps(self) -> int:
+        """Of the longest sequence that its layers in reverse keep; 0: it has none, and sequences have no end."""
+        return max(layer.max_steps for layer in self.layers)
 
     @property
     def diagnostics(self) -> bool:
@@ -148,14 +172,16 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, ``diagnostics``, ``spares``, ``programming`` and sizes of tiles, which are there
-        only where they are set: older fingerprints and images have none. So are ``data_registers`` and ``contexts``.
-        A ``macro`` table has become sizes of tiles.
+        But for ``input_dac_bits``, ``direction``, ``max_steps``, ``joined``, ``diagnostics``, ``spares``,
+        ``programming`` and sizes of tiles, which are there only where they are set: older fingerprints and images
+        have none. So are ``data_registers`` and ``contexts``. A ``macro`` table has become sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
-            for field in ("input_dac_bits", *DIAGNOSTICS, *TILING):
+            if content.get("direction") == "forward":
+                del content["direction"]
+            for field in ("input_dac_bits", "max_steps", "joined", *DIAGNOSTICS, *TILING):
                 if not content.get(field, 1):
                     del content[field]
             if content["programming"] == "level":
@@ -194,7 +220,7 @@ class Design:
         if not isinstance(content.get("layer"), list):
             raise DesignError(f"{source}: a design must have at least one [[layer]]")
         macro = _macro(content["macro"], source) if "macro" in content else None
-        layers = tuple(_layer(entry, i, source, macro) for i, entry in enumerate(content["layer"]))
+        layers = tuple(_layer(entry, i, source, macro) for i, entry in enumerate(expanded(content["layer"])))
         try:
             return cls(content["name"], layers, content.get("data_registers", False), content.get("contexts", 1))
         except DesignError as error:

@@ -21,10 +21,12 @@ from .tiles import Tiles
 
 GATES = ("f", "i", "o", "g")  #: forget, input, output, candidate: the order everywhere
 LSTM_OUTPUTS = ("codes", "value")
+DIRECTIONS = ("forward", "reverse")
 PROGRAMMING = ("level", "pulse")
 MAX_ADCS = 4096
 MAX_SPARES = 16  #: of an ADC
 MAX_INPUT_DRIVE = 16  #: keeps the widest design's sums within reach of its gains
+MAX_STEPS = 65535  #: of a sequence that a layer in reverse keeps
 HARDWARE_BITS = 8  #: widest codes of the RTL and of images; in numbers alone they may be wider
 
 
@@ -121,6 +123,11 @@ class ArrayLayer(Tiles, ABC):
         return self.columns + self.adcs * self.spares
 
     @property
+    def reverse(self) -> bool:
+        """Does it take a sequence from its last step to its first? It keeps whole sequences, then."""
+        return getattr(self, "direction", "forward") == "reverse"
+
+    @property
     def at_end(self) -> bool:
         """Is the array read on the last step of a sequence only?"""
         return getattr(self, "emit", "step") == "end"
@@ -175,6 +182,9 @@ class LstmLayer(ArrayLayer):
     output: str = "codes"  #: "codes" of the DACs, or the "value" of h to A bits, for a host
     input_drive: int = 1  #: V: the inputs' DACs have V times the other rows' reference voltage
     input_dac_bits: int = 0  #: Dx, of the inputs' DACs; 0: as the other rows'
+    direction: str = "forward"  #: or "reverse": from a sequence's last step to its first
+    max_steps: int = 0  #: of the longest sequence that a layer in reverse keeps
+    joined: bool = False  #: takes the inputs of the forward LSTM before; the outputs follow that one's (.directions)
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""
@@ -193,6 +203,16 @@ class LstmLayer(ArrayLayer):
         check_integer(f"{where}: input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         check_integer_or(f"{where}: input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
         self.check_tiles(where)
+        check_choice(f"{where}: direction", self.direction, DIRECTIONS)
+        check_boolean(f"{where}: joined", self.joined)
+        if self.reverse:
+            check_integer(f"{where}: max steps of a layer in reverse", self.max_steps, 1, MAX_STEPS)
+        elif self.joined:
+            raise DesignError(f"{where}: a joined layer must have the direction 'reverse', not {self.direction!r}")
+        elif self.max_steps != 0:
+            raise DesignError(
+                f"{where}: max steps must be 0 unless the direction is 'reverse', not {self.max_steps!r}"
+            )
 
     @property
     def input_bits(self) -> int:
@@ -263,6 +283,8 @@ class DenseLayer(ArrayLayer):
     gates: ClassVar[int] = 1
     hidden: ClassVar[int] = 0
     input_drive: ClassVar[int] = 1
+    joined: ClassVar[bool] = False
+    max_steps: ClassVar[int] = 0
 
     outputs: int
     output: str = "table"  #: "table" to DAC codes, "codes" of the ADC, or "argmax" (lowest index wins)

@@ -5,10 +5,11 @@ sum is an integer below 2^53), because numpy's integer product does not use BLAS
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .directions import turned
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate
 from .layers import DenseLayer, Layer, LstmLayer
 from .layout import gate_of_column, row_drive
@@ -28,7 +29,8 @@ class LayerTrace:
 
     ``drive`` (B, T, rows) and ``adc`` (B, T, R * columns; each row tile's in logical order) for every layer;
     ``gates`` (B, T, 4, n) in the order f, i, o, g, ``cell`` (B, T, n), ``hidden`` (B, T, n) for an LSTM; ``out``
-    (B, T, outputs) are the codes handed on, or (B, T, 1) labels.
+    (B, T, outputs) are the codes handed on, or (B, T, 1) labels. Steps are in the order of time, also of a layer in
+    reverse, which computes a sequence's last one first.
     """
 
     drive: np.ndarray
@@ -43,6 +45,10 @@ class LayerTrace:
         """The arrays that this layer has, by field name, on the way of the data."""
         names = ("drive", "adc", "gates", "cell", "hidden", "out")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def turned(self, lengths: np.ndarray) -> "LayerTrace":
+        """Each sequence's steps in the opposite order; ``lengths`` (B,)."""
+        return replace(self, **{name: turned(values, lengths) for name, values in self.stages().items()})
 
 
 @dataclass
@@ -114,14 +120,18 @@ def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | No
     codes, lengths = check_inputs(network, codes, lengths)
     convert = convert or exact_codes(network)
     traces = []
-    for index, (layer, data) in enumerate(zip(network.design.layers, network.layers)):
-        read = steps_read(layer, lengths, codes.shape[1])
-        if layer.kind == "lstm":
-            trace = _run_lstm(index, layer, data, codes, read, convert)
-        else:
-            trace = _run_dense(index, layer, data, codes, read, convert)
-        traces.append(trace)
-        codes = trace.out
+    for group in network.design.groups:
+        for index in group:
+            layer, data = network.design.layers[index], network.layers[index]
+            read = steps_read(layer, lengths, codes.shape[1])
+            if layer.kind == "dense":
+                trace = _run_dense(index, layer, data, codes, read, convert)
+            elif layer.reverse:
+                trace = _run_lstm(index, layer, data, turned(codes, lengths), read, convert).turned(lengths)
+            else:
+                trace = _run_lstm(index, layer, data, codes, read, convert)
+            traces.append(trace)
+        codes = np.concatenate([traces[index].out for index in group], axis=2)
     if network.design.layers[-1].at_end:
         codes = codes[np.arange(len(lengths)), lengths - 1]
     return Result(codes, traces)
@@ -145,6 +155,11 @@ def check_inputs(network: Network, codes, lengths) -> tuple[np.ndarray, np.ndarr
     lengths = np.full(len(codes), codes.shape[1]) if lengths is None else np.asarray(lengths)
     if lengths.shape != codes.shape[:1] or not ((lengths >= 1) & (lengths <= codes.shape[1])).all():
         raise DesignError(f"lengths must be one integer from 1 to {codes.shape[1]} for each sequence")
+    most = network.design.max_steps
+    if most and lengths.max(initial=0) > most:
+        raise DesignError(
+            f"a sequence must have at most the {most} steps that the layers in reverse keep, not {lengths.max()}"
+        )
     used = np.arange(codes.shape[1]) < lengths[:, None]
     if not is_symmetric(codes[used], first.input_bits).all():
         raise DesignError(f"input codes must be symmetric {first.input_bits}-bit codes")

@@ -2,9 +2,9 @@
 
 32-bit registers at byte addresses, little-endian words. The table is the same for every design: what differs
 (number of layers, geometry) is read from the device, so one driver serves all. Only designs with ``data_registers``
-have those of :data:`DATA_REGISTERS`, only those with ``diagnostics`` those of
-:data:`~ohmgate.model.diagnostic_registers.DIAG_REGISTERS`. Access: ``ro`` read only, ``rw`` read and write, ``wo``
-write only (reads as 0).
+have those of :data:`DATA_REGISTERS`, only those with layers in reverse have :data:`SEQUENCES`, only those with
+``diagnostics`` those of :data:`~ohmgate.model.diagnostic_registers.DIAG_REGISTERS`. Access: ``ro`` read only, ``rw``
+read and write, ``wo`` write only (reads as 0).
 """
 
 from typing import Any
@@ -192,11 +192,30 @@ DATA_REGISTERS = (
     Register("RESULT_TAKE", 0x9C, "wo", "Takes the result away. Refused unless RESULT_VALID."),
 )
 
-BY_NAME = {register.name: register for register in REGISTERS + DATA_REGISTERS + DIAG_REGISTERS + PULSE_REGISTERS}
+SEQUENCES = Register(
+    "SEQUENCES",
+    0x68,
+    "ro",
+    "Sequences that layers in reverse keep; of a design that has such layers.",
+    (
+        Field("MAX_STEPS", 0, 16, "Steps of the longest one."),
+        flag("TOO_LONG", 16, "A longer one was refused since the last CLEAR: it has no results."),
+    ),
+)
+
+BY_NAME = {
+    register.name: register
+    for register in (*REGISTERS, SEQUENCES, *DATA_REGISTERS, *DIAG_REGISTERS, *PULSE_REGISTERS)
+}
 ADDRESS_BITS = 7  #: of byte addresses; the RTL's bus has the word address, two bits less
 DATA_ADDRESS_BITS = 5  #: of byte addresses from DATA_BASE
 LOAD_REGISTERS = ("GAIN", "TABLE_ADDRESS", "TABLE_DATA", "ROW", "COLUMN", "LEVEL", "SEAL")
 """Registers whose writes are refused (bus error) while locked, enabled or busy."""
+
+
+def main_registers(design: Design) -> tuple[Register, ...]:
+    """Registers of the register bus itself, without those of blocks beside it."""
+    return (*REGISTERS, SEQUENCES) if design.max_steps else REGISTERS
 
 
 def bus_address_bits(design: Design) -> int:
@@ -230,7 +249,7 @@ def registers_of(design: Design) -> tuple[Register, ...]:
     """The registers that a chip of ``design`` has."""
     data = DATA_REGISTERS if design.data_registers else ()
     diagnostics = DIAG_REGISTERS if design.diagnostics else ()
-    return REGISTERS + data + diagnostics + (PULSE_REGISTERS if design.pulsed else ())
+    return main_registers(design) + data + diagnostics + (PULSE_REGISTERS if design.pulsed else ())
 
 
 def describe(design: Design) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, gather
 from ..analog.config import paced
 from ..analog.tiled_array import make_array
 from ..firmware.chip.service import serviced
-from ..firmware.loader import load
+from ..firmware.loader import check_sequences, load
 from ..firmware.transactions import LoadError, run
 from ..model.formats import to_wire
-from ..model.registers import BY_NAME, REGISTERS
+from ..model.registers import BY_NAME, main_registers
 from ..model.seeds import child
 from .agents import ArrayAgent, BusRefusal, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
 from .diagnosis import Host, compared
@@ -224,7 +224,8 @@ class Device:
             layers, out, out_cycles = self.by_sequence(layers)
         registers = {}
         if self.bus.waits_at is None:
-            registers = {r.name: await self.read(r.name) for r in REGISTERS if r.access != "wo"}
+            shown = [r.name for r in main_registers(self.job.network.design) if r.access != "wo"]
+            registers = {name: await self.read(name) for name in shown}
         stalls = {name: (self.source.stalls + self.sink.stalls)[name] for name in STALLS}
         seen = out, layers, registers, self.facts, out_cycles, self.rules.sentences()
         return DeviceRecord(*seen, stalls)
@@ -254,6 +255,10 @@ async def inference(device: Device) -> None:
         device.take_gains()
     await device.send(range(len(device.job.lengths)))
     await device.drain()
+    try:
+        await device.bus.run(check_sequences(device.job.network.design))
+    except LoadError as error:
+        device.rules.broke(f"register bus: {error}, though all are short enough")
 
 
 async def reset_sweep(device: Device) -> None:
@@ -267,6 +272,8 @@ async def reset_sweep(device: Device) -> None:
     cycles = sum(
         agent.layer.conversions * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents
     )
+    if device.job.network.design.max_steps:  # whole sequences are kept: what becomes of them, too
+        cycles *= int(device.job.lengths.max())
     delays = list(range(1, cycles + 1))
     if device.job.resets:
         delays = np.random.default_rng([device.job.seed, 2]).integers(1, cycles + 1, device.job.resets).tolist()
@@ -350,8 +357,33 @@ async def refusal(device: Device) -> None:
         facts["right_image"] = str(error)
         broke(f"the right image is refused after a wrong one: {error}")
         return
+    if device.job.network.design.max_steps:
+        await too_long(device)
     await device.send(device.few)
     await device.drain()
+
+
+async def too_long(device: Device) -> None:
+    """A sequence that is a step too long is taken, has no results, and is told. What was recorded is forgotten."""
+    job, broke = device.job, device.rules.broke
+    design, marks = job.network.design, [len(recording) for recording in device.recordings()]
+    results, count = len(device.sink.results), design.max_steps + 1
+    patterns = to_wire(job.codes[0, :1], design.layers[0].input_bits)[0]
+    for t in range(count):
+        await device.source.send(patterns, t == 0, t == count - 1)
+    await device.drain()
+    if len(device.sink.results) > results:
+        broke("output stream: a sequence that is too long has results")
+    try:
+        await device.bus.run(check_sequences(design))
+        broke("register bus: SEQUENCES does not say that a sequence was too long")
+    except LoadError as error:
+        device.facts["too_long"] = str(error)
+    for recording, mark in zip(device.recordings(), marks):
+        del recording[mark:]
+    await device.bus.access(BY_NAME["CONTROL"].address, BY_NAME["CONTROL"].pack(ENABLE=1, CLEAR=1))
+    if BY_NAME["SEQUENCES"].unpack(await device.read("SEQUENCES"))["TOO_LONG"]:
+        broke("register bus: SEQUENCES.TOO_LONG is not cleared by CONTROL.CLEAR")
 
 
 async def diagnostics(device: Device) -> None:

@@ -42,7 +42,8 @@ def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Compari
                 if name != "adc" or own is not None:
                     want = getattr(trace, name)[tuple(at)].reshape(len(places), -1)
                     yield Check(index, layer, STAGES[name], places, want, got, cycles)
-        at, places = read(layers[-1])
+        sequence, step = np.argwhere(steps_read(layers[-1], lengths, codes.shape[1])).T
+        at, places = np.stack([sequence, step]), np.stack([sequences[sequence], step], axis=1)
         expected, got = _output(layers[-1], record, result, lengths, at)
         cycles = np.array(record.out_cycles, dtype=np.int64)[:, None]
         yield Check(len(layers) - 1, layers[-1], OUTPUT_STREAM, places, expected, got, cycles)
@@ -51,8 +52,9 @@ def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Compari
 
 
 def _steps(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
-    """(sequence, step) of every time step in which a layer's array is read, in order: (2, steps)."""
-    return np.argwhere(steps_read(layer, lengths, longest)).T
+    """(sequence, step) of every time step in which a layer's array is read, in the order of reading: (2, steps)."""
+    sequence, step = np.argwhere(steps_read(layer, lengths, longest)).T
+    return np.stack([sequence, lengths[sequence] - 1 - step if layer.reverse else step])
 
 
 def _stages(layer: Layer, seen: LayerRecord) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -86,10 +88,10 @@ def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
 
 
 def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: int):
-    """A ``Convert`` that gives back the recorded ADC codes."""
+    """A ``Convert`` that gives back the recorded ADC codes, a sequence's first reading first."""
     recorded, calls = [], [0] * len(record.layers)
     for index, layer in enumerate(job.network.design.layers):
-        at, got = _steps(layer, lengths, longest), _logical(layer, record.layers[index].adc)
+        at, got = np.argwhere(steps_read(layer, lengths, longest)).T, _logical(layer, record.layers[index].adc)
         grid = np.zeros((len(lengths), longest, layer.all_codes), dtype=np.int64)
         count = min(len(got), at.shape[1])
         grid[tuple(at[:, :count])] = got[:count]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..model.design import Design
+from ..model.directions import both_directions
 from ..model.formats import symmetric_codes
 from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
 from ..model.layout import row_drive
@@ -78,6 +79,29 @@ def perhaps_shared(design: Design, rng: np.random.Generator) -> Design:
     return replace(design, contexts=int(rng.integers(2, 5))) if rng.random() < 0.5 else design
 
 
+def perhaps_directed(design: Design, rng: np.random.Generator, steps: int) -> Design:
+    """``design``, by chance with LSTMs in reverse, or in both directions; they keep ``steps`` or a few more.
+
+    Of a layer in both directions, the two may differ in all that does not have to be equal.
+    """
+    layers: list[Layer] = []
+    inputs, max_steps = design.layers[0].inputs, steps + int(rng.integers(0, 4))
+    for index, layer in enumerate(design.layers):
+        layer, chance = replace(layer, inputs=inputs), rng.random()
+        inputs = layer.outputs
+        if layer.kind == "lstm" and chance < 0.35 and index < len(design.layers) - 1:
+            pair = both_directions(layer, max_steps)
+            hidden = int(rng.integers(1, 9)) if rng.random() < 0.5 else layer.hidden
+            other = {"hidden": hidden, "adcs": 4 * _divisor(rng, hidden), "cell_bits": int(rng.integers(28, 33))}
+            layers += [layer, replace(pair[1], **other)]
+            inputs += hidden
+        elif layer.kind == "lstm" and chance < 0.6:
+            layers.append(replace(layer, direction="reverse", max_steps=max_steps))
+        else:
+            layers.append(layer)
+    return replace(design, layers=tuple(layers))
+
+
 def random_network(design: Design, rng: np.random.Generator, *, labels: bool | None = None) -> Network:
     """Random weights, gains that use the ADC's range without clipping most codes, and legal tables.
 
@@ -102,8 +126,9 @@ def random_network(design: Design, rng: np.random.Generator, *, labels: bool | N
 def random_inputs(
     design: Design, rng: np.random.Generator, batch: int = 4, steps: int = 6
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Legal DAC codes (batch, steps, m), int64, and lengths (batch,) of 1..steps."""
+    """Legal DAC codes (batch, steps, m), int64, and lengths (batch,) of 1..steps, or of what the design keeps."""
     first = design.layers[0]
+    steps = min(steps, design.max_steps or steps)
     codes = rng.choice(symmetric_codes(first.input_bits), size=(batch, steps, first.inputs))
     return codes.astype(np.int64), rng.integers(1, steps + 1, size=batch)
 

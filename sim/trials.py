@@ -12,6 +12,7 @@ from .cosim import DeviceResult, build, simulate
 from .job import DeviceJob, Timing
 from .random_designs import (
     perhaps_diagnosable,
+    perhaps_directed,
     perhaps_shared,
     perhaps_tiled,
     random_design,
@@ -64,11 +65,15 @@ def scenario_of(seed: int, scenario: str | None, design: Design) -> str:
 def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
     """A random design with a random network and ``count`` sequences, as the seed has it."""
     rng = np.random.default_rng([2026, seed])
-    design = replace(random_design(rng), data_registers=seed % 2 == 1)  # which leave the streams as they are
+    design = random_design(rng)
+    if seed % 3 == 2:
+        design = perhaps_directed(design, np.random.default_rng([2031, seed]), steps=5)
+    if not design.max_steps:
+        design = replace(design, data_registers=seed % 2 == 1)  # which leave the streams as they are
     design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
     if not design.diagnostics:
         design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
-    if not design.data_registers:
+    if not design.data_registers and not design.max_steps:
         design = perhaps_shared(design, np.random.default_rng([2030, seed]))
     network = random_network(design, rng)
     codes, lengths = random_inputs(design, rng, batch=count, steps=5)

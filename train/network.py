@@ -16,6 +16,7 @@ from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
 from .layers.linear import LinearArray
 from .layers.lstm import LstmArray
 from .layers.noise import Noise
+from .layers.turning import gather, reversal
 from .layers.whole_model import set_noise
 from .units import described
 
@@ -64,17 +65,27 @@ class DesignNetwork(nn.Module):
         set_noise(self, train=train, evaluate=evaluate, seed=seed)
 
     def forward(self, inputs: torch.Tensor, lengths=None) -> torch.Tensor:
-        values = inputs.transpose(0, 1)
-        for layer, module in zip(self.design.layers, self.layers):
-            if layer.kind == "lstm":
-                values = module(values)[0]
-                continue
-            if layer.at_end:
-                values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
-            values = module(values)
+        values, back = inputs.transpose(0, 1), None
+        if self.design.max_steps:
+            steps, batch = values.shape[:2]
+            back = reversal(steps, batch, lengths, values.device)
+        for group in self.design.groups:
+            given = [self._layer(index, values, lengths, back) for index in group]
+            values = given[0] if len(given) == 1 else torch.cat(given, dim=2)
         if self.loaded is not None:
             values = _decoded(self.loaded, values)
         return values if values.dim() == 2 else values.transpose(0, 1)
+
+    def _layer(self, index: int, values: torch.Tensor, lengths, back: torch.Tensor | None) -> torch.Tensor:
+        """Outputs of a layer for inputs (T, B, m); ``back`` (T, B) are the steps in the opposite order."""
+        layer, module = self.design.layers[index], self.layers[index]
+        if layer.reverse and back is not None:
+            return gather(module(gather(values, back))[0], back)
+        if layer.kind == "lstm":
+            return module(values)[0]
+        if layer.at_end:
+            values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
+        return module(values)
 
     def export(self, *, labels=(), **units) -> Network:
         """The description of the current weights; raises :class:`DesignError` for a float network.

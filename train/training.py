@@ -210,6 +210,12 @@ def check_fit(design: Design, dataset: SequenceDataset) -> None:
     channels = dataset.train.features.shape[2]
     if first.inputs != channels:
         raise DesignError(f"a design for {dataset.name} must have {channels} inputs, not {first.inputs}")
+    longest = max(int(data.lengths.max()) for data in (dataset.train, dataset.test))
+    if 0 < design.max_steps < longest:
+        raise DesignError(
+            f"a design for {dataset.name} must keep its {longest} steps in layers in reverse (max_steps), "
+            f"not {design.max_steps}"
+        )
     if dataset.has_values:
         outputs = dataset.train.labels.shape[-1]
         wanted = "dense", "codes", outputs, "end" if dataset.train.labels.ndim == 2 else "step"

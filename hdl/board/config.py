@@ -53,6 +53,11 @@ class BoardConfig:
         """Raise :class:`DesignError` unless this suits ``design``."""
         if design.contexts > 1:
             raise DesignError(f"a board runs one sequence at a time: contexts must be 1, not {design.contexts}")
+        for index, layer in enumerate(design.layers):
+            if layer.reverse:
+                raise DesignError(
+                    f"layer {index}: the direction of a layer on a board must be 'forward', not 'reverse'"
+                )
         if len(self.rows) != len(design.layers):
             raise DesignError(f"rows a cycle must be given for {len(design.layers)} layers, not {len(self.rows)}")
         for index, (rows, layer) in enumerate(zip(self.rows, design.layers)):

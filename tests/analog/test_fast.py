@@ -15,6 +15,7 @@ from ohmgate.analog.fast import NORMALS, FastReader, Normals, quantile_table
 from ohmgate.analog.fast_network import FastNetwork, why_not_network
 from ohmgate.analog.memory.cells import Cells
 from ohmgate.model.design import Design
+from ohmgate.model.directions import both_directions
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import logical_order
@@ -311,3 +312,10 @@ def test_other_errors_are_one_clear_sentence():
         FastNetwork(network, inference.build_arrays(network))
     assert str(error.value) == ("fast reads are not for a network with 12-bit ADCs and a tanh table of 8 bits")
     assert fast.BLOCK == 256
+
+
+def test_layers_in_reverse_have_no_fast_reads():
+    """Classes come of the slow ones, which know whole sequences."""
+    lstm, head = LstmLayer(inputs=2, hidden=2, adcs=4), DenseLayer(inputs=4, outputs=2, adcs=2, output="codes")
+    network = random_network(Design("both", (*both_directions(lstm, 5), head)), np.random.default_rng(0))
+    assert why_not_network(network, inference.build_arrays(network)) == "layers in reverse"

@@ -1,15 +1,19 @@
 """A design's cost by each tier: sums over layers, sequences, power, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ohmgate.cost.digital import operations
 from ohmgate.cost.estimate import TIERS, check_steps, estimate
 from ohmgate.cost.figures import Span, total
 from ohmgate.cost.measured import Measured
 from ohmgate.hdl.accelerator import layer_latency
 from ohmgate.model.design import Design
+from ohmgate.model.directions import both_directions
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.sim.random_designs import random_design
 
 NAMES, VOWELS = Design.load("names"), Design.load("vowels")
@@ -124,3 +128,13 @@ def test_every_design_has_a_cost_with_an_ordered_range(seed):
         assert cost.area.value > 0
         assert cost.times.step > 0
         assert cost.to_dict(3)["sequence_ns"] >= cost.times.step
+
+
+def test_stores_of_sequences_are_counted():
+    """Two banks of inputs and outputs, three of the outputs that wait; a step's bits are written and read once."""
+    forward, reverse = both_directions(LstmLayer(inputs=3, hidden=4, adcs=16), 10)
+    plain, turned = operations(forward), operations(reverse, forward=forward)
+    assert turned.kept - plain.kept == 10 * (2 * (3 * 4 + 4 * 4) + 3 * 4 * 4)
+    assert turned.moved - plain.moved == 2 * (3 * 4 + 4 * 4 + 4 * 4)
+    assert operations(replace(reverse, joined=False)).kept - plain.kept == 10 * 2 * (3 * 4 + 4 * 4)
+    assert (turned.products, turned.sums) == (plain.products, plain.sums)

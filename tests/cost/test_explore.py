@@ -168,3 +168,11 @@ def test_other_mistakes_are_refused():
         explore(VOWELS, [standing(VOWELS) | {"adc_bits": 17}], latency, 20)
     with pytest.raises(DesignError, match="^layer 0: tanh fraction bits must be an integer from 0 to 3, not 5$"):
         explore(VOWELS, [standing(VOWELS) | {"cell_bits": 8}], latency, 20)
+
+
+def test_layers_in_reverse_are_refused():
+    turned = replace(VOWELS.layers[0], direction="reverse", max_steps=29)
+    with pytest.raises(DesignError) as error:
+        standing(replace(VOWELS, layers=(turned, VOWELS.layers[1])))
+    said = "an exploration must be of a design without layers in reverse, but vowels has some"
+    assert str(error.value) == said

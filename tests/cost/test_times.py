@@ -7,6 +7,7 @@ import pytest
 from ohmgate.cost.times import clocked, conversion_cycles, paper_times
 from ohmgate.hdl.accelerator import Accelerator, layer_latency
 from ohmgate.model.design import Design
+from ohmgate.model.directions import both_directions
 from ohmgate.model.layers import DenseLayer, LstmLayer
 
 LSTM = LstmLayer(inputs=100, hidden=256, adcs=64)
@@ -68,6 +69,17 @@ def test_a_layer_that_is_read_at_the_end_does_not_slow_the_steps():
     assert times.charged(1) == pytest.approx(702)
     assert times.busy(1) == pytest.approx(700 / 702)
     assert times.sequence(10) == pytest.approx(9 * 12 + 13 + 703)
+
+
+def test_a_sequence_is_gone_through_again_where_a_layer_in_reverse_waits_for_its_end():
+    """Taken in, computed backwards, handed to the next layer, computed backwards; a head at the end adds nothing."""
+    lstm, head = LstmLayer(inputs=3, hidden=4, adcs=16), DenseLayer(inputs=8, outputs=2, adcs=2, emit="end")
+    pairs = (*both_directions(lstm, 10), *both_directions(replace(lstm, inputs=8), 10))
+    times = clocked(Design("x", (*pairs, head)), [6, 6, 6, 6, 3], 1000)
+    assert times.waits == 3
+    assert times.sequence(10) == pytest.approx((4 * 10 - 1) * 12 + 4 * 13 + 10)
+    assert clocked(Design("x", (*pairs[:2], replace(head, emit="step"))), [6, 6, 3], 1000).waits == 2
+    assert paper_times(Design("x", (replace(lstm, direction="reverse", max_steps=4),))).waits == 1
 
 
 def test_a_lone_layer_that_is_read_at_the_end_has_its_own_step():

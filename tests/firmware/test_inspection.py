@@ -76,6 +76,8 @@ layer 0: dense, 2 rows (1 inputs + 1 bias) x 4 columns, 2 ADCs x 2 conversions
          "3 inputs at 4 times the voltage + 2 hidden + 1 bias", "2 hidden values of 9 bits, on every step"),
         (DenseLayer(inputs=3, outputs=6, adcs=2, adc_bits=7, output="codes", emit="end", bias_rows=0), "3 inputs",
          "6 ADC codes of 7 bits, at a sequence's end"),
+        (LstmLayer(inputs=3, hidden=2, adcs=4, direction="reverse", max_steps=9), "3 inputs + 2 hidden + 1 bias",
+         "2 hidden DAC codes of 4 bits, on every step, from the last of at most 9 to the first"),
         (DenseLayer(inputs=3, outputs=6, adcs=2, output="argmax"), "3 inputs + 1 bias",
          "number of the largest of 6 ADC codes, on every step"),
     ],

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 
 from ohmgate.firmware import image
-from ohmgate.firmware.loader import load
+from ohmgate.firmware.loader import check_sequences, load
 from ohmgate.firmware.transactions import BusError, LoadError, Read, Write, run
+from ohmgate.hdl.register_twin import RegisterTwin
+from ohmgate.model.design import Design
+from ohmgate.model.layers import LstmLayer
 from ohmgate.model.registers import BY_NAME
 from tests.designs import perhaps_tiled, random_design, random_network, seeds
 from tests.firmware.fake_device import FakeDevice
@@ -202,3 +205,32 @@ def test_the_fake_device_refuses_loading_while_locked_and_while_enabled(name):
     with pytest.raises(BusError):
         device.write(BY_NAME[name].address, 0)
     assert device.error
+
+
+def test_a_device_that_refused_a_sequence_is_told_of():
+    """Its twin stands for the device."""
+    design = Design("turned", (LstmLayer(inputs=1, hidden=1, adcs=4, direction="reverse", max_steps=9),))
+    twin = RegisterTwin(design)
+    run(check_sequences(design), TwinBus(twin))
+    twin.too_long = 1
+    said = "^the device has refused a sequence of more than the 9 steps that it keeps: it has no results$"
+    with pytest.raises(LoadError, match=said):
+        run(check_sequences(design), TwinBus(twin))
+    twin.access(BY_NAME["CONTROL"].address, BY_NAME["CONTROL"].pack(CLEAR=1))
+    run(check_sequences(design), TwinBus(twin))
+
+
+def test_a_device_without_layers_in_reverse_is_not_asked():
+    design = Design("plain", (LstmLayer(inputs=1, hidden=1, adcs=4),))
+    assert list(check_sequences(design)) == []
+    assert RegisterTwin(design).access(BY_NAME["SEQUENCES"].address) is None
+
+
+class TwinBus:
+    """A bus to a :class:`RegisterTwin`."""
+
+    def __init__(self, twin: RegisterTwin):
+        self.twin = twin
+
+    def read(self, address: int) -> int:
+        return self.twin.access(address)

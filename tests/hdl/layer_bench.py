@@ -51,6 +51,10 @@ class Bench:
             return [(b, length - 1) for b, length in enumerate(self.lengths)]
         return self.steps()
 
+    def read(self):
+        """(sequence, step) of every step in which the array is read, in that order."""
+        return [(b, self.lengths[b] - 1 - t if self.layer.reverse else t) for b, t in self.results()]
+
     def payload(self, b: int, t: int) -> int:
         """What the input stream carries for step ``t`` of sequence ``b``."""
         values = pack(to_wire(self.codes[b, t], self.layer.input_bits), self.layer.input_bits)
@@ -76,8 +80,10 @@ class Bench:
                 ctx.set(core.x.valid, 1)
                 await ctx.tick().until(core.x.ready)
                 ctx.set(core.x.valid, 0)
-                if step in results:
-                    flight.append(step)
+                waits = [step] if step in results else []
+                if self.layer.reverse:  # which begins when a sequence is whole
+                    waits = [(step[0], t) for t in range(step[1] + 1)] if step[1] == self.lengths[step[0]] - 1 else []
+                flight.extend(waits)
             ctx.set(x, 0)
 
         async def sink(ctx):
@@ -131,7 +137,7 @@ def expected(bench: Bench) -> list[list[int]]:
 def check(bench: Bench, seen: Seen) -> LayerTrace:
     """Everything that ``seen`` holds against the component's twin, whose integers are returned."""
     twin = layer_core(bench.layer).model(bench.data, bench.codes, bench.lengths)
-    at = tuple(np.array(bench.results()).T)
+    at = tuple(np.array(bench.read()).T)
     assert np.array_equal(seen.array.drive, twin.drive[at])
     assert seen.out == expected(bench)
     ends = np.isin(twin.adc[at], signed_range(bench.layer.adc_bits))

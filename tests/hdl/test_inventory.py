@@ -20,12 +20,16 @@ from ohmgate.hdl.context_turns import ContextTurns
 from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.diagnostics import Diagnostics
+from ohmgate.hdl.direction_pair import DirectionPair
 from ohmgate.hdl.element_wise import ElementWiseLane
 from ohmgate.hdl.lstm_layer import LstmLayerCore
 from ohmgate.hdl.pulse_programmer import PulseProgrammer
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.result_bank import ResultBank
+from ohmgate.hdl.reverse_layer import ReverseLayerCore
+from ohmgate.hdl.sequence_store import SequenceStore
 from ohmgate.hdl.sequencer import AdcSequencer
+from ohmgate.hdl.streams import output_layout
 from ohmgate.hdl.tile_sums import TileSums
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer
@@ -34,6 +38,7 @@ from tests.test_house import components, documented_ports
 LSTM = LstmLayer(inputs=3, hidden=4, adcs=8, dac_bits=3, weight_bits=2, adc_bits=4, activation_bits=6, cell_bits=10,
                  cell_fraction=7, tanh_bits=5, tanh_fraction=3)  # 2 conversions, 2 lanes  # fmt: skip
 FIXED = replace(LSTM, tables="constant", conversion_cycles=3, output="value")
+REVERSE = replace(LSTM, direction="reverse", max_steps=5)
 TABLE = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=3, weight_bits=5, adc_bits=4, output_bits=5)  # 3 conversions
 CODES = replace(TABLE, output="codes", emit="end")
 HEAD = replace(TABLE, output="argmax")
@@ -154,6 +159,50 @@ INVENTORY = {
                unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4, computing 1,
                table_0__en 1, table_0__gate 2, table_0__entry 4, table_0__data 6
         wires  288"""),
+    "register bus with layers in reverse": (RegisterBus(Design("small", (REVERSE,))), """
+        in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
+               cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_0__sealed 1, too_long 1
+        out    bus__dat_r 32, bus__ack 1, bus__err 1, enable 1, restart 1, setup_0__mult 4x8, setup_0__shift 4x6,
+               setup_0__program_row 3, setup_0__program_column 4, setup_0__program_level 2, setup_0__program_strobe 1,
+               setup_0__seal 1, setup_0__unseal 1, setup_0__cancel 1, table_0__en 1, table_0__gate 2,
+               table_0__entry 4, table_0__data 6
+        reset  unnamed 1, unnamed 1, unnamed 1, unnamed 1, has_gate 4, bus__ack 1, bus__err 1, bus__dat_r 32,
+               scratch 32, layer_select 1, cycles 32, steps 32, cell_saturations 32, adc_saturations 32, computing 1,
+               unnamed 1, too_long 1, restart 1, enable 1, unlock_low 32, unlock_high 32, unnamed 1, unnamed 1,
+               unnamed 16, gate 2, table_0__gate 2, table_0__entry 4, table_0__data 6, table_0__en 1,
+               setup_0__mult 32, setup_0__shift 24, unnamed 1, at_layer 1, unnamed 1, unnamed 1, unsealing 1,
+               unnamed 16, column 16, unnamed 16, unnamed 16, unnamed 8
+        wires  273"""),
+    "store that turns sequences": (SequenceStore(output_layout(LSTM), 5, backwards=True), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1), y__valid 1, busy 1, too_long 1
+        reset  whole 2, into 1, into_base 4, unnamed 1, unnamed 3, out 1, out_base 4, y__valid 1, unnamed 3
+        kept   end_0 3, end_1 3
+        memory words 10x12
+        wires  96"""),
+    "store of three banks": (SequenceStore(output_layout(LSTM), 5, backwards=False, banks=3), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1), y__valid 1, busy 1, too_long 1
+        reset  whole 2, into 2, into_base 4, unnamed 1, unnamed 3, out 2, out_base 4, y__valid 1, unnamed 3
+        kept   end_0 3, end_1 3, end_2 3
+        memory words 15x12
+        wires  96"""),
+    "layer in reverse": (ReverseLayerCore(REVERSE, trace=True), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4, array__done 1,
+               table__en 1, table__gate 2, table__entry 4, table__data 6
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1), y__valid 1, array__row_codes 7x3,
+               array__select 1, array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4,
+               cell_saturations 2, too_long 1, trace__gates_valid 1, trace__gates 8x6, trace__cell_valid 1,
+               trace__cell 2x10s, trace__hidden_valid 1, trace__hidden 2x3
+        wires  682"""),
+    "pair of directions": (DirectionPair(LSTM, REVERSE), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, forward_x__ready 1,
+               forward_y__payload (values 4x3, first 1, last 1), forward_y__valid 1, reverse_x__ready 1,
+               reverse_y__payload (values 4x3, first 1, last 1), reverse_y__valid 1
+        out    x__ready 1, y__payload (values 8x3, first 1, last 1), y__valid 1,
+               forward_x__payload (values 3x3, first 1, last 1), forward_x__valid 1, forward_y__ready 1,
+               reverse_x__payload (values 3x3, first 1, last 1), reverse_x__valid 1, reverse_y__ready 1, busy 1
+        wires  247"""),
     "register bus with diagnostics": (RegisterBus(DIAGNOSED), """
         in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
                cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_0__sealed 1,

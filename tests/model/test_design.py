@@ -92,6 +92,12 @@ def one_field_changed(layer):
         if field.name == "programming":  # by pulses does, too
             yield field.name, dataclasses.replace(layer, diagnostics=True, programming="pulse")
             continue
+        if field.name == "joined":  # of two layers: tests/model/test_directions.py
+            continue
+        if field.name in ("direction", "max_steps"):  # each needs the other
+            steps = 5 + (field.name == "max_steps")
+            yield field.name, dataclasses.replace(layer, direction="reverse", max_steps=steps)
+            continue
         larger = {"conversion_cycles": 7, "diagnostics": True, "adcs": held and 2 * held, "input_dac_bits": 8}
         value = choices[field.name] if isinstance(held, str) else larger.get(field.name, held and held + 1)
         yield field.name, dataclasses.replace(layer, **{field.name: value})

@@ -14,12 +14,14 @@ from ohmgate.analog.memory.devices import reram
 from ohmgate.analog.memory.programming import WriteVerify
 from ohmgate.analog.memory.repair import Repair
 from ohmgate.model.design import Design
+from ohmgate.model.directions import both_directions
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.reference import run
 from ohmgate.sim.compare import compare
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.job import DeviceJob, Timing
 from ohmgate.sim.simulators import SIMULATORS, WAVE_FILES, missing_tools
+from ohmgate.sim.trials import random_job, run_random
 from tests.designs import random_inputs, random_network
 
 EVERYTHING = ArrayConfig(
@@ -199,3 +201,41 @@ def test_waves_are_recorded(simulator, tmp_path):
     assert simulate(built, [job(two_layers())])[0].comparison.mismatches == 0
     assert (tmp_path / WAVE_FILES[simulator]).read_bytes()[:1] == b"\x00", "an FST file begins with its header block"
     assert (tmp_path / WAVE_FILES[simulator]).stat().st_size > 1000
+
+
+DIRECTED = Design("directed", (
+    *both_directions(LstmLayer(inputs=2, hidden=2, adcs=8, cell_bits=8, cell_fraction=6, conversion_cycles=2), 4),
+    LstmLayer(inputs=4, hidden=2, adcs=8, cell_bits=8, cell_fraction=6, direction="reverse", max_steps=4),
+    DenseLayer(inputs=2, outputs=3, adcs=3, adc_bits=6, output="argmax", emit="end"),
+))  # fmt: skip
+
+
+def test_layers_in_both_directions_on_icarus(tmp_path):
+    """Noisy arrays and stalls; then a sequence that is too long, which is refused and told."""
+    if problem := missing_tools("icarus"):
+        pytest.skip(problem)
+    stalls = Timing(input_gaps=2, output_gaps=3)
+    noisy = job(DIRECTED, batch=4, array=PRESETS["paper"], timing=stalls)
+    jobs = [noisy, job(DIRECTED, seed=1, scenario="refusal")]
+    built = build([DIRECTED, DIRECTED], tmp_path, "icarus")
+    one, other = simulate(built, jobs)
+    assert one.comparison.agrees, str(one.comparison)
+    assert {layer for layer, _ in one.comparison.stages} == {0, 1, 2, 3}
+    assert one.record.registers["SEQUENCES"] == 4
+    assert other.comparison.agrees, str(other.comparison)
+    assert other.record.facts["too_long"].startswith("the device has refused a sequence of more than the 4 steps")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("scenario", ["inference", "reset_sweep", "refusal", "diagnostics"])
+def test_random_designs_with_directions(scenario, simulator, tmp_path):
+    """Of the trials' designs those with layers in reverse; each with every scenario that it allows."""
+    if problem := missing_tools(simulator):
+        pytest.skip(problem)
+    seeds = [seed for seed in range(2, 120, 3) if random_job(seed, "inference").network.design.max_steps]
+    if scenario == "diagnostics":
+        seeds = [seed for seed in seeds if random_job(seed, "inference").network.design.diagnostics]
+    assert len(seeds) > 8
+    for trial in run_random(lambda seed: random_job(seed, scenario), seeds[:16], tmp_path, simulator):
+        assert trial.result.comparison.agrees, f"seed {trial.seed}: {trial.result.comparison}"

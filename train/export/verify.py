@@ -10,6 +10,7 @@ from torch import nn
 from ...model import reference
 from ...model.compare import Check, Comparison, check_layers, compare
 from ...model.design import Design
+from ...model.directions import turned
 from ...model.formats import DesignError
 from ...model.layers import Layer
 from ...model.network import Network
@@ -130,6 +131,8 @@ def _integers(layer: Layer, trace: Trace, lengths: np.ndarray, steps: int) -> di
     elif layer.output == "table":
         stages["out"] = trace.out
     found = {name: values.transpose(0, 1).double().cpu().numpy() for name, values in stages.items()}
+    if layer.reverse:  # traced in the order of computing
+        found = {name: turned(values, lengths) for name, values in found.items()}
     if layer.at_end:  # traced on that step alone
         return {
             name: np.broadcast_to(values, (len(lengths), steps, values.shape[2])) for name, values in found.items()

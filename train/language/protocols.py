@@ -77,6 +77,8 @@ def design_protocol(
 def check_design(design: Design, task: str, tokens: int) -> None:
     """Raise :class:`DesignError` for a design that no language model has."""
     first, last = design.layers[0], design.layers[-1]
+    if design.max_steps:
+        raise DesignError("a design for texts must have no layers in reverse, as a text has no end")
     if first.kind != "lstm" or len(design.layers) > 2:
         raise DesignError(f"a design for {task} must be an LSTM layer, with or without a head, but is not")
     head = (last.output, last.outputs, last.emit) if last.kind == "dense" else None

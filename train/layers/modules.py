@@ -19,6 +19,7 @@ from .fixed import Fixed
 from .linear import LinearArray
 from .lstm import LstmArray
 from .read_only import read_only
+from .turning import gather, reversal
 from .whole_model import set_noise
 
 GATE_ORDER = (1, 0, 3, 2)  #: f, i, o, g among nn.LSTM's i, f, g, o
@@ -144,20 +145,20 @@ class QuantLSTM(Fixed, nn.Module):
                     raise DesignError(f"the initial state must be (h_0, c_0), two tensors, not {part!r}")
                 if tuple(part.shape) != expected:
                     raise DesignError(f"the initial state must have shape {expected}, not {tuple(part.shape)}")
-        back = _reversal(steps, batch, lengths, values.device)
+        back = reversal(steps, batch, lengths, values.device)
         last = (torch.full((batch,), steps) if lengths is None else lengths) - 1
         hiddens, cells = [], []
         for first in range(0, len(self.arrays), self.directions):
             outputs = []
             for direction in range(self.directions):
                 index = first + direction
-                given = values if direction == 0 else _gather(values, back)
+                given = values if direction == 0 else gather(values, back)
                 start = None if state is None else (state[0][index], state[1][index])
                 out, hidden, cell = self.arrays[index](given, start)
                 rows = torch.arange(batch)
                 hiddens.append(hidden[last, rows])
                 cells.append(cell[last, rows])
-                outputs.append(out if direction == 0 else _gather(out, back))
+                outputs.append(out if direction == 0 else gather(out, back))
             values = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
         dtype = self.arrays[0].cells.dtype
         return values.to(dtype), torch.stack(hiddens).to(dtype), torch.stack(cells)
@@ -305,15 +306,3 @@ def _complete(state_dict, prefix: str, array, cells: torch.Tensor) -> None:
     array.start_ranges()
     for name, value in array.state_dict().items():
         state_dict.setdefault(prefix + name, value.clone())
-
-
-def _reversal(steps: int, batch: int, lengths, device) -> torch.Tensor:
-    """(T, B): the step that each step exchanges with when a sequence is read backwards; padding stays."""
-    t = torch.arange(steps, device=device)[:, None]
-    lengths = torch.full((batch,), steps) if lengths is None else lengths
-    lengths = lengths.to(device)[None]
-    return torch.where(t < lengths, lengths - 1 - t, t)
-
-
-def _gather(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    return values.gather(0, index[:, :, None].expand(-1, -1, values.shape[2]))

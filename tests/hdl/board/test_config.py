@@ -5,7 +5,7 @@ import pytest
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer
 
 GOOD = {"name": "desk", "clock_hz": 8_000_000, "rows": (2,)}
 
@@ -42,3 +42,10 @@ def test_rows_a_cycle_are_of_each_layer():
         BoardConfig(**GOOD | {"rows": (1, 1)}).check(design)
     with pytest.raises(DesignError, match=r"^layer 0: rows a cycle must be an integer from 1 to 4, not 5$"):
         BoardConfig(**GOOD | {"rows": (5,)}).check(design)
+
+
+def test_a_board_has_no_layers_in_reverse():
+    layer = LstmLayer(inputs=3, hidden=2, adcs=4, direction="reverse", max_steps=5)
+    with pytest.raises(DesignError) as error:
+        BoardConfig(**GOOD).check(Design("turned", (layer,)))
+    assert str(error.value) == "layer 0: the direction of a layer on a board must be 'forward', not 'reverse'"

@@ -177,3 +177,11 @@ def test_examples_are_names_to_their_last_character_and_pieces_of_the_text(tmp_p
     assert np.array_equal(tokens.reshape(-1), words.data.valid[: tokens.size])
     assert set(lengths) == {35}
     assert (words.tokens, words.measures) == (6, ("perplexity",))
+
+
+def test_texts_have_no_end_from_which_a_layer_could_go_back():
+    turned = LstmLayer(inputs=100, hidden=4, adcs=4, direction="reverse", max_steps=9)
+    with pytest.raises(
+        DesignError, match=r"^a design for texts must have no layers in reverse, as a text has no end$"
+    ):
+        check_design(Design("other", (turned,)), "names", 100)

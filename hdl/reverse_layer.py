@@ -1,0 +1,72 @@
+"""An LSTM layer that takes a sequence from its last step to its first."""
+
+from dataclasses import replace
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from ..model.layers import LstmLayer
+from .component import Component
+from .layer_port import LayerTwin, layer_members
+from .lstm_layer import LstmLayerCore, trace_signature
+from .sequence_store import SequenceStore
+from .streams import input_layout, output_layout
+
+
+class ReverseLayerCore(LayerTwin[LstmLayer], Component):
+    """A forward layer between two stores that turn sequences round.
+
+    The first store takes a whole sequence and hands it on backwards, the second one turns the outputs back. So both
+    streams have steps in the order of time. Each store has two banks: while one sequence is computed, the next is
+    taken in and the outputs of the one before are handed on. A sequence's outputs come after its last step.
+
+    ``latency`` and the cycles of a time step are those of the forward layer within.
+
+    | port | direction | shape | meaning |
+    | --- | --- | --- | --- |
+    | `x` | in | stream of m x Dx bits, marks | time steps |
+    | `y` | out | stream of n hidden codes or values, marks | :func:`~.streams.output_layout` |
+    | `array` | out | :class:`~.array_port.ReadSignature` | reading side of the array |
+    | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
+    | `busy` | out | 1 bit | a whole sequence is held, computed or waiting to be taken |
+    | `adc_saturations` | out | 0..K | ADC codes at either end of the range in the last cycle |
+    | `cell_saturations` | out | 0..P | cell-state updates that saturated in the last cycle |
+    | `too_long` | out | 1 bit | a sequence of more than ``max_steps`` is refused |
+    | `trace` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, in the order of computing |
+    """
+
+    def __init__(self, layer: LstmLayer, trace: bool = False):
+        self.layer, self.traced = layer, trace
+        members = layer_members(layer) | {"too_long": Out(1)}
+        if trace:
+            members["trace"] = Out(trace_signature(layer))
+        super().__init__(members)
+
+    @staticmethod
+    def latency_of(layer: LstmLayer, contexts: int = 1) -> int:
+        return LstmLayerCore.latency_of(layer, contexts)
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        within = replace(layer, direction="forward", max_steps=0, joined=False)
+        m.submodules.inputs = inputs = SequenceStore(input_layout(layer), layer.max_steps, backwards=True)
+        m.submodules.core = core = LstmLayerCore(within, self.traced)
+        m.submodules.outputs = outputs = SequenceStore(output_layout(layer), layer.max_steps, backwards=True)
+        wiring.connect(m, wiring.flipped(self.x), inputs.x)
+        wiring.connect(m, inputs.y, core.x)
+        wiring.connect(m, core.y, outputs.x)
+        wiring.connect(m, outputs.y, wiring.flipped(self.y))
+        wiring.connect(m, core.array, wiring.flipped(self.array))
+        if layer.loaded_table_bits:
+            wiring.connect(m, wiring.flipped(self.table), core.table)
+        if self.traced:
+            wiring.connect(m, core.trace, wiring.flipped(self.trace))
+        m.d.comb += [
+            self.busy.eq(inputs.busy | core.busy | outputs.busy),
+            self.adc_saturations.eq(core.adc_saturations),
+            self.cell_saturations.eq(core.cell_saturations),
+            self.too_long.eq(inputs.too_long),
+        ]
+        return m

@@ -82,6 +82,7 @@ class Array:
         self.slow_noise = SlowNoise(layer, self.config, self._cell_array, self._sums, share, seed)
         self._write_noise = WriteNoise(seed, self.levels.shape)
         self._read_rng = stream(seed, 2)
+        self._seed, self._share = seed, share
         self._gate = gate_of_column(layer)[physical_order(layer)]
         self._row_drive, self._row_top = row_drive(layer), row_top(layer)
         self._held: _Held | None = None
@@ -204,6 +205,19 @@ class Array:
         self.changes += 1
         if self.spares:
             self.spares.new_sequence(begins)
+
+    def begin_reads(self, number: int) -> None:
+        """Draw from now on what changes from read to read from streams of its own, which ``number`` tells apart.
+
+        The chip stays the same one: parts of its sequences that run apart have noise that others do not decide.
+        """
+        check_integer("number of the reads", number, 0, 2**31 - 1)
+        self._read_rng = stream(self._seed, 2, number)
+        known = self.layer, self.config, self._cell_array, self._sums, self._share
+        self.slow_noise = SlowNoise(*known, child(self._seed, 11, number))
+        self.changes += 1
+        if self.spares:
+            self.spares.begin_reads(number)
 
     def convert_all(self, drive) -> np.ndarray:
         """ADC codes of all columns in physical order: (B, columns) for ``drive`` (B, rows); int64."""

@@ -87,6 +87,11 @@ class TiledArray:
         for tile in self.tiles:
             tile.new_sequence(begins)
 
+    def begin_reads(self, number: int) -> None:
+        """Draw from now on what changes from read to read from streams that ``number`` tells apart."""
+        for tile in self.tiles:
+            tile.begin_reads(number)
+
     def pass_time(self, seconds: float) -> None:
         """Let all cells grow older by ``seconds``."""
         for tile in self.tiles:

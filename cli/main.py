@@ -24,6 +24,7 @@ from . import (
     montecarlo,
     pack,
     power,
+    regress,
     sign,
     simulate,
     sweep,
@@ -90,7 +91,7 @@ def options(
 
 
 COMMANDS = (
-    *(demo, train, pack, inspect, diff, generate, simulate, verify, array, montecarlo, lint, synth),
+    *(demo, train, pack, inspect, diff, generate, simulate, verify, regress, array, montecarlo, lint, synth),
     *(timing, power, handoff, cost, explore, sweep, keygen, sign),
 )
 for command in COMMANDS:

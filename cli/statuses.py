@@ -28,6 +28,7 @@ KEPT = {
     "demo": "finished epochs of a training run",
     "sweep": "finished trials",
     "montecarlo": "finished draws",
+    "regress": "finished parts",
 }  #: by command
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  #: of a file without a name: the output's
 

@@ -13,7 +13,7 @@ from .converters import adc_row, dac_row
 from .digital import digital_row
 from .figures import Row, Span, total
 from .measured import Measured, digital_rows
-from .times import CLOCK_MHZ, Times, clocked, paper_times
+from .times import CLOCK_MHZ, Times, clocked, operations, paper_times
 
 TIERS = ("paper", "literature", "measured")
 STEPS = 20  #: of a sequence, where none are given
@@ -55,9 +55,8 @@ class Cost:
 
     @property
     def operations(self) -> int:
-        """Multiply-accumulates of a time step, without bias rows."""
-        working = [layer for layer in self.design.layers if not layer.at_end]
-        return sum((layer.inputs + layer.hidden) * layer.columns for layer in working)
+        """Multiply-accumulates of a time step."""
+        return operations(self.design)
 
     @property
     def gops(self) -> float:

@@ -67,6 +67,11 @@ def waits_of(design: Design) -> int:
     return waits
 
 
+def operations(design: Design) -> int:
+    """Multiply-accumulates of a time step as the paper counts: without bias rows, and without layers at the end."""
+    return sum((layer.inputs + layer.hidden) * layer.columns for layer in design.layers if not layer.at_end)
+
+
 def conversion_cycles(layer: Layer, clock_mhz: float) -> int:
     """Cycles of a conversion: the design's, or as many as the paper's 6.25 ns take."""
     paper = math.ceil(round(PAPER_CONVERSION_NS * clock_mhz / 1000, 9))

@@ -209,9 +209,10 @@ def _words(check: Check, unit: int) -> str:
             return f"bias row {unit - layer.inputs - layer.hidden}"
         return f"input {unit}" if unit < layer.inputs else f"hidden unit {unit - layer.inputs}"
     if stage == STAGES["adc"] and layer.row_tiles > 1:
-        column = unit % layer.columns
-        name = f"gate {GATES[column // layer.hidden]} of hidden unit {column % layer.hidden}"
-        return f"row tile {unit // layer.columns}, {name if layer.kind == 'lstm' else f'output {column}'}"
+        column, name = unit % layer.columns, f"output {unit % layer.columns}"
+        if layer.kind == "lstm":
+            name = f"gate {GATES[column // layer.hidden]} of hidden unit {column % layer.hidden}"
+        return f"row tile {unit // layer.columns}, {name}"
     if stage in (STAGES["adc"], STAGES["gates"]) and layer.kind == "lstm":
         return f"gate {GATES[unit // layer.hidden]} of hidden unit {unit % layer.hidden}"
     if stage == OUTPUT_STREAM:

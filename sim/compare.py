@@ -1,6 +1,7 @@
 """Compares what the Verilog did with the integer reference, integer by integer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,46 +10,83 @@ from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
 from ..model.layers import Layer
 from ..model.layout import logical_columns
+from ..model.network import Network
 from ..model.payloads import output_numbers
-from ..model.reference import Result, run, steps_read
+from ..model.reference import Convert, Result, run, steps_read
 from .job import DeviceJob, DeviceRecord, LayerRecord
 
 
-def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Comparison:
-    """Every integer that was recorded, against the reference; the first to differ is the first in clock cycles.
+@dataclass(frozen=True)
+class Seen:
+    """What a chip showed of sequences that it ran one after the other, from whatever bench.
 
-    The reference is fed with the ADC codes that the array model gave, so a noisy run is compared as strictly as
-    a noiseless one: rows (inputs and hidden codes), gates, cell and hidden state, outputs. Where the array is
-    ideal, its ADC codes are compared with the reference's own too. ``keep`` collects every difference.
+    ``sequences`` (B,) are their numbers, ``codes`` (B, T, m) and ``lengths`` (B,) what they are. ``out`` are the
+    numbers of the output stream, as :func:`~..model.payloads.output_numbers` has them, taken in ``out_cycles``.
     """
+
+    sequences: np.ndarray
+    codes: np.ndarray
+    lengths: np.ndarray
+    layers: list[LayerRecord]
+    out: np.ndarray
+    out_cycles: np.ndarray
+    violations: Sequence[str] = ()
+
+
+def compare(job: DeviceJob, record: DeviceRecord, keep: bool = False) -> Comparison:
+    """Every integer that was recorded, against the reference: see :func:`compare_seen`."""
     sequences = np.array(record.facts["sequences"], dtype=np.int64)
     if not len(sequences):  # the chip stood still before it was sent one
         return compare_checks([], keep, record.violations)
-    codes, lengths = job.codes[sequences], job.lengths[sequences]
-    result = run(job.network, codes, lengths, _replay(job, record, lengths, codes.shape[1]))
-    own = run(job.network, codes, lengths) if job.array == PRESETS["ideal"] else None
+    out = [output_numbers(job.network.design.layers[-1], payload) for payload in record.out]
+    seen = Seen(
+        sequences,
+        job.codes[sequences],
+        job.lengths[sequences],
+        record.layers,
+        np.array(out, np.int64),
+        np.array(record.out_cycles, dtype=np.int64),
+        record.violations,
+    )
+    return compare_seen(job.network, seen, job.array == PRESETS["ideal"], keep)
+
+
+def compare_seen(network: Network, seen: Seen, ideal: bool, keep: bool = False) -> Comparison:
+    """Every integer that was seen, against the reference; the first to differ is the first in clock cycles.
+
+    The reference is fed with the ADC codes that the arrays gave, so a noisy run is compared as strictly as
+    a noiseless one: rows (inputs and hidden codes), gates, cell and hidden state, outputs. Where the arrays are
+    ``ideal``, their ADC codes are compared with the reference's own too. ``keep`` collects every difference.
+    """
+    lengths, longest = seen.lengths, seen.codes.shape[1]
+    own = run(network, seen.codes, lengths) if ideal else None
+    recorded = _recorded(network.design.layers, seen.layers, lengths, longest)
+    if own is not None and all(np.array_equal(grid, trace.adc) for grid, trace in zip(recorded, own.layers)):
+        result = own  # what it would be fed with is what it has
+    else:
+        result = run(network, seen.codes, lengths, _replay(recorded))
 
     def read(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Where a layer's array is read: (sequence of the run, step) as (2, steps), of the job as (steps, 2)."""
-        at = _steps(layer, lengths, codes.shape[1])
-        return at, np.stack([sequences[at[0]], at[1]], axis=1)
+        at = _steps(layer, lengths, longest)
+        return at, np.stack([seen.sequences[at[0]], at[1]], axis=1)
 
     def checks() -> Iterator[Check]:
-        layers = job.network.design.layers
-        for index, (layer, seen) in enumerate(zip(layers, record.layers)):
+        layers = network.design.layers
+        for index, (layer, showed) in enumerate(zip(layers, seen.layers)):
             at, places = read(layer)
-            for name, got, cycles in _stages(layer, seen):
+            for name, got, cycles in _stages(layer, showed):
                 trace = own.layers[index] if name == "adc" and own is not None else result.layers[index]
                 if name != "adc" or own is not None:
                     want = getattr(trace, name)[tuple(at)].reshape(len(places), -1)
                     yield Check(index, layer, STAGES[name], places, want, got, cycles)
-        sequence, step = np.argwhere(steps_read(layers[-1], lengths, codes.shape[1])).T
-        at, places = np.stack([sequence, step]), np.stack([sequences[sequence], step], axis=1)
-        expected, got = _output(layers[-1], record, result, lengths, at)
-        cycles = np.array(record.out_cycles, dtype=np.int64)[:, None]
-        yield Check(len(layers) - 1, layers[-1], OUTPUT_STREAM, places, expected, got, cycles)
+        sequence, step = np.argwhere(steps_read(layers[-1], lengths, longest)).T
+        at, places = np.stack([sequence, step]), np.stack([seen.sequences[sequence], step], axis=1)
+        expected = _output(result, lengths, at)
+        got = seen.out.reshape(-1, expected.shape[1])
+        yield Check(len(layers) - 1, layers[-1], OUTPUT_STREAM, places, expected, got, seen.out_cycles[:, None])
 
-    return compare_checks(checks(), keep, record.violations)
+    return compare_checks(checks(), keep, seen.violations)
 
 
 def _steps(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
@@ -87,15 +125,23 @@ def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
     return out.reshape(len(out), -1)
 
 
-def _replay(job: DeviceJob, record: DeviceRecord, lengths: np.ndarray, longest: int):
-    """A ``Convert`` that gives back the recorded ADC codes, a sequence's first reading first."""
-    recorded, calls = [], [0] * len(record.layers)
-    for index, layer in enumerate(job.network.design.layers):
-        at, got = np.argwhere(steps_read(layer, lengths, longest)).T, _logical(layer, record.layers[index].adc)
+def _recorded(
+    layers: Sequence[Layer], records: Sequence[LayerRecord], lengths: np.ndarray, longest: int
+) -> list[np.ndarray]:
+    """Each layer's ADC codes by sequence, reading and logical column of each row tile: (B, T, R * columns)."""
+    grids = []
+    for layer, record in zip(layers, records):
+        at, got = np.argwhere(steps_read(layer, lengths, longest)).T, _logical(layer, record.adc)
         grid = np.zeros((len(lengths), longest, layer.all_codes), dtype=np.int64)
         count = min(len(got), at.shape[1])
         grid[tuple(at[:, :count])] = got[:count]
-        recorded.append(grid)
+        grids.append(grid)
+    return grids
+
+
+def _replay(recorded: Sequence[np.ndarray]) -> Convert:
+    """A ``Convert`` that gives back the recorded ADC codes."""
+    calls = [0] * len(recorded)
 
     def convert(index, drive, fresh):
         step = calls[index]
@@ -110,11 +156,8 @@ def _units(layer: Layer, values: np.ndarray) -> np.ndarray:
     return values[: len(values) // layer.conversions * layer.conversions].reshape(-1, layer.hidden)
 
 
-def _output(layer: Layer, record: DeviceRecord, result: Result, lengths: np.ndarray, at: np.ndarray):
-    """The output stream, expected and got: values, then the marks of a sequence's first and last step."""
+def _output(result: Result, lengths: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What the output stream must carry: values, then the marks of a sequence's first and last step."""
     values = result.layers[-1].out[tuple(at)]
     marks = np.stack([at[1] == 0, at[1] == lengths[at[0]] - 1], axis=1)
-    expected = np.concatenate([values, marks], axis=1).astype(np.int64)
-    got = [output_numbers(layer, payload) for payload in record.out]
-    got = np.array(got, np.int64).reshape(-1, expected.shape[1])
-    return expected, got
+    return np.concatenate([values, marks], axis=1).astype(np.int64)

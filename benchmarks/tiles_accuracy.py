@@ -8,7 +8,9 @@ from cell to cell: one array of 604 x 1200 untiled, and in tiles each with wires
 
 import argparse
 import json
+import math
 import os
+import platform
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +18,22 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import numpy as np
 import torch
 
+from ohmgate.analog.circuit.wires import WireConfig
+from ohmgate.analog.config import ArrayConfig, preset
+from ohmgate.analog.inference import build_arrays
+from ohmgate.model import reference
 from ohmgate.model.design import Design
 from ohmgate.model.files import write_json
+from ohmgate.model.formats import signed_range
+from ohmgate.model.layout import code_order, row_drive
+from ohmgate.model.network import Network
 from ohmgate.train.data import corpora
 from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.export import export
+from ohmgate.train.language.model import load
 from ohmgate.train.language.names import train_names
 from ohmgate.train.language.protocols import language_protocol
 from ohmgate.train.language.words import train_words
@@ -64,6 +76,7 @@ def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out
         result.model.save(out / f"{name}.safetensors")
         found = {**result.final, "epochs": config.epochs, "by epoch": list(result.epochs)}
     found |= {
+        "run": name,
         "task": task,
         "tile rows": tile,
         "seed": seed,
@@ -75,6 +88,90 @@ def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out
     return found
 
 
+def convert_apart(network: Network, config: ArrayConfig) -> reference.Convert:
+    """The ``convert`` of arrays without noise, whose converters have an offset of half the finest step of a sum.
+
+    Sums without wires are integers and may lie exactly on a threshold, where any error would change the code. The
+    offset changes no code that is exact (as in wires_accuracy.py).
+    """
+    arrays = build_arrays(network, config)
+
+    def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+        layer, tiles = arrays[index].layer, getattr(arrays[index], "tiles", [arrays[index]])
+        rows, codes = drive * row_drive(layer), []
+        for tile, part in zip(tiles, layer.row_slices):
+            offset = np.array([0.5 / float(scale).as_integer_ratio()[1] for scale in tile.scale])
+            level = np.floor(rows[:, part] @ tile.effective() * tile.scale + offset)
+            codes.append(np.clip(level, *signed_range(layer.adc_bits)))
+        return np.concatenate(codes, axis=1).astype(np.int64)[:, code_order(layer)]
+
+    return convert
+
+
+class Judge:
+    """A language network's array by itself, and the perplexity of a part of the text with what it gives.
+
+    500 names, or 400 words of each of 20 streams, as in wires_accuracy.py.
+    """
+
+    def __init__(self, file: Path, task: str) -> None:
+        self.model = model = load(file)
+        [lstm] = model.lstm.by_suffix().values()
+        if task == "names":
+            texts = corpora.names(None)
+            chosen = np.random.default_rng(0).permutation(len(texts.windows))[:500]
+            tokens, self.lengths = texts.windows[chosen].astype(np.int64), texts.lengths[chosen]
+        else:
+            text = corpora.penn_treebank(None).valid
+            tokens = text[: len(text) // 20 * 20].reshape(20, -1)[:, :401]
+            self.lengths = np.full(20, 400)
+        tokens, codes = torch.from_numpy(tokens.copy()).T, []
+        lstm.recorder = lambda array, driven, trace: codes.append(driven.transpose(0, 1).numpy().astype(np.int64))
+        with torch.no_grad():
+            model(tokens[:-1])
+        self.targets, [self.codes] = tokens[1:], codes
+        self.read = torch.arange(len(self.targets))[:, None] < torch.from_numpy(self.lengths)
+        self.network = export([lstm], adcs=64 if task == "names" else 60)
+        if lstm.config.tile_rows:
+            [layer] = self.network.design.layers
+            width = lstm.config.tile_rows // layer.conversions * layer.conversions
+            self.network = replace(self.network, design=Design("tiles", (replace(layer, tile_columns=width),)))
+
+    def perplexity(self, network: Network, convert: reference.Convert | None = None) -> float:
+        """Of ``network``, which is the exported one with other tables, say."""
+        out = reference.run(network, self.codes, self.lengths, convert).out
+        hidden = torch.from_numpy(network.decode(out)).transpose(0, 1).float()
+        with torch.no_grad():
+            return math.exp(self.model.losses(hidden, self.targets)[self.read].double().mean())
+
+
+def behind_wires(judge: Judge, ohm: float) -> dict[str, float]:
+    """Perplexity without wires, behind wires of ``ohm``, and with gains set anew for them."""
+    cells = preset("paper_cells").cells
+    assert cells is not None
+    wired = ArrayConfig(cells=replace(cells, wires=WireConfig(row_segment=ohm, column_segment=ohm)))
+    found = {"without wires": judge.perplexity(judge.network)}
+    for name, config in (("wires", wired), ("gains set anew", replace(wired, gains="gate"))):
+        found[name] = judge.perplexity(judge.network, convert_apart(judge.network, config))
+    return found
+
+
+def smaller_tables(judge: Judge) -> dict[str, float]:
+    """Perplexity where a table has fewer entries: sums are clipped to fewer, or 2 and 4 neighbours share one."""
+    network, found = judge.network, {}
+    [layer], [data] = network.design.layers, network.layers
+    count = layer.table_entries
+    for kept in (count, 64, 32, 24, 16):
+        place = np.clip(np.arange(count), (count - kept) // 2, (count - kept) // 2 + kept - 1)
+        found[f"clipped to {kept}"] = place
+    for shared in (2, 4):
+        found[f"one for {shared}"] = np.minimum(np.arange(count) // shared * shared + shared // 2, count - 1)
+    return {
+        name: judge.perplexity(replace(network, layers=(replace(data, tables=data.tables[:, place]),)))
+        for name, place in found.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
@@ -82,13 +179,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=0, help="0: as the protocol has them")
     parser.add_argument("--steps", type=int, help="of an epoch of ptb; default: all of its text")
+    parser.add_argument("--ohm", type=float, default=1.0, help="from cell to cell, of the language networks' arrays")
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    found = []
     for task in arguments.task:
         for seed in range(arguments.seeds):
             for tile in (0, TILES[task]):
-                trained(task, tile, seed, arguments.epochs, arguments.steps, arguments.out)
+                entry = trained(task, tile, seed, arguments.epochs, arguments.steps, arguments.out)
+                if task != "har":
+                    judge = Judge(arguments.out / f"{entry['run']}.safetensors", task)
+                    entry = entry | {"behind wires": behind_wires(judge, arguments.ohm)}
+                    if tile:
+                        entry = entry | {"smaller tables": smaller_tables(judge)}
+                    print(entry["run"], entry["behind wires"], entry.get("smaller tables", ""), flush=True)
+                found.append(entry)
+    if arguments.json:
+        versions = {"Python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
+        write_json(arguments.json, {"ohm": arguments.ohm, "runs": found, "versions": versions})
 
 
 if __name__ == "__main__":

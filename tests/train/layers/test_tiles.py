@@ -15,6 +15,7 @@ from ohmgate.train.layers.linear import LinearArray
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
 from ohmgate.train.layers.noise import Noise
+from ohmgate.train.layers.straight_through import gate_values
 from ohmgate.train.layers.whole_model import set_noise
 from ohmgate.train.usage import code_usage
 
@@ -72,6 +73,17 @@ def test_a_step_is_learned_from_the_middles_of_all_tiles():
     module.train()(x).sum().backward()
     expected = (codes + 0.5).sum() - (voltages * inside).sum()  # of log step: a larger one makes voltages smaller
     assert float(module.log_step.grad[0]) == pytest.approx(expected * step, rel=1e-3)
+
+
+def test_gates_learn_a_step_from_the_middle_of_a_sum():
+    """With slopes of 1 the gradient of a gate's step is the sum of what its codes stand for."""
+    voltages = 12 * inputs_of(3, 20, 8)  # three tiles, 20 sequences, four gates of two units
+    step = torch.full((4,), 0.25, requires_grad=True)
+    tables, slopes = torch.rand(4, 46), torch.ones(4, 46)
+    gate_values(voltages, step, tables, 4, slopes).sum().backward()
+    sums = voltages.numpy().clip(-8, 7.5)
+    sums = np.floor(sums).sum(0).reshape(20, 4, 2)
+    assert step.grad.numpy() == pytest.approx((sums + 1.5).sum((0, 2)), rel=1e-5)
 
 
 def test_fine_converters_in_tiles_learn_as_one_array_does():

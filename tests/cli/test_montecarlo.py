@@ -2,11 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
 from ohmgate.cli import montecarlo
+from ohmgate.firmware import image
+from ohmgate.model.design import Design
+from tests.designs import random_network
 
 
 def test_draws_are_kept_and_added_to(ohmgate, run_folder, tmp_path):
@@ -142,3 +147,15 @@ def test_wires_that_are_left_out_are_told(ohmgate, run_folder, tmp_path):
     )  # fmt: skip
     paper = ohmgate("montecarlo", run_folder, "--preset", "paper", *options, tmp_path / "paper")
     assert "warning" not in paper.stderr
+
+
+def test_row_tiles_have_no_report(ohmgate, tmp_path):
+    design = Design.load("vowels")
+    design = replace(design, layers=(replace(design.layers[0], tile_rows=23), design.layers[1]))
+    image.write(tmp_path / "tiles.image", random_network(design, np.random.default_rng(0)))
+    refused = ohmgate("montecarlo", tmp_path / "tiles.image", "--draws", 1)
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "ohmgate: error: layer 0: the report of noise is of layers in one row tile, not in 2; from Python "
+        "ohmgate.analog.inference.accuracy_draws draws chips of these\n"
+    )

@@ -38,6 +38,7 @@ from ohmgate.train.language.names import train_names
 from ohmgate.train.language.protocols import language_protocol
 from ohmgate.train.language.words import train_words
 from ohmgate.train.layers.noise import Noise
+from ohmgate.train.layers.whole_model import listening
 from ohmgate.train.recipe import PROTOCOLS
 from ohmgate.train.training import train
 
@@ -126,10 +127,10 @@ class Judge:
             tokens = text[: len(text) // 20 * 20].reshape(20, -1)[:, :401]
             self.lengths = np.full(20, 400)
         tokens, codes = torch.from_numpy(tokens.copy()).T, []
-        lstm.recorder = lambda array, driven, trace: codes.append(driven.transpose(0, 1).numpy().astype(np.int64))
-        with torch.no_grad():
+        with listening(model, [lstm], lambda _, driven, trace: codes.append(driven)):
             model(tokens[:-1])
-        self.targets, [self.codes] = tokens[1:], codes
+        self.targets = tokens[1:]
+        self.codes = codes[0].transpose(0, 1).numpy().astype(np.int64)
         self.read = torch.arange(len(self.targets))[:, None] < torch.from_numpy(self.lengths)
         self.network = export([lstm], adcs=64 if task == "names" else 60)
         if lstm.config.tile_rows:
@@ -160,14 +161,15 @@ def smaller_tables(judge: Judge) -> dict[str, float]:
     """Perplexity where a table has fewer entries: sums are clipped to fewer, or 2 and 4 neighbours share one."""
     network, found = judge.network, {}
     [layer], [data] = network.design.layers, network.layers
-    count = layer.table_entries
+    count, tables = layer.table_entries, data.tables
+    assert tables is not None
     for kept in (count, 64, 32, 24, 16):
         place = np.clip(np.arange(count), (count - kept) // 2, (count - kept) // 2 + kept - 1)
         found[f"clipped to {kept}"] = place
     for shared in (2, 4):
         found[f"one for {shared}"] = np.minimum(np.arange(count) // shared * shared + shared // 2, count - 1)
     return {
-        name: judge.perplexity(replace(network, layers=(replace(data, tables=data.tables[:, place]),)))
+        name: judge.perplexity(replace(network, layers=(replace(data, tables=tables[:, place]),)))
         for name, place in found.items()
     }
 

@@ -92,7 +92,11 @@ def perhaps_directed(design: Design, rng: np.random.Generator, steps: int) -> De
         if layer.kind == "lstm" and chance < 0.35 and index < len(design.layers) - 1:
             pair = both_directions(layer, max_steps)
             hidden = int(rng.integers(1, 9)) if rng.random() < 0.5 else layer.hidden
-            other = {"hidden": hidden, "adcs": 4 * _divisor(rng, hidden), "cell_bits": int(rng.integers(28, 33))}
+            other = {
+                "hidden": hidden,
+                "adcs": 4 * _divisor(rng, hidden),
+                "cell_bits": int(rng.integers(max(4, layer.cell_fraction + 1), 33)),
+            }
             layers += [layer, replace(pair[1], **other)]
             inputs += hidden
         elif layer.kind == "lstm" and chance < 0.6:

@@ -122,7 +122,7 @@ def _logical(layer: Layer, adc: np.ndarray) -> np.ndarray:
     whole = whole.reshape(-1, layer.conversions, adc.shape[1] // layer.adcs, layer.adcs).swapaxes(1, 2)
     out = np.empty((*whole.shape[:2], layer.columns), adc.dtype)
     out[..., logical_columns(layer).reshape(-1)] = whole.reshape(out.shape)
-    return out.reshape(len(out), -1)
+    return out.reshape(len(out), out.shape[1] * out.shape[2])  # also of no step
 
 
 def _recorded(

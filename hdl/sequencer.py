@@ -85,7 +85,7 @@ class AdcSequencer(Component):
         m = Module()
         converting = Signal()
         between = Signal()  # columns of this time step are left
-        draining = Signal(range(self.tail + 1))
+        draining = Signal(max(self.tail.bit_length(), 1))  # a signal of no bits is no Verilog
         done = Signal()
         last = Signal()
         m.d.comb += [

@@ -17,6 +17,7 @@ from ohmgate.model import prerequisites
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
+from ohmgate.sim.random_designs import perhaps_directed, perhaps_tiled
 from tests.designs import random_design
 
 
@@ -31,6 +32,18 @@ def test_random_designs_are_clean(seed, tmp_path):
     design = random_design(np.random.default_rng([6, seed]), max_outputs=6)
     design = replace(design, data_registers=seed % 4 < 2)
     generate(design, tmp_path, trace=seed % 2 == 1)
+    lint(tmp_path, "random")
+
+
+@pytest.mark.parametrize("contexts", [1, 2, 3])
+def test_designs_of_tiles_contexts_and_directions_are_clean(contexts, tmp_path):
+    rng = np.random.default_rng(contexts)
+    design = random_design(rng, layers=3, max_outputs=6)
+    design = perhaps_directed(design, rng, 5) if contexts == 1 else replace(design, contexts=contexts)
+    design = perhaps_tiled(design, rng)
+    assert any(layer.row_tiles > 1 for layer in design.layers)
+    assert contexts > 1 or any(layer.joined for layer in design.layers)
+    generate(design, tmp_path, trace=contexts == 2)
     lint(tmp_path, "random")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 SLOW = 60.0  #: seconds of a test that is run only where no other covers the line
 #: Run inside a simulator's process, where coverage does not know which test it is: the tests that start one.
-IN_SIMULATOR = ("sim/bench.py", "sim/agents.py", "model/bit_fields.py")
+IN_SIMULATOR = ("sim/bench.py", "sim/device.py", "sim/scenarios.py", "sim/agents.py", "model/bit_fields.py")
 STARTER = ("sim/cosim.py", "simulate")
 #: Tests that look at the tree and not at what the code does; one that limits the size of coverage's files too.
 LEFT_OUT = (

@@ -14,6 +14,7 @@ HIGH_MULTIPLY_PJ, HIGH_ADD_PJ = 12.7 / 1024, 0.21 / 32
 MULTIPLY_UM2, ADD_UM2, REGISTER_UM2 = 6350 / 1024, 278 / 32, 5.98
 CLOCKED = 3.0  #: times the operations, with clock tree, control and wires: our estimate
 BANKS, WAITING_BANKS = 2, 3  #: of a store of sequences that turns them, and of one where outputs wait
+SHARED_BANKS, SHARED_WAITING_BANKS = 3, 4  #: of each context: of two joined layers' outputs
 SPREAD = 2.0  #: times the cells, where they fill half of the floor
 
 
@@ -28,15 +29,17 @@ class Operations(NamedTuple):
     kept: int  #: bits of memories and tables
 
 
-def stored(layer: Layer, forward: Layer | None = None) -> int:
+def stored(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> int:
     """Bits of a time step that the stores of whole sequences hold for a layer in reverse, all banks counted.
 
-    ``forward`` is the layer that it is joined to, whose outputs wait in three banks (docs/rtl.md).
+    ``forward`` is the layer that it is joined to, whose outputs wait in a store, too (docs/rtl.md).
     """
     if not isinstance(layer, LstmLayer) or not layer.reverse:
         return 0
-    own = BANKS * (layer.inputs * layer.input_bits + layer.result_bits)
-    return own + (WAITING_BANKS * forward.result_bits if forward is not None else 0)
+    shared = contexts > 1 and forward is not None
+    own = BANKS * layer.inputs * layer.input_bits + (SHARED_BANKS if shared else BANKS) * layer.result_bits
+    waiting = SHARED_WAITING_BANKS if shared else WAITING_BANKS
+    return contexts * (own + (waiting * forward.result_bits if forward is not None else 0))
 
 
 def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Operations:
@@ -53,7 +56,7 @@ def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) ->
         products = wide * narrow + 2 * narrow**2
         moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
         kept += units * (contexts * (wide + layer.dac_bits) + layer.dac_bits) + 2**layer.tanh_bits * narrow
-        kept += layer.max_steps * stored(layer, forward)
+        kept += layer.max_steps * stored(layer, contexts, forward)
         moved *= units
         if layer.reverse:  # what a step adds to the stores is written and read once
             moved += 2 * (

@@ -17,6 +17,7 @@ from ..model.registers import ADDRESS_BITS, bus_address_bits
 from . import dense_layer
 from .array_port import ArraySignature
 from .component import Component
+from .context_pair import ContextPair
 from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
 from .diagnostics import Diagnostics
@@ -33,9 +34,9 @@ from .wishbone import WishboneSignature, decode
 def layer_core(
     layer: Layer, trace: bool = False, contexts: int = 1
 ) -> LstmLayerCore | ReverseLayerCore | DenseLayerCore:
-    """The component of a layer that so many sequences share; one in reverse has one."""
+    """The component of a layer that so many sequences share."""
     if layer.kind == "lstm" and layer.reverse:
-        return ReverseLayerCore(layer, trace)
+        return ReverseLayerCore(layer, trace, contexts)
     return LstmLayerCore(layer, trace, contexts) if layer.kind == "lstm" else DenseLayerCore(layer, trace, contexts)
 
 
@@ -165,9 +166,13 @@ class Accelerator(Component):
         ]
         return m
 
-    def _pair(self, m: Module, registers: RegisterBus, cores: list[Any], forward: int, reverse: int) -> DirectionPair:
+    def _pair(
+        self, m: Module, registers: RegisterBus, cores: list[Any], forward: int, reverse: int
+    ) -> DirectionPair | ContextPair:
         """What stands before and behind two layers that are joined."""
-        pair = DirectionPair(self.design.layers[forward], self.design.layers[reverse])
+        layers = self.design.layers[forward], self.design.layers[reverse]
+        contexts = self.design.contexts
+        pair = DirectionPair(*layers) if contexts == 1 else ContextPair(*layers, contexts)
         m.submodules[f"pair_{forward}"] = ResetInserter(registers.restart)(pair)
         wiring.connect(m, pair.forward_x, cores[forward].x)
         wiring.connect(m, cores[forward].y, pair.forward_y)

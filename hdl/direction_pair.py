@@ -11,6 +11,11 @@ from .sequence_store import SequenceStore
 from .streams import input_stream, output_stream, step_layout
 
 
+def joined_values(forward: Layer, reverse: Layer) -> data.ArrayLayout:
+    """Outputs of both layers of a step."""
+    return data.ArrayLayout(forward.output_bits, forward.outputs + reverse.outputs)
+
+
 class DirectionPair(Component):
     """Gives every step to a ``forward`` layer and to one in ``reverse``, and joins what both hand on of a step.
 
@@ -34,11 +39,10 @@ class DirectionPair(Component):
 
     def __init__(self, forward: Layer, reverse: Layer):
         self.forward, self.reverse = forward, reverse
-        values = data.ArrayLayout(forward.output_bits, forward.outputs + reverse.outputs)
         super().__init__(
             {
                 "x": In(input_stream(forward)),
-                "y": Out(stream.Signature(step_layout(values))),
+                "y": Out(stream.Signature(step_layout(joined_values(forward, reverse)))),
                 "forward_x": Out(input_stream(forward)),
                 "forward_y": In(output_stream(forward)),
                 "reverse_x": Out(input_stream(reverse)),

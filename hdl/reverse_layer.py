@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
 from ..model.layers import LstmLayer
 from .component import Component
+from .context_pair import ADMITTED
+from .context_stores import ContextStores
 from .layer_port import LayerTwin, layer_members
 from .lstm_layer import LstmLayerCore, trace_signature
 from .sequence_store import SequenceStore
@@ -36,11 +38,11 @@ class ReverseLayerCore(LayerTwin[LstmLayer], Component):
     | `trace` | out | :func:`~.lstm_layer.trace_signature` | only with ``trace``, in the order of computing |
     """
 
-    def __init__(self, layer: LstmLayer, trace: bool = False):
-        self.layer, self.traced = layer, trace
-        members = layer_members(layer) | {"too_long": Out(1)}
+    def __init__(self, layer: LstmLayer, trace: bool = False, contexts: int = 1):
+        self.layer, self.traced, self.contexts = layer, trace, contexts
+        members = layer_members(layer, contexts) | {"too_long": Out(1)}
         if trace:
-            members["trace"] = Out(trace_signature(layer))
+            members["trace"] = Out(trace_signature(layer, contexts))
         super().__init__(members)
 
     @staticmethod
@@ -51,9 +53,11 @@ class ReverseLayerCore(LayerTwin[LstmLayer], Component):
         m = Module()
         layer = self.layer
         within = replace(layer, direction="forward", max_steps=0, joined=False)
-        m.submodules.inputs = inputs = SequenceStore(input_layout(layer), layer.max_steps, backwards=True)
-        m.submodules.core = core = LstmLayerCore(within, self.traced)
-        m.submodules.outputs = outputs = SequenceStore(output_layout(layer), layer.max_steps, backwards=True)
+        m.submodules.inputs = inputs = self._store(input_layout(layer))
+        m.submodules.core = core = LstmLayerCore(within, self.traced, self.contexts)
+        m.submodules.outputs = outputs = self._store(output_layout(layer), ADMITTED if layer.joined else 2)
+        if isinstance(inputs, ContextStores):  # the array does not wait for a context whose step is not over yet
+            m.d.comb += inputs.pass_on.eq(~core.x.ready)
         wiring.connect(m, wiring.flipped(self.x), inputs.x)
         wiring.connect(m, inputs.y, core.x)
         wiring.connect(m, core.y, outputs.x)
@@ -70,3 +74,10 @@ class ReverseLayerCore(LayerTwin[LstmLayer], Component):
             self.too_long.eq(inputs.too_long),
         ]
         return m
+
+    def _store(self, payload: data.StructLayout, banks: int = 2) -> SequenceStore | ContextStores:
+        """That turns sequences round, those of each context by themselves; ``banks`` are of contexts alone."""
+        if self.contexts == 1:
+            return SequenceStore(payload, self.layer.max_steps, backwards=True)
+        values = payload.members["values"]
+        return ContextStores(values, self.layer.max_steps, self.contexts, backwards=True, banks=banks)

@@ -90,8 +90,6 @@ class Design:
                 "data_registers must be false with layers in reverse, whose results come after a sequence's end, "
                 "not true"
             )
-        if self.max_steps and self.contexts > 1:
-            raise DesignError(f"contexts of a design with layers in reverse must be 1, not {self.contexts}")
         for before, after in pairwise(self.groups):
             self._check_hand_over(before, after)
 

@@ -73,7 +73,7 @@ def random_job(seed: int, scenario: str | None = None, count: int = 4) -> Device
     design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
     if not design.diagnostics:
         design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
-    if not design.data_registers and not design.max_steps:
+    if not design.data_registers:
         design = perhaps_shared(design, np.random.default_rng([2030, seed]))
     network = random_network(design, rng)
     codes, lengths = random_inputs(design, rng, batch=count, steps=5)

@@ -137,4 +137,6 @@ def test_stores_of_sequences_are_counted():
     assert turned.kept - plain.kept == 10 * (2 * (3 * 4 + 4 * 4) + 3 * 4 * 4)
     assert turned.moved - plain.moved == 2 * (3 * 4 + 4 * 4 + 4 * 4)
     assert operations(replace(reverse, joined=False)).kept - plain.kept == 10 * 2 * (3 * 4 + 4 * 4)
+    more = operations(reverse, 3, forward).kept - operations(forward, 3).kept
+    assert more == 3 * 10 * (2 * 3 * 4 + 3 * 4 * 4 + 4 * 4 * 4)  # each context has banks of its own, and more of them
     assert (turned.products, turned.sums) == (plain.products, plain.sums)

@@ -15,7 +15,9 @@ from ohmgate.hdl.argmax import Argmax
 from ohmgate.hdl.array_macro import ArrayMacro
 from ohmgate.hdl.chip import Chip
 from ohmgate.hdl.context_banks import ContextBanks
+from ohmgate.hdl.context_pair import ContextPair
 from ohmgate.hdl.context_results import ContextResults
+from ohmgate.hdl.context_stores import ContextStores
 from ohmgate.hdl.context_turns import ContextTurns
 from ohmgate.hdl.data_registers import DataRegisters
 from ohmgate.hdl.dense_layer import DenseLayerCore
@@ -326,6 +328,30 @@ INVENTORY = {
         reset  waiting 5, firsts 5, lasts 5, count 3
         kept   shown 3, order_1 3, order_2 3, order_3 3, order_4 3
         wires  4"""),
+    "stores of contexts": (ContextStores(data.ArrayLayout(3, 4), 5, 3, backwards=True), """
+        in     x__payload (values 4x3, first 1, last 1, context 2), x__valid 1, y__ready 1, pass_on 1
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1, context 2), y__valid 1, busy 1, too_long 1
+        reset  unnamed 2
+        wires  325"""),
+    "pair of directions of contexts": (ContextPair(LSTM, REVERSE, 3), """
+        in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, y__ready 1, forward_x__ready 1,
+               forward_y__payload (values 4x3, first 1, last 1, context 2), forward_y__valid 1,
+               reverse_x__ready 1, reverse_y__payload (values 4x3, first 1, last 1, context 2),
+               reverse_y__valid 1
+        out    x__ready 1, y__payload (values 8x3, first 1, last 1, context 2), y__valid 1,
+               forward_x__payload (values 3x3, first 1, last 1, context 2), forward_x__valid 1,
+               forward_y__ready 1, reverse_x__payload (values 3x3, first 1, last 1, context 2),
+               reverse_x__valid 1, reverse_y__ready 1, busy 1
+        reset  dropping_0 1, running_0 1, next_0 3, count_0 2, dropping_1 1, running_1 1, next_1 3, count_1 2,
+               dropping_2 1, running_2 1, next_2 3, count_2 2
+        wires  457"""),
+    "layer in reverse of contexts": (ReverseLayerCore(REVERSE, contexts=3), """
+        in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, y__ready 1, array__codes 8x4,
+               array__done 1, table__en 1, table__gate 2, table__entry 4, table__data 6
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1, context 2), y__valid 1, array__row_codes 7x3,
+               array__select 1, array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 4,
+               cell_saturations 2, too_long 1
+        wires  486"""),
     "lstm layer of contexts": (LstmLayerCore(LSTM, trace=True, contexts=3), """
         in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, y__ready 1, array__codes 8x4,
                array__done 1, table__en 1, table__gate 2, table__entry 4, table__data 6

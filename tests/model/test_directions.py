@@ -106,11 +106,6 @@ def test_data_registers_are_refused():
         Design("d", (replace(LSTM, direction="reverse", max_steps=3),), data_registers=True)
 
 
-def test_contexts_are_refused():
-    with pytest.raises(DesignError, match=r"^contexts of a design with layers in reverse must be 1, not 2$"):
-        Design("d", (replace(LSTM, direction="reverse", max_steps=3),), contexts=2)
-
-
 def test_turning_keeps_what_is_past_a_length():
     values = np.arange(8).reshape(2, 4)
     assert turned(values, np.array([4, 3])).tolist() == [[3, 2, 1, 0], [6, 5, 4, 7]]

@@ -9,6 +9,7 @@ from ohmgate.analog.config import PRESETS, ArrayConfig
 from ohmgate.hdl.board.config import BoardConfig
 from ohmgate.hdl.handoff.folder import handoff_files
 from ohmgate.model.design import Design
+from ohmgate.model.directions import both_directions
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.sim.cosim import build, simulate
@@ -74,6 +75,28 @@ def test_random_designs_with_contexts(simulator, first, tmp_path):
     assert len(trials) == 8
     for trial in trials:
         assert trial.result.comparison.agrees, f"seed {trial.seed}: {trial.result.comparison}"
+
+
+def test_contexts_go_through_layers_in_both_directions(tmp_path):
+    """Their sequences are turned round side by side; no array waits for one that is whole in another context."""
+    pair = both_directions(LSTM, 8)
+    after = replace(LSTM, inputs=8, direction="reverse", max_steps=8)
+    design = Design("turned", (*pair, after, HEAD), contexts=2)
+    rng = np.random.default_rng(6)
+    network = random_network(design, rng)
+    codes, _ = random_inputs(design, rng, batch=14, steps=8)
+    steady, stalls = Timing(conversion=(3, 3)), Timing(conversion=(2, 5), input_gaps=6, output_gaps=9)
+    built = build([design], tmp_path, "icarus")
+    for timing, lengths in ((steady, np.full(14, 8)), (stalls, rng.integers(1, 9, 14))):
+        [result] = simulate(built, [DeviceJob(network, codes, lengths, timing=timing, seed=1)])
+        assert result.comparison.agrees, str(result.comparison)
+        assert set(result.record.facts["contexts"]) == {0, 1}
+        for index, layer in enumerate(design.layers[:3]):
+            assert result.comparison.stages[index, "hidden code"][0] == lengths.sum() * layer.hidden
+        if timing is steady:
+            for layer, record in zip(design.layers[:2], result.record.layers):
+                busy, cycles = busy_share(layer, record, skip=24)
+                assert busy == cycles > 200
 
 
 def test_sequences_are_dealt_step_by_step():

@@ -60,8 +60,8 @@ class ContextPair(Component):
         payload: data.StructLayout = output_layout(self.forward)
         admitted, busy, store_ready = [], [], []
         for k in range(self.contexts):
-            options = {"backwards": False, "banks": ADMITTED + 1}
-            m.submodules[f"store_{k}"] = store = SequenceStore(payload, self.reverse.max_steps, **options)
+            store = SequenceStore(payload, self.reverse.max_steps, backwards=False, banks=ADMITTED + 1)
+            m.submodules[f"store_{k}"] = store
             mine = self.forward_y.payload.context == k
             m.d.comb += [
                 store.x.payload.as_value().eq(self.forward_y.payload.as_value()),  # all but the context

@@ -33,7 +33,7 @@ class ContextStores(Component):
 
     def __init__(self, values, max_steps: int, contexts: int, *, backwards: bool, banks: int = 2):
         self.contexts = check_integer("contexts", contexts, 2, 16)
-        self._values, self._options = values, {"backwards": backwards, "banks": banks}
+        self._values, self.backwards, self.banks = values, backwards, banks
         self.max_steps = max_steps
         payload = step_layout(values, contexts)
         super().__init__(
@@ -49,7 +49,7 @@ class ContextStores(Component):
     def model(self, sent: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
         """By context: (sequence, step) of every step that is handed on, in order, of ``sent`` (context, length)."""
         found: dict[int, list[tuple[int, int]]] = {context: [] for context in range(self.contexts)}
-        order = -1 if self._options["backwards"] else 1
+        order = -1 if self.backwards else 1
         for number, (context, length) in enumerate(sent):
             if length <= self.max_steps:
                 found[context] += [(number, step) for step in list(range(length))[::order]]
@@ -59,7 +59,9 @@ class ContextStores(Component):
         m = Module()
         x, y, contexts = self.x, self.y, range(self.contexts)
         payload: data.StructLayout = step_layout(self._values)
-        stores = [SequenceStore(payload, self.max_steps, **self._options) for _ in contexts]
+        stores = [
+            SequenceStore(payload, self.max_steps, backwards=self.backwards, banks=self.banks) for _ in contexts
+        ]
         waiting, behind, chosen = Signal(self.contexts), Signal(self.contexts), Signal(self.contexts)
         shown, following = Signal.like(y.payload.context), Signal.like(y.payload.context)
         for k, store in enumerate(stores):

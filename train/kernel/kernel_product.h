@@ -9,6 +9,7 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <optional>
@@ -104,9 +105,10 @@ Tensor weight_gradient(const MaybeTensor& inputs, const MaybeTensor& hidden, con
   const int64_t m = rows_of(inputs), n = rows_of(hidden);
   TORCH_CHECK(!h0 || checked(*h0).numel() == batch * n, "codes of the first step");
   TORCH_CHECK(!factor || checked(*factor).numel() == columns, "a factor for each column");
-  Tensor out = at::zeros({m + n + bias_rows, columns}, dv.options());
+  Tensor out = at::empty({m + n + bias_rows, columns}, dv.options());
   if (!WIDE) {
     OneThread alone;
+    out.zero_();
     const Tensor all = dv.flatten(0, 1);
     if (inputs) out.narrow(0, 0, m).addmm_(inputs->flatten(0, 1).t(), all);
     if (hidden && steps > 1)
@@ -124,6 +126,8 @@ Tensor weight_gradient(const MaybeTensor& inputs, const MaybeTensor& hidden, con
     using Codes = PanelGradient::Codes;
     PanelGradient gradient;
     for (int64_t panel = begin * PANEL; panel < end * PANEL; panel += PANEL) {
+      const int64_t count = std::min(PANEL, columns - panel);
+      for (int64_t row = 0; row < m + n + bias_rows; ++row) std::fill_n(to + row * columns + panel, count, 0.0f);
       if (!h) {
         gradient.add(std::array{Codes{x, m}}, g, columns, steps * batch, panel, to, totals);
       } else {
@@ -131,7 +135,6 @@ Tensor weight_gradient(const MaybeTensor& inputs, const MaybeTensor& hidden, con
         gradient.add(std::array{Codes{x ? x + batch * m : x, m}, Codes{h, n}}, g + batch * columns, columns,
                      (steps - 1) * batch, panel, to, totals);
       }
-      const int64_t count = std::min(PANEL, columns - panel);
       for (int64_t row = bias_rows - 1; row >= 0; --row)
         for (int64_t c = panel; c < panel + count; ++c) totals[row * columns + c] = totals[c] * float(level);
       if (scales) PanelGradient::scale(scales, columns, m + n + bias_rows, panel, to);

@@ -13,6 +13,7 @@ from .data.input_range import least_error_range, without_outliers
 from .layers.array import ArrayModule
 from .layers.config import FLOAT
 from .layers.lstm import LstmArray
+from .layers.modules import QuantLSTM
 from .layers.sequence import Trace
 from .layers.whole_model import arrays_of, evaluating, listen_to_inputs, listening
 
@@ -81,7 +82,7 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
     seen: dict[ArrayModule, _Inputs] = {}
     for _ in range(passes):
         with evaluating(model):
-            seen = _set_full_scale(arrays, run, new)
+            seen = _set_full_scale(model, run, new)
         calls.clear()
         with listening(model, arrays, lambda *call: calls.append(call)):
             run()
@@ -96,22 +97,28 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
         _warn(f"layer {names[array]}" if names[array] else "the layer", array, inputs)
 
 
-def _set_full_scale(arrays: list[ArrayModule], run, new: set[ArrayModule]) -> dict[ArrayModule, _Inputs]:
+def _set_full_scale(model: nn.Module, run, new: set[ArrayModule]) -> dict[ArrayModule, _Inputs]:
     """Full scale of every array with DACs that ``run`` reaches, and what it is found from.
 
-    ``new`` ones had none before this calibration.
+    ``new`` ones had none before this calibration. A layer's two directions have that of the forward one: hardware
+    gives both the same codes.
     """
     seen: dict[ArrayModule, _Inputs] = {}
 
     def see(array: ArrayModule, values: torch.Tensor) -> None:
         seen.setdefault(array, _Inputs()).add(values)
 
-    hooks = [listen_to_inputs(array, see) for array in arrays if array.config.dac_bits != FLOAT]
+    hooks = [listen_to_inputs(array, see) for array in arrays_of(model) if array.config.dac_bits != FLOAT]
     try:
         run()
     finally:
         for hook in hooks:
             hook.remove()
+    for layer in model.modules():
+        if isinstance(layer, QuantLSTM):
+            seen |= {
+                array: seen[other] for array, other in layer.forward_of().items() if array in seen and other in seen
+            }
     for array, inputs in seen.items():
         before, after = float(array.full_scale), inputs.full_scale(array.input_bits)
         if isinstance(array, LstmArray):

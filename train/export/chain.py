@@ -2,7 +2,8 @@
 
 Once on the inputs, and again with random codes in place of those that every array hands on, so that a change shows
 also where it happens to leave those of the inputs alone. Moving codes about is no change as long as every step of
-every sequence comes to the next array in its turn (:mod:`.layouts`).
+every sequence comes to the next array in its turn (:mod:`.layouts`). The two arrays of a bidirectional layer stand at
+one place of the chain (:mod:`.stages`).
 """
 
 import math
@@ -22,6 +23,7 @@ from ..layers.sequence import Trace
 from ..layers.whole_model import arrays_of, without_noise
 from .forward import Call, output_bits, record_calls
 from .layouts import Batch, Layout, batch_of
+from .stages import Stage, check_both, stages_of
 
 EVIDENCE = 64  #: bits of random codes that every channel and every row hands on, at least
 
@@ -30,23 +32,23 @@ EVIDENCE = 64  #: bits of random codes that every channel and every row hands on
 class Chain:
     """Arrays in the order of the data, with what each did on the inputs."""
 
-    calls: list[Call]
+    stages: list[Stage]
     places: list[torch.Tensor]  #: (T, B) for each: the row of a step, or -1 where it is not read
     lengths: torch.Tensor  #: (B,) int64
     emit: str  #: is the last array read on every "step", or at the "end" of a sequence?
 
     @property
-    def arrays(self) -> list[ArrayModule]:
-        return [call.array for call in self.calls]
+    def groups(self) -> list[tuple[ArrayModule, ...]]:
+        return [stage.arrays for stage in self.stages]
 
     def codes(self) -> np.ndarray:
         """(B, T, m) int64 DAC codes that the first array got, 0 past a length."""
-        codes = self.calls[0].codes[self.places[0]]
+        codes = self.stages[0].codes[self.places[0]]
         return torch.where((self.places[0] < 0)[..., None], 0, codes).transpose(0, 1).numpy()
 
     def traces(self) -> list[Trace]:
-        """Each array's trace, its stages over the steps of the sequences."""
-        return [_over_steps(call, places) for call, places in zip(self.calls, self.places)]
+        """Each array's trace over the steps of the sequences, in the order in which it computed them."""
+        return [_over_steps(call, at) for stage, at in zip(self.stages, self.places) for call in stage.calls]
 
 
 def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
@@ -61,21 +63,24 @@ def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
             "a model to export must be given example inputs, as in export(model, x): its forward decides which array "
             "follows which"
         )
-    calls = record_calls(model, inputs)
-    called = _check_calls(calls, _names(model))
-    check_fit([call.array for call in calls], called, [call.between for call in calls])
-    anchor = next((index for index, call in enumerate(calls) if call.is_lstm), 0)
-    batch = batch_of(calls, calls[anchor], lengths)
+    calls, names = record_calls(model, inputs), _names(model)
+    _check_calls(calls, names)
+    stages = stages_of(calls)
+    called = [names[stage.arrays] for stage in stages]
+    check_fit([stage.arrays for stage in stages], called, [stage.between for stage in stages])
+    anchor = next((index for index, stage in enumerate(stages) if stage.is_lstm), 0)
+    batch = batch_of(stages, stages[anchor], lengths)
     with without_noise(model):
-        passes = [calls, *_random_passes(model, inputs, calls)]
-    layout = Layout("step", batch.padded(len(calls[anchor].codes)))
+        passes = [stages, *map(stages_of, _random_passes(model, inputs, calls))]
+    check_both(passes, called, batch.lengths)
+    layout = Layout("step", batch.padded(len(stages[anchor].codes)))
     layouts = [layout]
-    for index in range(anchor + 1, len(calls)):
+    for index in range(anchor + 1, len(stages)):
         layout = _follow(passes, called, index, batch, layout)
         layouts.append(layout)
     for index in range(anchor, 0, -1):
         layouts.insert(0, _follow(passes, called, index, batch, layouts[0], backwards=True))
-    return Chain(calls, [each.places for each in layouts], batch.lengths, layout.emit)
+    return Chain(stages, [each.places for each in layouts], batch.lengths, layout.emit)
 
 
 def check_model(model: nn.Module) -> None:
@@ -83,34 +88,37 @@ def check_model(model: nn.Module) -> None:
     arrays = arrays_of(model)
     if not arrays:
         raise DesignError("a model to export must have at least one quantised layer, but it has none")
-    if any(isinstance(module, QuantLSTM) and module.bidirectional for module in model.modules()):
-        raise DesignError("a bidirectional layer is two networks: export its arrays one at a time")
     for array in arrays:
         array.layer_data()
 
 
-def _names(model: nn.Module) -> dict[ArrayModule, str]:
-    """What to call each array in a sentence."""
+def _names(model: nn.Module) -> dict[tuple[ArrayModule, ...], str]:
+    """What to call each array in a sentence, and each two of a bidirectional layer."""
     names = {}
     for name, module in model.named_modules():
         called = f"layer {name!r}" if name else "the model"
         if isinstance(module, QuantLSTM):
-            several = len(module.arrays) > 1
-            for index, array in enumerate(module.arrays):
-                names[array] = f"array {index} of {called}" if several else called
+            arrays, several = list(module.arrays), len(module.arrays) > 1
+            for index, array in enumerate(arrays):
+                names[(array,)] = f"array {index} of {called}" if several else called
+            for reverse, forward in module.forward_of().items():
+                first = arrays.index(forward)
+                names[forward, reverse] = f"pair {first // 2} of {called}" if len(arrays) > 2 else called
         elif isinstance(module, ArrayModule):
-            names.setdefault(module, called)
+            names.setdefault((module,), called)
     return names
 
 
 def check_fit(
-    arrays: Sequence[ArrayModule], names: Sequence[str], between: Sequence[list[str]] | None = None
+    groups: Sequence[tuple[ArrayModule, ...]], names: Sequence[str], between: Sequence[list[str]] | None = None
 ) -> None:
-    """Raise :class:`DesignError` for the first array that cannot take what the one before hands on.
+    """Raise :class:`DesignError` for the first arrays that cannot take what those before hand on.
 
-    ``names`` and what was called ``between``, before each array, are for its sentence.
+    ``groups`` are arrays that take the same codes, one or the two directions of a layer. ``names`` and what was
+    called ``between``, before each group, are for its sentence.
     """
-    for index, (before, after) in enumerate(pairwise(arrays), 1):
+    for index, (group, following) in enumerate(pairwise(groups), 1):
+        (before, *_), (after, *_) = group, following
         ahead, name = names[index - 1 : index + 1]
         found = _between(between[index]) if between else ""
         bits = output_bits(before)
@@ -118,16 +126,20 @@ def check_fit(
             float_too = isinstance(before, LstmArray) or before.function is not None
             lacks = "hand on codes, not values," if float_too else "have an output function"
             raise DesignError(f"{ahead} must {lacks} to come before {name}{found}")
-        given = before.hidden if isinstance(before, LstmArray) else before.outputs
+        given = sum(array.hidden if isinstance(array, LstmArray) else array.outputs for array in group)
         if after.inputs != given:
             raise DesignError(f"{name} must take the {given} outputs of {ahead}, but takes {after.inputs}{found}")
-        if float(after.full_scale) != 1:
-            scale = f"{float(after.full_scale):g}"
-            raise DesignError(f"{name} must have inputs within -1 to 1 to follow {ahead}, not {scale}{found}")
+        for array in following:
+            if (scale := float(array.full_scale)) != 1:
+                raise DesignError(f"{name} must have inputs within -1 to 1 to follow {ahead}, not {scale:g}{found}")
         if after.input_bits != bits:
             raise DesignError(
                 f"{name} must have DACs of the {bits} bits that {ahead} hands on, not {after.input_bits}{found}"
             )
+    if len(groups[-1]) > 1:
+        raise DesignError(
+            f"{names[-1]} must come before another array, which takes the outputs of both directions, but is the last"
+        )
 
 
 def _between(called: list[str]) -> str:
@@ -138,10 +150,10 @@ def _between(called: list[str]) -> str:
     return f"; between them the forward calls {', '.join(called[:6])}{more}"
 
 
-def _check_calls(calls: list[Call], names: dict[ArrayModule, str]) -> list[str]:
-    """Names of the arrays in the order of their calls, each of which comes once."""
-    for array, name in names.items():
-        count = sum(call.array is array for call in calls)
+def _check_calls(calls: list[Call], names: dict[tuple[ArrayModule, ...], str]) -> None:
+    """Raise :class:`DesignError` unless every array runs once, on sequences that begin without a state."""
+    for arrays, name in names.items():
+        count = sum(call.array is arrays[0] for call in calls)
         if count != 1:
             runs = f"runs {count} times" if count else "never runs"
             raise DesignError(f"{name} must run once in the forward of a model to export, but {runs}")
@@ -149,7 +161,6 @@ def _check_calls(calls: list[Call], names: dict[ArrayModule, str]) -> list[str]:
         raise DesignError("only sequences without an initial state can be exported: the hardware has none")
     if not all(len(call.codes) for call in calls):
         raise DesignError("example inputs must be of 1 sequence or more, but there is none")
-    return [names[call.array] for call in calls]
 
 
 def _random_passes(model: nn.Module, inputs: tuple, calls: list[Call]) -> Iterator[list[Call]]:
@@ -178,11 +189,11 @@ def _possible(array: ArrayModule) -> np.ndarray:
 
 
 def _follow(
-    passes: list[list[Call]], names: list[str], index: int, batch: Batch, known: Layout, *, backwards: bool = False
+    passes: list[list[Stage]], names: list[str], index: int, batch: Batch, known: Layout, *, backwards: bool = False
 ) -> Layout:
-    """Layout of array ``index``, that of the array before being ``known``, in which all codes are those given.
+    """Layout of stage ``index``, that of the stage before being ``known``, in which all codes are those given.
 
-    ``backwards``: that of the array before, this one's being known. Raises :class:`DesignError` if there is none.
+    ``backwards``: that of the stage before, this one's being known. Raises :class:`DesignError` if there is none.
     """
     source, target = passes[0][index - 1], passes[0][index]
     ahead, name = names[index - 1 : index + 1]
@@ -191,13 +202,18 @@ def _follow(
     best, counts = None, []
     for layout in batch.layouts(source) if backwards else batch.layouts(target, last):
         given, taken = (layout, known) if backwards else (known, layout)
-        these = [_differing(calls[index - 1], calls[index], given.places, taken.places) for calls in passes]
+        these = [_differing(stages[index - 1], stages[index], given.places, taken.places) for stages in passes]
         if best is None or sum(these) < sum(counts):
             best, counts = layout, these
     if best is None:
         or_end = ", or the last one of each sequence" if last and not target.is_lstm else ""
         raise DesignError(
             f"{name} must get every step that {ahead} gave, {source.size}{or_end}, but gets {target.size}{found}"
+        )
+    if any(counts) and last and all(_takes_last_states(*stages[index - 1 : index + 1]) for stages in passes):
+        raise DesignError(
+            f"{name} must get what {ahead} gave on the last step of each sequence (out[:, -1]), but gets its last "
+            f"states (h_n), where the direction in reverse is at the first step{found}"
         )
     for number, count in enumerate(counts):
         if count:
@@ -208,7 +224,7 @@ def _follow(
                 f"{name} must get exactly the codes that {ahead} gave {batch.when(best)}, but {count:,} of {total:,}"
                 f"{made} differ{found or ', and nothing is called between them'}"
             )
-    if last and not target.is_lstm and batch.steps == 1 and any(call.is_lstm for call in passes[0]):
+    if last and not target.is_lstm and batch.steps == 1 and any(stage.is_lstm for stage in passes[0]):
         raise DesignError(
             f"example inputs must have sequences of 2 steps or more to tell whether {name} is read on every step or "
             "on the last, but all have 1"
@@ -216,10 +232,16 @@ def _follow(
     return best
 
 
-def _differing(source: Call, target: Call, given: torch.Tensor, taken: torch.Tensor) -> int:
+def _differing(source: Stage, target: Stage, given: torch.Tensor, taken: torch.Tensor) -> int:
     """Number of codes that ``target`` got otherwise than ``source`` gave them, where it got any."""
+    assert source.given is not None
     read = taken >= 0
     return int((source.given[given[read]] != target.codes[taken[read]]).sum())
+
+
+def _takes_last_states(source: Stage, target: Stage) -> bool:
+    """Does ``target`` get h_n of both directions?"""
+    return source.both and not target.is_lstm and torch.equal(source.last_states(), target.codes)
 
 
 def _over_steps(call: Call, places: torch.Tensor) -> Trace:

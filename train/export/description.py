@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from torch import nn
 
 from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
-from ...model.layers import MAX_ADCS, DenseLayer, Layer, LstmLayer
+from ...model.layers import MAX_ADCS, MAX_STEPS, DenseLayer, Layer, LstmLayer
 from ...model.network import Network
 from ..layers.array import ArrayModule
 from ..layers.config import LSTM_FIELDS
@@ -30,6 +31,7 @@ def export(
     adcs: int | Sequence[int] | None = None,
     emit: str | None = None,
     output: str | None = None,
+    max_steps: int | None = None,
     **network,
 ) -> Network:
     """The description of a model whose arrays form one chain, in the order in which its forward runs them.
@@ -48,13 +50,16 @@ def export(
     have so many. ``emit="end"`` reads a head that the model reads on every step at the end of each sequence alone.
     ``output="argmax"`` makes a head give the number of its largest output; "codes", the default, are its ADCs'.
 
+    A bidirectional ``QuantLSTM`` becomes two arrays for each of its layers, forward before reverse, and another array
+    takes the outputs of both. Sequences of several lengths must come packed. ``max_steps`` are those of the longest
+    sequence that hardware keeps to run it backwards; the default is the longest one of ``inputs``.
+
     What is ahead of the first array is the host's: the network is given the codes that this array gets. So is what
     follows the last one. ``network`` are labels and the host's units, as in :func:`.units.described`: by default the
     model's own inputs and outputs. Raises :class:`DesignError` where a part is float, where the arrays form no chain,
-    where a layer is bidirectional (its directions are two networks, exported one by one), and for choices that the
-    layers do not have.
+    and for choices that the layers do not have.
     """
-    choices = {"adcs": adcs, "emit": emit, "output": output}
+    choices = {"adcs": adcs, "emit": emit, "output": output, "max_steps": max_steps}
     if isinstance(model, nn.Module) and not isinstance(model, nn.ModuleList):
         if inputs or not _is_alone(model):
             with without_noise(model):
@@ -62,6 +67,8 @@ def export(
             return of_chain(chain, name, choices, **network)
         check_model(model)
         arrays = arrays_of(model)
+        if isinstance(model, QuantLSTM) and model.bidirectional:
+            check_fit([tuple(arrays)], ["the model"])
     else:
         arrays = list(model)
         if inputs:
@@ -73,13 +80,16 @@ def export(
                 raise DesignError(f"what is exported in the order given must be arrays, not a {type(array).__name__}")
     if lengths is not None:
         raise DesignError("lengths must come with the example inputs that have them, but there are none")
-    check_fit(arrays, [f"array {index}" for index in range(len(arrays))])
-    return described(_design(arrays, "step", name, **choices), arrays, **network)
+    groups: list[tuple[ArrayModule, ...]] = [(array,) for array in arrays]
+    check_fit(groups, [f"array {index}" for index in range(len(arrays))])
+    return described(_design(groups, "step", 0, name, **choices), arrays, **network)
 
 
 def of_chain(chain: Chain, name: str = "exported", choices: Mapping[str, Any] | None = None, **network) -> Network:
     """The description of the arrays of a forward that was recorded; arguments are those of :func:`export`."""
-    return described(_design(chain.arrays, chain.emit, name, **(choices or {})), chain.arrays, **network)
+    arrays = [array for group in chain.groups for array in group]
+    design = _design(chain.groups, chain.emit, int(chain.lengths.max()), name, **(choices or {}))
+    return described(design, arrays, **network)
 
 
 def _is_alone(model: nn.Module) -> bool:
@@ -87,13 +97,27 @@ def _is_alone(model: nn.Module) -> bool:
     return type(model) in ALONE and not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
-def _design(arrays: Sequence[ArrayModule], seen: str, name: str, adcs=None, emit=None, output=None) -> Design:
-    """The design of ``arrays``, the last of which the model reads on every "step", or at the "end": ``seen``."""
+def _design(
+    groups: Sequence[tuple[ArrayModule, ...]],
+    seen: str,
+    steps: int,
+    name: str,
+    adcs=None,
+    emit=None,
+    output=None,
+    max_steps=None,
+) -> Design:
+    """The design of arrays, the last of which the model reads on every "step", or at the "end": ``seen``.
+
+    ``groups`` are those that take the same codes, one or two directions. ``steps`` are those of the longest sequence.
+    """
+    arrays = [array for group in groups for array in group]
     if not isinstance(adcs, Sequence):
         adcs = [_most_adcs(array, adcs) for array in arrays]
     if isinstance(adcs, str) or len(adcs) != len(arrays):
         raise DesignError(f"adcs must be a number, or one for each of the {len(arrays)} arrays, not {adcs!r}")
     layers = [_layer(array, count) for array, count in zip(arrays, adcs)]
+    _turn(layers, [len(group) for group in groups], steps, max_steps)
     last = layers[-1]
     if isinstance(last, DenseLayer):
         check_choice("emit", emit or seen, ("step", "end"))
@@ -108,6 +132,19 @@ def _design(arrays: Sequence[ArrayModule], seen: str, name: str, adcs=None, emit
             raise DesignError(f"output must be left out where the last layer is no head, not {output!r}")
         layers[-1] = replace(last, output=output)
     return Design(name, tuple(layers))
+
+
+def _turn(layers: list[Layer], sizes: Sequence[int], steps: int, most: int | None) -> None:
+    """Make the second layer of each group of two run in reverse, on sequences of ``most`` steps or ``steps``."""
+    if len(layers) == len(sizes):
+        if most is not None:
+            raise DesignError(f"max_steps must be left out where no layer is bidirectional, not {most!r}")
+        return
+    if most is not None and check_integer("max_steps", most, 1, MAX_STEPS) < steps:
+        raise DesignError(f"max_steps must be the {steps} of the longest example sequence or more, not {most}")
+    for index, size in zip(accumulate(sizes), sizes):
+        if size > 1:
+            layers[index - 1] = replace(layers[index - 1], direction="reverse", max_steps=most or steps, joined=True)
 
 
 def _most_adcs(array: ArrayModule, most: int | None) -> int:

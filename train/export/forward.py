@@ -32,6 +32,7 @@ class Call:
     between: list[str]  #: functions and layers that were called since the call before
     lengths: torch.Tensor | None = None  #: (B,) of a packed sequence
     order: torch.Tensor | None = None  #: (B,) its sequences, the longest first
+    beside: ArrayModule | None = None  #: the forward array of the same layer, where this one runs in reverse
 
     @property
     def is_lstm(self) -> bool:
@@ -74,6 +75,7 @@ class _Recording:
     between: list[str] = field(default_factory=list)
     inside: int = 0  #: layers entered, of which the insides are no one's business
     packed: PackedSequence | None = None
+    forward_of: dict[ArrayModule, ArrayModule] = field(default_factory=dict)  #: of a layer's arrays in reverse
 
     def watch(self, name: str, module: nn.Module) -> Callable[[], None]:
         """Know of every call of an array, of a layer of arrays and of a layer without parts; returns the end of it.
@@ -91,12 +93,13 @@ class _Recording:
             if isinstance(module, QuantLSTM):
                 given = arguments[0] if arguments else named.get("input")
                 self.packed = given if isinstance(given, PackedSequence) else None
+                self.forward_of = module.forward_of()
 
         def leave(module, arguments, output):
             if isinstance(module, ArrayModule) and self.instead is not None:
                 output = _replaced(self.calls[-1], output, self.instead)
             if isinstance(module, QuantLSTM):
-                self.packed = None
+                self.packed, self.forward_of = None, {}
             self.inside -= 1
             return output
 
@@ -115,7 +118,13 @@ class _Recording:
         if output_bits(array) is not None:
             given = trace.hidden if isinstance(array, LstmArray) else trace.out
         call = Call(
-            array, tuple(codes.shape[:2]), _rows(codes), None if given is None else _rows(given), trace, self.between
+            array,
+            tuple(codes.shape[:2]),
+            _rows(codes),
+            None if given is None else _rows(given),
+            trace,
+            self.between,
+            beside=self.forward_of.get(array),
         )
         if self.packed is not None:
             call.lengths = pad_packed_sequence(self.packed)[1]

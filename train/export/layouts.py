@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ...model.formats import DesignError
-from .forward import Call
+from .stages import Stage
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Batch:
         """(T, B): is a step within its sequence?"""
         return torch.arange(self.steps)[:, None] < self.lengths
 
-    def layouts(self, call: Call, last: bool = False) -> Iterator[Layout]:
+    def layouts(self, call: Stage, last: bool = False) -> Iterator[Layout]:
         """All that have as many rows as ``call``, which may be the ``last``.
 
         An LSTM takes steps and sequences as they are. A dense layer may see one step of all sequences after another
@@ -74,7 +74,7 @@ class Batch:
         return f"on the last step of each sequence{guess}"
 
 
-def batch_of(calls: Sequence[Call], first: Call, lengths=None) -> Batch:
+def batch_of(calls: Sequence[Stage], first: Stage, lengths=None) -> Batch:
     """The sequences that ``first``, an LSTM if there is one, gets; ``lengths`` (B,) of those that are padded."""
     steps, batch = first.shape if first.is_lstm else (1, len(first.codes))
     packed = [call for call in calls if call.lengths is not None and len(call.lengths) == batch]

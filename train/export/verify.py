@@ -71,14 +71,20 @@ def verify_export(model: nn.Module, *inputs, network: Network | None = None, len
 
 
 def _check_layers(design: Design, own: Design) -> None:
-    """Raise :class:`DesignError` where a design's layers are not as many, or not of the size, of the model's own."""
-    have, want = ([(layer.kind, layer.inputs, layer.outputs) for layer in each.layers] for each in (design, own))
+    """Raise :class:`DesignError` where a design's layers are not as many, of the sizes and of the directions, of the
+    model's own."""
+    have, want = ([_described(layer) for layer in each.layers] for each in (design, own))
     if have != want:
-        one, other = (", ".join(f"{kind} {m} to {n}" for kind, m, n in layers) for layers in (want, have))
+        one, other = ", ".join(want), ", ".join(have)
         raise DesignError(f"the network to compare with must have the model's layers, {one}, not {other}")
     ends = [each.layers[-1].at_end for each in (own, design)]
     if ends == [True, False]:
         raise DesignError("the network to compare with must emit at the end, as the model reads its head there alone")
+
+
+def _described(layer: Layer) -> str:
+    direction = " in reverse" * layer.reverse + ", joined" * layer.joined
+    return f"{layer.kind} {layer.inputs} to {layer.outputs}{direction}"
 
 
 def verify_modules(model: nn.Module, *inputs) -> ArraysComparison:

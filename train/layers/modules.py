@@ -197,6 +197,10 @@ class QuantLSTM(Fixed, nn.Module):
         names = [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
         return dict(zip(names, self.arrays))
 
+    def forward_of(self) -> dict[LstmArray, LstmArray]:
+        """Of every array in reverse the one that takes the same inputs forwards."""
+        return dict(zip(self.arrays[1::2], self.arrays[::2])) if self.bidirectional else {}
+
     def flatten_parameters(self) -> None:
         """Nothing: ``nn.LSTM``'s layout of weights, which models ask for in their forward."""
 

@@ -169,12 +169,6 @@ def test_noise_shows_in_verification():
 
 
 def test_sentences():
-    lstm = QuantLSTM(2, 3, bidirectional=True)
-    with pytest.raises(
-        DesignError, match=r"^a bidirectional layer is two networks: export its arrays one at a time$"
-    ):
-        export(lstm)
-    assert export([lstm.arrays[1]]).design.layers[0].hidden == 3
     for act in (export, verify_export, verify_modules):
         verb = "verify" if act is verify_modules else "export"
         sentence = rf"^a model to {verb} must have at least one quantised layer, but it has none$"

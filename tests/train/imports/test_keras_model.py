@@ -67,6 +67,10 @@ MODELS = {
         lambda k: functional(k, lambda L, at: L.Dense(2)(L.Bidirectional(L.LSTM(4))(L.Bidirectional(L.LSTM(N, return_sequences=True))(at)))),
         ["lstm0", "lstm1", "linear0"],
     ),
+    "both directions, every step": (
+        lambda k: functional(k, lambda L, at: L.TimeDistributed(L.Dense(2))(L.Bidirectional(L.LSTM(4, return_sequences=True))(L.Bidirectional(L.LSTM(N, return_sequences=True))(at)))),
+        ["lstm0", "lstm1", "linear0"],
+    ),
 }  # fmt: skip
 
 
@@ -95,6 +99,11 @@ def test_files_are_what_was_saved(keras, tmp_path, name, suffix):
             [("lstm", M, N), ("lstm", N, 4), ("dense", 4, 2)],
             B * T * ((4 * N * 2 + 2 * N) + (4 * 4 * 2 + 2 * 4) + 2),
         ),
+        (
+            "both directions, every step",
+            [("lstm", M, N)] * 2 + [("lstm", 2 * N, 4)] * 2 + [("dense", 8, 2)],
+            B * T * (2 * (4 * N * 2 + 2 * N) + 2 * (4 * 4 * 2 + 2 * 4) + 2),
+        ),
     ],
 )
 def test_what_is_imported_is_trained_and_its_integers_are_verified(keras, name, kinds, integers):
@@ -113,6 +122,16 @@ def test_what_is_imported_is_trained_and_its_integers_are_verified(keras, name, 
     assert [(each.kind, each.inputs, each.outputs) for each in network.design.layers] == kinds
     compared = ohmgate.verify_export(quantised, values, network=network)
     assert (compared.mismatches, compared.integers) == (0, integers)
+
+
+def test_last_outputs_of_both_directions_are_no_step_of_hardware(keras):
+    """Keras joins what each direction gave last: in reverse that is the first step's."""
+    model, values = import_keras(filled(MODELS["functional, both directions"][0](keras))), torch.from_numpy(x())
+    quantised, _ = ohmgate.convert(model, ohmgate.QuantConfig())
+    with pytest.raises(
+        DesignError, match=r"but gets its last states \(h_n\), where the direction in reverse is at the"
+    ):
+        ohmgate.export(quantised, values)
 
 
 def test_dropout_within_an_lstm_is_left_out_with_a_warning(keras):

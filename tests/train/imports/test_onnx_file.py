@@ -195,6 +195,36 @@ def test_lengths_and_a_state_are_arguments_of_the_model(tmp_path):
         model(torch.zeros(T, B, M))
 
 
+def test_both_directions_with_lengths_are_exported(tmp_path):
+    """As torch writes a stack: Y (T, 2, B, n) becomes (T, B, 2n)."""
+    inputs = {"x": uniform(0, T, B, M), "lengths": LENGTHS}
+    constants = lstm_constants(M, N, 2) | lstm_constants(2 * N, 4, 2, name="2")
+    constants |= {"joined": i64(0, 0, -1), "V": uniform(6, 8, 2), "C": C}
+    nodes = [
+        node("LSTM", ["x", "W", "R", "B", "lengths"], ["Y"], hidden_size=N, direction="bidirectional"),
+        node("Transpose", ["Y"], ["by step"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["by step", "joined"], ["h"]),
+        node("LSTM", ["h", "W2", "R2", "B2", "lengths"], ["Y2"], hidden_size=4, direction="bidirectional"),
+        node("Transpose", ["Y2"], ["by step 2"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["by step 2", "joined"], ["h2"]),
+        node("MatMul", ["h2", "V"], ["z"]),
+        node("Add", ["z", "C"], ["y"]),
+    ]
+    model = check(write(tmp_path / "both.onnx", nodes, inputs, ["y"], constants), inputs)
+    quantised, _ = ohmgate.convert(model)
+    x = tuple(map(torch.from_numpy, inputs.values()))
+    network = ohmgate.export(quantised, *x)
+    directions = [getattr(each, "direction", each.kind) for each in network.design.layers]
+    assert directions == ["forward", "reverse"] * 2 + ["dense"]
+    assert network.design.max_steps == max(LENGTHS)
+    compared = ohmgate.verify_export(quantised, *x, network=network)
+    steps = int(LENGTHS.sum())
+    assert (compared.mismatches, compared.integers) == (
+        0,
+        steps * 2 * ((4 * N * 2 + 2 * N) + 4 * 4 * 2 + 2 * 4) + steps * 2,
+    )
+
+
 def i64(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 

@@ -70,7 +70,7 @@ def export(
         if isinstance(model, QuantLSTM) and model.bidirectional:
             check_fit([tuple(arrays)], ["the model"])
     else:
-        arrays = list(model)
+        arrays: list[Any] = list(model)
         if inputs:
             raise DesignError("arrays in a given order are not run: they must come without inputs (a name is name=)")
         if not arrays:

@@ -65,8 +65,8 @@ class Stage:
     @cached_property
     def given(self) -> torch.Tensor | None:
         """(rows, n) codes handed on, those of both directions joined in the order of time."""
-        parts = [call.given for call in self.calls]
-        if any(part is None for part in parts):
+        parts = [call.given for call in self.calls if call.given is not None]
+        if len(parts) < len(self.calls):
             return None
         return torch.cat([part if index == 0 else self._turned(part) for index, part in enumerate(parts)], dim=1)
 
@@ -77,7 +77,7 @@ class Stage:
     def last_states(self) -> torch.Tensor:
         """(B, n) codes that every array gave on the step that it computed last: ``h_n``, directions side by side."""
         rows = (self.turns - 1) * self.shape[1] + torch.arange(self.shape[1])
-        return torch.cat([call.given[rows] for call in self.calls], dim=1)
+        return torch.cat([call.given[rows] for call in self.calls if call.given is not None], dim=1)
 
     def _turned(self, codes: torch.Tensor) -> torch.Tensor:
         """Rows of the array in reverse, which computed the last step first, in the order of time; or back again."""

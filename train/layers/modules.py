@@ -7,12 +7,14 @@ made of the arrays that a design's network is made of.
 import re
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ...model.formats import DesignError, check_integer
+from .array import ArrayModule
 from .config import QuantConfig, check_config
 from .eager import eager, refuse_graph
 from .fixed import Fixed
@@ -197,9 +199,10 @@ class QuantLSTM(Fixed, nn.Module):
         names = [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
         return dict(zip(names, self.arrays))
 
-    def forward_of(self) -> dict[LstmArray, LstmArray]:
+    def forward_of(self) -> dict[ArrayModule, ArrayModule]:
         """Of every array in reverse the one that takes the same inputs forwards."""
-        return dict(zip(self.arrays[1::2], self.arrays[::2])) if self.bidirectional else {}
+        arrays: list[Any] = list(self.arrays)
+        return dict(zip(arrays[1::2], arrays[::2])) if self.bidirectional else {}
 
     def flatten_parameters(self) -> None:
         """Nothing: ``nn.LSTM``'s layout of weights, which models ask for in their forward."""

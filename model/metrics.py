@@ -29,6 +29,14 @@ def accuracy(classes, labels, lengths=None) -> float:
     return float((classes == labels).mean())
 
 
+def majority(classes) -> np.ndarray:
+    """(B,) the class that most of several reads (k, B) say; on a tie the lowest of those that most say."""
+    classes = np.asarray(classes)
+    counts = np.zeros((classes.max() + 1, classes.shape[1]), dtype=np.int64)
+    np.add.at(counts, (classes, np.arange(classes.shape[1])), 1)
+    return counts.argmax(axis=0)
+
+
 def confusion_counts(classes, labels, count: int) -> np.ndarray:
     """(k, k) for ``count`` classes: how often each true class (row) was given each label (column)."""
     return np.bincount(np.asarray(labels) * count + classes, minlength=count * count).reshape(count, count)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from ..model.records import from_table, store
 from .layers.curve import check_curve
-from .layers.noise import Noise, check_noise
+from .layers.noise import SITES, Noise, below, check_noise
 from .layers.quantisers import QUANTISERS
 
 LATER = (
@@ -22,7 +22,12 @@ LATER = (
     "input_range",
     "leak",
     "curve",
+    "noiseless",
+    "snr",
+    "snr_site",
+    "snr_power",
 )  #: fields of a configuration that runs of before do not have
+POWERS = ("fixed", "relative")
 KEEPS, CLASS_WEIGHTS, INPUT_RANGES = ("last", "best"), ("none", "balanced"), ("deviations", "error")
 INTEGERS = (
     ("seed", 0, 2**31 - 1),
@@ -42,6 +47,7 @@ NUMBERS = (
     ("noise_ramp", 0, 1),
     ("validation", 0, 0.9),
     ("leak", 0, 1),
+    ("noiseless", 0, 1),
 )
 
 
@@ -77,6 +83,12 @@ class TrainConfig:
     curve: float = 0.0  #: read voltage over V0 of nonlinear cells that are trained for; 0: linear ones
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
+    noiseless: float = 0.0  #: share of the batches that are trained without noise, for an array that may be quiet
+    #: in dB: trained with noise so far below the signals of every array (:mod:`.layers.signal`); None: without
+    snr: float | None = None
+    snr_site: str = "sums"  #: where that noise is added: "rows" or "sums"
+    #: "fixed": of the signals of the network that the run starts from; "relative": measured anew before every epoch
+    snr_power: str = "fixed"
 
     def __post_init__(self) -> None:
         for name, low, high in INTEGERS:
@@ -92,12 +104,23 @@ class TrainConfig:
         check_choice("input range", self.input_range, INPUT_RANGES)
         for noise in (self.train_noise, self.eval_noise):
             check_noise(noise)
+        self._check_snr()
         if self.noise_ramp and self.float_epochs + self.noise_ramp > 1 + 1e-9:
             raise DesignError(
                 f"float epochs and noise ramp must be at most 1 together, not {self.float_epochs + self.noise_ramp:g}"
             )
         if self.keeps_best and not self.validation:
             raise DesignError("validation must be above 0 where a run stops early or keeps its best epoch, not 0.0")
+
+    def _check_snr(self) -> None:
+        check_choice("site of noise", self.snr_site, SITES)
+        check_choice("power of noise", self.snr_power, POWERS)
+        if self.snr is None:
+            return
+        below(self.snr)
+        store(self, "snr", float(self.snr))
+        if self.train_noise != Noise() or self.float_epochs or self.noise_ramp:
+            raise DesignError("a training at an SNR must have no other noise, no noise ramp and no float epochs")
 
     @property
     def keeps_best(self) -> bool:

@@ -11,6 +11,7 @@ from .config import TrainConfig
 from .data.sequences import SequenceDataset
 from .epochs import Epoch, best_of, class_weights, epochs_of, loss_of, run_epoch, stopped_early, tensors_of
 from .evaluation import outputs_of, predictions_of, scores_of
+from .layers.signal import noise_at_snr, signal_power
 from .network import DesignNetwork
 from .warm import continued, float_twin, quantise, start_from, typical
 
@@ -43,6 +44,15 @@ class Course:
         start_from(self.model, source, *typical(*self._tensors[:2]))
         self._now = float_twin(self.model) if self.config.floats else self.model
         self._optimiser = self._adam()
+        self._at_snr()
+
+    def _at_snr(self) -> None:
+        """Noise of training by the signals that there are now, where the run is at an SNR."""
+        if self.config.snr is None:
+            return
+        inputs, lengths = typical(*self._tensors[:2])
+        powers = signal_power(self.model, lambda: self.model(inputs, lengths), lengths)
+        self.model.set_noise(train=noise_at_snr(powers, self.config.snr, site=self.config.snr_site))
 
     def resume(self, state: checkpoints.State) -> None:
         """Go on from a checkpoint."""
@@ -65,6 +75,8 @@ class Course:
             quantise(self.model, self._now, *typical(*self._tensors[:2]))
             self._optimiser = continued(self._optimiser, self._now, self.model, config.learning_rate)
             self._now = self.model
+        if config.snr_power == "relative":
+            self._at_snr()
         loss = run_epoch(self._now, self._optimiser, self._tensors, config, self.done, self._weights)
         self.epochs = (*self.epochs, Epoch(loss, self._optimiser.param_groups[0]["lr"], *self._judged()))
         self.done += 1

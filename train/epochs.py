@@ -12,6 +12,7 @@ from ..model.metrics import is_values
 from .checkpoint import State
 from .config import TrainConfig
 from .data.sequences import Sequences
+from .layers.noise import Noise
 from .layers.whole_model import arrays_of
 from .network import DesignNetwork
 
@@ -85,12 +86,13 @@ def run_epoch(
     model.train()
     order = torch.randperm(len(labels), generator=generator)
     batches = order.split(config.batch)
-    total = 0.0
+    total, noisy = 0.0, {array: array.train_noise for array in arrays_of(model)}
     for number, index in enumerate(batches):
         done = (epoch + number / len(batches)) / config.epochs
-        if config.noise_ramp and not model.floating:
-            for array in arrays_of(model):
-                array.train_noise = config.noise_at(done)
+        quiet = int((number + 1) * config.noiseless) > int(number * config.noiseless)
+        for array, noise in noisy.items():
+            full = config.noise_at(done) if config.noise_ramp and not model.floating else noise
+            array.train_noise = Noise() if quiet else full
         x = inputs[index, : int(lengths[index].max())]
         if config.input_noise:
             x = x + config.input_noise * torch.randn(x.shape, generator=generator)
@@ -102,6 +104,8 @@ def run_epoch(
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimiser.step()
         total += float(loss.detach()) * len(index)
+    for array, noise in noisy.items():
+        array.train_noise = noise
     return total / len(labels)
 
 

@@ -5,10 +5,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..model.formats import check_integer
 from ..model.metrics import accuracy, balanced_accuracy, is_values, mae, rmse
 from .data.sequences import Sequences
 from .epochs import tensors_of
+from .layers.whole_model import arrays_of
 from .network import DesignNetwork, evaluate_codes
+
+TOGETHER = 512  #: sequences of one pass
 
 
 def predict(model: DesignNetwork, data: Sequences, host: dict[str, Any]) -> np.ndarray:
@@ -22,13 +26,31 @@ def outputs_of(model: DesignNetwork, data: Sequences, host: dict[str, Any]) -> n
     A quantised network gets the DAC codes that the host would send (:meth:`Network.encode`), by the units ``host``.
     """
     model.eval()
+    parts = [slice(start, start + TOGETHER) for start in range(0, len(data), TOGETHER)]
     if model.floating:
         with torch.no_grad():
             inputs, lengths, _ = tensors_of(data, host)
-            return model(inputs, lengths).numpy()
+            return np.concatenate([model(inputs[part], lengths[part]).numpy() for part in parts])
     codes = model.export(**host).encode(data.features)
-    parts = [slice(start, start + 512) for start in range(0, len(codes), 512)]
     return np.concatenate([evaluate_codes(model, codes[part], data.lengths[part]).numpy() for part in parts])
+
+
+def reads_of(
+    model: DesignNetwork, data: Sequences, host: dict[str, Any], reads: int, *, chips: bool = False
+) -> np.ndarray:
+    """(reads, B, k): :func:`outputs_of` again and again with the model's noise of evaluation, for votes.
+
+    Of one chip, whose weights stay as they were programmed; ``chips``: of as many, each programmed anew. (Only weight
+    noise ``per_programming`` tells the two apart.) :func:`.metrics.majority` and a mean over reads are the votes.
+    """
+    check_integer("reads", reads, 1, 10000)
+    found = []
+    for _ in range(reads):
+        if chips:
+            for array in arrays_of(model):
+                array.program()
+        found.append(outputs_of(model, data, host))
+    return np.stack(found)
 
 
 def predictions_of(outputs: np.ndarray, data: Sequences, host: dict[str, Any]) -> np.ndarray:

@@ -15,9 +15,8 @@ from .layers.array import ArrayModule
 from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
 from .layers.linear import LinearArray
 from .layers.lstm import LstmArray
-from .layers.noise import Noise
 from .layers.turning import gather, reversal
-from .layers.whole_model import set_noise
+from .layers.whole_model import GivenNoise, set_noise
 from .units import described
 
 
@@ -60,7 +59,9 @@ class DesignNetwork(nn.Module):
         self.layers = nn.ModuleList(_module(layer, floating, fast, ranges) for layer in design.layers)
         set_noise(self)  # none, from one stream for all
 
-    def set_noise(self, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None):
+    def set_noise(
+        self, *, train: GivenNoise | None = None, evaluate: GivenNoise | None = None, seed: int | None = None
+    ) -> None:
         """As :func:`.layers.whole_model.set_noise`."""
         set_noise(self, train=train, evaluate=evaluate, seed=seed)
 

@@ -105,15 +105,17 @@ def fit(
             "dataset": dataset.content,
             "config": config.to_dict(),
         }
+        if start is None and config.snr is not None and config.snr_power == "fixed":
+            raise DesignError("a training at an SNR of fixed power must start from a network that has signals")
         if start is not None:
             check_start(model, start)
             run["start"] = weights_hash(start)
         state = None if checkpoint is None else checkpoints.state_of(checkpoint, run, _known(dataset))
         course = Course(model, split, config, host)
+        if start is not None and (state is None or config.snr is not None):  # the noise is by the start's signals
+            course.start(start)
         if state is not None:
             course.resume(state)
-        elif start is not None:
-            course.start(start)
         if checkpoint is not None and state is not None and state.host is None:
             course.save(checkpoint, run)
         losses = []
@@ -125,7 +127,8 @@ def fit(
                 progress(course.done, config.epochs, course.epochs[-1])
         course.finish()
         network = None if config.floating else model.export(**host)
-        model.set_noise(train=None if config.floating else config.train_noise, seed=config.seed)
+        full = None if config.floating or config.snr is not None else config.train_noise  # after a ramp
+        model.set_noise(train=full, seed=config.seed)
         outputs = outputs_of(model, dataset.test, host)
         predictions = predictions_of(outputs, dataset.test, host)
     scores = scores_of(dataset.test, predictions)

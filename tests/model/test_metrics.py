@@ -14,12 +14,24 @@ from ohmgate.model.metrics import (
     errors,
     is_values,
     mae,
+    majority,
     metric_of,
     recalls,
     rmse,
     rmse_by_output,
     softmax,
 )
+
+
+def test_a_majority_is_what_most_say_and_of_ties_the_lowest():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        classes = rng.integers(0, 4, size=(rng.integers(1, 8), 5))
+        wanted = []
+        for column in classes.T.tolist():
+            most = max(column.count(value) for value in column)
+            wanted.append(min(value for value in column if column.count(value) == most))
+        assert majority(classes).tolist() == wanted
 
 
 def test_accuracy_counts_classes():

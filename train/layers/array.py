@@ -263,7 +263,7 @@ class ArrayModule(SummedWeights):
     @property
     def row_noise(self) -> float:
         """Deviation of each driven row, in codes."""
-        return 0.0 if self.config.dac_bits == FLOAT else self.noise.dac
+        return self.noise.dac
 
     def drive_noise(self, steps: int, batch: int) -> torch.Tensor:
         """Noise of all rows (T, B, rows) float32, in codes."""

@@ -72,7 +72,7 @@ class LinearArray(ArrayModule):
         if array.spread is not None:
             v = v + self.normals(*v.shape) * array.spread * self._energy(codes.detach()).sqrt()
         codes = codes[..., : self.inputs]
-        if self.noise.adc and self.config.adc_bits != FLOAT:
+        if self.noise.adc:
             v = v + self.normals(*v.shape) * self.noise.adc
         out, trace = self._activate(v, array)
         if self.recorder is not None:

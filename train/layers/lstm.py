@@ -236,7 +236,7 @@ class LstmArray(ArrayModule):
     def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:
         noise = self.noise
         fields = {}
-        if noise.adc and self.config.adc_bits != FLOAT:
+        if noise.adc:
             fields |= {"adc": float(noise.adc), "adc_key": tuple(self.source.key())}
         if spread is not None:
             bias = self.config.bias_rows * self.bias_level**2

@@ -17,6 +17,7 @@ from ..kernel.build import loaded_kernel
 from .gaussian import normals, stream_key
 
 REDRAWS = ("per_step", "per_sequence", "per_batch", "per_programming")
+SITES = ("rows", "sums")  #: where noise is added: to the rows' voltages (DACs), to the column sums (ADCs)
 PAPER_ADC = 12**-0.5  #: standard deviation in ADC steps: (Vmax - Vmin) / (2^N sqrt(12)), equation 8
 
 
@@ -29,10 +30,13 @@ class Noise:
     It holds for drop-connect, too, which is not redrawn per step.
     """
 
-    adc: float = 0.0  #: standard deviation before the converter, in ADC steps; the paper's is PAPER_ADC
+    #: standard deviation before the converter, in ADC steps; the paper's is PAPER_ADC. The step of a float ADC
+    #: is 1, in units of the pre-activation
+    adc: float = 0.0
     weight: float = 0.0  #: beta, as a fraction of the weight range wmax - wmin
     redraw: str = "per_batch"
-    dac: float = 0.0  #: standard deviation of every driven row, in DAC steps: full scale is 2^(bits-1) - 1
+    #: standard deviation of every driven row, in DAC steps: full scale is 2^(bits-1) - 1, and 1 of a float DAC
+    dac: float = 0.0
     drop: float = 0.0  #: probability that a cell is not connected; in training the others are scaled by 1/(1 - drop)
 
     def __post_init__(self) -> None:
@@ -60,12 +64,12 @@ def adc_of_snr(decibels: float, bits: int) -> float:
 
     W. Kester, MT-001 (the paper's reference 31): SNR = 6.02 bits + 1.76 dB at rounding noise alone, 1/sqrt(12) step.
     """
-    return 2 ** (check_integer("ADC bits", bits, 1, 16) - 1) * _below(decibels) / math.sqrt(2)
+    return 2 ** (check_integer("ADC bits", bits, 1, 16) - 1) * below(decibels) / math.sqrt(2)
 
 
 def dac_of_snr(decibels: float, bits: int) -> float:
     """DAC noise in steps that gives this SNR, the signal being a full-scale sine as for :func:`adc_of_snr`."""
-    return full_scale(check_integer("DAC bits", bits, 1, 16)) * _below(decibels) / math.sqrt(2)
+    return full_scale(check_integer("DAC bits", bits, 1, 16)) * below(decibels) / math.sqrt(2)
 
 
 def weight_of_snr(decibels: float) -> float:
@@ -74,11 +78,11 @@ def weight_of_snr(decibels: float) -> float:
     Their power is range^2 / 12, as that of a rounding error over its step. Trained weights have less; nothing is
     measured, so that a number means the same for every array.
     """
-    return _below(decibels) / math.sqrt(12)
+    return below(decibels) / math.sqrt(12)
 
 
-def _below(decibels: float) -> float:
-    """Ratio of amplitudes, noise over signal."""
+def below(decibels: float) -> float:
+    """Ratio of amplitudes, noise over signal, at an SNR in dB."""
     if not is_number(decibels) or not -100 <= decibels <= 300:
         raise DesignError(f"SNR in dB must be a number from -100 to 300, not {decibels!r}")
     return 10 ** (-decibels / 20)

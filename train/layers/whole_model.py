@@ -1,6 +1,6 @@
 """What is done with all arrays of a model at once: set their noise, listen to an evaluation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -12,6 +12,7 @@ from .curve import check_curve
 from .noise import Noise, check_noise
 from .sequence import Trace
 
+GivenNoise = Noise | Mapping[ArrayModule, Noise]  #: one for all arrays, or each array's own
 Listener = Callable[[ArrayModule, torch.Tensor, Trace], None]  #: an array, its DAC codes (T, B, m), its trace
 
 
@@ -21,26 +22,32 @@ def arrays_of(model: nn.Module) -> list[ArrayModule]:
 
 
 def set_noise(
-    model: nn.Module, *, train: Noise | None = None, evaluate: Noise | None = None, seed: int | None = None
+    model: nn.Module,
+    *,
+    train: GivenNoise | None = None,
+    evaluate: GivenNoise | None = None,
+    seed: int | None = None,
 ) -> None:
     """Noise of training and of evaluation, set apart; what is None stays. Arrays count as programmed anew.
+
+    One for all arrays, or each array's own (:mod:`.signal`); an array that a mapping does not have keeps its noise.
 
     All arrays draw from one stream from now on, so that no two have the same noise; ``seed`` starts it again. Raises
     :class:`DesignError` for a model without arrays.
     """
-    for noise in (train, evaluate):
-        if noise is not None:
-            check_noise(noise)
     arrays = arrays_of(model)
     if not arrays:
         raise DesignError("a model with noise must have at least one quantised layer, but it has none")
+    own = [{} if n is None else n if isinstance(n, Mapping) else dict.fromkeys(arrays, n) for n in (train, evaluate)]
+    for noise in (noise for each in own for noise in each.values()):
+        check_noise(noise)
     source = arrays[0].source
     if seed is not None:
         source.seed(check_integer("noise seed", seed, 0, 2**63 - 1))
     for array in arrays:
         array.source = source
-        array.train_noise = array.train_noise if train is None else train
-        array.eval_noise = array.eval_noise if evaluate is None else evaluate
+        array.train_noise = own[0].get(array, array.train_noise)
+        array.eval_noise = own[1].get(array, array.eval_noise)
         array.program()
 
 

@@ -20,6 +20,7 @@ PARTS = [
 ]  # fmt: skip
 CHECKED_ELSEWHERE = frozenset({
     ("LanguageConfig", "cutoffs"),  # by the model, which knows the tokens
+    ("TrainConfig", "snr"),  # None is legal: tests/train/test_snr.py
     ("Trial", "adc_noise"), ("Trial", "weight_noise"),  # by their Noise
     ("Trial", "post_training"),  # by its task
 })  # fmt: skip
@@ -48,6 +49,7 @@ ENDS = [
     (TrainConfig, "learning_rate", 0.0, 10.0), (TrainConfig, "label_smoothing", 0.0, 0.9),
     (TrainConfig, "input_noise", 0.0, 100.0), (TrainConfig, "clip_norm", 1e-6, 1e6), (TrainConfig, "deviations", 0.1, 100.0),
     (TrainConfig, "range_noise", 0.0, 1000.0), (TrainConfig, "float_epochs", 0.0, 0.99), (TrainConfig, "noise_ramp", 0.0, 1.0),
+    (TrainConfig, "noiseless", 0.0, 1.0),
     (Noise, "adc", 0.0, 1000.0), (Noise, "weight", 0.0, 1000.0),
     (Noise, "dac", 0.0, 1000.0), (Noise, "drop", 0.0, 0.999),
 ]  # fmt: skip

@@ -70,10 +70,15 @@ def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out
     else:
         config = language_protocol(task, (4, 4), seed, Noise())
         config = replace(config, quant=replace(config.quant, tile_rows=tile), epochs=epochs or config.epochs)
+        [lstm] = [layer for layer in Design.load(task).layers if layer.kind == "lstm"]
+        kept: dict[str, Any] = {  # the design only names the run that a checkpoint belongs to
+            "design": Design(task, (replace(lstm, tile_rows=tile, bias_rows=config.quant.bias_rows),)),
+            "checkpoint": out / f"{name}.checkpoint",
+        }
         if task == "names":
-            result = train_names(corpora.names(None), config, progress)
+            result = train_names(corpora.names(None), config, progress, **kept)
         else:
-            result = train_words(corpora.penn_treebank(None), config, progress, steps)
+            result = train_words(corpora.penn_treebank(None), config, progress, steps, **kept)
         result.model.save(out / f"{name}.safetensors")
         found = {**result.final, "epochs": config.epochs, "by epoch": list(result.epochs)}
     found |= {

@@ -19,6 +19,7 @@
 #include "kernel_parallel.h"
 #include "kernel_product.h"
 #include "kernel_step.h"
+#include "kernel_tiles.h"
 #include "kernel_weights.h"
 
 namespace {
@@ -42,18 +43,28 @@ Tensor gaussian(at::IntArrayRef key, int64_t rows, int64_t size) {
   return out;
 }
 
-// What the loop over steps goes by, as sequence.py's Loop. In float no table is read.
+// What the loop over steps goes by, as sequence.py's Loop. In float no table is read. `ends` of row tiles: behind which
+// of the recurrent rows each ends.
 struct Loop {
   Form form;
   Tensor recurrent, step, tables, cell_table;
   MaybeTensor h0, c0;
+  at::IntArrayRef ends;
+
+  int64_t tiles() const { return ends.empty() ? 1 : int64_t(ends.size()); }
 };
 
-Loop loop_of(at::IntArrayRef form, const Tensor& recurrent, const Tensor& step, const MaybeTensor& tables,
-             const MaybeTensor& cell_table, const MaybeTensor& h0, const MaybeTensor& c0) {
+Loop loop_of(at::IntArrayRef form, const Tensor& voltages, const Tensor& recurrent, const Tensor& step,
+             const MaybeTensor& tables, const MaybeTensor& cell_table, const MaybeTensor& h0, const MaybeTensor& c0,
+             at::IntArrayRef ends) {
   if (h0) checked(*h0);
+  const int64_t count = int64_t(ends.size());
+  TORCH_CHECK(ends.empty() ? checked(voltages).dim() == 3 : checked(voltages).dim() == 4 && voltages.size(0) == count,
+              "voltages of each tile");
+  TORCH_CHECK(!tables || tables->size(1) == ((int64_t(1) << form[1]) - 1) * std::max(count, int64_t(1)) + 1,
+              "an entry for each code");
   return {form_of(form), recurrent, checked(step), tables ? checked(*tables) : step,
-          cell_table ? checked(*cell_table) : step, h0, c0};
+          cell_table ? checked(*cell_table) : step, h0, c0, ends};
 }
 
 // Made step by step, as sequence.py's StepNoise.
@@ -66,29 +77,32 @@ struct StepNoise {
 
 // Calls work(begin, end) for shares of the batch; all of it at once, on this thread, where rows depend on each other.
 template <class Work>
-void in_batch_shares(int64_t units, const Product& product, Work work) {
-  if (product.by_rows()) return in_shares(units, work);
+void in_batch_shares(int64_t units, const std::vector<Tile>& tiles, Work work) {
+  if (tiles.front().product.by_rows()) return in_shares(units, work);  // all tiles' are, or none
   OneThread alone;
   work(int64_t(0), units);
 }
 
 // The inputs' share of the voltages, if it is made in the loop: codes (T, B, m), of the matrix's first m rows, and the
-// bias (4n,). The matrix is whole numbers then, and has the hidden rows behind them.
+// bias (4n,) of each tile. The matrix is whole numbers then, and has the hidden rows behind them.
 struct Inputs {
   Tensor codes, bias;
 };
 
-// `voltages` (T, B, 4n) are consumed, or made of `inputs`: they hold the full voltages afterwards, which backward takes.
+// `voltages` (T, B, 4n), of row tiles (R, T, B, 4n), are consumed, or made of `inputs`: they hold the full voltages
+// afterwards, which backward takes.
 template <bool TABLES>
 std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const std::optional<Inputs>& inputs, const Loop& loop,
                                                const StepNoise& noise, bool exact, const MaybeTensor& gain,
                                                int64_t code_bits, bool with_values) {
-  const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
+  const int64_t steps = voltages.size(-3), batch = voltages.size(-2), columns = voltages.size(-1), n = columns / 4;
+  const int64_t count = loop.tiles(), tile_size = steps * batch * columns;
   Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
   Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  const Product product(loop.recurrent, exact, gain, code_bits);
-  const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step);
+  const int64_t m = inputs ? inputs->codes.size(2) : 0;
+  const std::vector<Tile> tiles = tiles_of(loop.recurrent, loop.ends, m, false, exact, gain, code_bits);
+  const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step, count);
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float sigma = float(noise.deviation);
   float *v0 = voltages.data_ptr<float>(), *h0 = hidden.data_ptr<float>(), *c0 = cells.data_ptr<float>();
@@ -98,43 +112,55 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const std::opti
   const float* squares = noise.spread ? noise.squares->const_data_ptr<float>() : nullptr;
   const float* x = inputs ? inputs->codes.const_data_ptr<float>() : nullptr;
   const float* bias = inputs ? inputs->bias.const_data_ptr<float>() : nullptr;
-  const int64_t m = inputs ? inputs->codes.size(2) : 0;
-  in_batch_shares(batch, product, [&](int64_t begin, int64_t end) {
+  in_batch_shares(batch, tiles, [&](int64_t begin, int64_t end) {
     Product::Room room;
-    std::vector<float> root(scale ? batch : 0);
+    std::vector<float> root(scale ? batch : 0), sums(count > 1 ? columns : 0);
     for (int64_t t = 0; t < steps; ++t) {
-      float* v = v0 + t * batch * columns;
       const float* last = t > 0 ? h0 + (t - 1) * batch * n : first_h;
-      const float* h_before = last ? last + begin * n : nullptr;
-      if (inputs)
-        product.sum_codes(bias, x + (t * batch + begin) * m, m, h_before, n, end - begin, v + begin * columns, room);
-      else if (last)
-        product.add_to(v + begin * columns, h_before, begin, end - begin, room);
-      if (sigma != 0.0f)
-        gaussian_range(noise.key, t, batch * columns, begin * columns, end * columns,
-                       [&](int64_t s, auto count, const float* z) {
-                         for (int k = 0; k < count; ++k) v[s + k] = v[s + k] + z[k] * sigma;
-                       });
-      if (scale) {
-        for (int64_t b = begin; b < end; ++b) {
-          float energy = 0.0f;
-          for (int64_t j = 0; last && j < n; ++j) energy += last[b * n + j] * last[b * n + j];
-          root[b] = std::sqrt(squares[t * batch + b] + energy);
+      for (int64_t r = 0; r < count; ++r) {
+        const Tile& tile = tiles[r];
+        float* v = v0 + r * tile_size + t * batch * columns;
+        const Product::Part before{last ? last + begin * n + tile.unit : nullptr, tile.units, n};
+        if (inputs)
+          tile.product.sum_codes(bias + r * columns, {x + (t * batch + begin) * m + tile.input, tile.inputs, m}, before,
+                                 end - begin, v + begin * columns, room);
+        else if (last && tile.units)
+          tile.product.add_to(v + begin * columns, before, begin, end - begin, room);
+        const int64_t place = r * batch * columns;  // in a step's noise, which is that of all tiles
+        if (sigma != 0.0f)
+          gaussian_range(noise.key, t, count * batch * columns, place + begin * columns, place + end * columns,
+                         [&](int64_t s, auto count, const float* z) {
+                           float* to = v + (s - place);
+                           for (int k = 0; k < count; ++k) to[k] = to[k] + z[k] * sigma;
+                         });
+        if (scale) {
+          for (int64_t b = begin; b < end; ++b) {
+            float energy = 0.0f;
+            const float* h = last ? last + b * n + tile.unit : nullptr;
+            for (int64_t j = 0; h && j < tile.units; ++j) energy += h[j] * h[j];
+            root[b] = std::sqrt(squares[(t * count + r) * batch + b] + energy);
+          }
+          gaussian_range(noise.spread_key, t, count * batch * columns, place + begin * columns, place + end * columns,
+                         [&](int64_t s, auto count, const float* z) {
+                           for (int k = 0; k < count; ++k) {
+                             const int64_t at = s - place + k;
+                             v[at] = v[at] + z[k] * scale[at % columns] * root[at / columns];
+                           }
+                         });
         }
-        gaussian_range(noise.spread_key, t, batch * columns, begin * columns, end * columns,
-                       [&](int64_t s, auto count, const float* z) {
-                         for (int k = 0; k < count; ++k) {
-                           const int64_t at = s + k;
-                           v[at] = v[at] + z[k] * scale[at % columns] * root[at / columns];
-                         }
-                       });
       }
       const float* before = t > 0 ? c0 + (t - 1) * batch * n : first_c;
       float *after = c0 + t * batch * n, *h = h0 + t * batch * n;
       float* value = value0 ? value0 + t * batch * n : nullptr;
-      for (int64_t b = begin; b < end; ++b)
-        forward_step<TABLES>(v + b * columns, before + b * n, after + b * n, h + b * n, value ? value + b * n : nullptr,
-                             n, gates, cell, loop.form.dac_bits);
+      for (int64_t b = begin; b < end; ++b) {
+        const float* v = v0 + (t * batch + b) * columns;
+        if (count > 1) {
+          add_codes(v, tile_size, columns, gates, sums.data());
+          v = sums.data();
+        }
+        forward_step<TABLES>(v, before + b * n, after + b * n, h + b * n, value ? value + b * n : nullptr, n, gates,
+                             cell, loop.form.dac_bits);
+      }
     }
   });
   return {hidden, cells, values};
@@ -147,13 +173,14 @@ template <bool TABLES, bool STEPS, bool SLOPES>
 std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const MaybeTensor& slopes,
                                  const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
                                  const MaybeTensor& grad_values, float divisor, bool learned, float leak) {
-  const int64_t steps = voltages.size(0), batch = voltages.size(1), columns = voltages.size(2), n = columns / 4;
+  const int64_t steps = voltages.size(-3), batch = voltages.size(-2), columns = voltages.size(-1), n = columns / 4;
+  const int64_t count = loop.tiles(), tile_size = steps * batch * columns;
   Tensor dv = at::empty(voltages.sizes(), voltages.options());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  const Product product(loop.recurrent.transpose(-1, -2), true);
+  const std::vector<Tile> tiles = tiles_of(loop.recurrent, loop.ends, 0, true, true);
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step,
-                                      leak);
+                                      count, leak);
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float top = loop.form.dac_bits == FLOAT ? 1.0f : full_scale(loop.form.dac_bits);
   const bool sums = STEPS || learned;
@@ -164,15 +191,27 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
   const float* first_c = start.const_data_ptr<float>();
   auto numbers = [](const MaybeTensor& t) { return t ? t->const_data_ptr<float>() : nullptr; };
   const float *gh = numbers(grad_hidden), *gc = numbers(grad_cells), *gv = numbers(grad_values);
-  in_batch_shares(units, product, [&](int64_t first, int64_t last) {
+  in_batch_shares(units, tiles, [&](int64_t first, int64_t last) {
     const int64_t begin = first * rows, end = std::min(last * rows, batch);
+    std::vector<float> sums(count > 1 ? columns : 0), passing(sums.size()), of_units;
+    auto to_hidden = [&](const float* from) {  // of a step's voltages to the hidden rows'
+      if (count == 1) return tiles.front().product.run(from + begin * columns, begin, end - begin, h + begin * n);
+      for (int64_t r = 0; r < count; ++r) {
+        const Tile& tile = tiles[r];
+        of_units.resize((end - begin) * tile.units);
+        if (!tile.units) continue;
+        tile.product.run(from + r * tile_size + begin * columns, begin, end - begin, of_units.data());
+        for (int64_t b = begin; b < end; ++b)
+          std::copy_n(of_units.data() + (b - begin) * tile.units, tile.units, h + b * n + tile.unit);
+      }
+    };
     auto add = [&](const float* __restrict from, int64_t t, float* __restrict to, float divisor) {
       if (from)
         for (int64_t k = begin * n; k < end * n; ++k) to[k] += from[t * batch * n + k] / divisor;
     };
     for (int64_t t = steps - 1; t >= 0; --t) {
       if (t < steps - 1)
-        product.run(dv0 + ((t + 1) * batch + begin) * columns, begin, end - begin, h + begin * n);
+        to_hidden(dv0 + (t + 1) * batch * columns);
       else
         std::fill(h + begin * n, h + end * n, 0.0f);
       add(gh, t, h, divisor);
@@ -181,13 +220,17 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
       const float* before = t > 0 ? c0 + (t - 1) * batch * n : first_c;
       const float *after = c0 + t * batch * n, *v = v0 + t * batch * columns;
       float* out = dv0 + t * batch * columns;
-      for (int64_t b = begin; b < end; ++b)
-        backward_step<TABLES, STEPS, SLOPES>(v + b * columns, before + b * n, after + b * n, h + b * n, d + b * n,
-                                             out + b * columns, dsteps.data() + 4 * (b / rows),
+      for (int64_t b = begin; b < end; ++b) {
+        if (count > 1) add_codes(v + b * columns, tile_size, columns, gates, sums.data());
+        backward_step<TABLES, STEPS, SLOPES>(count > 1 ? sums.data() : v + b * columns, before + b * n, after + b * n,
+                                             h + b * n, d + b * n, count > 1 ? passing.data() : out + b * columns,
+                                             dsteps.data() + 4 * (b / rows),
                                              learned ? dtables.data() + entries * (b / rows) : nullptr, n, gates, cell,
                                              top);
+        if (count > 1) pass_to_tiles(passing.data(), v + b * columns, tile_size, columns, gates, out + b * columns);
+      }
     }
-    if (loop.h0) product.run(dv0 + begin * columns, begin, end - begin, h + begin * n);
+    if (loop.h0) to_hidden(dv0);
   });
   auto summed = [&](const std::vector<double>& parts, int64_t count, float* out) {
     for (int64_t k = 0; k < count; ++k) {
@@ -205,23 +248,23 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
 
 std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, MaybeTensor inputs, MaybeTensor bias, Tensor recurrent, Tensor step, MaybeTensor tables,
                                            MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0,
-                                           MaybeTensor c0, at::IntArrayRef key, double deviation,
+                                           MaybeTensor c0, at::IntArrayRef ends, at::IntArrayRef key, double deviation,
                                            at::IntArrayRef spread_key, MaybeTensor spread, MaybeTensor squares, bool exact, MaybeTensor gain,
                                            int64_t code_bits, bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
-  checked(voltages);
   if (gain) check_codes(recurrent, *gain, code_bits);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   std::optional<Inputs> given;
   if (inputs) {
     TORCH_CHECK(MULTIPLIES_CODES && gain && bias, "inputs only as codes");
-    TORCH_CHECK(checked(*inputs).dim() == 3 && inputs->size(0) == voltages.size(0) &&
-                    inputs->size(1) == voltages.size(1) && inputs->size(2) + voltages.size(2) / 4 == recurrent.size(0),
+    TORCH_CHECK(checked(*inputs).dim() == 3 && inputs->size(0) == voltages.size(-3) &&
+                    inputs->size(1) == voltages.size(-2) && inputs->size(2) + voltages.size(-1) / 4 == recurrent.size(0),
                 "a code for each row");
-    TORCH_CHECK(checked(*bias).numel() == recurrent.size(1), "a bias for each column");
+    TORCH_CHECK(checked(*bias).numel() == recurrent.size(1) * std::max(int64_t(ends.size()), int64_t(1)),
+                "a bias for each column");
     given = {*inputs, *bias};
   }
-  return run(voltages, given, loop_of(form, recurrent, step, tables, cell_table, h0, c0),
+  return run(voltages, given, loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends),
              {key.vec(), deviation, spread_key.vec(), spread, squares}, exact, gain, code_bits, values);
 }
 
@@ -229,7 +272,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, MaybeTensor inputs, 
 // then.
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables, MaybeTensor slopes,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
-                             Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
+                             at::IntArrayRef ends, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
                              double divisor, bool steps, bool learned, double leak) {
   at::AutoDispatchBelowADInplaceOrView guard;
   if (slopes) checked(*slopes);
@@ -237,7 +280,7 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
   auto run = form[1] == FLOAT ? (steps ? run_backward<false, true, false> : run_backward<false, false, false>)
              : slopes         ? (steps ? run_backward<true, true, true> : run_backward<true, false, true>)
                               : (steps ? run_backward<true, true, false> : run_backward<true, false, false>);
-  return run(voltages, loop_of(form, recurrent, step, tables, cell_table, h0, c0), slopes, cells, grad_hidden,
+  return run(voltages, loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends), slopes, cells, grad_hidden,
              grad_cells, grad_values, float(divisor), learned, float(leak));
 }
 
@@ -258,12 +301,12 @@ TORCH_LIBRARY(ohmgate, m) {
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor? inputs, Tensor? bias, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
-      "int[] form, Tensor? h0, Tensor? c0, int[] key, float deviation, int[] spread_key, Tensor? spread, "
+      "int[] form, Tensor? h0, Tensor? c0, int[] ends, int[] key, float deviation, int[] spread_key, Tensor? spread, "
       "Tensor? squares, bool exact, Tensor? gain, int code_bits, bool values) -> (Tensor, Tensor, Tensor)",
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? slopes, "
-      "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, Tensor cells, Tensor? grad_hidden, "
+      "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, int[] ends, Tensor cells, Tensor? grad_hidden, "
       "Tensor? grad_cells, Tensor? grad_values, float divisor, bool steps, bool learned, float leak) -> Tensor[]",
       &backward);
 }

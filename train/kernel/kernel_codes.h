@@ -45,13 +45,13 @@ class PackedCodes {
     });
   }
 
-  // What multiply() takes, in room: codes (rows, depth) into places `first` to `first` + depth of each row; codes
-  // null: zeros.
-  void take(const float* codes, int64_t rows, int64_t depth, int64_t first, Codes& room) const {
+  // What multiply() takes, in room: codes (rows, depth), `stride` apart, into places `first` to `first` + depth of each
+  // row; codes null: zeros.
+  void take(const float* codes, int64_t stride, int64_t rows, int64_t depth, int64_t first, Codes& room) const {
     const int64_t line = groups_ * GROUP;
     room.resize(rows * line);
     for (int64_t row = 0; row < rows; ++row) {
-      const float* __restrict from = codes + row * depth;
+      const float* __restrict from = codes + row * stride;
       Code* __restrict to = room.data() + row * line + first;
       if (!codes) std::fill(to, to + depth, static_cast<Code>(OFFSET));
       else for (int64_t k = 0; k < depth; ++k) to[k] = static_cast<Code>(static_cast<int32_t>(from[k]) + OFFSET);
@@ -145,7 +145,7 @@ class PackedCodes {
  public:
   using Codes = std::vector<int32_t>;
   PackedCodes(const Tensor&, const Tensor&) {}
-  void take(const float*, int64_t, int64_t, int64_t, Codes&) const {}
+  void take(const float*, int64_t, int64_t, int64_t, int64_t, Codes&) const {}
   void multiply(const Codes&, int64_t, const float*, int64_t, float*) const {}
 };
 

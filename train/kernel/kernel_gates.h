@@ -86,9 +86,11 @@ struct Gates {
   const float* tables;
   const float* slopes;  // by code; null where they are those of sigmoid and tanh at the tables' values
   const float* step;
-  float low, high;
+  float low, high;  // of the tables' codes: sums of the row tiles' codes
   int64_t entries;
   float leak;
+  int64_t tiles;
+  float tile_low, tile_high, middle;  // of a converter; what a code's middle lies above it
 
   void entries_of(const float* table, const float* __restrict v, float* __restrict out, int count) const {
     if (entries == 16) look_up_16(v, out, table, count, low, high);
@@ -111,11 +113,11 @@ struct Gates {
   }
   inline float passed(float grad, float v) const {  // of a voltage that clips: the leak, if descent leads back
     if constexpr (!TABLES) return grad;
-    const float code = std::floor(v), side = code > high ? 1.0f : code < low ? -1.0f : 0.0f;
+    const float code = std::floor(v), side = code > tile_high ? 1.0f : code < tile_low ? -1.0f : 0.0f;
     return grad * (side == 0.0f ? 1.0f : grad * side > 0.0f ? leak : 0.0f);
   }
   inline float read(float v) const {  // what the step multiplies
-    return TABLES ? least(most(std::floor(v), low), high) + 0.5f : v;
+    return TABLES ? least(most(std::floor(v), low), high) + middle : v;
   }
 };
 
@@ -140,10 +142,10 @@ struct Cell {
 
 template <bool TABLES>
 Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const float* slopes, const Tensor& step,
-                        float leak = 0.0f) {
-  float top = std::ldexp(1.0f, int(form.adc_bits) - 1);
-  return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top, top - 1,
-          int64_t(1) << form.adc_bits, leak};
+                        int64_t tiles, float leak = 0.0f) {
+  const float top = std::ldexp(1.0f, int(form.adc_bits) - 1), count = float(tiles);
+  return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top * count, (top - 1) * count,
+          ((int64_t(1) << form.adc_bits) - 1) * tiles + 1, leak, tiles, -top, top - 1, 0.5f * count};
 }
 
 template <bool TABLES>

@@ -55,7 +55,7 @@ Tensor sums_of_codes(const Tensor& codes, const Tensor& matrix, const Tensor& ga
   float* to = out.data_ptr<float>();
   in_row_shares(codes.size(0), [&](int64_t row, int64_t count) {
     typename PackedCodes<BITS>::Codes room;
-    packed.take(from + row * depth, count, depth, 0, room);
+    packed.take(from + row * depth, depth, count, depth, 0, room);
     packed.multiply(room, count, start, 0, to + row * width);
   });
   return out;
@@ -150,7 +150,12 @@ class Product {
   struct Room {  // a thread's own
     PackedCodes<8>::Codes bytes;
     PackedCodes<16>::Codes words;
-    std::vector<float> sums;
+    std::vector<float> sums, rows;
+  };
+
+  struct Part {  // codes (rows, depth), `stride` apart
+    const float* codes;
+    int64_t depth, stride;
   };
 
   Product(const Tensor& matrix, bool any_order, const MaybeTensor& gain = {}, int64_t bits = 8)
@@ -180,36 +185,35 @@ class Product {
     }
   }
 
-  void add_to(float* v, const float* a, int64_t first, int64_t rows, Room& room) const {  // v += a * matrix
-    const int64_t depth = matrix_.size(-2), width = matrix_.size(-1);
-    if (bytes_) return codes_times(*bytes_, room.bytes, {{a, depth}}, rows, v, width, v);
-    if (words_) return codes_times(*words_, room.words, {{a, depth}}, rows, v, width, v);
+  void add_to(float* v, Part a, int64_t first, int64_t rows, Room& room) const {  // v += a * matrix
+    const int64_t width = matrix_.size(-1);
+    if (bytes_) return codes_times(*bytes_, room.bytes, {a}, rows, v, width, v);
+    if (words_) return codes_times(*words_, room.words, {a}, rows, v, width, v);
+    if (a.stride != a.depth) {
+      room.rows.resize(rows * a.depth);
+      for (int64_t r = 0; r < rows; ++r) std::copy_n(a.codes + r * a.stride, a.depth, room.rows.data() + r * a.depth);
+      a.codes = room.rows.data();
+    }
     room.sums.resize(rows * width);
-    run(a, first, rows, room.sums.data());
+    run(a.codes, first, rows, room.sums.data());
     const float* __restrict p = room.sums.data();
     for (int64_t k = 0; k < rows * width; ++k) v[k] = v[k] + p[k];
   }
 
-  // out = bias + (x, h) * matrix of whole numbers; x (rows, m) beside h (rows, n), which is 0 if it is null
-  void sum_codes(const float* bias, const float* x, int64_t m, const float* h, int64_t n, int64_t rows, float* out,
-                 Room& room) const {
-    if (bytes_) codes_times(*bytes_, room.bytes, {{x, m}, {h, n}}, rows, bias, 0, out);
-    else codes_times(*words_, room.words, {{x, m}, {h, n}}, rows, bias, 0, out);
+  // out = bias + (x, h) * matrix of whole numbers; x beside h, whose codes are 0 if they are null
+  void sum_codes(const float* bias, Part x, Part h, int64_t rows, float* out, Room& room) const {
+    if (bytes_) codes_times(*bytes_, room.bytes, {x, h}, rows, bias, 0, out);
+    else codes_times(*words_, room.words, {x, h}, rows, bias, 0, out);
   }
 
  private:
-  struct Part {
-    const float* codes;
-    int64_t depth;
-  };
-
   template <int BITS>
   static void codes_times(const PackedCodes<BITS>& packed, typename PackedCodes<BITS>::Codes& room,
                           std::initializer_list<Part> parts, int64_t rows, const float* add, int64_t stride,
                           float* out) {
     int64_t first = 0;
     for (const Part& part : parts) {
-      packed.take(part.codes, rows, part.depth, first, room);
+      packed.take(part.codes, part.stride, rows, part.depth, first, room);
       first += part.depth;
     }
     packed.multiply(room, rows, add, stride, out);

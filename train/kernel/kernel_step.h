@@ -46,7 +46,8 @@ void forward_step(const float* v, const float* __restrict before, float* __restr
   });
 }
 
-// `dtables`: of the tables' entries, unless it is null. SLOPES: the gates have slopes of their own.
+// `dtables`: of the tables' entries, unless it is null. SLOPES: the gates have slopes of their own. Of row tiles `v` are
+// the sums of their codes, and `dv` is of each tile's voltage that does not clip.
 template <bool TABLES, bool STEPS, bool SLOPES>
 void backward_step(const float* v, const float* __restrict before, const float* __restrict after,
                    const float* __restrict dh, float* __restrict dc, float* dv, double* dstep, double* dtables,
@@ -110,6 +111,13 @@ void backward_step(const float* v, const float* __restrict before, const float* 
         dstep[3] += g[j] * gates.read(vg[j]);
       }
     float* __restrict out = dv + at;
+    if (gates.tiles > 1) {
+      for (int j = 0; j < count; ++j) out[j] = f[j] * s0;
+      for (int j = 0; j < count; ++j) out[n + j] = i[j] * s1;
+      for (int j = 0; j < count; ++j) out[2 * n + j] = o[j] * s2;
+      for (int j = 0; j < count; ++j) out[3 * n + j] = g[j] * s3;
+      return;
+    }
     for (int j = 0; j < count; ++j) out[j] = gates.passed(f[j] * s0, vf[j]);
     for (int j = 0; j < count; ++j) out[n + j] = gates.passed(i[j] * s1, vi[j]);
     for (int j = 0; j < count; ++j) out[2 * n + j] = gates.passed(o[j] * s2, vo[j]);

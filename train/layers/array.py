@@ -58,17 +58,14 @@ class ArrayModule(SummedWeights):
         """R: voltages and ADC codes of more than one row tile have an axis of R before the batch's."""
         return len(self.row_slices)
 
-    def tile_sums(self, values: torch.Tensor, weights: torch.Tensor, first: int = 0) -> torch.Tensor:
-        """(T, B, columns) of rows ``first`` and on with ``values`` (T, B, k); of row tiles, (T, R, B, columns).
+    def tile_sums(self, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """(T, B, columns) of all rows with ``values`` (T, B, rows); of row tiles, (T, R, B, columns).
 
-        ``weights`` (k, columns) or (B, k, columns).
+        ``weights`` (rows, columns) or (B, rows, columns).
         """
         if self.row_tiles == 1:
             return column_sums(values, weights)
-        parts = []
-        for tile in self.row_slices:
-            rows = slice(max(tile.start - first, 0), max(tile.stop - first, 0))
-            parts.append(column_sums(values[..., rows], weights[..., rows, :]))
+        parts = [column_sums(values[..., tile], weights[..., tile, :]) for tile in self.row_slices]
         return torch.stack(parts, dim=1)
 
     def grouped(self, values: torch.Tensor) -> torch.Tensor:

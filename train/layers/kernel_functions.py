@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from .config import code_scale
 from .eager import EagerFunction
 from .threads import single_thread
+from .tile_rows import TileRows, ends_of
 
 FORMATS = ("dac_bits", "adc_bits", "cell_bits", "cell_fraction", "tanh_bits", "tanh_fraction")  #: kernel.cpp's Form
 
@@ -99,21 +100,33 @@ class Recurrence(EagerFunction):
         hidden, hiddens = saved[-4], saved[-2]
         dv, *others = _backward(ctx, recurrent, saved, grads, ctx.needs_input_grad[4:])
         of_recurrent = None
-        if ctx.needs_input_grad[3] and recurrent.dim() == 2:
-            of_recurrent = ctx.built.weight_gradient(None, hiddens, hidden, dv, 0, 0.0, None)
-        elif ctx.needs_input_grad[3]:
-            with single_thread():
-                of_recurrent = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
-            if hidden is not None:
-                of_recurrent = of_recurrent + hidden[:, :, None] * dv[0][:, None, :]
+        if ctx.needs_input_grad[3]:
+            each = zip(ctx.tiles, dv if len(ctx.tiles) > 1 else (dv,))
+            parts = [_of_recurrent(ctx.built, recurrent, tile, hiddens, hidden, part) for tile, part in each]
+            of_recurrent = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
         return None, None, dv, of_recurrent, *others
+
+
+def _of_recurrent(built, recurrent, tile: TileRows, hiddens, hidden, dv) -> torch.Tensor:
+    """Gradient of a tile's rows of ``recurrent``, of the gradients (T, B, 4n) of its voltages."""
+    hiddens, hidden = _units(hiddens, tile), _units(hidden, tile)
+    if recurrent.dim() == 2:
+        return built.weight_gradient(None, hiddens, hidden, dv, 0, 0.0, None)
+    with single_thread():
+        found = torch.einsum("tbn,tbk->bnk", hiddens[:-1], dv[1:])
+    return found if hidden is None else found + hidden[:, :, None] * dv[0][:, None, :]
+
+
+def _units(codes: torch.Tensor | None, tile: TileRows) -> torch.Tensor | None:
+    """A tile's of hidden codes (..., n), one after the other in memory."""
+    return None if codes is None else codes[..., tile.hidden].contiguous()
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """All rows of an LSTM's array, whose weights are whole numbers: inputs, the hidden state, bias rows."""
 
-    weights: torch.Tensor  #: (rows, 4n) ADC steps per DAC code
+    weights: torch.Tensor  #: (rows, 4n) ADC steps per DAC code, of all row tiles
     factor: torch.Tensor | None  #: (4n,) of a gradient of what the weights follow from over one of the weights
     whole: Whole
     level: float  #: of a bias row, in codes
@@ -129,9 +142,10 @@ class LayerPass(EagerFunction):
     def forward(ctx, built, loop, rows, codes, source, step, hidden, cell, tables):
         codes, weights = codes.contiguous(), rows.weights
         steps, batch, m = codes.shape
-        n = weights.shape[1] // 4
-        voltages = weights.new_empty(steps, batch, 4 * n)
-        inputs = codes, weights[m + n :].sum(0) * rows.level
+        n, tiles = weights.shape[1] // 4, loop.tiles
+        shape = (steps, batch, 4 * n) if len(tiles) == 1 else (len(tiles), steps, batch, 4 * n)
+        bias = torch.stack([weights[m + n :][tile.bias].sum(0) for tile in tiles]) * rows.level
+        inputs, voltages = (codes, bias), weights.new_empty(shape)
         found = _forward(ctx, built, loop, voltages, inputs, weights[: m + n], step, hidden, cell, tables)
         ctx.save_for_backward(codes, weights, *found.saved)
         ctx.rows = rows
@@ -144,12 +158,19 @@ class LayerPass(EagerFunction):
         hidden, hiddens, m = saved[-4], saved[-2], codes.shape[2]
         n = hiddens.shape[2]
         dv, *others = _backward(ctx, weights[m : m + n], saved, grads, ctx.needs_input_grad[5:])
+        tiles, built, rows = ctx.tiles, ctx.built, ctx.rows
+        parts = dv if len(tiles) > 1 else (dv,)
         of_codes = of_source = None
         if ctx.needs_input_grad[3]:
-            of_codes = ctx.built.row_products(dv.flatten(0, 1), weights[:m].T).view(codes.shape)
+            found = [built.row_products(p.flatten(0, 1), weights[:m][t.inputs].T) for t, p in zip(tiles, parts)]
+            of_codes = (found[0] if len(found) == 1 else torch.cat(found, dim=1)).view(codes.shape)
         if ctx.needs_input_grad[4]:
-            bias, rows = len(weights) - m - n, ctx.rows
-            of_source = ctx.built.weight_gradient(codes, hiddens, hidden, dv, bias, rows.level, rows.factor)
+            found = []
+            for tile, part in zip(tiles, parts):
+                given = codes[..., tile.inputs].contiguous(), _units(hiddens, tile), _units(hidden, tile), part
+                bias = tile.bias.stop - tile.bias.start
+                found.append(built.weight_gradient(*given, bias, rows.level, rows.factor))
+            of_source = found[0] if len(found) == 1 else torch.cat(found)
         return None, None, None, of_codes, of_source, *others
 
 
@@ -175,6 +196,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tab
         formats,
         hidden,
         cell,
+        ends_of(loop.tiles, with_inputs=inputs[0] is not None),
         noise.adc_key,
         noise.adc,
         noise.spread_key,
@@ -185,7 +207,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tab
         0 if whole is None else whole.bits,
         loop.config.output == "value",
     )
-    ctx.built, ctx.formats, ctx.leak = built, formats, loop.config.leak
+    ctx.built, ctx.formats, ctx.leak, ctx.tiles = built, formats, loop.config.leak, loop.tiles
     ctx.scale = code_scale(loop.config.dac_bits)
     ctx.set_materialize_grads(False)
     outputs = hiddens / ctx.scale, cells, values
@@ -206,6 +228,7 @@ def _backward(ctx, recurrent, saved, grads, needs):
         ctx.formats,
         hidden,
         cell,
+        ends_of(ctx.tiles, with_inputs=False),
         cells,
         of_hidden,
         of_cells,

@@ -1,7 +1,6 @@
 """One quantised LSTM layer in one direction: an array, its gate tables and the loop over steps."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from .kernel_functions import CodeSums, LayerPass, Rows
 from .sequence import Loop, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
 from .sums import Prepared
+from .tile_rows import TileRows, tile_rows
 
 
 class LstmArray(ArrayModule):
@@ -113,8 +113,7 @@ class LstmArray(ArrayModule):
         array = self.prepare(inputs.shape[1])
         codes = self.drive_inputs(inputs).to(array.weights.dtype)
         plain = array.integers is None and self.recorder is None and codes.dtype == torch.float32
-        whole = plain and self.row_tiles == 1
-        built = self._kernel() if whole and self.bend() is None else None
+        built = self._kernel() if plain and self.bend() is None else None
         stages = None if self.recorder is None else []
         if state is not None:
             state = self._driven_state(state, array)
@@ -134,12 +133,13 @@ class LstmArray(ArrayModule):
     def _in_two(self, array: Prepared, codes: torch.Tensor, state, built, stages):
         """Values by codes, cells and values of all steps: the inputs' share of the voltages first, then the loop."""
         weights, recurrent, bias = array.weights.split((self.inputs, self.hidden, self.config.bias_rows), dim=-2)
-        if self.row_tiles == 1:
-            voltages = self._input_voltages(codes, weights, bias.sum(-2), array, built)
-        else:
-            voltages = self.tile_sums(codes, weights * self.config.input_step)
-            level = bias.new_full((1, codes.shape[1], self.config.bias_rows), self.bias_level)
-            voltages = voltages + self.tile_sums(level, bias, self.inputs + self.hidden)
+        parts = [
+            self._input_voltages(
+                codes[..., tile.inputs], weights[..., tile.inputs, :], bias[..., tile.bias, :].sum(-2), array, built
+            )
+            for tile in self.tiles
+        ]
+        voltages = self._of_tiles(parts)
         if self.row_noise:
             voltages = voltages + self._row_voltages(codes.shape[:2], array.weights, state is not None, built)
         loop = self._loop(array, codes, state)
@@ -193,15 +193,17 @@ class LstmArray(ArrayModule):
             noise=self._step_noise(array.spread, codes, state is not None),
             exact=self.sums_are_exact(array.unit),
             whole=self.whole(array, self.config.dac_bits),
-            tiles=self._hidden_tiles(),
+            tiles=self.tiles,
         )
 
-    def _hidden_tiles(self) -> tuple[slice, ...] | None:
-        """Hidden units whose rows each row tile has; None where there is one."""
-        if self.row_tiles == 1:
-            return None
-        edges = (min(max(part.stop - self.inputs, 0), self.hidden) for part in self.row_slices)
-        return tuple(slice(*ends) for ends in pairwise((0, *edges)))
+    @property
+    def tiles(self) -> tuple[TileRows, ...]:
+        """What drives the rows of each row tile."""
+        return tile_rows(self.row_slices, self.inputs, self.hidden, self.config.bias_rows)
+
+    def _of_tiles(self, voltages: list[torch.Tensor]) -> torch.Tensor:
+        """Voltages (T, B, 4n) of each row tile as :class:`.sequence.Loop`'s loop takes them."""
+        return voltages[0] if len(voltages) == 1 else torch.stack(voltages)
 
     def _outputs(self, hidden: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """What the layer hands on: its DAC codes' values, or h to activation bits."""
@@ -229,9 +231,15 @@ class LstmArray(ArrayModule):
         noise[..., : self.inputs] *= self.config.input_step
         if not driven:
             noise[0, :, self.inputs : self.inputs + self.hidden] = 0
-        if built is not None and weights.dim() == 2:
-            return CodeSums.apply(built, None, noise.flatten(0, 1), weights, None).unflatten(0, shape)
-        return self.tile_sums(noise, weights)
+        parts = []
+        for rows in self.row_slices:
+            driven_rows, cells = noise[..., rows], weights[..., rows, :]
+            if built is not None and weights.dim() == 2:
+                found = CodeSums.apply(built, None, driven_rows.flatten(0, 1), cells, None).unflatten(0, shape)
+            else:
+                found = column_sums(driven_rows, cells)
+            parts.append(found)
+        return self._of_tiles(parts)
 
     def _step_noise(self, spread: torch.Tensor | None, codes: torch.Tensor, driven: bool) -> StepNoise:
         noise = self.noise

@@ -17,6 +17,7 @@ from .curve import Bend
 from .gaussian import normals
 from .kernel_functions import Recurrence, Whole
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
+from .tile_rows import TileRows
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class StepNoise:
     adc_key: tuple[int, ...] = (0, 0, 0)
     spread: torch.Tensor | None = None  #: (4n,) deviation of weight noise redrawn per step, in ADC steps per code
     spread_key: tuple[int, ...] = (0, 0, 0)
-    squares: torch.Tensor | None = None  #: (T, B) sum of the squared codes on the rows before the hidden ones
+    squares: torch.Tensor | None = None  #: (T, B) sum of the squared codes on the rows before the hidden ones; (T, R, B)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,13 @@ class Loop:
     config: QuantConfig  #: number formats; 32 DAC or ADC bits mean float
     bend: Bend | None  #: of the hidden rows' codes; None for linear cells, the kernel's only ones
     step: torch.Tensor  #: (4,) ADC steps in units of the pre-activation
-    tables: torch.Tensor | None  #: (4, 2^N) values of the gates; None in float, as is ``cell_table``
-    slopes: torch.Tensor | None  #: (4, 2^N) of the gates, where they are not those at the tables' values
+    tables: torch.Tensor | None  #: (4, entries) values of the gates; None in float, as is ``cell_table``
+    slopes: torch.Tensor | None  #: (4, entries) of the gates, where they are not those at the tables' values
     cell_table: torch.Tensor | None  #: (2^T,) values of the cell's tanh
     state: tuple[torch.Tensor, torch.Tensor] | None  #: codes and cell (B, n); None: no hidden row driven at first
     noise: StepNoise
     exact: bool  #: are products with the hidden codes exact in float32, so in any order?
-    tiles: tuple[slice, ...] | None  #: hidden units of each row tile; None: one, and the kernel's only case
+    tiles: tuple[TileRows, ...]  #: rows of each row tile; mostly one tile
     whole: Whole | None  #: what makes the hidden rows' weights and their codes whole numbers
 
 
@@ -76,11 +77,13 @@ def eager_sequence(
 ):
     """Hidden values by their codes, cell values, and hidden values before rounding, of all steps: each (T, B, n).
 
-    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (T, R, B, 4n) of R row tiles.
+    ``voltages`` (T, B, 4n): column voltages in ADC steps without the hidden rows; (R, T, B, 4n) of R row tiles.
     ``recurrent`` (n, 4n), or (B, n, 4n) with a sequence's own weights: from hidden code to voltage. ``stages``, if
     any, gets those of each step by their names in :class:`Trace`. No gradient goes through the deviation of weight
     noise redrawn per step.
     """
+    if len(loop.tiles) > 1:
+        voltages = voltages.movedim(1, 0)  # (T, R, B, 4n), as noise is drawn
     batch, columns = voltages.shape[-2:]
     hidden, cell = (None, None) if loop.state is None else loop.state
     noise = loop.noise
@@ -125,17 +128,18 @@ def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
 
 
 def _products(
-    tiles: tuple[slice, ...] | None, recurrent: torch.Tensor
+    tiles: tuple[TileRows, ...], recurrent: torch.Tensor
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]:
     """What hidden rows (B, n) add to the voltages of a step, and sums of their squares (B, n): of each row tile."""
-    if tiles is None:
+    if len(tiles) == 1:
         return lambda rows: _product(rows, recurrent), lambda squares: squares.sum(1)
-    weights = [recurrent[..., tile, :] for tile in tiles]
+    units = [tile.hidden for tile in tiles]
+    weights = [recurrent[..., each, :] for each in units]
 
     def product(rows: torch.Tensor) -> torch.Tensor:
-        return torch.stack([_product(rows[:, tile], weight) for tile, weight in zip(tiles, weights)])
+        return torch.stack([_product(rows[:, each], weight) for each, weight in zip(units, weights)])
 
-    return product, lambda squares: torch.stack([squares[:, tile].sum(1) for tile in tiles])
+    return product, lambda squares: torch.stack([squares[:, each].sum(1) for each in units])
 
 
 def _product(hidden, recurrent):

@@ -27,8 +27,11 @@ from tests.designs import seeds
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
 
 
-def random_pair(seed: int):
-    """The same random layer twice, with and without the kernel, and inputs (T, B, m) with an optional state."""
+def random_pair(seed: int, tiled: bool = False):
+    """The same random layer twice, with and without the kernel, and inputs (T, B, m) with an optional state.
+
+    ``tiled``: cut into 2 to 16 row tiles.
+    """
     rng = np.random.default_rng(seed)
     fraction = int(rng.integers(4, 25))
     adc_bits = int(rng.choice([1, 2, 3, 4, 5, 6, 8, 32]))
@@ -54,6 +57,9 @@ def random_pair(seed: int):
     if config.dac_bits != 32:
         config = replace(config, input_dac_bits=int(rng.choice([0, 0, 1, 2, 4, 8])))
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 40))
+    if tiled:  # of as few as one row; a converter without codes has none
+        rows = inputs + hidden + config.bias_rows
+        config = replace(config, tile_rows=-(-rows // int(rng.integers(2, 17))), adc_bits=min(config.adc_bits, 8))
     torch.manual_seed(seed)
     redraw = str(rng.choice(REDRAWS))
     noise = Noise(
@@ -91,11 +97,8 @@ def passed(layer, x, state, seed: int):
     return torch.stack([outputs, hidden, cells]).detach(), [leaf.grad for leaf in leaves]
 
 
-@needs_kernel
-@settings(max_examples=50, deadline=None)
-@given(seeds)
-def test_codes_are_identical_and_gradients_agree(seed):
-    layers, x, state = random_pair(seed)
+def agreeing(layers, x, state, seed: int) -> None:
+    """Both layers have the same codes, and gradients equal to rounding."""
     (values, grads), (values_eager, grads_eager) = (passed(layer, x, state, seed) for layer in layers)
     if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
         assert torch.allclose(values, values_eager, atol=1e-5)
@@ -110,6 +113,22 @@ def test_codes_are_identical_and_gradients_agree(seed):
     assert (whole - whole_eager).norm() <= 1e-5 * whole_eager.norm()
     for ours, theirs in zip(grads, grads_eager):  # a learned range's is a sum that cancels
         assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6 * whole_eager.norm()
+
+
+@needs_kernel
+@settings(max_examples=50, deadline=None)
+@given(seeds)
+def test_codes_are_identical_and_gradients_agree(seed):
+    agreeing(*random_pair(seed), seed)
+
+
+@needs_kernel
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_codes_of_row_tiles_are_identical_and_gradients_agree(seed):
+    layers, x, state = random_pair(seed, tiled=True)
+    assert layers[0].row_tiles > 1
+    agreeing(layers, x, state, seed)
 
 
 @contextmanager
@@ -244,7 +263,7 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
     ):
         with pytest.raises(RuntimeError, match=what):
             kernel().lstm_backward(
-                steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None,
+                steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None, [],
                 cells, None, cells, None, 1.0, False, learned, 0.0,
             )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
 
 The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
-Run: ``python benchmarks/training_step.py [--rounds 9] [--threads 1 2] [--eager] [--peers] [--device cuda]
-[--shapes har ptb] [--json FILE]``. ``--eager`` adds the layers without the kernel, ``--peers`` what is installed of
-Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
+Run: ``python benchmarks/training_step.py [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
+[--device cuda] [--shapes har ptb] [--json FILE]``.
+``--eager`` adds the layers without the kernel, ``--tiles`` those cut into row tiles of so many rows, ``--peers`` what
+is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
 """
 
 import argparse
@@ -72,16 +73,19 @@ def installed(names: list[str]) -> list[str]:
     return found
 
 
-def candidates(m: int, n: int, eager: bool, peers: list[str]) -> dict:
+def candidates(m: int, n: int, eager: bool, tiles: list[int], peers: list[str]) -> dict:
     """Modules that take (T, B, m), by name; the first is the yardstick."""
     modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
-    for name, noise, fast in (
-        ("quantised", Noise(), True),
-        ("quantised, noise", PAPER, True),
-        ("eager, noise", PAPER, False),
-    )[: 3 if eager else 2]:
-        modules[name] = LstmArray(m, n, QuantConfig(), fast)
-        modules[name].train_noise = noise
+    for rows in (0, *(rows for rows in tiles if rows <= m + n)):
+        cut = f", tiles of {rows}" if rows else ""
+        for name, noise, fast in (
+            ("quantised", Noise(), True),
+            ("quantised, noise", PAPER, True),
+            ("eager", Noise(), False),
+            ("eager, noise", PAPER, False),
+        )[: 4 if eager else 2]:
+            modules[name + cut] = LstmArray(m, n, QuantConfig(tile_rows=rows), fast)
+            modules[name + cut].train_noise = noise
     return modules | {name: PEERS[name](m, n) for name in peers}
 
 
@@ -96,13 +100,13 @@ def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def measure(shapes: list[str], rounds: int, eager: bool, peers: list[str], device: str) -> dict:
+def measure(shapes: list[str], rounds: int, device: str, eager: bool, tiles: list[int], peers: list[str]) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
     for shape in shapes:
         m, n, steps, batch = SHAPES[shape]
         torch.manual_seed(0)
-        modules = {name: module.to(device) for name, module in candidates(m, n, eager, peers).items()}
+        modules = {name: module.to(device) for name, module in candidates(m, n, eager, tiles, peers).items()}
         x = (torch.rand(steps, batch, m) * 2 - 1).to(device)
         grad = torch.randn(steps, batch, n).to(device)
         times = {name: [] for name in modules}
@@ -133,6 +137,7 @@ def main() -> None:
         "--threads", type=int, nargs="+", default=[1], help="of torch, one after the other (default 1)"
     )
     parser.add_argument("--eager", action="store_true", help="measure the layers without the kernel, too")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[], help="rows of tiles to measure, too")
     parser.add_argument("--peers", action="store_true", help="measure Brevitas and aihwkit, too, where installed")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where torch sees a GPU (default cpu)")
     parser.add_argument("--json", type=Path, help="write the medians here")
@@ -145,7 +150,7 @@ def main() -> None:
     peers, found = installed(list(PEERS)) if arguments.peers else [], {}
     for threads in arguments.threads:
         torch.set_num_threads(threads)
-        found[threads] = measure(arguments.shapes, arguments.rounds, arguments.eager, peers, device)
+        found[threads] = measure(arguments.shapes, arguments.rounds, device, arguments.eager, arguments.tiles, peers)
         for shape, row in found[threads].items():
             yardstick = row["nn.LSTM"]
             cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())

@@ -91,7 +91,7 @@ class Integers:
     shift: np.ndarray
     step: np.ndarray  #: (4,) in units of the pre-activation
     alpha: np.ndarray  #: (4,)
-    moved: np.ndarray | float = 0.0  #: (4, 2^N) that learning has moved the points of the codes by
+    moved: np.ndarray | float = 0.0  #: (4, entries) that learning has moved the points of the codes by
     ceiling: bool = False  #: does the forget gate's last code begin at the largest entry?
 
     @property
@@ -118,14 +118,28 @@ def logistic(z) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
+def cuts(layer: LstmLayer) -> list[slice]:
+    """Rows of each row tile."""
+    rows = layer.inputs + layer.hidden + layer.bias_rows
+    count = int(np.ceil(rows / layer.tile_rows)) if layer.tile_rows else 1
+    height = int(np.ceil(rows / count))
+    return [slice(height * k, min(height * (k + 1), rows)) for k in range(count)]
+
+
+def code_range(layer: LstmLayer) -> tuple[int, int]:
+    """Lowest and highest sum of all row tiles' codes."""
+    half, count = 2 ** (layer.adc_bits - 1), len(cuts(layer))
+    return -half * count, (half - 1) * count
+
+
 def middles(layer: LstmLayer, made: Integers) -> np.ndarray:
-    """(4, 2^N): the pre-activation in the middle of each code's step."""
-    half = 2 ** (layer.adc_bits - 1)
-    return np.outer(made.step, np.arange(-half, half) + 0.5)
+    """(4, entries): the pre-activation in the middle of each code's step, or what those of row tiles add up to."""
+    low, high = code_range(layer)
+    return np.outer(made.step, np.arange(low, high + 1) + 0.5 * len(cuts(layer)))
 
 
 def points(layer: LstmLayer, made: Integers) -> np.ndarray:
-    """(4, 2^N): the pre-activation whose sigmoid or tanh is each code's entry."""
+    """(4, entries): the pre-activation whose sigmoid or tanh is each code's entry."""
     begin = middles(layer, made)
     if made.ceiling:
         top = 1 - 2.0**-layer.activation_bits
@@ -149,7 +163,7 @@ class Gradients:
     cells: np.ndarray
     weights: np.ndarray  #: of the scaled weights code * gain
     log_step: np.ndarray  #: (4,)
-    shift: np.ndarray  #: (4, 2^N)
+    shift: np.ndarray  #: (4, entries)
 
 
 def forward(layer: LstmLayer, made: Integers, x: np.ndarray) -> reference.LayerTrace:
@@ -179,10 +193,11 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
          np.full((steps, batch, layer.bias_rows), unit * top)],
         axis=2,
     )  # fmt: skip
-    code = np.floor(rows @ scaled)
-    low, high = -(2 ** (layer.adc_bits - 1)), 2 ** (layer.adc_bits - 1) - 1
-    assert np.array_equal(np.clip(code, low, high), adc)
-    inside = (code >= low) & (code <= high)
+    tiles, half = cuts(layer), 2 ** (layer.adc_bits - 1)
+    code = np.stack([np.floor(rows[..., tile] @ scaled[tile]) for tile in tiles], axis=2)
+    each = np.clip(code, -half, half - 1)
+    assert np.array_equal(each.reshape(adc.shape), adc)
+    inside, sums, low = (code == each), each.sum(axis=2), code_range(layer)[0]
     tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a) / 2.0 ** (a - 1)
     real = cell / 2.0**fraction
     before = np.concatenate([np.zeros((1, batch, n)), real[:-1]])
@@ -195,31 +210,33 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
     th = tanh[(np.clip(index, t_low, t_high) - t_low).astype(int)]
     seen = (index >= t_low) & (index <= t_high)
 
-    dv = np.zeros((steps, batch, 4 * n))
-    dstep, dcell, dentry = np.zeros(4), np.zeros((batch, n)), np.zeros((4, 2**layer.adc_bits))
+    dv, drow = np.zeros((steps, batch, len(tiles), 4 * n)), np.zeros((steps + 1, batch, len(scaled)))
     at = middles(layer, made)
+    dstep, dcell, dentry = np.zeros(4), np.zeros((batch, n)), np.zeros_like(at)
     nominal = np.concatenate([logistic(at[:3]) * logistic(-at[:3]), np.cosh(at[3:]) ** -2])
     own = np.any(made.moved) or made.ceiling
     z = points(layer, made)
     for t in reversed(range(steps)):
-        fed_back = dv[t + 1] @ scaled[layer.inputs : layer.inputs + n].T if t + 1 < steps else 0.0
+        fed_back = drow[t + 1, :, layer.inputs : layer.inputs + n]
         dproduct = fed_back * unit * top + by_output[t]  # outputs are codes / top, or the product itself
         dcell = (dcell + by_cell[t] + dproduct * o[t] * (1 - th[t] ** 2) * seen[t]) * held[t]
         dgate = np.stack([dcell * before[t], dcell * g[t], dproduct * th[t], dcell * i[t]], axis=1)
-        codes = adc[t].reshape(batch, 4, n)
+        codes = sums[t].reshape(batch, 4, n)
         if own:
             slope = np.stack([nominal[k][(codes[:, k] - low).astype(int)] for k in range(4)], axis=1)
         else:
             slope = np.stack([f[t] * (1 - f[t]), i[t] * (1 - i[t]), o[t] * (1 - o[t]), 1 - g[t] ** 2], axis=1)
         dz = dgate * slope
         for k in range(4):
-            for entry in range(2**layer.adc_bits):
+            for entry in range(at.shape[1]):
                 dentry[k, entry] += dgate[:, k][codes[:, k] == entry + low].sum()
-        dstep += (dz * (codes + 0.5)).sum(axis=(0, 2))
-        dv[t] = (dz * made.step[:, None]).reshape(batch, 4 * n) * inside[t]
+        dstep += (dz * (codes + 0.5 * len(tiles))).sum(axis=(0, 2))
+        dv[t] = (dz * made.step[:, None]).reshape(batch, 1, 4 * n) * inside[t]
+        for r, tile in enumerate(tiles):
+            drow[t, :, tile] = dv[t, :, r] @ scaled[tile].T
         dcell = dcell * f[t]
-    weights = np.einsum("tbr,tbc->rc", rows, dv)
-    dinputs = drive * dv @ scaled[: layer.inputs].T * input_top * (np.abs(x) <= 1)
+    weights = np.concatenate([np.einsum("tbr,tbc->rc", rows[..., tile], dv[:, :, r]) for r, tile in enumerate(tiles)])
+    dinputs = drive * drow[:steps, :, : layer.inputs] * input_top * (np.abs(x) <= 1)
     alpha = np.repeat(made.alpha, n)
     return Gradients(
         inputs=dinputs,

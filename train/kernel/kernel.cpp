@@ -1,7 +1,7 @@
 // The LSTM over a whole sequence, forward and backward, in units of ADC steps: the fast twin of sequence.py.
 //
-// One step is a product with the hidden state (kernel_product.h) and one pass over its voltages (kernel_step.h). Operations and their
-// order are those of the eager path, without fused multiply-add (-ffp-contract=off) where that could show, so that
+// One step is a product with the hidden state for each row tile (kernel_product.h, kernel_tiles.h) and one pass over its
+// voltages (kernel_step.h). Operations and their order are those of the eager path, without fused multiply-add (-ffp-contract=off) where that could show, so that
 // codes are equal to the bit. What backward needs of the gates is computed again from the stored voltages.
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "kernel_gaussian.h"
+#include "kernel_loop.h"
 #include "kernel_parallel.h"
 #include "kernel_product.h"
 #include "kernel_step.h"
@@ -43,52 +44,6 @@ Tensor gaussian(at::IntArrayRef key, int64_t rows, int64_t size) {
   return out;
 }
 
-// What the loop over steps goes by, as sequence.py's Loop. In float no table is read. `ends` of row tiles: behind which
-// of the recurrent rows each ends.
-struct Loop {
-  Form form;
-  Tensor recurrent, step, tables, cell_table;
-  MaybeTensor h0, c0;
-  at::IntArrayRef ends;
-
-  int64_t tiles() const { return ends.empty() ? 1 : int64_t(ends.size()); }
-};
-
-Loop loop_of(at::IntArrayRef form, const Tensor& voltages, const Tensor& recurrent, const Tensor& step,
-             const MaybeTensor& tables, const MaybeTensor& cell_table, const MaybeTensor& h0, const MaybeTensor& c0,
-             at::IntArrayRef ends) {
-  if (h0) checked(*h0);
-  const int64_t count = int64_t(ends.size());
-  TORCH_CHECK(ends.empty() ? checked(voltages).dim() == 3 : checked(voltages).dim() == 4 && voltages.size(0) == count,
-              "voltages of each tile");
-  TORCH_CHECK(!tables || tables->size(1) == ((int64_t(1) << form[1]) - 1) * std::max(count, int64_t(1)) + 1,
-              "an entry for each code");
-  return {form_of(form), recurrent, checked(step), tables ? checked(*tables) : step,
-          cell_table ? checked(*cell_table) : step, h0, c0, ends};
-}
-
-// Made step by step, as sequence.py's StepNoise.
-struct StepNoise {
-  std::vector<int64_t> key;
-  double deviation;
-  std::vector<int64_t> spread_key;
-  MaybeTensor spread, squares;
-};
-
-// Calls work(begin, end) for shares of the batch; all of it at once, on this thread, where rows depend on each other.
-template <class Work>
-void in_batch_shares(int64_t units, const std::vector<Tile>& tiles, Work work) {
-  if (tiles.front().product.by_rows()) return in_shares(units, work);  // all tiles' are, or none
-  OneThread alone;
-  work(int64_t(0), units);
-}
-
-// The inputs' share of the voltages, if it is made in the loop: codes (T, B, m), of the matrix's first m rows, and the
-// bias (4n,) of each tile. The matrix is whole numbers then, and has the hidden rows behind them.
-struct Inputs {
-  Tensor codes, bias;
-};
-
 // `voltages` (T, B, 4n), of row tiles (R, T, B, 4n), are consumed, or made of `inputs`: they hold the full voltages
 // afterwards, which backward takes.
 template <bool TABLES>
@@ -104,17 +59,14 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const std::opti
   const std::vector<Tile> tiles = tiles_of(loop.recurrent, loop.ends, m, false, exact, gain, code_bits);
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step, count);
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
-  const float sigma = float(noise.deviation);
   float *v0 = voltages.data_ptr<float>(), *h0 = hidden.data_ptr<float>(), *c0 = cells.data_ptr<float>();
   float* value0 = with_values ? values.data_ptr<float>() : nullptr;
   const float *first_h = loop.h0 ? loop.h0->const_data_ptr<float>() : nullptr, *first_c = start.const_data_ptr<float>();
-  const float* scale = noise.spread ? noise.spread->const_data_ptr<float>() : nullptr;
-  const float* squares = noise.spread ? noise.squares->const_data_ptr<float>() : nullptr;
   const float* x = inputs ? inputs->codes.const_data_ptr<float>() : nullptr;
   const float* bias = inputs ? inputs->bias.const_data_ptr<float>() : nullptr;
   in_batch_shares(batch, tiles, [&](int64_t begin, int64_t end) {
     Product::Room room;
-    std::vector<float> root(scale ? batch : 0), sums(count > 1 ? columns : 0);
+    std::vector<float> root(batch), codes(count > 1 ? columns : 0);
     for (int64_t t = 0; t < steps; ++t) {
       const float* last = t > 0 ? h0 + (t - 1) * batch * n : first_h;
       for (int64_t r = 0; r < count; ++r) {
@@ -126,28 +78,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const std::opti
                                  end - begin, v + begin * columns, room);
         else if (last && tile.units)
           tile.product.add_to(v + begin * columns, before, begin, end - begin, room);
-        const int64_t place = r * batch * columns;  // in a step's noise, which is that of all tiles
-        if (sigma != 0.0f)
-          gaussian_range(noise.key, t, count * batch * columns, place + begin * columns, place + end * columns,
-                         [&](int64_t s, auto count, const float* z) {
-                           float* to = v + (s - place);
-                           for (int k = 0; k < count; ++k) to[k] = to[k] + z[k] * sigma;
-                         });
-        if (scale) {
-          for (int64_t b = begin; b < end; ++b) {
-            float energy = 0.0f;
-            const float* h = last ? last + b * n + tile.unit : nullptr;
-            for (int64_t j = 0; h && j < tile.units; ++j) energy += h[j] * h[j];
-            root[b] = std::sqrt(squares[(t * count + r) * batch + b] + energy);
-          }
-          gaussian_range(noise.spread_key, t, count * batch * columns, place + begin * columns, place + end * columns,
-                         [&](int64_t s, auto count, const float* z) {
-                           for (int k = 0; k < count; ++k) {
-                             const int64_t at = s - place + k;
-                             v[at] = v[at] + z[k] * scale[at % columns] * root[at / columns];
-                           }
-                         });
-        }
+        noise.add(t, r, begin, end, last ? last + tile.unit : nullptr, tile.units, n, v, root);
       }
       const float* before = t > 0 ? c0 + (t - 1) * batch * n : first_c;
       float *after = c0 + t * batch * n, *h = h0 + t * batch * n;
@@ -155,8 +86,8 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const std::opti
       for (int64_t b = begin; b < end; ++b) {
         const float* v = v0 + (t * batch + b) * columns;
         if (count > 1) {
-          add_codes(v, tile_size, columns, gates, sums.data());
-          v = sums.data();
+          add_codes(v, tile_size, columns, gates, codes.data());
+          v = codes.data();
         }
         forward_step<TABLES>(v, before + b * n, after + b * n, h + b * n, value ? value + b * n : nullptr, n, gates,
                              cell, loop.form.dac_bits);
@@ -193,7 +124,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
   const float *gh = numbers(grad_hidden), *gc = numbers(grad_cells), *gv = numbers(grad_values);
   in_batch_shares(units, tiles, [&](int64_t first, int64_t last) {
     const int64_t begin = first * rows, end = std::min(last * rows, batch);
-    std::vector<float> sums(count > 1 ? columns : 0), passing(sums.size()), of_units;
+    std::vector<float> codes(count > 1 ? columns : 0), passing(codes.size()), of_units;
     auto to_hidden = [&](const float* from) {  // of a step's voltages to the hidden rows'
       if (count == 1) return tiles.front().product.run(from + begin * columns, begin, end - begin, h + begin * n);
       for (int64_t r = 0; r < count; ++r) {
@@ -221,8 +152,8 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
       const float *after = c0 + t * batch * n, *v = v0 + t * batch * columns;
       float* out = dv0 + t * batch * columns;
       for (int64_t b = begin; b < end; ++b) {
-        if (count > 1) add_codes(v + b * columns, tile_size, columns, gates, sums.data());
-        backward_step<TABLES, STEPS, SLOPES>(count > 1 ? sums.data() : v + b * columns, before + b * n, after + b * n,
+        if (count > 1) add_codes(v + b * columns, tile_size, columns, gates, codes.data());
+        backward_step<TABLES, STEPS, SLOPES>(count > 1 ? codes.data() : v + b * columns, before + b * n, after + b * n,
                                              h + b * n, d + b * n, count > 1 ? passing.data() : out + b * columns,
                                              dsteps.data() + 4 * (b / rows),
                                              learned ? dtables.data() + entries * (b / rows) : nullptr, n, gates, cell,
@@ -265,7 +196,9 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, MaybeTensor inputs, 
     given = {*inputs, *bias};
   }
   return run(voltages, given, loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends),
-             {key.vec(), deviation, spread_key.vec(), spread, squares}, exact, gain, code_bits, values);
+             {key.vec(), deviation, spread_key.vec(), spread, squares, std::max(int64_t(ends.size()), int64_t(1)), voltages.size(-2),
+              voltages.size(-1)},
+             exact, gain, code_bits, values);
 }
 
 // `grad_hidden` is of the hidden codes over `divisor`. `learned`: the tables' entries have a gradient; they have slopes

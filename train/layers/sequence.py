@@ -28,7 +28,7 @@ class StepNoise:
     adc_key: tuple[int, ...] = (0, 0, 0)
     spread: torch.Tensor | None = None  #: (4n,) deviation of weight noise redrawn per step, in ADC steps per code
     spread_key: tuple[int, ...] = (0, 0, 0)
-    squares: torch.Tensor | None = None  #: (T, B) sum of the squared codes on the rows before the hidden ones; (T, R, B)
+    squares: torch.Tensor | None = None  #: (T, B) or (T, R, B) sum of the other rows' squared codes
 
 
 @dataclass(frozen=True, eq=False)

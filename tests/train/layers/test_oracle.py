@@ -34,6 +34,9 @@ CASES = [
     {"quantiser": "absmax", "dac_bits": 3, "input_dac_bits": 6, "bias_rows": 2},
     {"quantiser": "absmax", "dac_bits": 5, "input_dac_bits": 2, "input_drive": 3, "learn_range": True},
     {"quantiser": "pact", "dac_bits": 1, "input_dac_bits": 4, "learn_range": True},
+    {"quantiser": "absmax", "tile_rows": 2, "output": "value"},
+    {"quantiser": "lsq", "tile_rows": 4, "learn_range": True, "input_drive": 2},
+    {"quantiser": "pact", "tile_rows": 5, "learn_tables": True, "adc_bits": 2, "bias_rows": 2},
 ]
 
 
@@ -59,7 +62,16 @@ class Case:
             if self.config.learn_tables:
                 shift = rng.normal(size=self.array.table_shift.shape) * 0.6
                 self.array.table_shift.copy_(torch.from_numpy(shift))
-        shared = ("dac_bits", "weight_bits", "adc_bits", "bias_rows", "output", "input_drive", "input_dac_bits")
+        shared = (
+            "dac_bits",
+            "weight_bits",
+            "adc_bits",
+            "bias_rows",
+            "output",
+            "input_drive",
+            "input_dac_bits",
+            "tile_rows",
+        )
         fields = {name: getattr(self.config, name) for name in (*shared, *EXACT)}
         self.layer = LstmLayer(inputs=m, hidden=n, adcs=4, **fields)
         self.made = oracle.integers(self.layer, self.cells.astype(float), self.alpha(), self.steps())
@@ -84,8 +96,9 @@ class Case:
         return np.array([measure(w) for w in gates])
 
     def steps(self) -> np.ndarray:
-        """(4,) nominal: the range -2..2 in 2^N steps, and where they are learned, by how much they have moved."""
-        nominal = np.full(4, 2 * 2.0 / 2**self.config.adc_bits)
+        """(4,) nominal: the range -2..2 in 2^N steps, of R row tiles a sqrt(R)-th of it; and by how much they have
+        moved where they are learned."""
+        nominal = np.full(4, 2 * 2.0 / 2**self.config.adc_bits) / np.sqrt(len(oracle.cuts(self.layer)))
         return nominal * np.exp(np.linspace(-0.5, 0.2, 4)) if self.config.learn_range else nominal
 
 

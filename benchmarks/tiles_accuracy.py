@@ -100,55 +100,69 @@ def convert_apart(network: Network, config: ArrayConfig) -> reference.Convert:
     Sums without wires are integers and may lie exactly on a threshold, where any error would change the code. The
     offset changes no code that is exact (as in wires_accuracy.py).
     """
-    arrays = build_arrays(network, config)
+    made = []
+    for array in build_arrays(network, config):
+        tiles, layer = getattr(array, "tiles", [array]), array.layer
+        offsets = [np.array([0.5 / float(scale).as_integer_ratio()[1] for scale in tile.scale]) for tile in tiles]
+        held = [(tile.effective() * tile.scale, offset) for tile, offset in zip(tiles, offsets)]
+        made.append((layer, row_drive(layer), code_order(layer), list(zip(layer.row_slices, held))))
 
     def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-        layer, tiles = arrays[index].layer, getattr(arrays[index], "tiles", [arrays[index]])
-        rows, codes = drive * row_drive(layer), []
-        for tile, part in zip(tiles, layer.row_slices):
-            offset = np.array([0.5 / float(scale).as_integer_ratio()[1] for scale in tile.scale])
-            level = np.floor(rows[:, part] @ tile.effective() * tile.scale + offset)
-            codes.append(np.clip(level, *signed_range(layer.adc_bits)))
-        return np.concatenate(codes, axis=1).astype(np.int64)[:, code_order(layer)]
+        layer, unit, order, tiles = made[index]
+        rows = drive * unit
+        codes = [np.floor(rows[:, part] @ weights + offset) for part, (weights, offset) in tiles]
+        return np.concatenate(codes, axis=1).clip(*signed_range(layer.adc_bits)).astype(np.int64)[:, order]
 
     return convert
 
 
 class Judge:
-    """A language network's array by itself, and the perplexity of a part of the text with what it gives.
+    """A language network's array by itself, and the perplexity of its text with what it gives.
 
-    500 names, or 400 words of each of 20 streams, as in wires_accuracy.py.
+    All names, read up to their ends, or all words of the validation text in pieces of 400, each from a state of 0.
     """
 
     def __init__(self, file: Path, task: str) -> None:
         self.model = model = load(file)
-        [lstm] = model.lstm.by_suffix().values()
+        [self.lstm] = model.lstm.by_suffix().values()
+        texts: list[tuple[np.ndarray, np.ndarray]] = []  # tokens (B, T + 1), lengths (B,)
         if task == "names":
-            texts = corpora.names(None)
-            chosen = np.random.default_rng(0).permutation(len(texts.windows))[:500]
-            tokens, self.lengths = texts.windows[chosen].astype(np.int64), texts.lengths[chosen]
+            names = corpora.names(None)
+            order = np.argsort(names.lengths, kind="stable")  # names of a part are of about the same length
+            for chosen in np.array_split(order, 20):
+                lengths = names.lengths[chosen]
+                texts.append((names.windows[chosen, : lengths.max() + 1].astype(np.int64), lengths))
         else:
             text = corpora.penn_treebank(None).valid
-            tokens = text[: len(text) // 20 * 20].reshape(20, -1)[:, :401]
-            self.lengths = np.full(20, 400)
-        tokens, codes = torch.from_numpy(tokens.copy()).T, []
-        with listening(model, [lstm], lambda _, driven, trace: codes.append(driven)):
-            model(tokens[:-1])
-        self.targets = tokens[1:]
-        self.codes = codes[0].transpose(0, 1).numpy().astype(np.int64)
-        self.read = torch.arange(len(self.targets))[:, None] < torch.from_numpy(self.lengths)
-        self.network = export([lstm], adcs=64 if task == "names" else 60)
-        if lstm.config.tile_rows:
+            pieces = (len(text) - 1) // 400
+            tokens = text[np.arange(pieces)[:, None] * 400 + np.arange(401)]
+            texts += [(part, np.full(len(part), 400)) for part in np.array_split(tokens, 4)]
+        self.parts = [(tokens.T[1:], lengths, self.codes(tokens)) for tokens, lengths in texts]
+        self.network = export([self.lstm], adcs=64 if task == "names" else 60)
+        if self.lstm.config.tile_rows:
             [layer] = self.network.design.layers
-            width = lstm.config.tile_rows // layer.conversions * layer.conversions
+            width = self.lstm.config.tile_rows // layer.conversions * layer.conversions
             self.network = replace(self.network, design=Design("tiles", (replace(layer, tile_columns=width),)))
+
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        """(B, T, m) int8: DAC codes of all ``tokens`` (B, T + 1) but the last."""
+        found = []
+        with listening(self.model, [self.lstm], lambda _, codes, trace: found.append(codes)):
+            self.model(torch.from_numpy(tokens[:, :-1].T.copy()))
+        return found[0].transpose(0, 1).numpy().astype(np.int8)
 
     def perplexity(self, network: Network, convert: reference.Convert | None = None) -> float:
         """Of ``network``, which is the exported one with other tables, say."""
-        out = reference.run(network, self.codes, self.lengths, convert).out
-        hidden = torch.from_numpy(network.decode(out)).transpose(0, 1).float()
-        with torch.no_grad():
-            return math.exp(self.model.losses(hidden, self.targets)[self.read].double().mean())
+        loss, count = 0.0, 0
+        for tokens, lengths, codes in self.parts:
+            targets = torch.from_numpy(tokens.copy())
+            out = reference.run(network, codes, lengths, convert).out
+            hidden = torch.from_numpy(network.decode(out)).transpose(0, 1).float()
+            read = torch.arange(len(targets))[:, None] < torch.from_numpy(lengths)
+            with torch.no_grad():
+                loss += float(self.model.losses(hidden, targets)[read].double().sum())
+            count += int(read.sum())
+        return math.exp(loss / count)
 
 
 def behind_wires(judge: Judge, ohm: float) -> dict[str, float]:
@@ -160,6 +174,18 @@ def behind_wires(judge: Judge, ohm: float) -> dict[str, float]:
     for name, config in (("wires", wired), ("gains set anew", replace(wired, gains="gate"))):
         found[name] = judge.perplexity(judge.network, convert_apart(judge.network, config))
     return found
+
+
+def judged(run: str, task: str, ohm: float, tables: bool, out: Path) -> dict[str, Any]:
+    """What :func:`behind_wires` finds of a run, and :func:`smaller_tables` of it where asked; kept in a file, too."""
+    file = out / f"{run}_{ohm:g}_ohm{'_tables' if tables else ''}.json"
+    if not file.exists():
+        judge = Judge(out / f"{run}.safetensors", task)
+        found: dict[str, Any] = {"behind wires": behind_wires(judge, ohm)}
+        if tables:
+            found["smaller tables"] = smaller_tables(judge)
+        write_json(file, found)
+    return json.loads(file.read_text())
 
 
 def smaller_tables(judge: Judge) -> dict[str, float]:
@@ -187,6 +213,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="0: as the protocol has them")
     parser.add_argument("--steps", type=int, help="of an epoch of ptb; default: all of its text")
     parser.add_argument("--ohm", type=float, default=1.0, help="from cell to cell, of the language networks' arrays")
+    parser.add_argument(
+        "--tables", action="store_true", help="of seed 0 in tiles: perplexity with smaller tables, too"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -197,11 +226,10 @@ def main() -> None:
             for tile in (0, TILES[task]):
                 entry = trained(task, tile, seed, arguments.epochs, arguments.steps, arguments.out)
                 if task != "har":
-                    judge = Judge(arguments.out / f"{entry['run']}.safetensors", task)
-                    entry = entry | {"behind wires": behind_wires(judge, arguments.ohm)}
-                    if tile:
-                        entry = entry | {"smaller tables": smaller_tables(judge)}
-                    print(entry["run"], entry["behind wires"], entry.get("smaller tables", ""), flush=True)
+                    tables = bool(arguments.tables and tile and seed == 0)
+                    read = judged(entry["run"], task, arguments.ohm, tables, arguments.out)
+                    print(entry["run"], read, flush=True)
+                    entry = entry | read
                 found.append(entry)
     if arguments.json:
         versions = {"Python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}

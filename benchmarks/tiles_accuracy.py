@@ -3,7 +3,7 @@
 HAR and names in tiles of 64 rows, the Penn Treebank's 300 units in tiles of 128 x 128, each trained beside the same
 design untiled: the same seed, data and steps. Every run is kept in the folder, so that what was stopped goes on
 with the next run. Then each language network is read through its array in pairs of the paper's cells behind 1 ohm
-from cell to cell: one array of 604 x 1200 untiled, and in tiles each with wires of its own.
+from cell to cell: one array of 604 x 1200 untiled, and in tiles each with wires of its own. All of the text is read.
 """
 
 import argparse
@@ -45,11 +45,15 @@ from ohmgate.train.training import train
 TILES = {"har": 64, "names": 64, "ptb": 128}  #: rows of a tile
 
 
+def run_name(task: str, tile: int, seed: int, epochs: int, steps: int | None) -> str:
+    """Of the files of a run."""
+    length = f"{epochs or 'all'}{f'x{steps}' if steps else ''}"
+    return f"{task}_{f'tiles{tile}' if tile else 'untiled'}_{length}_seed{seed}"
+
+
 def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out: Path) -> dict[str, Any]:
     """A run's scores, from its file where there is one."""
-    name = (
-        f"{task}_{f'tiles{tile}' if tile else 'untiled'}_{epochs or 'all'}{f'x{steps}' if steps else ''}_seed{seed}"
-    )
+    name = run_name(task, tile, seed, epochs, steps)
     file = out / f"{name}.json"
     if file.exists():
         return json.loads(file.read_text())
@@ -176,9 +180,14 @@ def behind_wires(judge: Judge, ohm: float) -> dict[str, float]:
     return found
 
 
-def judged(run: str, task: str, ohm: float, tables: bool, out: Path) -> dict[str, Any]:
+def read_file(run: str, ohm: float, tables: bool, out: Path) -> Path:
+    """What is kept of a run's readings."""
+    return out / f"{run}_{ohm:g}_ohm{'_tables' if tables else ''}.json"
+
+
+def judged(task: str, run: str, ohm: float, tables: bool, out: Path) -> dict[str, Any]:
     """What :func:`behind_wires` finds of a run, and :func:`smaller_tables` of it where asked; kept in a file, too."""
-    file = out / f"{run}_{ohm:g}_ohm{'_tables' if tables else ''}.json"
+    file = read_file(run, ohm, tables, out)
     if not file.exists():
         judge = Judge(out / f"{run}.safetensors", task)
         found: dict[str, Any] = {"behind wires": behind_wires(judge, ohm)}
@@ -216,6 +225,8 @@ def main() -> None:
     parser.add_argument(
         "--tables", action="store_true", help="of seed 0 in tiles: perplexity with smaller tables, too"
     )
+    parser.add_argument("--rows", type=int, nargs="+", help="of a tile; default: 64, and 128 for ptb")
+    parser.add_argument("--kept", action="store_true", help="train and read nothing: tell what the folder has")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -223,11 +234,15 @@ def main() -> None:
     found = []
     for task in arguments.task:
         for seed in range(arguments.seeds):
-            for tile in (0, TILES[task]):
-                entry = trained(task, tile, seed, arguments.epochs, arguments.steps, arguments.out)
-                if task != "har":
-                    tables = bool(arguments.tables and tile and seed == 0)
-                    read = judged(entry["run"], task, arguments.ohm, tables, arguments.out)
+            for tile in (0, *(arguments.rows or [TILES[task]])):
+                chosen = (task, tile, seed, arguments.epochs, arguments.steps)
+                if arguments.kept and not (arguments.out / f"{run_name(*chosen)}.json").exists():
+                    continue
+                entry = trained(*chosen, arguments.out)
+                tables = bool(arguments.tables and tile and seed == 0)
+                chosen = (entry["run"], arguments.ohm, tables, arguments.out)
+                if task != "har" and (not arguments.kept or read_file(*chosen).exists()):
+                    read = judged(task, *chosen)
                     print(entry["run"], read, flush=True)
                     entry = entry | read
                 found.append(entry)

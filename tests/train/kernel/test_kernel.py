@@ -173,7 +173,13 @@ def test_bits_do_not_depend_on_threads(seed):
 ])  # fmt: skip
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"learn_range": True, "quantiser": "lsq"}, {"learn_tables": True}, {"adc_bits": 32, "dac_bits": 32}],
+    [
+        {},
+        {"learn_range": True, "quantiser": "lsq"},
+        {"learn_tables": True},
+        {"adc_bits": 32, "dac_bits": 32},
+        {"tile_rows": 40, "learn_range": True},
+    ],
 )
 def test_bits_do_not_depend_on_threads_where_there_is_work_for_all(noise, fields):
     """A batch of several shares, sums of many steps, widths that end within a panel."""

@@ -8,6 +8,7 @@ import numpy as np
 from ..analog.config import PRESETS
 from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
+from ..model.directions import turned
 from ..model.layers import Layer
 from ..model.layout import logical_columns
 from ..model.network import Network
@@ -61,14 +62,17 @@ def compare_seen(network: Network, seen: Seen, ideal: bool, keep: bool = False) 
     lengths, longest = seen.lengths, seen.codes.shape[1]
     own = run(network, seen.codes, lengths) if ideal else None
     recorded = _recorded(network.design.layers, seen.layers, lengths, longest)
-    if own is not None and all(np.array_equal(grid, trace.adc) for grid, trace in zip(recorded, own.layers)):
+    if own is not None and all(
+        np.array_equal(grid, turned(trace.adc, lengths) if layer.reverse else trace.adc)
+        for layer, grid, trace in zip(network.design.layers, recorded, own.layers)
+    ):
         result = own  # what it would be fed with is what it has
     else:
         result = run(network, seen.codes, lengths, _replay(recorded))
 
     def read(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Where a layer's array is read: (sequence of the run, step) as (2, steps), of the job as (steps, 2)."""
-        at = _steps(layer, lengths, longest)
+        at = reads(layer, lengths, longest)
         return at, np.stack([seen.sequences[at[0]], at[1]], axis=1)
 
     def checks() -> Iterator[Check]:
@@ -89,7 +93,7 @@ def compare_seen(network: Network, seen: Seen, ideal: bool, keep: bool = False) 
     return compare_checks(checks(), keep, seen.violations)
 
 
-def _steps(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
+def reads(layer: Layer, lengths: np.ndarray, longest: int) -> np.ndarray:
     """(sequence, step) of every time step in which a layer's array is read, in the order of reading: (2, steps)."""
     sequence, step = np.argwhere(steps_read(layer, lengths, longest)).T
     return np.stack([sequence, lengths[sequence] - 1 - step if layer.reverse else step])

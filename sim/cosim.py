@@ -19,6 +19,7 @@ from ..model.locks import sole_use
 from .agent_view import agent_view
 from .compare import Comparison, compare
 from .failures import FAILURES, failed, whole_build
+from .interleaving import check_traced
 from .job import DeviceJob, DeviceRecord, MacroPaths, Task, read_record, write_task
 from .progress import PROGRESS, Progress, watched
 from .simulators import BUILD_ARGS, WAVE_ARGS, icarus_waves, require
@@ -76,11 +77,7 @@ def build(
     named = [replace(d, name=f"chip{k}_{d.name}") for k, d in enumerate(designs)] if len(designs) > 1 else designs
     made = Build(folder, simulator, tuple(named), trace if own is None else own.trace, waves, own)
     for design in designs:
-        if design.contexts > 1 and not made.trace:
-            raise DesignError(
-                f"the Verilog of {design.name} must have trace ports, which say whose step is converted: "
-                f"its contexts are {design.contexts}, not 1"
-            )
+        check_traced(design, made.trace)
     with sole_use(folder):
         _compile(made, _sources(made))
     return made

@@ -16,7 +16,7 @@ from ..model.formats import to_wire
 from ..model.registers import BY_NAME, main_registers
 from ..model.seeds import child
 from .agents import ArrayAgent, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
-from .interleaving import contexts_of, dealt, order, sorted_layer
+from .interleaving import by_sequence, contexts_of, dealt
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths
 from .rules import Rules
 
@@ -219,15 +219,10 @@ class Device:
 
     def by_sequence(self, layers: list[LayerRecord]) -> tuple[list[LayerRecord], list[int], list[int]]:
         """What was seen of interleaved sequences with one behind the other: layers, results and their cycles."""
-        known = list(zip(self.facts["sequences"], self.facts["contexts"])), self.job.lengths
-        found = []
-        for agent, record in zip(self.agents, layers):
-            at, wrong = order(agent.layer, agent.contexts, *known)
-            found.append(sorted_layer(record, at, agent.layer.conversions))
-            for what in wrong:
-                self.rules.broke(f"{agent.where}: {what}")
-        last = self.agents[-1].layer
-        at, wrong = order(last, [*contexts_of(last, self.sink.results)], *known)
+        sent = list(zip(self.facts["sequences"], self.facts["contexts"]))
+        of = [agent.layer for agent in self.agents]
+        seen = [*(agent.contexts for agent in self.agents), [*contexts_of(of[-1], self.sink.results)]]
+        found, at, wrong = by_sequence(of, layers, seen, sent, self.job.lengths)
         for what in wrong:
-            self.rules.broke(f"output stream: {what}")
+            self.rules.broke(what)
         return found, [self.sink.results[k] for k in at], [self.sink.cycles[k] for k in at]

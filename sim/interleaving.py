@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from ..model.design import Design
+from ..model.formats import DesignError
 from ..model.layers import Layer
 from ..model.payloads import context_of
 from ..model.reference import steps_read
@@ -35,27 +37,56 @@ def dealt(sequences: Iterable[int], lengths: np.ndarray, contexts: int, rng: np.
             running[turn] = (sequence, step + 1)
 
 
-def order(layer: Layer, seen: Sequence[int], sent: Sent, lengths: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def in_turns(lengths: np.ndarray, contexts: int) -> np.ndarray:
+    """All that :func:`dealt` gives of sequences of ``lengths`` (B,) whose contexts take turns: (steps, 3).
+
+    Sequences begin in their order.
+    """
+    if contexts == 1:
+        sequence, step = np.argwhere(np.arange(lengths.max(initial=0)) < lengths[:, None]).T
+        return np.stack([sequence, np.zeros_like(sequence), step], axis=1)
+    return np.array([*dealt(range(len(lengths)), lengths, contexts, None)], dtype=np.int64).reshape(-1, 3)
+
+
+def order(
+    layer: Layer, seen: Sequence[int] | np.ndarray, sent: Sent, lengths: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
     """The order, by sequence and step, of what a layer showed of contexts ``seen``, and what is wrong with the count.
 
     ``lengths`` (sequences,) are those of the job. What no sequence has comes last.
     """
-    steps = [np.flatnonzero(steps_read(layer, lengths[[which]], lengths[which])[0]) for which, _ in sent]
-    places: dict[int, list[tuple[int, int]]] = {}
-    for number, (_, context) in enumerate(sent):
-        places.setdefault(context, []).extend((number, int(step)) for step in steps[number])
-    count, keys = dict.fromkeys(places, 0), []
-    for at, context in enumerate(seen):
-        known = places.get(context, [])
-        turn = count.get(context, 0)
-        count[context] = turn + 1
-        keys.append(known[turn] if turn < len(known) else (len(sent), at))
-    wrong = [
-        f"context {context} has {count[context]} steps, not {len(places.get(context, []))}"
-        for context in sorted(count)
-        if count[context] != len(places.get(context, []))
-    ]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64), wrong
+    which, whose = np.array(sent, dtype=np.int64).reshape(-1, 2).T
+    steps = steps_read(layer, lengths[which], lengths.max(initial=0)).sum(axis=1)
+    expected, got = np.repeat(whose, steps), np.array(seen, dtype=np.int64)  # contexts, the one by sequence and step
+    places = len(expected) + np.arange(len(got))
+    wrong = []
+    for context in np.union1d(expected, got):
+        at, free = np.flatnonzero(got == context), np.flatnonzero(expected == context)
+        known = min(len(at), len(free))
+        places[at[:known]] = free[:known]
+        if len(at) != len(free):
+            wrong.append(f"context {context} has {len(at)} steps, not {len(free)}")
+    return places.argsort(), wrong
+
+
+def by_sequence(
+    layers: Sequence[Layer],
+    records: Sequence[LayerRecord],
+    seen: Sequence[Sequence[int] | np.ndarray],
+    sent: Sent,
+    lengths: np.ndarray,
+) -> tuple[list[LayerRecord], np.ndarray, list[str]]:
+    """What was seen of interleaved sequences with one behind the other: records, order of the results, what is wrong.
+
+    ``seen`` are the contexts of each layer's steps, and then those of the results, in the order of time.
+    """
+    found, wrong = [], []
+    for index, (layer, record, contexts) in enumerate(zip(layers, records, seen)):
+        at, sentences = order(layer, contexts, sent, lengths)
+        found.append(sorted_layer(record, at, layer.conversions))
+        wrong += [f"layer {index}: {sentence}" for sentence in sentences]
+    at, sentences = order(layers[-1], seen[-1], sent, lengths)
+    return found, at, wrong + [f"output stream: {sentence}" for sentence in sentences]
 
 
 def sorted_layer(record: LayerRecord, order: np.ndarray, conversions: int) -> LayerRecord:
@@ -82,6 +113,15 @@ def busy_share(layer: Layer, record: LayerRecord, skip: int = 0) -> tuple[int, i
     starts = record.starts[:: layer.conversions][: len(busy)]
     first, last = np.argsort(starts)[[skip, -1 - skip]]
     return int(busy[last] - busy[first]), int(starts[last] - starts[first])
+
+
+def check_traced(design: Design, trace: bool) -> None:
+    """Raise :class:`DesignError` for interleaved sequences of Verilog that does not say whose step is converted."""
+    if design.contexts > 1 and not trace:
+        raise DesignError(
+            f"the Verilog of {design.name} must have trace ports, which say whose step is converted: "
+            f"its contexts are {design.contexts}, not 1"
+        )
 
 
 def contexts_of(layer: Layer, payloads: Iterable[int]) -> Iterator[int]:

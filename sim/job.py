@@ -56,6 +56,15 @@ def lasts(config: ArrayConfig, design: Design) -> bool:
     return any(bool(Array(layer, paced(config, design.layers)).slow_noise) for layer in design.layers)
 
 
+def check_noise(config: ArrayConfig, design: Design) -> None:
+    """Raise :class:`DesignError` for noise that lasts from step to step where sequences interleave."""
+    if design.contexts > 1 and lasts(config, design):
+        raise DesignError(
+            "the array's noise must be none that lasts for a sequence where sequences interleave: "
+            f"contexts must be 1 for it, not {design.contexts}"
+        )
+
+
 @dataclass(frozen=True)
 class DeviceJob:
     """One chip: its network, the sequences it gets, its array model and its timing."""
@@ -79,11 +88,7 @@ class DeviceJob:
         if self.service != "none" and not self.network.design.diagnostics:
             raise DesignError("a service needs a design whose layers have diagnostics = true")
         check_integer("resets", self.resets, 0, 60000)
-        if self.network.design.contexts > 1 and lasts(self.array, self.network.design):
-            raise DesignError(
-                "the array's noise must be none that lasts for a sequence where sequences interleave: "
-                f"contexts must be 1 for it, not {self.network.design.contexts}"
-            )
+        check_noise(self.array, self.network.design)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "lengths", lengths)

@@ -62,12 +62,15 @@ def scenario_of(seed: int, scenario: str | None, design: Design) -> str:
     return scenario or ("inference" if turn == "diagnostics" and not design.diagnostics else turn)
 
 
-def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
-    """A random design with a random network and ``count`` sequences, as the seed has it."""
+def random_case(seed: int, steps: int) -> tuple[Network, np.random.Generator]:
+    """The random design of a seed, with random weights, and the generator of all else of a trial.
+
+    It may have tiles, contexts, and layers in reverse or in both directions, which keep ``steps`` or a few more.
+    """
     rng = np.random.default_rng([2026, seed])
     design = random_design(rng)
     if seed % 3 == 2:
-        design = perhaps_directed(design, np.random.default_rng([2031, seed]), steps=5)
+        design = perhaps_directed(design, np.random.default_rng([2031, seed]), steps)
     if not design.max_steps:
         design = replace(design, data_registers=seed % 2 == 1)  # which leave the streams as they are
     design = perhaps_diagnosable(design, np.random.default_rng([2028, seed]))
@@ -75,10 +78,15 @@ def random_job(seed: int, scenario: str | None = None, count: int = 4) -> Device
         design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
     if not design.data_registers:
         design = perhaps_shared(design, np.random.default_rng([2030, seed]))
-    network = random_network(design, rng)
-    codes, lengths = random_inputs(design, rng, batch=count, steps=5)
+    return random_network(design, rng), rng
+
+
+def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
+    """A random design with a random network and ``count`` sequences, as the seed has it."""
+    network, rng = random_case(seed, steps=5)
+    codes, lengths = random_inputs(network.design, rng, batch=count, steps=5)
     timing = random_timing(rng)
-    kind = scenario_of(seed, scenario, design)
+    kind = scenario_of(seed, scenario, network.design)
     return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
 
 

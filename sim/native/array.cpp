@@ -35,8 +35,9 @@ template <class... Parts> std::string Array::where(Parts... parts) const {
     return text.str();
 }
 
-void Array::read(std::istream &text, int number) {
+void Array::read(std::istream &text, int number, int contexts) {
     index = number;
+    feeds_.resize(size_t(contexts));
     text >> inputs >> hidden >> bias >> columns >> all_columns >> adcs >> conversions >> gates;
     text >> input_bits >> dac_bits >> weight_bits >> adc_bits >> input_drive >> other_drive;
     text >> fixed_cycles >> least_cycles >> most_cycles >> pulsed >> tiles >> height;
@@ -49,7 +50,7 @@ void Array::read(std::istream &text, int number) {
     negative_ = positive_;
     drive_.assign(rows, 0);
     drive32_.assign(rows, 0);
-    row_codes_.assign(rows, 0);
+    row_codes_.assign(rows + 2, 0);
     codes_.assign(size_t(tiles) * adcs, 0);
     sums32_.assign(adcs, 0);
     sums_.assign(adcs, 0);
@@ -76,20 +77,22 @@ void Array::begin(const std::string &folder, uint64_t seed, bool feed) {
     busy = 0;
     random_ = seed * 0x9E3779B97F4A7C15ull + uint64_t(index) + 1;
     fed_ = feed;
-    fed_so_far_ = 0;
-    feed_.clear();
-    if (!feed) return;
-    std::ifstream file(name + ".feed", std::ios::binary | std::ios::ate);
-    feed_.resize(size_t(file.tellg()));
-    file.seekg(0);
-    file.read(reinterpret_cast<char *>(feed_.data()), std::streamsize(feed_.size()));
+    for (size_t k = 0; k < feeds_.size(); k++) {
+        feeds_[k] = Feed();
+        if (!feed) continue;
+        std::ifstream file(name + "_" + std::to_string(k) + ".feed", std::ios::binary | std::ios::ate);
+        feeds_[k].codes.resize(size_t(file.tellg()));
+        file.seekg(0);
+        file.read(reinterpret_cast<char *>(feeds_[k].codes.data()), std::streamsize(feeds_[k].codes.size()));
+    }
 }
 
 void Array::end() {
     drives_.reset();
     readings_.reset();
     if (turn_) bench.broke(where("a time step has not been read to its end"));
-    if (fed_ && fed_so_far_ != feed_.size()) bench.broke(where("not all recorded ADC codes were read"));
+    for (const Feed &feed : feeds_)
+        if (feed.used != feed.codes.size()) bench.broke(where("not all recorded ADC codes were read"));
 }
 
 uint32_t Array::bits(Words seen, Place place) const {
@@ -166,9 +169,10 @@ void Array::convert(Words seen, uint32_t *codes, int *cycles) {
     select %= conversions;
     const size_t count = codes_.size();
     if (bench.running && fed_) {
-        if (fed_so_far_ + count > feed_.size()) bench.broke(where("more conversions than recorded ADC codes"));
+        Feed none, &feed = size_t(context) < feeds_.size() ? feeds_[size_t(context)] : none;
+        if (feed.used + count > feed.codes.size()) bench.broke(where("more conversions than recorded ADC codes"));
         else
-            for (size_t k = 0; k < count; k++) codes_[k] = feed_[fed_so_far_++];
+            for (size_t k = 0; k < count; k++) codes_[k] = feed.codes[feed.used++];
     } else {
         for (int tile = 0; tile < tiles; tile++) convert_tile(seen, select, tile);
     }
@@ -185,8 +189,12 @@ void Array::convert(Words seen, uint32_t *codes, int *cycles) {
         *cycles = least_cycles + int((random_ >> 33) % uint64_t(most_cycles - least_cycles + 1));
     }
     if (!bench.running) return;
+    if (turn_ == 0) {
+        row_codes_[size_t(rows)] = context;
+        row_codes_[size_t(rows) + 1] = int32_t(busy);
+        drives_->add(row_codes_.data(), row_codes_.size(), bench.cycle);
+    }
     busy += uint64_t(*cycles);
-    if (turn_ == 0) drives_->add(row_codes_.data(), size_t(rows), bench.cycle);
     readings_->add(codes_.data(), codes_.size(), bench.cycle + uint32_t(*cycles) - 1);
     turn_ = (turn_ + 1) % conversions;
 }

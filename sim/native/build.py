@@ -19,9 +19,9 @@ from ...hdl.macro_views import unique_layers
 from ...model.caches import cache_home
 from ...model.design import Design
 from ...model.files import whole
-from ...model.formats import DesignError
 from ...model.prerequisites import POD_USAGE, require, require_no_blank
 from ...model.programs import ProgramError, ended, run_program, work_folder
+from ..interleaving import check_traced
 from .array_view import array_view, call_words
 
 NEEDS = ("verilator", "c++", POD_USAGE)
@@ -61,16 +61,7 @@ def build(design: Design, folder: Path, cycles: float = LONG, trace: bool = True
     tool is missing, fails or is killed.
     """
     design.check_hardware()
-    if design.contexts > 1:
-        raise DesignError(
-            f"a native simulation needs a design whose sequences do not interleave: contexts must be 1, "
-            f"not {design.contexts}"
-        )
-    if design.max_steps:
-        raise DesignError(
-            "a native simulation needs a design without layers in reverse: max steps must be 0, "
-            f"not {design.max_steps}"
-        )
+    check_traced(design, trace)
     require_tools()
     sources = verilog(design, trace)
     sources["chip.cpp"] = chip_source(design, trace)
@@ -110,6 +101,8 @@ def chip_source(design: Design, trace: bool) -> str:
     """C++ that gives the generated class the ports' common names."""
     names, joint = [name.replace("__", JOINT) for name in trace_names(design, trace)], JOINT
     valid = "\n".join(f"        case {k}: return model.{name}_valid;" for k, name in enumerate(names))
+    layers = range(len(design.layers) if design.contexts > 1 else 0)
+    context = "\n".join(f"        case {k}: return model.trace_{k}{joint}context;" for k in layers)
     value = "\n".join(f"        case {k}: get(model.{name}, words); break;" for k, name in enumerate(names))
     return f"""#include "{PREFIX}.cpp"
 #include "{HEADER}"
@@ -153,6 +146,12 @@ struct Made : ohmgate::Chip {{
     void result_ready(bool ready) override {{ model.y{joint}ready = ready; }}
     bool result_valid() override {{ return model.y{joint}valid; }}
     void result(uint32_t *words) override {{ get(model.y{joint}payload, words); }}
+    int step_context(int array) override {{
+        switch (array) {{
+{context}
+        }}
+        return 0;
+    }}
     bool traced(int trace) override {{
         switch (trace) {{
 {valid}

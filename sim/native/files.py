@@ -33,7 +33,7 @@ def write_job(folder: Path, network: Network, conversion: tuple[int, int], back_
     are there from the start, and the host loads all else; not of cells that take pulses, which have no such state.
     """
     design = network.design
-    lines = [str(len(design.layers))]
+    lines = [f"{len(design.layers)} {design.contexts}"]
     lines += [" ".join(map(str, _array_line(layer, conversion))) for layer in design.layers]
     ports = {port.name: port for port in chip_ports(design, trace)}
     traces = trace_names(design, trace)
@@ -119,32 +119,38 @@ def accesses(network: Network, weights: bool = True) -> np.ndarray:
             made.append((1, register.address, answer, busy if register.name == "STATUS" else 0))
 
 
-def stream_words(layer: Layer, codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Payloads of all time steps of sequences (B, T, m), one after the other: (steps, words) uint32."""
-    steps = np.arange(codes.shape[1])
-    used = steps < lengths[:, None]
-    patterns = to_wire(codes[used], layer.input_bits)
+def stream_words(
+    layer: Layer, codes: np.ndarray, lengths: np.ndarray, sent: np.ndarray, contexts: int = 1
+) -> np.ndarray:
+    """Payloads of time steps of sequences (B, T, m): (steps, words) uint32.
+
+    ``sent`` (steps, 3) has the sequence, context and step of each (:func:`~..interleaving.in_turns`).
+    """
+    sequence, context, step = sent.T
+    patterns = to_wire(codes[sequence, step], layer.input_bits)
     bits = (patterns[:, :, None] >> np.arange(layer.input_bits) & 1).astype(np.uint8).reshape(len(patterns), -1)
-    marks = np.stack([np.broadcast_to(steps == 0, used.shape)[used], (steps == lengths[:, None] - 1)[used]], axis=1)
-    bits = np.concatenate([bits, marks.astype(np.uint8)], axis=1)
+    marks = np.stack([step == 0, step == lengths[sequence] - 1], axis=1)
+    whose = context[:, None] >> np.arange((contexts - 1).bit_length()) & 1
+    bits = np.concatenate([bits, marks, whose.astype(np.uint8)], axis=1)
     bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % WORD)))
     return np.packbits(bits, axis=1, bitorder="little").view("<u4")
 
 
-def read_layer(folder: Path, index: int, layer: Layer) -> LayerRecord:
-    """What was seen of a layer."""
-    drive, starts = read_recording(folder / f"layer{index}_drive", layer.rows)
+def read_layer(folder: Path, index: int, layer: Layer) -> tuple[LayerRecord, np.ndarray]:
+    """What was seen of a layer, in the order of time, and the context of each step: (steps,)."""
+    steps, starts = read_recording(folder / f"layer{index}_drive", layer.rows + 2)
+    drive, context, busy = steps[:, :-2], steps[:, -2], steps[:, -1]
     adc, ends = read_recording(folder / f"layer{index}_adc", layer.codes_at_once)
-    record = LayerRecord(drive, adc, np.repeat(starts, layer.conversions), ends)
+    record = LayerRecord(drive, adc, np.repeat(starts, layer.conversions), ends, busy=busy)
     if layer.kind != "lstm":
-        return record
+        return record, context
     for name, count in (("gates", layer.adcs), ("cell", layer.lanes), ("hidden", layer.lanes)):
         path = folder / f"trace_{index}__{name}"
         if path.with_suffix(".numbers").exists():
             numbers, cycles = read_recording(path, count)
             setattr(record, name, numbers)
             setattr(record, f"{name}_cycles", cycles)
-    return record
+    return record, context
 
 
 def read_recording(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,13 +23,13 @@ from ...model.network import Network
 from ...model.records import signature
 from ...model.reference import check_inputs
 from ..compare import compare_seen
-from ..job import Timing
-from ..random_designs import perhaps_diagnosable, perhaps_tiled, random_design, random_inputs, random_network
-from ..trials import random_timing
+from ..job import Timing, check_noise
+from ..random_designs import random_inputs
+from ..trials import random_case, random_timing
 from .build import NativeBuild, build
 from .simulator import Loading, Ran, Simulator
 
-LAW = 1  #: raised when the same work gives other results than before
+LAW = 2  #: raised when the same work gives other results than before
 NUMBERS = 2**23  #: that the reference of a block holds, at most, about 64 MB
 STEPS = 40  #: of a random sequence, at most
 
@@ -187,6 +187,7 @@ class Sequences:
     program: Path | None = None  #: the compiled simulation, where the parts run on this machine
 
     def __post_init__(self) -> None:
+        check_noise(self.array, self.network.design)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
         object.__setattr__(self, "codes", codes.astype(np.int8))
         object.__setattr__(self, "lengths", lengths)
@@ -236,13 +237,9 @@ class RandomDesign:
     steps: int
 
     def case(self) -> tuple[Network, Timing]:
-        """A design as those of ``ohmgate verify random``, but without contexts and reverse layers; its times."""
-        rng = np.random.default_rng([2026, self.seed])
-        design = replace(random_design(rng), data_registers=self.seed % 2 == 1)
-        design = perhaps_diagnosable(design, np.random.default_rng([2028, self.seed]))
-        if not design.diagnostics:
-            design = perhaps_tiled(design, np.random.default_rng([2029, self.seed]))
-        return random_network(design, rng), random_timing(rng)
+        """A design and network as those of ``ohmgate verify random``, but for longer sequences; its times."""
+        network, rng = random_case(self.seed, STEPS)
+        return network, random_timing(rng)
 
     def run(self, runner: Runner) -> Result:
         """Built, loaded over the bus and run."""

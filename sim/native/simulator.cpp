@@ -54,6 +54,7 @@ struct Recorded {
 std::vector<Recorded> traces;
 Recorded result;
 size_t input_words, result_words, trace_words;
+int contexts;  // sequences that interleave
 
 [[noreturn]] void fail(const std::string &sentence) {
     std::cout << "bad " << sentence << std::endl;
@@ -63,10 +64,10 @@ size_t input_words, result_words, trace_words;
 void read_job(const std::string &folder) {
     std::ifstream text(folder + "/job.txt");
     size_t layers, several;
-    text >> layers;
+    text >> layers >> contexts;
     for (size_t k = 0; k < layers; k++) {
         arrays.push_back(std::make_unique<Array>());
-        arrays.back()->read(text, int(k));
+        arrays.back()->read(text, int(k), contexts);
         std::ifstream levels(folder + "/layer" + std::to_string(k) + ".levels", std::ios::binary);
         if (levels) arrays.back()->preset(levels);
     }
@@ -160,6 +161,8 @@ uint64_t run(const Block &block) {
     while (drained < DRAIN) {
         chip->input(sent < block.steps);
         chip->eval(false);
+        if (contexts > 1)
+            for (auto &array : arrays) array->context = chip->step_context(array->index);
         for (size_t k = 0; k < traces.size(); k++) {
             if (!chip->traced(int(k))) continue;
             chip->trace(int(k), words.data());

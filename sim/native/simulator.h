@@ -27,6 +27,7 @@ struct Chip {
     virtual void result_ready(bool ready) = 0;
     virtual bool result_valid() = 0;
     virtual void result(uint32_t *payload) = 0;
+    virtual int step_context(int array) = 0;  // of the step that is converted
     virtual bool traced(int trace) = 0;  // is this trace port valid?
     virtual void trace(int trace, uint32_t *value) = 0;
 };
@@ -76,8 +77,9 @@ public:
     struct Place { int lsb, width; } rows_at, select_at, hidden_at, bias_at, mult_at, shift_at;
     bool sealed = false;
     uint64_t busy = 0;  // cycles in which a conversion was under way, of the block
+    int context = 0;    // of interleaved sequences, that of a conversion which begins in this cycle
 
-    void read(std::istream &text, int number);
+    void read(std::istream &text, int number, int contexts);
     void preset(std::istream &levels);  // int8, rows first, physical columns in order; seals them
     void begin(const std::string &folder, uint64_t seed, bool feed);
     void end();
@@ -99,9 +101,12 @@ private:
     std::vector<int64_t> sums_;
     std::vector<uint32_t> rows_seen_, rows_now_;
     std::unique_ptr<Recording> drives_, readings_;
-    std::vector<int8_t> feed_;
+    struct Feed {
+        std::vector<int8_t> codes;
+        size_t used = 0;
+    };
+    std::vector<Feed> feeds_;  // of each context
     bool fed_ = false, narrow_ = true;
-    size_t fed_so_far_ = 0;
     int turn_ = 0;
     uint64_t random_ = 1;
 };

@@ -11,7 +11,8 @@ from ...model.layout import physical_order
 from ...model.network import Network
 from ...model.programs import ProgramError, ended
 from ...model.reference import steps_read
-from ..compare import Seen
+from ..compare import Seen, reads
+from ..interleaving import by_sequence, in_turns
 from .build import NativeBuild
 from .files import RESULT, read_layer, read_recording, stream_words, write_job, write_numbers
 
@@ -73,27 +74,39 @@ class Simulator:
     ) -> Ran:
         """Run sequences of the numbers ``sequences`` (B,): DAC codes (B, T, m) of ``lengths`` (B,).
 
-        ``fed`` are ADC codes that the arrays give, in place of their own: by layer, (B, T, R * columns) as a trace's.
+        Where sequences interleave, contexts take turns. ``fed`` are ADC codes that the arrays give, in place of their
+        own: by layer, (B, T, R * columns) as a trace's.
         """
-        layers, block = self._network.design.layers, self._folder / "block"
+        design, block = self._network.design, self._folder / "block"
+        layers, contexts = design.layers, design.contexts
         shutil.rmtree(block, ignore_errors=True)
         block.mkdir()
-        words = stream_words(layers[0], codes, lengths)
+        sent = in_turns(lengths, contexts)
+        whose = sent[sent[:, 2] == 0, 1]  # context of each sequence
+        words = stream_words(layers[0], codes, lengths, sent, contexts)
         write_numbers(block / "stream.bin", words)
         for index, layer in enumerate(layers):
             if fed is not None:
-                read = steps_read(layer, lengths, codes.shape[1])
-                by_tile = fed[index][read].reshape(-1, layer.row_tiles, layer.columns)[..., physical_order(layer)]
-                by_adc = by_tile.reshape(-1, layer.codes_at_once, layer.conversions).swapaxes(1, 2)
-                write_numbers(block / f"layer{index}.feed", by_adc.astype(np.int8))
+                at = reads(layer, lengths, codes.shape[1])
+                codes_read = fed[index][tuple(at)].reshape(-1, layer.row_tiles, layer.columns)
+                by_tile = codes_read[..., physical_order(layer)]
+                by_adc = by_tile.reshape(-1, layer.codes_at_once, layer.conversions).swapaxes(1, 2).astype(np.int8)
+                for context in range(contexts):
+                    write_numbers(block / f"layer{index}_{context}.feed", by_adc[whose[at[0]] == context])
         results = int(steps_read(layers[-1], lengths, codes.shape[1]).sum())
         told = (len(words), results, int(sequences[0]), int(fed is not None), self._wait, block)
         cycles, *busy = map(int, self._do(f"run {' '.join(map(str, told))}").split())
-        records = [read_layer(block, index, layer) for index, layer in enumerate(layers)]
+        shown = [read_layer(block, index, layer) for index, layer in enumerate(layers)]
         values = 1 if layers[-1].output == "argmax" else layers[-1].outputs
-        out, out_cycles = read_recording(block / RESULT, values + 2)
+        out, out_cycles = read_recording(block / RESULT, values + 2 + (contexts > 1))
         violations = (block / "violations.txt").read_text(encoding="utf-8").splitlines()
         shutil.rmtree(block)
+        records = [record for record, _ in shown]
+        if contexts > 1:
+            of = [*(steps for _, steps in shown), out[:, -1]]
+            records, at, wrong = by_sequence(layers, records, of, [*enumerate(whose)], lengths)
+            out, out_cycles = out[at, :-1], out_cycles[at]
+            violations += wrong
         seen = Seen(sequences, codes, lengths, records, out.astype(np.int64), out_cycles, violations)
         return Ran(seen, cycles, tuple(busy))
 

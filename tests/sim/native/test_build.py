@@ -8,23 +8,14 @@ from ohmgate.model.formats import DesignError
 from ohmgate.sim.native.build import build, optimisation, trace_names
 
 
-def test_interleaved_sequences_are_refused(network, tmp_path):
+def test_interleaved_sequences_need_trace_ports(network, tmp_path):
     with pytest.raises(DesignError) as error:
-        build(replace(network.design, contexts=2), tmp_path)
+        build(replace(network.design, contexts=2), tmp_path, trace=False)
     assert str(error.value) == (
-        "a native simulation needs a design whose sequences do not interleave: contexts must be 1, not 2"
+        "the Verilog of pair_of_layers must have trace ports, which say whose step is converted: its contexts are 2, "
+        "not 1"
     )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_layers_in_reverse_are_refused(network, tmp_path):
-    first, last = network.design.layers
-    reverse = replace(network.design, layers=(replace(first, direction="reverse", max_steps=9), last))
-    with pytest.raises(DesignError) as error:
-        build(reverse, tmp_path)
-    assert str(error.value) == (
-        "a native simulation needs a design without layers in reverse: max steps must be 0, not 9"
-    )
 
 
 def test_long_simulations_are_optimised():

@@ -10,6 +10,7 @@ from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import physical_order
 from ohmgate.model.payloads import step_payload
 from ohmgate.model.registers import BY_NAME
+from ohmgate.sim.interleaving import dealt, in_turns
 from ohmgate.sim.native.files import accesses, read_recording, stream_words, write_job
 from ohmgate.sim.testbench import _writes
 from tests.designs import random_inputs, random_network
@@ -20,12 +21,34 @@ def test_a_stream_has_the_payload_of_every_step(bits, inputs):
     layer = DenseLayer(inputs=inputs, outputs=2, adcs=1, dac_bits=bits, output="argmax")
     codes, _ = random_inputs(Design("d", (layer,)), np.random.default_rng(bits), batch=3, steps=5)
     lengths = np.array([5, 1, 3])
-    words = stream_words(layer, codes, lengths)
+    words = stream_words(layer, codes, lengths, in_turns(lengths, 1))
     expected = [
         step_payload(layer, codes[b, t], t == 0, t == lengths[b] - 1) for b in range(3) for t in range(lengths[b])
     ]
     assert words.shape == (9, -(-(bits * inputs + 2) // 32))
     assert [sum(int(word) << 32 * k for k, word in enumerate(line)) for line in words] == expected
+
+
+@pytest.mark.parametrize("bits, inputs, contexts", [(4, 7, 3), (4, 8, 2), (5, 12, 16)])
+def test_a_stream_of_contexts_says_whose_each_step_is(bits, inputs, contexts):
+    layer = DenseLayer(inputs=inputs, outputs=2, adcs=1, dac_bits=bits, output="argmax")
+    codes, lengths = random_inputs(Design("d", (layer,)), np.random.default_rng(bits), batch=20, steps=5)
+    words = stream_words(layer, codes, lengths, in_turns(lengths, contexts), contexts)
+    expected = [
+        step_payload(layer, codes[b, t], t == 0, t == lengths[b] - 1, context)
+        for b, context, t in dealt(range(20), lengths, contexts, None)
+    ]
+    assert words.shape[1] == -(-(bits * inputs + 2 + {3: 2, 2: 1, 16: 4}[contexts]) // 32)
+    assert [sum(int(word) << 32 * k for k, word in enumerate(line)) for line in words] == expected
+
+
+def test_results_of_contexts_have_the_context_behind_the_marks(tmp_path):
+    layer = DenseLayer(inputs=2, outputs=6, adcs=3, output="argmax")
+    design = Design("d", (layer,), contexts=3)
+    write_job(tmp_path, random_network(design, np.random.default_rng(1)), (4, 4), False, True)
+    lines = (tmp_path / "job.txt").read_text().splitlines()
+    assert lines[0] == "1 3"  # layers, contexts
+    assert lines[-1] == "result 4 0 3 1 u 3 1 1 u 4 1 1 u 5 2 1 u"
 
 
 def test_the_accesses_are_the_loaders(network):

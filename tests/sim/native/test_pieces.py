@@ -12,8 +12,9 @@ from ohmgate.model.formats import DesignError
 from ohmgate.model.reference import run
 from ohmgate.sim.compare import Seen
 from ohmgate.sim.native import pieces
-from ohmgate.sim.native.pieces import RandomDesigns, Sequences
+from ohmgate.sim.native.pieces import RandomDesign, RandomDesigns, Sequences
 from ohmgate.sim.native.simulator import Loading, Ran
+from ohmgate.sim.trials import random_job
 
 
 @pytest.fixture
@@ -51,10 +52,38 @@ def test_the_fingerprint_tells_all_that_decides(work, network, sequences):
         Sequences(network, codes, lengths, loading=Loading((5, 5))),
         Sequences(network, codes, lengths, loading=Loading(back_door=True)),
         Sequences(changed, codes, lengths),
+        Sequences(replace(network, design=replace(network.design, contexts=2)), codes, lengths),
     ]
     assert len({each.fingerprint() for each in works}) == len(works)
     assert Sequences(network, beyond, lengths).fingerprint() == work.fingerprint()
     assert work.with_program(pieces.Path("x")).fingerprint() == work.fingerprint()
+
+
+def test_noise_that_lasts_is_refused_where_sequences_interleave(network, sequences):
+    shared = replace(network, design=replace(network.design, contexts=2))
+    with pytest.raises(DesignError) as error:
+        Sequences(shared, *sequences, array=PRESETS["paper"])
+    assert str(error.value) == (
+        "the array's noise must be none that lasts for a sequence where sequences interleave: "
+        "contexts must be 1 for it, not 2"
+    )
+
+
+def test_random_designs_are_those_of_verify_for_longer_sequences():
+    seen = set()
+    for seed in range(48):
+        network, _ = RandomDesign(seed, 100).case()
+        design, other = network.design, random_job(seed).network
+        layers = tuple(
+            replace(layer, max_steps=layer.max_steps - pieces.STEPS + 5) if layer.max_steps else layer
+            for layer in design.layers
+        )
+        assert replace(design, layers=layers) == other.design
+        assert all(np.array_equal(one.weights, two.weights) for one, two in zip(network.layers, other.layers))
+        assert design.max_steps == 0 or 40 <= design.max_steps <= 43
+        tiled = any(layer.row_tiles > 1 for layer in design.layers)
+        seen.add((tiled, design.contexts > 1, bool(design.max_steps), len(design.groups) < len(design.layers)))
+    assert {(True, True, True, True), (False, True, True, False), (True, True, False, False)} <= seen
 
 
 def test_random_designs_share_the_steps():

@@ -97,11 +97,11 @@ def test_too_few_or_too_many_codes_are_a_broken_rule(built, network, sequences, 
     import ohmgate.sim.native.simulator as module
 
     fed = [np.zeros((5, 9, 16), int), np.zeros((5, 9, 12), int)]
-    read = module.steps_read
+    at = module.reads
     monkeypatch.setattr(
         module,
-        "steps_read",
-        lambda layer, lengths, steps: read(layer, lengths + change * (layer.kind == "lstm"), steps),
+        "reads",
+        lambda layer, lengths, steps: at(layer, lengths + change * (layer.kind == "lstm"), steps),
     )
     codes, lengths = np.pad(sequences[0], ((0, 0), (0, 1), (0, 0)), constant_values=1), sequences[1]
     fed = [np.pad(part, ((0, 0), (0, 1), (0, 0))) for part in fed]

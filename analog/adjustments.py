@@ -6,7 +6,7 @@ import numpy as np
 
 from ..model.diagnostic_registers import ADJUST_GAIN, ADJUST_OFFSET, ADJUST_SPARE, NO_STEP
 from ..model.formats import DesignError, check_integer
-from ..model.layers import DenseLayer, Layer, LstmLayer
+from ..model.layers import DenseLayer, Layer, LstmLayer, RnnLayer
 from .config import ArrayConfig
 
 
@@ -74,13 +74,21 @@ class _LstmSpares(_Spares, LstmLayer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _RnnSpares(_Spares, RnnLayer):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
 class _DenseSpares(_Spares, DenseLayer):
     pass
 
 
+SPARES = {LstmLayer: _LstmSpares, RnnLayer: _RnnSpares, DenseLayer: _DenseSpares}
+
+
 def spare_columns(layer: Layer) -> Layer:
     """The layer whose columns are the spares of ``layer``, under the same rows and before the same ADCs."""
-    return (_LstmSpares if isinstance(layer, LstmLayer) else _DenseSpares)(**vars(layer))
+    return next(spares for kind, spares in SPARES.items() if isinstance(layer, kind))(**vars(layer))
 
 
 def spare_config(layer: Layer, config: ArrayConfig) -> ArrayConfig:

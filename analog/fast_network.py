@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model import reference
 from ..model.formats import DesignError, full_scale, round_shift, signed_range
-from ..model.layers import DenseLayer, LstmLayer
+from ..model.layers import DenseLayer, LstmLayer, RnnLayer
 from ..model.network import LayerData, Network
 from ..model.seeds import Seed, child
 from ..model.tables import cell_tanh_table
@@ -36,7 +36,7 @@ class FastNetwork:
         readers = [make_reader(array, normals, child(seed, index)) for index, array in enumerate(arrays)]
         self._head = _FastHead(head, readers[-1])
         self._inner = [
-            _FastLstm(layer, data, reader) if isinstance(layer, LstmLayer) else _FastDense(layer, data, reader)
+            _FastLstm(layer, data, reader) if isinstance(layer, LstmLayer) else _FastSingle(layer, data, reader)
             for layer, data, reader in zip(network.design.layers[:-1], network.layers, readers)
         ]
 
@@ -154,17 +154,23 @@ class _FastLstm:
         return hidden
 
 
-class _FastDense:
-    def __init__(self, layer: DenseLayer, data: LayerData, reader: FastReader | TiledReader) -> None:
+class _FastSingle:
+    """An RNN, or a dense layer with a table: the hidden codes of a dense layer are none."""
+
+    def __init__(self, layer: RnnLayer | DenseLayer, data: LayerData, reader: FastReader | TiledReader) -> None:
         self._drive = _Drive(layer, reader)
         self._table = _tables(data)[0].astype(np.float32)
+        self._hidden = self._drive.rows[:, layer.inputs : layer.inputs + layer.hidden]
 
     def begin(self, batch: int) -> None:
-        pass
+        self._hidden[:batch] = 0  # not driven on the first step
 
     def step(self, values: np.ndarray) -> np.ndarray:
         """DAC codes (B, outputs) by the table."""
-        return np.take(self._table, self._drive.read(values).astype(np.intp), mode="clip")
+        codes = np.take(self._table, self._drive.read(values).astype(np.intp), mode="clip")
+        if self._hidden.shape[1]:
+            self._hidden[: len(values)] = codes
+        return codes
 
 
 class _FastHead:

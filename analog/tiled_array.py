@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..model.formats import DesignError, check_integer
-from ..model.layers import Layer, LstmLayer
+from ..model.layers import Layer, LstmLayer, RecurrentLayer, RnnLayer
 from ..model.layout import row_top
 from ..model.seeds import Seed, child
 from .array import Array
@@ -20,22 +20,32 @@ from .row_codes import check_drive
 TILE_SEED = 16  #: first of the paths of the tiles' seeds, which no part of a single array has
 
 
-@dataclass(frozen=True, kw_only=True)
-class _LstmTile(LstmLayer):
-    """Some rows of an LSTM layer, with all of its columns."""
+class _Tile:
+    """Some rows of a layer with feedback, with all of its columns."""
 
-    all_hidden: int
+    all_hidden: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    gates: int  # pyright: ignore[reportUninitializedInstanceVariable]
 
     @property
     def columns(self) -> int:
-        return 4 * self.all_hidden
+        return self.gates * self.all_hidden
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LstmTile(_Tile, LstmLayer):
+    all_hidden: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RnnTile(_Tile, RnnLayer):
+    all_hidden: int
 
 
 def tile_layer(layer: Layer, rows: slice) -> Layer:
     """The layer that has these rows of ``layer`` alone."""
     ends = np.cumsum([0, layer.inputs, layer.hidden, layer.bias_rows])
     inputs, hidden, bias = np.diff(np.clip(ends, rows.start, rows.stop)).tolist()
-    if isinstance(layer, LstmLayer):
+    if isinstance(layer, RecurrentLayer):
         fields: dict[str, Any] = {
             **vars(layer),
             "inputs": inputs,
@@ -43,7 +53,7 @@ def tile_layer(layer: Layer, rows: slice) -> Layer:
             "bias_rows": bias,
             "tile_rows": 0,
         }
-        return _LstmTile(**fields, all_hidden=layer.hidden)
+        return (_LstmTile if isinstance(layer, LstmLayer) else _RnnTile)(**fields, all_hidden=layer.hidden)
     return replace(layer, inputs=inputs, bias_rows=bias, tile_rows=0)
 
 

@@ -34,7 +34,7 @@ def stored(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> int
 
     ``forward`` is the layer that it is joined to, whose outputs wait in a store, too (docs/rtl.md).
     """
-    if not isinstance(layer, LstmLayer) or not layer.reverse:
+    if not layer.reverse:
         return 0
     shared = contexts > 1 and forward is not None
     own = BANKS * layer.inputs * layer.input_bits + (SHARED_BANKS if shared else BANKS) * layer.result_bits
@@ -43,7 +43,7 @@ def stored(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> int
 
 
 def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Operations:
-    """f*c, i*g, o*tanh(c) and their sum for each hidden unit; a dense layer's table or comparison for each output.
+    """f*c, i*g, o*tanh(c) and their sum for each hidden unit; another layer's table or comparison for each output.
 
     And the sums of row tiles' codes, for each column. Inputs, cell states and results are kept for each context.
     ``forward`` is that of :func:`stored`.
@@ -57,17 +57,21 @@ def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) ->
         moved = 2 * wide + 5 * narrow + layer.dac_bits  # c read and written, five table entries, h
         kept += units * (contexts * (wide + layer.dac_bits) + layer.dac_bits) + 2**layer.tanh_bits * narrow
         kept += layer.max_steps * stored(layer, contexts, forward)
-        moved *= units
-        if layer.reverse:  # what a step adds to the stores is written and read once
-            moved += 2 * (
-                layer.inputs * layer.input_bits + layer.result_bits + (forward.result_bits if forward else 0)
-            )
+        moved = units * moved + _through_stores(layer, forward)
         sums, lane_sums = units * wide + layer.columns * tiled, lanes * wide + layer.adcs * tiled
         return Operations(units * products, sums, moved, lanes * products, lane_sums, kept)
     compared = layer.sum_bits if layer.output == "argmax" else 0
     moved, each = 0 if compared else layer.result_bits, compared + tiled
-    kept += contexts * layer.result_bits
+    moved += layer.hidden * layer.dac_bits + _through_stores(layer, forward)  # the table's entries of an RNN, and h
+    kept += contexts * layer.result_bits + layer.max_steps * stored(layer, contexts, forward)
     return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, kept)
+
+
+def _through_stores(layer: Layer, forward: Layer | None) -> int:
+    """Bits moved because a layer is in reverse: what a step adds to the stores is written and read once."""
+    if not layer.reverse:
+        return 0
+    return 2 * (layer.inputs * layer.input_bits + layer.result_bits + (forward.result_bits if forward else 0))
 
 
 def digital_row(index: int, layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Row:

@@ -69,6 +69,8 @@ def standing(design: Design) -> dict[str, Value]:
     layer = next((layer for layer in design.layers if isinstance(layer, LstmLayer)), None)
     if layer is None:
         raise DesignError(f"an exploration must be of a design with an LSTM layer, but {design.name} has none")
+    if any(layer.kind == "rnn" for layer in design.layers):
+        raise DesignError(f"an exploration must be of a design without RNN layers, but {design.name} has some")
     if design.max_steps:
         raise DesignError(f"an exploration must be of a design without layers in reverse, but {design.name} has some")
     return {field: getattr(layer, field) for field in FIELDS if field != "clock_mhz"} | {"clock_mhz": CLOCK_MHZ}

@@ -16,7 +16,8 @@ NO_LAYER = 0xFFFFFFFF  #: the layer number of META
 DIGEST_BYTES = 32  #: SHA-256, the last bytes of an image
 CRC_BYTES = 4  #: behind the header and behind every section
 COLUMN_ORDER = 1  #: column k*M + s is read by ADC k in conversion s (ohmgate.model.layout)
-GATE_ORDER = {"lstm": b"fiog", "dense": b"z\0\0\0"}
+GATE_ORDER = {"lstm": b"fiog", "rnn": b"z\0\0\0", "dense": b"z\0\0\0"}
+KIND_NUMBERS = {"lstm": 0, "dense": 1, "rnn": 2}
 
 SIGN = b"SIGN"  #: behind the image, where it is signed
 META, GEOM, WGHT, GAIN, TABL = b"META", b"GEOM", b"WGHT", b"GAIN", b"TABL"
@@ -85,8 +86,8 @@ SECTION = Record(
 GEOMETRY = Record(
     "GEOM",
     (
-        ("kind", "B", "0: LSTM, 1: dense"),
-        ("gates", "B", "G: 4 for an LSTM, 1 for a dense layer"),
+        ("kind", "B", "0: LSTM, 1: dense, 2: RNN"),
+        ("gates", "B", "G: 4 for an LSTM, else 1"),
         ("dac_bits", "B", "D, 1..8; plus 16 times Dx, 1..8, where input rows have DACs of other bits"),
         ("weight_bits", "B", "W, 1..8"),
         ("adc_bits", "B", "N, 1..8; plus 16 times R - 1, of R row tiles"),
@@ -99,7 +100,7 @@ GEOMETRY = Record(
         ("columns", "H", "columns, that is K * M"),
         ("adcs", "H", "K"),
         ("conversions", "H", "M, conversions of one time step"),
-        ("gate_order", "4s", "`fiog` for an LSTM; `z` and zeros for a dense layer"),
+        ("gate_order", "4s", "`fiog` for an LSTM; else `z` and zeros"),
     ),
 )
 GAIN_ENTRY = Record("GAIN", (("mult", "B", "1..255"), ("shift", "B", "0..63")))
@@ -115,7 +116,7 @@ SIGNATURE = Record(
 def geometry(layer: Layer) -> dict[str, int | bytes]:
     """Values of the GEOM record of ``layer``."""
     return {
-        "kind": ("lstm", "dense").index(layer.kind),
+        "kind": KIND_NUMBERS[layer.kind],
         "gates": layer.gates,
         "dac_bits": layer.dac_bits | layer.own_input_bits << 4,
         "weight_bits": layer.weight_bits,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..model.design import Design
 from ..model.formats import full_scale, symmetric_codes
-from ..model.layers import Layer, LstmLayer
+from ..model.layers import Layer
 from ..model.network import INPUT_UNITS, OUTPUT_UNITS, LayerData, Network
 from .format import GATE_ORDER, section_name
 from .frame import split
@@ -107,6 +107,7 @@ def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:
 HANDED_ON = {
     ("lstm", "codes"): "hidden DAC codes",
     ("lstm", "value"): "hidden values",
+    ("rnn", "codes"): "hidden DAC codes",
     ("dense", "table"): "DAC codes",
     ("dense", "codes"): "ADC codes",
 }
@@ -121,7 +122,7 @@ def _output(layer: Layer) -> str:
     bits = layer.sum_bits if what == "ADC codes" else layer.output_bits
     sums = f"sums of {layer.row_tiles} " if what == "ADC codes" and layer.row_tiles > 1 else ""
     found = f"{layer.outputs} {sums}{what} of {bits} bits, {when}"
-    if isinstance(layer, LstmLayer) and layer.reverse:
+    if layer.reverse:
         found += f", from the last of at most {layer.max_steps} to the first"
         found += "; behind those of the layer before" * layer.joined
     return found
@@ -129,7 +130,7 @@ def _output(layer: Layer) -> str:
 
 def _entry_scale(layer: Layer, gate: str) -> int:
     """The entry that stands for 1."""
-    if layer.kind == "dense":
+    if layer.kind != "lstm":
         return full_scale(layer.output_bits)
     return 2 ** (layer.activation_bits - (gate == "g"))
 

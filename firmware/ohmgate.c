@@ -187,8 +187,10 @@ static ohmgate_error next_section(reader *image, size_t end, size_t *at, int wit
     return OHMGATE_OK;
 }
 
+enum { LSTM = 0, DENSE = 1, RNN = 2 }; /* kinds of layers, by OHMGATE_IMAGE_GEOM_KIND */
+
 typedef struct {
-    uint32_t dense, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, table_bits, rows, columns;
+    uint32_t kind, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, table_bits, rows, columns;
 } geometry;
 
 /* Of the tables of all gates: one for each sum of the row tiles' codes. */
@@ -211,7 +213,7 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     if (s->length != OHMGATE_IMAGE_GEOM_BYTES)
         return OHMGATE_ERROR_SECTION;
     FETCH(image, s->payload, OHMGATE_IMAGE_GEOM_BYTES, at);
-    g->dense = at[OHMGATE_IMAGE_GEOM_KIND];
+    g->kind = at[OHMGATE_IMAGE_GEOM_KIND];
     g->gates = at[OHMGATE_IMAGE_GEOM_GATES];
     g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS] & 15u;
     g->input_bits = (uint32_t)at[OHMGATE_IMAGE_GEOM_DAC_BITS] >> 4; /* 0: as dac_bits */
@@ -225,17 +227,18 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
     adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
     conversions = word16(at + OHMGATE_IMAGE_GEOM_CONVERSIONS);
-    if (g->dense > 1 || g->gates != (g->dense ? 1u : 4u) ||
-        g->table_bits > (g->dense ? OHMGATE_IMAGE_MAX_BITS : 16u) ||
+    if (g->kind > RNN || g->gates != (g->kind == LSTM ? 4u : 1u) ||
+        g->table_bits > (g->kind == LSTM ? 16u : OHMGATE_IMAGE_MAX_BITS) ||
+        (g->kind == RNN && g->table_bits != 0 && g->table_bits != g->dac_bits) ||
         at[OHMGATE_IMAGE_GEOM_COLUMN_ORDER] != OHMGATE_IMAGE_COLUMN_ORDER ||
-        memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->dense ? "z\0\0\0" : "fiog", 4) != 0 ||
+        memcmp(at + OHMGATE_IMAGE_GEOM_GATE_ORDER, g->kind == LSTM ? "fiog" : "z\0\0\0", 4) != 0 ||
         g->dac_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->weight_bits - 1u >= OHMGATE_IMAGE_MAX_BITS ||
-        g->input_bits > OHMGATE_IMAGE_MAX_BITS || g->input_bits == g->dac_bits || (g->dense && g->input_bits) ||
+        g->input_bits > OHMGATE_IMAGE_MAX_BITS || g->input_bits == g->dac_bits || (g->kind == DENSE && g->input_bits) ||
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
         g->more_tiles >= g->rows ||
-        (g->dense ? hidden != 0 : 4u * hidden != g->columns))
+        (g->kind == DENSE ? hidden != 0 : g->gates * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;
     return OHMGATE_OK;
 }
@@ -320,7 +323,7 @@ static ohmgate_error check_values(reader *image, const layer_image *layer)
     }
     for (entry = 0; layer->tables && entry < entries(g); entry++) {
         FETCH(image, layer->tables + 2u * entry, 2, bytes);
-        if (word16(bytes) >> g->table_bits || (g->dense && !symmetric(word16(bytes), g->table_bits)))
+        if (word16(bytes) >> g->table_bits || (g->kind != LSTM && !symmetric(word16(bytes), g->table_bits)))
             return OHMGATE_ERROR_VALUE;
     }
     return OHMGATE_OK;

@@ -149,7 +149,7 @@ static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_outp
     output->middle = output->offset = 0;
     codes->symmetric = 1;
     codes->label = 0;
-    if (has(layer, ",\"kind\":", "\"lstm\"")) {
+    if (has(layer, ",\"kind\":", "\"lstm\"") || has(layer, ",\"kind\":", "\"rnn\"")) {
         int value = has(layer, ",\"output\":", "\"value\"");
 
         if (!whole(layer, ",\"hidden\":", 4096, &outputs) ||

@@ -126,7 +126,7 @@ def decode_tables(payload: bytes, layer: Layer) -> np.ndarray:
     _check_length(payload, 2 * layer.gates * entries)
     patterns = np.frombuffer(payload, dtype="<u2").reshape(layer.gates, entries).astype(np.int64)
     bad = np.argwhere(patterns >= 2**bits)
-    if layer.kind == "dense":
+    if layer.kind != "lstm":
         values = from_wire(patterns, bits)
         bad = bad if len(bad) else np.argwhere(~is_symmetric(values, bits))
     else:

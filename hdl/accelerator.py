@@ -26,31 +26,31 @@ from .lstm_layer import LstmLayerCore, trace_signature
 from .pulse_programmer import PulseProgrammer
 from .register_bus import RegisterBus
 from .reverse_layer import ReverseLayerCore
+from .rnn_layer import RnnLayerCore
 from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 from .wishbone import WishboneSignature, decode
 
+CORES: dict[str, Any] = {"lstm": LstmLayerCore, "rnn": RnnLayerCore, "dense": DenseLayerCore}  #: by kind
+
 
 def layer_core(
     layer: Layer, trace: bool = False, contexts: int = 1
-) -> LstmLayerCore | ReverseLayerCore | DenseLayerCore:
+) -> LstmLayerCore | RnnLayerCore | ReverseLayerCore | DenseLayerCore:
     """The component of a layer that so many sequences share."""
-    if layer.kind == "lstm" and layer.reverse:
-        return ReverseLayerCore(layer, trace, contexts)
-    return LstmLayerCore(layer, trace, contexts) if layer.kind == "lstm" else DenseLayerCore(layer, trace, contexts)
+    core: Any = ReverseLayerCore if layer.reverse else CORES[layer.kind]
+    return core(layer, trace, contexts)
 
 
 def layer_latency(layer: Layer, contexts: int = 1) -> int:
     """``latency_of`` a layer's component."""
-    if layer.kind == "lstm":
-        return LstmLayerCore.latency_of(layer, contexts)
-    return DenseLayerCore.latency_of(layer, contexts)
+    return CORES[layer.kind].latency_of(layer, contexts)
 
 
 def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
     """Streams ``x`` and ``y``, the register bus, and on request a trace port for each LSTM layer.
 
-    Where sequences interleave, dense layers have one, too, which says whose step is converted.
+    Where sequences interleave, other layers have one, too, which says whose step is converted.
     """
     members = {
         "x": In(input_stream(design.layers[0], design.contexts)),

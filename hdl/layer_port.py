@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
 from ..model.formats import signed_range
-from ..model.layers import DenseLayer, Layer, LstmLayer
+from ..model.layers import Layer
 from ..model.network import LayerData, Network
 from ..model.reference import LayerTrace, run
 from .activation_tables import TableWriteSignature
@@ -18,7 +18,7 @@ from .sequencer import time_step_cycles
 from .streams import input_stream, output_stream
 from .tile_sums import TileSums
 
-_L = TypeVar("_L", LstmLayer, DenseLayer)
+_L = TypeVar("_L", bound=Layer)
 
 
 def layer_members(layer: Layer, contexts: int = 1) -> dict[str, Member]:

@@ -204,7 +204,7 @@ def _miscount(check: Check) -> Mismatch:
 def _words(check: Check, unit: int) -> str:
     """What unit of a stage this is, where its number does not say it."""
     layer, stage = check.layer, check.stage
-    if stage == STAGES["drive"] and layer.kind == "lstm":
+    if stage == STAGES["drive"] and layer.hidden:
         if unit >= layer.inputs + layer.hidden:
             return f"bias row {unit - layer.inputs - layer.hidden}"
         return f"input {unit}" if unit < layer.inputs else f"hidden unit {unit - layer.inputs}"

@@ -12,17 +12,21 @@ on of a time step is one vector: the forward layer's outputs, then the other's.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .formats import DesignError
-from .layers import Layer, LstmLayer
+from .layers import KINDS, Layer, LstmLayer, RecurrentLayer, RnnLayer
 
 BOTH = "both"  #: of a TOML file: a layer in each direction
+RECURRENT = tuple(name for name, kind in KINDS.items() if issubclass(kind, RecurrentLayer))
 
 
-def both_directions(layer: LstmLayer, max_steps: int) -> tuple[LstmLayer, LstmLayer]:
+_L = TypeVar("_L", bound=LstmLayer | RnnLayer)
+
+
+def both_directions(layer: _L, max_steps: int) -> tuple[_L, _L]:
     """``layer`` in either direction, with an array for each; the outputs are joined."""
     return layer, replace(layer, direction="reverse", max_steps=max_steps, joined=True)
 
@@ -31,7 +35,7 @@ def expanded(entries: Sequence[Any]) -> list[Any]:
     """Tables of a TOML file's layers, those of :data:`BOTH` directions as the two layers that they stand for."""
     found = []
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("kind") != "lstm" or entry.get("direction") != BOTH:
+        if not isinstance(entry, dict) or entry.get("kind") not in RECURRENT or entry.get("direction") != BOTH:
             found.append(entry)
             continue
         forward = {name: value for name, value in entry.items() if name not in ("direction", "max_steps")}
@@ -70,8 +74,8 @@ def check_directions(layers: Sequence[Layer]) -> None:
 def _check_joined(index: int, layers: Sequence[Layer]) -> None:
     layer = layers[index]
     before = layers[index - 1] if index else None
-    if before is None or before.kind != "lstm" or before.reverse:
-        raise DesignError(f"layer {index}: a joined layer must follow an LSTM of direction 'forward'")
+    if before is None or before.kind != layer.kind or before.reverse:
+        raise DesignError(f"layer {index}: a joined layer must follow an {layer.kind.upper()} of direction 'forward'")
     if index == len(layers) - 1:
         raise DesignError(f"layer {index}: a layer must follow, which takes the joined outputs of both directions")
     for name, what in (

@@ -193,7 +193,7 @@ def _check_layer(where: str, layer: Layer, data: LayerData) -> None:
         return
     if data.tables is None:
         raise DesignError(f"{where}: tables of {nominal.shape[0]} x {nominal.shape[1]} entries are missing")
-    if layer.kind == "dense":
+    if layer.kind != "lstm":
         out = layer.output_bits
         rule = f"symmetric {out}-bit codes"
         check("tables", data.tables, nominal.shape, lambda v: is_symmetric(v, out), rule)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .directions import turned
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate
-from .layers import DenseLayer, Layer, LstmLayer
+from .layers import DenseLayer, Layer, LstmLayer, RnnLayer
 from .layout import gate_of_column, row_drive
 from .network import LayerData, Network
 from .tables import cell_tanh_table
@@ -29,8 +29,8 @@ class LayerTrace:
 
     ``drive`` (B, T, rows) and ``adc`` (B, T, R * columns; each row tile's in logical order) for every layer;
     ``gates`` (B, T, 4, n) in the order f, i, o, g, ``cell`` (B, T, n), ``hidden`` (B, T, n) for an LSTM; ``out``
-    (B, T, outputs) are the codes handed on, or (B, T, 1) labels. Steps are in the order of time, also of a layer in
-    reverse, which computes a sequence's last one first.
+    (B, T, outputs) are the codes handed on, of an RNN the hidden ones, or (B, T, 1) labels. Steps are in the order of
+    time, also of a layer in reverse, which computes a sequence's last one first.
     """
 
     drive: np.ndarray
@@ -124,13 +124,12 @@ def run(network: Network, codes: np.ndarray, lengths=None, convert: Convert | No
         for index in group:
             layer, data = network.design.layers[index], network.layers[index]
             read = steps_read(layer, lengths, codes.shape[1])
-            if layer.kind == "dense":
-                trace = _run_dense(index, layer, data, codes, read, convert)
-            elif layer.reverse:
-                trace = _run_lstm(index, layer, data, turned(codes, lengths), read, convert).turned(lengths)
+            given = turned(codes, lengths) if layer.reverse else codes
+            if isinstance(layer, LstmLayer):
+                trace = _run_lstm(index, layer, data, given, read, convert)
             else:
-                trace = _run_lstm(index, layer, data, codes, read, convert)
-            traces.append(trace)
+                trace = _run_single(index, layer, data, given, read, convert)
+            traces.append(trace.turned(lengths) if layer.reverse else trace)
         codes = np.concatenate([traces[index].out for index in group], axis=2)
     if network.design.layers[-1].at_end:
         codes = codes[np.arange(len(lengths)), lengths - 1]
@@ -199,20 +198,27 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
     return LayerTrace(drive, adc, out, gates, cell, hidden, saturations)
 
 
-def _run_dense(index: int, layer: DenseLayer, data: LayerData, codes, read, convert: Convert) -> LayerTrace:
+def _run_single(
+    index: int, layer: RnnLayer | DenseLayer, data: LayerData, codes, read, convert: Convert
+) -> LayerTrace:
+    """A layer with a single column for each output; the outputs of an RNN are the next step's hidden codes."""
     batch, steps = codes.shape[:2]
     drive = np.zeros((batch, steps, layer.rows), dtype=np.int64)
     adc = np.zeros((batch, steps, layer.all_codes), dtype=np.int64)
     out = np.zeros((batch, steps, 1 if layer.output == "argmax" else layer.outputs), dtype=np.int64)
+    h = np.zeros((batch, layer.hidden), dtype=np.int64)  # 0: on the first step the hidden rows are not driven
     for t in range(steps):
         live = read[:, t]
-        drive[live, t] = np.concatenate([codes[:, t], _bias(layer, batch)], axis=1)[live]
+        drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
-        out[live, t] = _dense_output(layer, data, column_codes(layer, adc[:, t]))[live]
+        out[live, t] = _single_output(layer, data, column_codes(layer, adc[:, t]))[live]
+        h = out[:, t] if layer.hidden else h
     return LayerTrace(drive, adc, out)
 
 
-def _dense_output(layer: DenseLayer, data: LayerData, codes: np.ndarray) -> np.ndarray:
+def _single_output(layer: RnnLayer | DenseLayer, data: LayerData, codes: np.ndarray) -> np.ndarray:
+    if layer.kind == "rnn":
+        return _look_up(layer, data, codes)[:, 0]
     if layer.output == "argmax":
         return codes.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
     if layer.output == "codes":

@@ -120,7 +120,7 @@ def _layer(layer: Layer, seen: LayerRecord, first: np.ndarray, conversion: tuple
     yield "ADC codes", range(low, high + 1), seen.adc.reshape(-1).tolist()
     ends = {low: "low end", high: "high end"}
     yield "ADC saturations", ends.values(), [ends[v] for v in seen.adc.reshape(-1).tolist() if v in ends]
-    if layer.kind == "lstm" or layer.output == "table":
+    if layer.table_bits:
         names = GATES if layer.kind == "lstm" else ("",)
         gates = np.arange(layer.adcs) // (layer.adcs // layer.gates)  # of each ADC
         codes = seen.adc.reshape(-1, layer.row_tiles, layer.adcs).sum(1)

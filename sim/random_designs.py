@@ -7,7 +7,7 @@ Everything follows a numpy generator, so one seed gives one case:
 >>> codes, lengths = random_inputs(network.design, rng, batch=2, steps=5)
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..model.design import Design
 from ..model.directions import both_directions
 from ..model.formats import symmetric_codes
-from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer
+from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer, RecurrentLayer, RnnLayer
 from ..model.layout import row_drive
 from ..model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ..model.tables import DENSE_FUNCTIONS
@@ -49,6 +49,20 @@ def random_design(
     return Design(name, tuple(chain))
 
 
+def perhaps_simple(design: Design, rng: np.random.Generator) -> Design:
+    """``design``, by chance with simple recurrent layers in place of some or all LSTMs, of as many units and bits."""
+    layers = (_rnn(rng, x) if isinstance(x, LstmLayer) and rng.random() < 0.4 else x for x in design.layers)
+    return replace(design, layers=tuple(layers))
+
+
+def _rnn(rng: np.random.Generator, lstm: LstmLayer) -> RnnLayer:
+    names = [field.name for field in fields(RnnLayer) if hasattr(lstm, field.name)]
+    shared: dict[str, Any] = {name: getattr(lstm, name) for name in names}
+    function = str(rng.choice(list(DENSE_FUNCTIONS), p=[0.2, 0.2, 0.6]))
+    shared |= {"adcs": _divisor(rng, lstm.hidden), "function": function}
+    return RnnLayer(**shared)
+
+
 def perhaps_tiled(design: Design, rng: np.random.Generator) -> Design:
     """``design``, by chance with layers on several tiles, of a stream of its own."""
     own = rng.spawn(1)[0]
@@ -80,26 +94,27 @@ def perhaps_shared(design: Design, rng: np.random.Generator) -> Design:
 
 
 def perhaps_directed(design: Design, rng: np.random.Generator, steps: int) -> Design:
-    """``design``, by chance with LSTMs in reverse, or in both directions; they keep ``steps`` or a few more.
+    """``design``, by chance with recurrent layers in reverse, or in both directions.
 
-    Of a layer in both directions, the two may differ in all that does not have to be equal.
+    They keep ``steps`` or a few more. Of a layer in both directions, the two may differ in all that does not have to
+    be equal.
     """
     layers: list[Layer] = []
     inputs, max_steps = design.layers[0].inputs, steps + int(rng.integers(0, 4))
     for index, layer in enumerate(design.layers):
         layer, chance = replace(layer, inputs=inputs), rng.random()
         inputs = layer.outputs
-        if layer.kind == "lstm" and chance < 0.35 and index < len(design.layers) - 1:
+        if not isinstance(layer, RecurrentLayer):
+            layers.append(layer)
+        elif chance < 0.35 and index < len(design.layers) - 1:
             pair = both_directions(layer, max_steps)
             hidden = int(rng.integers(1, 9)) if rng.random() < 0.5 else layer.hidden
-            other = {
-                "hidden": hidden,
-                "adcs": 4 * _divisor(rng, hidden),
-                "cell_bits": int(rng.integers(max(4, layer.cell_fraction + 1), 33)),
-            }
+            other = {"hidden": hidden, "adcs": layer.gates * _divisor(rng, hidden)}
+            if isinstance(layer, LstmLayer):
+                other["cell_bits"] = int(rng.integers(max(4, layer.cell_fraction + 1), 33))
             layers += [layer, replace(pair[1], **other)]
             inputs += hidden
-        elif layer.kind == "lstm" and chance < 0.6:
+        elif chance < 0.6:
             layers.append(replace(layer, direction="reverse", max_steps=max_steps))
         else:
             layers.append(layer)
@@ -226,7 +241,7 @@ def _tables(rng: np.random.Generator, layer: Layer) -> np.ndarray | None:
     nominal = nominal_tables(layer)
     if nominal is None or layer.tables == "constant" or rng.random() < 0.4:
         return nominal
-    if layer.kind == "dense":
+    if layer.kind != "lstm":
         return rng.choice(symmetric_codes(layer.output_bits), size=nominal.shape).astype(np.int64)
     ranges = [table_range(layer, gate) for gate in range(4)]
     return np.array([rng.integers(low, high + 1, size=nominal.shape[1]) for low, high in ranges])

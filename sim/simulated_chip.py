@@ -144,7 +144,7 @@ class SimulatedChip:
             layer, (mult, shift) = array.layer, self.registers.gains[index].T
             if layer.loaded_table_bits:
                 tables = self.registers.tables[index].astype(np.int64)
-                signed = slice(0, None) if layer.kind == "dense" else slice(3, None)  # of an LSTM, the candidate's
+                signed = slice(3, None) if layer.kind == "lstm" else slice(0, None)  # of an LSTM, the candidate's
                 tables[signed] = from_wire(tables[signed], layer.table_bits)
             else:
                 tables = nominal_tables(layer)

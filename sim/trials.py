@@ -14,6 +14,7 @@ from .random_designs import (
     perhaps_diagnosable,
     perhaps_directed,
     perhaps_shared,
+    perhaps_simple,
     perhaps_tiled,
     random_design,
     random_inputs,
@@ -68,7 +69,7 @@ def random_case(seed: int, steps: int) -> tuple[Network, np.random.Generator]:
     It may have tiles, contexts, and layers in reverse or in both directions, which keep ``steps`` or a few more.
     """
     rng = np.random.default_rng([2026, seed])
-    design = random_design(rng)
+    design = perhaps_simple(random_design(rng), np.random.default_rng([2033, seed]))
     if seed % 3 == 2:
         design = perhaps_directed(design, np.random.default_rng([2031, seed]), steps)
     if not design.max_steps:

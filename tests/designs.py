@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from ohmgate.sim.random_designs import perhaps_tiled, random_design, random_inputs, random_network
+from ohmgate.sim.random_designs import perhaps_simple, perhaps_tiled, random_design, random_inputs, random_network
 
-__all__ = ["perhaps_tiled", "random_design", "random_inputs", "random_network", "seeds"]
+__all__ = ["perhaps_simple", "perhaps_tiled", "random_design", "random_inputs", "random_network", "seeds"]
 
 seeds = st.integers(0, 2**32 - 1)  #: for numpy.random.default_rng

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ohmgate.model import reference
-from tests.designs import random_design, random_inputs, random_network
+from tests.designs import perhaps_simple, random_design, random_inputs, random_network
 
 
 def test_a_seed_gives_one_case():
@@ -31,6 +31,19 @@ def test_every_format_and_choice_occurs():
         assert (narrow, wide) in widths
     assert {x.output for x in dense} == {"table", "codes", "argmax"}
     assert {x.emit for x in dense} == {"step", "end"}
+
+
+def test_rnns_take_the_places_of_some_lstms_and_all_else_is_the_same():
+    designs = [random_design(np.random.default_rng(seed)) for seed in range(150)]
+    changed = [perhaps_simple(design, np.random.default_rng([3, k])) for k, design in enumerate(designs)]
+    pairs = [pair for one, other in zip(designs, changed) for pair in zip(one.layers, other.layers)]
+    kinds = {(one.kind, other.kind) for one, other in pairs}
+    assert kinds == {("lstm", "lstm"), ("lstm", "rnn"), ("dense", "dense")}
+    assert all(one == other for one, other in pairs if other.kind != "rnn")
+    rnn = [other for _, other in pairs if other.kind == "rnn"]
+    assert {x.function for x in rnn} == {"identity", "relu", "tanh"}
+    assert {x.dac_bits for x in rnn} == set(range(1, 9))
+    assert {1, 2} < {x.conversions for x in rnn}
 
 
 def test_most_codes_are_not_clipped_and_most_are_not_one_value():

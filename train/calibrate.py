@@ -12,8 +12,8 @@ from ..model.formats import DesignError, check_integer, full_scale, quantise_sym
 from .data.input_range import least_error_range, without_outliers
 from .layers.array import ArrayModule
 from .layers.config import FLOAT
-from .layers.lstm import LstmArray
 from .layers.modules import QuantLSTM
+from .layers.recurrent import RecurrentArray
 from .layers.sequence import Trace
 from .layers.whole_model import arrays_of, evaluating, listen_to_inputs, listening
 
@@ -121,7 +121,7 @@ def _set_full_scale(model: nn.Module, run, new: set[ArrayModule]) -> dict[ArrayM
             }
     for array, inputs in seen.items():
         before, after = float(array.full_scale), inputs.full_scale(array.input_bits)
-        if isinstance(array, LstmArray):
+        if isinstance(array, RecurrentArray):
             _scale_inputs(array, after / before, array in new)
         elif array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
             array.cells[-array.config.bias_rows :] *= before / after
@@ -141,7 +141,7 @@ def _warn(name: str, array: ArrayModule, inputs: _Inputs) -> None:
         )
 
 
-def _scale_inputs(array: LstmArray, factor: float, new: bool) -> None:
+def _scale_inputs(array: RecurrentArray, factor: float, new: bool) -> None:
     if factor == 1:
         return
     before = array.cells.clone()

@@ -12,9 +12,10 @@ from ..model.formats import DesignError, full_scale
 from ..model.layers import Layer
 from ..model.network import Network
 from .layers.array import ArrayModule
-from .layers.config import FLOAT, LSTM_FIELDS, QuantConfig
+from .layers.config import FLOAT, LSTM_FIELDS, RNN_FIELDS, QuantConfig
 from .layers.linear import LinearArray
 from .layers.lstm import LstmArray
+from .layers.rnn import RnnArray
 from .layers.turning import gather, reversal
 from .layers.whole_model import GivenNoise, set_noise
 from .units import described
@@ -82,7 +83,7 @@ class DesignNetwork(nn.Module):
         layer, module = self.design.layers[index], self.layers[index]
         if layer.reverse and back is not None:
             return gather(module(gather(values, back))[0], back)
-        if layer.kind == "lstm":
+        if layer.hidden:
             return module(values)[0]
         if layer.at_end:
             values = values[-1] if lengths is None else values[lengths - 1, torch.arange(values.shape[1])]
@@ -137,6 +138,9 @@ def _decoded(network: Network, values: torch.Tensor) -> torch.Tensor:
     return codes * scale + offset
 
 
+FIELDS = {"lstm": LSTM_FIELDS, "rnn": RNN_FIELDS, "dense": ()}  #: of a configuration, that only such layers have
+
+
 def quant_config(
     layer: Layer,
     floating: bool = False,
@@ -151,7 +155,7 @@ def quant_config(
     ``ranges`` are fields that say how the weights' ranges are found. Raises :class:`DesignError` for an LSTM of
     constant tables that are to be learned or to have a ceiling; a float layer has none.
     """
-    fields = ("bias_rows", "adc_range", "tables", "tile_rows", *(LSTM_FIELDS if layer.kind == "lstm" else ()))
+    fields = ("bias_rows", "adc_range", "tables", "tile_rows", *FIELDS[layer.kind])
     shared: dict[str, Any] = {name: getattr(layer, name) for name in fields}
     shared["learn_range"] = learn_range and layer.tables == "loaded"
     if layer.kind == "lstm" and not floating:
@@ -168,6 +172,8 @@ def _module(layer: Layer, floating: bool, fast: bool, ranges: dict[str, Any]) ->
     config = quant_config(layer, floating, **ranges)
     if layer.kind == "lstm":
         return LstmArray(layer.inputs, layer.hidden, config, fast)
+    if layer.kind == "rnn":
+        return RnnArray(layer.inputs, layer.hidden, config, fast, function=layer.function)
     if not layer.has_table:
         return LinearArray(layer.inputs, layer.outputs, config, fast)
     output_bits = FLOAT if floating else layer.output_bits

@@ -12,7 +12,7 @@ from ..model.layers import DenseLayer
 from .calibrate import calibrate
 from .data.content import content_hash
 from .layers.array import ArrayModule
-from .layers.lstm import LstmArray
+from .layers.recurrent import RecurrentArray
 from .layers.whole_model import arrays_of, without_noise
 from .network import DesignNetwork
 
@@ -94,7 +94,7 @@ def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
     with torch.no_grad():
         for array, other in zip(arrays_of(model), arrays_of(source)):
             cells = _real_cells(other)
-            if isinstance(array, LstmArray) and array.config.input_gain != other.config.input_gain:
+            if isinstance(array, RecurrentArray) and array.config.input_gain != other.config.input_gain:
                 cells[: array.inputs] *= other.config.input_gain / array.config.input_gain
             array.cells.copy_(cells)
 
@@ -102,7 +102,7 @@ def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
 def _real_cells(array: ArrayModule) -> torch.Tensor:
     """Weights as they are for inputs that are not divided by the array's full scale."""
     cells, scale = array.cells.detach().clone(), float(torch.as_tensor(array.full_scale))
-    if isinstance(array, LstmArray):
+    if isinstance(array, RecurrentArray):
         cells[: array.inputs] /= scale
     elif array.config.bias_rows:
         cells[-array.config.bias_rows :] *= scale

@@ -103,7 +103,7 @@ def loaded_network(design: Design, registers: RegisterTwin) -> Network:
     for index, layer in enumerate(design.layers):
         weights = from_wire(registers.levels[index][:, logical_order(layer)], layer.weight_bits)
         tables = registers.tables[index] if layer.loaded_table_bits else None
-        if tables is not None and layer.kind == "dense":
+        if tables is not None and layer.kind != "lstm":
             tables = from_wire(tables, layer.table_bits)
         elif tables is not None:  # g is signed, f, i and o are not
             tables = np.array([*tables[:3], from_wire(tables[3], layer.table_bits)])

@@ -20,7 +20,7 @@ from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.layout import code_order, row_drive
-from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_simple, perhaps_tiled, random_design, random_inputs, random_network, seeds
 
 LSTM = LstmLayer(inputs=5, hidden=6, adcs=8, tile_rows=4)  # 12 rows: three tiles
 WIDE = DenseLayer(inputs=20, outputs=400, adcs=40, adc_bits=16, bias_rows=0, tile_rows=10)
@@ -30,7 +30,7 @@ WIDE = DenseLayer(inputs=20, outputs=400, adcs=40, adc_bits=16, bias_rows=0, til
 @given(seeds)
 def test_whole_networks_give_the_references_integers(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(perhaps_tiled(random_design(rng), rng), rng)
+    network = random_network(perhaps_tiled(perhaps_simple(random_design(rng), rng), rng), rng)
     codes, lengths = random_inputs(network.design, rng)
     expected = reference.run(network, codes, lengths)
     actual = reference.run(network, codes, lengths, convert_through(build_arrays(network)))
@@ -49,7 +49,7 @@ def test_fast_networks_in_tiles_are_the_references(seed):
         replace(body[0], output="codes") if body[0].kind == "lstm" else replace(body[0], output="table", emit="step")
     )
     head = replace(head, dac_bits=inner.output_bits)
-    network = random_network(perhaps_tiled(Design("random", (inner, head)), rng), rng)
+    network = random_network(perhaps_tiled(perhaps_simple(Design("random", (inner, head)), rng), rng), rng)
     arrays = build_arrays(network)
     codes, lengths = random_inputs(network.design, rng, batch=40, steps=6)
     assert why_not_network(network, arrays) == ""

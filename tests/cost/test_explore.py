@@ -20,7 +20,7 @@ from ohmgate.cost.explore import (
 )
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer, Layer, LstmLayer
+from ohmgate.model.layers import DenseLayer, Layer, LstmLayer, RnnLayer
 
 VOWELS = Design.load("vowels")
 
@@ -168,6 +168,13 @@ def test_other_mistakes_are_refused():
         explore(VOWELS, [standing(VOWELS) | {"adc_bits": 17}], latency, 20)
     with pytest.raises(DesignError, match="^layer 0: tanh fraction bits must be an integer from 0 to 3, not 5$"):
         explore(VOWELS, [standing(VOWELS) | {"cell_bits": 8}], latency, 20)
+
+
+def test_rnn_layers_are_refused():
+    rnn = RnnLayer(inputs=12, hidden=12, adcs=4)
+    with pytest.raises(DesignError) as error:
+        standing(replace(VOWELS, layers=(rnn, *VOWELS.layers)))
+    assert str(error.value) == "an exploration must be of a design without RNN layers, but vowels has some"
 
 
 def test_layers_in_reverse_are_refused():

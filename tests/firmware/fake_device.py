@@ -83,7 +83,7 @@ class FakeDevice:
         tables = nominal_tables(layer)
         bits = self._table_bits(layer)
         if bits:
-            signed = [layer.kind == "dense" or gate == 3 for gate in range(layer.gates)]
+            signed = [layer.kind != "lstm" or gate == 3 for gate in range(layer.gates)]
             tables = np.array([from_wire(t, bits) if s else t for t, s in zip(self.tables[index], signed)])
         return LayerData(weights, self.gains[index][:, 0], self.gains[index][:, 1], tables)
 

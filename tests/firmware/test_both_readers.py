@@ -8,7 +8,7 @@ from ohmgate.firmware import image
 from ohmgate.firmware.image import ImageError
 from ohmgate.model.design import Design
 from ohmgate.model.formats import full_scale
-from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from ohmgate.model.network import LayerData, Network, table_range
 from tests.designs import seeds
 from tests.firmware.both_readers import DESIGN, c_has_to_refuse, example, parts, sealed
@@ -49,6 +49,8 @@ EXTREME_LAYERS = [
     *(DenseLayer(inputs=1, outputs=3, adcs=adcs, dac_bits=bits, weight_bits=bits, adc_bits=bits, output_bits=width,
                  bias_rows=bias)
       for bits, width, bias, adcs in ((1, 1, 0, 1), (8, 8, 64, 3), (8, 1, 0, 3), (1, 8, 2, 1))),
+    *(RnnLayer(inputs=1, hidden=2, adcs=2, dac_bits=bits, weight_bits=bits, adc_bits=bits, input_dac_bits=own)
+      for bits, own in ((1, 0), (8, 0), (8, 1), (1, 8))),
     DenseLayer(inputs=1, outputs=1, adcs=1, output="argmax", output_bits=16, bias_rows=0),
     LstmLayer(inputs=1, hidden=2, adcs=4, adc_bits=8, bias_rows=13, tile_rows=1),
     DenseLayer(inputs=15, outputs=3, adcs=3, adc_bits=8, tile_rows=1),

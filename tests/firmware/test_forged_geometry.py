@@ -1,16 +1,21 @@
 """GEOM against the design in META, and its fields against each other: refused by the Python and the C reader."""
 
+import numpy as np
 import pytest
 
 from ohmgate.firmware.format import GEOM, GEOMETRY, WGHT, geometry
+from ohmgate.firmware.image import pack
+from ohmgate.model.design import Design
+from ohmgate.model.layers import RnnLayer
+from tests.designs import random_network
 from tests.firmware.both_readers import DESIGN, check_refused, example, sentence
 from tests.firmware.damage import replaced
 from tests.firmware.fake_device import FakeDevice
 
 GEOMETRY_RULES = [
     # layer, field, values, what C says
-    (0, "kind", (1, 2, 255), "GEOMETRY"),
-    (1, "kind", (0, 2), "GEOMETRY"),
+    (0, "kind", (1, 2, 3, 255), "GEOMETRY"),
+    (1, "kind", (0, 2, 3), "GEOMETRY"),
     (0, "gates", (0, 1, 3, 5), "GEOMETRY"),
     (1, "gates", (0, 2, 4), "GEOMETRY"),
     (0, "dac_bits", (0, 9, 255, 0x94, 0x80), "GEOMETRY"),
@@ -80,6 +85,28 @@ def test_fields_that_agree_but_for_one_rule(driver, rule):
 
 ONLY_META_TELLS = [(0, {"dac_bits": 5}), (0, {"dac_bits": 0x80 | geometry(DESIGN.layers[0])["dac_bits"]}), (0, {"table_bits": 16}), (1, {"inputs": 1, "bias_rows": 2}),
                    (0, {"adcs": 8, "conversions": 1}), (1, {"adcs": 3, "conversions": 1})]  # fmt: skip
+
+
+RNN = Design("rnn", (RnnLayer(inputs=2, hidden=3, adcs=3, dac_bits=4, input_dac_bits=5),))
+RNN_RULES = {
+    "a kind of layer that there is not": {"kind": 3},
+    "an RNN has one gate": {"gates": 4},
+    "an RNN has a column for each hidden unit": {"inputs": 3, "hidden": 2},
+    "an RNN's table has DAC codes": {"table_bits": 5},
+    "its only gate has a name": {"gate_order": b"fiog"},
+    "a dense layer has no hidden unit, and no DACs of its own": {"kind": 1},
+}
+
+
+@pytest.mark.parametrize("rule", RNN_RULES)
+def test_a_field_of_an_rnns_geometry(driver, rule):
+    image = pack(random_network(RNN, np.random.default_rng(0)))
+    assert driver.load(FakeDevice(RNN), image) == "OK"
+    right, changes = geometry(RNN.layers[0]), RNN_RULES[rule]
+    data = replaced(image, GEOM, lambda _: GEOMETRY.pack(**right | changes), 0)
+    first = next(field for field in right if field in changes)
+    words = f"{first} is {changes[first]!r}, but the design in META has {right[first]!r}"
+    check_refused(driver, data, "GEOMETRY", f"section GEOM of layer 0: {words}")
 
 
 @pytest.mark.parametrize("layer, changes", ONLY_META_TELLS)

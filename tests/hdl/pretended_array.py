@@ -34,9 +34,7 @@ class PretendedArray:
     def drives(self, row_codes: int, hidden_drive: int) -> np.ndarray:
         """Drive of each row for what the port shows."""
         layer = self.layer
-        bits = (
-            [layer.input_dac_bits or layer.dac_bits, layer.dac_bits] if layer.kind == "lstm" else [layer.dac_bits] * 2
-        )
+        bits = [layer.input_dac_bits or layer.dac_bits, layer.dac_bits] if layer.hidden else [layer.dac_bits] * 2
         counts = [layer.inputs, layer.hidden]
         inputs = unpack(row_codes & ~(-1 << bits[0] * counts[0]), bits[0], counts[0])
         hidden = unpack(row_codes >> bits[0] * counts[0], bits[1], counts[1])

@@ -29,18 +29,20 @@ from ohmgate.hdl.pulse_programmer import PulseProgrammer
 from ohmgate.hdl.register_bus import RegisterBus
 from ohmgate.hdl.result_bank import ResultBank
 from ohmgate.hdl.reverse_layer import ReverseLayerCore
+from ohmgate.hdl.rnn_layer import RnnLayerCore
 from ohmgate.hdl.sequence_store import SequenceStore
 from ohmgate.hdl.sequencer import AdcSequencer
 from ohmgate.hdl.streams import output_layout
 from ohmgate.hdl.tile_sums import TileSums
 from ohmgate.model.design import Design
-from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from tests.test_house import components, documented_ports
 
 LSTM = LstmLayer(inputs=3, hidden=4, adcs=8, dac_bits=3, weight_bits=2, adc_bits=4, activation_bits=6, cell_bits=10,
                  cell_fraction=7, tanh_bits=5, tanh_fraction=3)  # 2 conversions, 2 lanes  # fmt: skip
 FIXED = replace(LSTM, tables="constant", conversion_cycles=3, output="value")
 REVERSE = replace(LSTM, direction="reverse", max_steps=5)
+RNN = RnnLayer(inputs=3, hidden=4, adcs=2, dac_bits=3, weight_bits=2, adc_bits=4)  # 2 conversions
 TABLE = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=3, weight_bits=5, adc_bits=4, output_bits=5)  # 3 conversions
 CODES = replace(TABLE, output="codes", emit="end")
 HEAD = replace(TABLE, output="argmax")
@@ -119,6 +121,22 @@ INVENTORY = {
         kept   held 11, step_1 1, step_2 1, step_3 1, step_4 1, step_5 1, first 1, flags 2
         memory cells 4x10
         wires  517"""),
+    "rnn layer": (RnnLayerCore(RNN), """
+        in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1,
+               table__en 1, table__gate 1, table__entry 4, table__data 3
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1), y__valid 1, array__row_codes 7x3, array__select 1,
+               array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 2
+        reset  full 1, write 1, unnamed 1, y__valid 1, unnamed 2, adc_saturations 2
+        kept   held 11, index 1, flags 2
+        wires  162"""),
+    "rnn layer of contexts": (RnnLayerCore(RNN, trace=True, contexts=3), """
+        in     x__payload (values 3x3, first 1, last 1, context 2), x__valid 1, y__ready 1, array__codes 2x4,
+               array__done 1, table__en 1, table__gate 1, table__entry 4, table__data 3
+        out    x__ready 1, y__payload (values 4x3, first 1, last 1, context 2), y__valid 1, array__row_codes 7x3,
+               array__select 1, array__convert 1, array__hidden_drive 1, busy 1, adc_saturations 2, trace__context 2
+        reset  write 1, finished 1, adc_saturations 2
+        kept   index 1, context 2, place_1 3
+        wires  367"""),
     "dense layer with a table": (DenseLayerCore(TABLE), """
         in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1,
                table__en 1, table__gate 1, table__entry 4, table__data 5

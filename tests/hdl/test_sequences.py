@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from ohmgate.hdl.accelerator import layer_core
 from ohmgate.model.design import Design
 from ohmgate.model.formats import signed_range
-from ohmgate.model.layers import DenseLayer, Layer, LstmLayer
+from ohmgate.model.layers import DenseLayer, Layer, LstmLayer, RnnLayer
 from ohmgate.model.payloads import context_of, output_numbers, step_payload
 from tests.designs import random_design, random_inputs, random_network, seeds
 from tests.hdl.interleaved_bench import InterleavedBench, check
@@ -24,6 +24,8 @@ LAYERS = {
     "all lanes": LstmLayer(inputs=2, hidden=2, adcs=8, bias_rows=0, **SMALL),
     "values": LstmLayer(inputs=2, hidden=4, adcs=8, output="value", activation_bits=6, cell_bits=7, cell_fraction=5),
     "fixed time": LstmLayer(inputs=1, hidden=4, adcs=8, conversion_cycles=3, **SMALL),
+    "rnn of one ADC": RnnLayer(inputs=2, hidden=3, adcs=1, adc_bits=3),
+    "rnn of all ADCs": RnnLayer(inputs=2, hidden=2, adcs=2, dac_bits=2, input_dac_bits=5, bias_rows=0),
     "table": DenseLayer(inputs=2, outputs=6, adcs=2, adc_bits=2),
     "codes": DenseLayer(inputs=3, outputs=2, adcs=2, output="codes", adc_bits=2, bias_rows=0),
     "argmax": DenseLayer(inputs=2, outputs=6, adcs=3, output="argmax", adc_bits=2),
@@ -76,7 +78,7 @@ def test_a_step_takes_its_conversions_or_its_share_of_conversions_and_tail(kind,
         return
     assert seen.turns == [*range(contexts)] * 8, "each gets every B-th turn"
     turn = set((starts[2 * contexts :] - starts[contexts:-contexts]).tolist())
-    if layer.kind == "lstm":
+    if layer.hidden:
         assert turn == {max(contexts * array, array + tail)}
     assert max(turn) <= contexts * core.cycles(cycles) < contexts * (array + tail)
     if array >= tail:
@@ -85,7 +87,7 @@ def test_a_step_takes_its_conversions_or_its_share_of_conversions_and_tail(kind,
         assert core.cycles(cycles) == array
 
 
-@pytest.mark.parametrize("kind", ["one lane", "all lanes", "table", "argmax"])
+@pytest.mark.parametrize("kind", ["one lane", "all lanes", "rnn of one ADC", "table", "argmax"])
 def test_a_context_without_inputs_does_not_hold_up_the_others(kind):
     layer = LAYERS[kind]
     one = bench(layer, 3, batch=6, steps=4, conversion=(3, 3), silent=(1,))
@@ -97,8 +99,8 @@ def test_a_context_without_inputs_does_not_hold_up_the_others(kind):
     seen = alone.run()
     check(alone, seen)
     assert seen.turns == [2] * 8
-    if layer.kind == "lstm":  # as fast as a layer without contexts
-        assert set(np.diff(seen.array.starts)) == {layer.conversions * 3 + 5}
+    if layer.hidden:  # an LSTM is as fast as without contexts; an RNN's next input needs a cycle more than its tail
+        assert set(np.diff(seen.array.starts)) == {layer.conversions * 3 + (5 if layer.kind == "lstm" else 2)}
 
 
 @pytest.mark.parametrize("kind", LAYERS)

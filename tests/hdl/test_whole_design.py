@@ -18,7 +18,7 @@ from ohmgate.model.network import Network
 from ohmgate.model.payloads import output_numbers
 from ohmgate.model.reference import run
 from ohmgate.model.registers import BY_NAME
-from tests.designs import perhaps_tiled, random_design, random_inputs, random_network, seeds
+from tests.designs import perhaps_simple, perhaps_tiled, random_design, random_inputs, random_network, seeds
 from tests.hdl.pretended_array import PretendedArray
 from tests.hdl.simulate import simulate
 
@@ -245,6 +245,7 @@ def test_latency_and_cycles_of_a_chain(layers, latency, cycles, steps):
 @given(seeds)
 def test_random_designs(seed):
     rng = np.random.default_rng(seed)
-    network = random_network(perhaps_tiled(random_design(rng, max_inputs=3, max_outputs=4, max_bits=5), rng), rng)
+    design = perhaps_simple(random_design(rng, max_inputs=3, max_outputs=4, max_bits=5), rng)
+    network = random_network(perhaps_tiled(design, rng), rng)
     codes, lengths = random_inputs(network.design, rng, batch=3, steps=4)
     check(Device(network, codes, lengths, seed, float(rng.choice([0.0, 0.4, 0.9]))))

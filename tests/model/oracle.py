@@ -29,7 +29,7 @@ def run_sequence(network, codes):
     steps = [[int(v) for v in step] for step in codes]
     for layer, data in zip(network.design.layers, network.layers):
         weights = data.weights.tolist()
-        steps = (lstm if layer.kind == "lstm" else dense)(layer, data, weights, steps)
+        steps = {"lstm": lstm, "rnn": rnn, "dense": dense}[layer.kind](layer, data, weights, steps)
     return steps
 
 
@@ -56,15 +56,31 @@ def entry(layer, table, code):
     return int(table[code + tiles(layer)[0] * 2 ** (layer.adc_bits - 1)])
 
 
+def driven(layer, x, hidden):
+    """What each row of a layer with feedback adds to a sum, over its weight."""
+    bits = layer.input_dac_bits or layer.dac_bits
+    finest = min(Fraction(1, 2**bits), Fraction(1, 2**layer.dac_bits))  # a code's step, as a share of the reference
+    step_in, step = int(Fraction(1, 2**bits) / finest), int(Fraction(1, 2**layer.dac_bits) / finest)
+    bias = [top_code(layer.dac_bits)] * layer.bias_rows
+    return [d * layer.input_drive * step_in for d in x] + [d * step for d in hidden + bias]
+
+
+def rnn(layer, data, weights, steps):
+    hidden, out = [0] * layer.hidden, []
+    for x in steps:
+        drive = driven(layer, x, hidden)
+        codes = [column_code(layer, data, 0, weights, unit, drive) for unit in range(layer.hidden)]
+        hidden = [entry(layer, data.tables[0], code) for code in codes]
+        out.append(hidden)
+    return out
+
+
 def lstm(layer, data, weights, steps):
     n, a, f_bits = layer.hidden, layer.activation_bits, layer.cell_fraction
     top = top_code(layer.dac_bits)
     hidden, cell, out = [0] * n, [0] * n, []
-    bits = layer.input_dac_bits or layer.dac_bits
-    finest = min(Fraction(1, 2**bits), Fraction(1, 2**layer.dac_bits))  # a code's step, as a share of the reference
-    step_in, step = int(Fraction(1, 2**bits) / finest), int(Fraction(1, 2**layer.dac_bits) / finest)
     for x in steps:
-        drive = [d * layer.input_drive * step_in for d in x] + [d * step for d in hidden + [top] * layer.bias_rows]
+        drive = driven(layer, x, hidden)
         new_hidden, new_values = [], []
         for unit in range(n):
             code = [column_code(layer, data, gate, weights, gate * n + unit, drive) for gate in range(4)]

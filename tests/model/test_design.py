@@ -7,7 +7,7 @@ import pytest
 
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from tests.designs import random_design
 
 
@@ -20,6 +20,10 @@ PULSED = {"diagnostics": True, "programming": "pulse"}
 
 def lstm(**changes):
     return LstmLayer(**({"inputs": 3, "hidden": 8, "adcs": 8} | changes))
+
+
+def rnn(**changes):
+    return RnnLayer(**({"inputs": 3, "hidden": 8, "adcs": 4} | changes))
 
 
 def dense(**changes):
@@ -105,7 +109,9 @@ def one_field_changed(layer):
 
 @pytest.mark.parametrize("tables, without", [("loaded", {"adc_range", "function"}), ("constant", set())])
 @pytest.mark.parametrize(
-    "layer", [lstm(hidden=15, adcs=4, cell_bits=31), dense(outputs=5, adcs=1)], ids=lambda layer: layer.kind
+    "layer",
+    [lstm(hidden=15, adcs=4, cell_bits=31), rnn(hidden=5, adcs=1), dense(outputs=5, adcs=1)],
+    ids=lambda layer: layer.kind,
 )
 def test_every_field_that_decides_numbers_is_in_the_fingerprint(layer, tables, without):
     layer = dataclasses.replace(layer, tables=tables)
@@ -303,6 +309,12 @@ SENTENCES = [
      "layer 1: diagnostics must be as in layer 0, false, not true"),
     (lambda: design(lstm(output="value"), dense()),
      "layer 0: output must be codes unless the layer is the last, not 'value'"),
+    (lambda: design(rnn(hidden=0)), "layer 0: hidden units must be an integer from 1 to 4096, not 0"),
+    (lambda: design(rnn(adcs=3)), "layer 0: ADCs must be a divisor of the 8 hidden units, not 3"),
+    (lambda: design(rnn(function="x")), "layer 0: function must be one of identity, relu, tanh, not 'x'"),
+    (lambda: design(rnn(input_drive=17)), "layer 0: input drive must be an integer from 1 to 16, not 17"),
+    (lambda: design(rnn(), dense(inputs=9)), "layer 1: inputs must be the 8 outputs of layer 0, not 9"),
+    (lambda: design(rnn(), dense(dac_bits=3)), "layer 1: DAC bits must be the 4 output bits of layer 0, not 3"),
     (lambda: design(dense(outputs=0)), "layer 0: outputs must be an integer from 1 to 16384, not 0"),
     (lambda: design(dense(adcs=4)), "layer 0: ADCs must be a divisor of the 6 outputs, not 4"),
     (lambda: design(dense(output="x")), "layer 0: output must be one of table, codes, argmax, not 'x'"),
@@ -324,7 +336,7 @@ SENTENCES = [
     (lambda: Design("x", (lstm(),), True, 4), "contexts of a design with data_registers must be 1, not 4"),
     (lambda: Design.from_dict({"name": "x"}, "f"), "f: a design must have at least one [[layer]]"),
     (lambda: Design.from_dict({"layer": [3]}, "f"), "f: layer 0: must be a table, not 3"),
-    (lambda: Design.from_dict({"layer": [{}]}, "f"), "f: layer 0: kind must be one of lstm, dense, not None"),
+    (lambda: Design.from_dict({"layer": [{}]}, "f"), "f: layer 0: kind must be one of lstm, rnn, dense, not None"),
     (lambda: Design.from_dict({"layer": [{"kind": "lstm", "inputs": 1, "adcs": 4}]}, "f"), "f: layer 0: hidden is missing"),
     (lambda: Design.from_dict({"name": "x", "layer": [{"kind": "dense", "inputs": 0, "outputs": 1, "adcs": 1}]}, "f"),
      "f: layer 0: inputs must be an integer from 1 to 4096, not 0"),

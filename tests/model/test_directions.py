@@ -8,11 +8,13 @@ import pytest
 from ohmgate.model.design import Design
 from ohmgate.model.directions import both_directions, groups_of, step_times, turned
 from ohmgate.model.formats import DesignError
-from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from ohmgate.model.reference import run
 from tests.designs import random_inputs, random_network
+from tests.model import oracle
 
 LSTM = LstmLayer(inputs=3, hidden=2, adcs=4)
+RNN = RnnLayer(inputs=3, hidden=2, adcs=2)
 HEAD = DenseLayer(inputs=4, outputs=3, adcs=3, output="codes")
 TOML = """name = "my"
 
@@ -78,6 +80,10 @@ def test_groups_are_layers_of_the_same_inputs():
         ((both_directions(LSTM, 3)[1],), "layer 0: a joined layer must follow an LSTM of direction 'forward'"),
         ((replace(LSTM, direction="reverse", max_steps=3), replace(both_directions(LSTM, 3)[1], inputs=3)),
          "layer 1: a joined layer must follow an LSTM of direction 'forward'"),
+        ((RNN, both_directions(LSTM, 3)[1], HEAD),
+         "layer 1: a joined layer must follow an LSTM of direction 'forward'"),
+        ((LSTM, both_directions(RNN, 3)[1], HEAD),
+         "layer 1: a joined layer must follow an RNN of direction 'forward'"),
         (both_directions(LSTM, 3), "layer 1: a layer must follow, which takes the joined outputs of both directions"),
         ((LSTM, replace(both_directions(LSTM, 3)[1], inputs=5), HEAD),
          "layer 1: inputs must be the 3 of layer 0, to which it is joined, not 5"),
@@ -165,6 +171,26 @@ def test_the_reference_of_a_layer_in_reverse_is_the_forward_one_on_flipped_seque
         assert np.array_equal(result.layers[4].drive[b, length - 1, :6], values[0, -1])
     assert result.layers[1].saturations == 0
     assert result.out.shape == (5, 3)
+
+
+def test_both_directions_of_an_rnn_are_the_oracles_on_flipped_sequences():
+    rng = np.random.default_rng(1)
+    design = Design("d", (*both_directions(RNN, 5), replace(HEAD, inputs=4)))
+    network = random_network(design, rng, labels=False)
+    codes, lengths = random_inputs(design, rng, batch=4, steps=5)
+    result = run(network, codes, lengths)
+    one, other = ((layer, data, data.weights.tolist()) for layer, data in zip(design.layers[:2], network.layers))
+    for b, length in enumerate(lengths):
+        steps = codes[b, :length].tolist()
+        forward, reverse = oracle.rnn(*one, steps), oracle.rnn(*other, steps[::-1])[::-1]
+        joined = [first + second for first, second in zip(forward, reverse)]
+        assert result.layers[2].drive[b, :length, :4].tolist() == joined
+        assert result.layers[1].drive[b, length - 1, 3:5].tolist() == [0, 0], "its first step"
+
+
+def test_a_file_has_both_directions_of_an_rnn(tmp_path):
+    (tmp_path / "my.toml").write_text(TOML.replace("lstm", "rnn").replace("adcs = 4", "adcs = 2"))
+    assert Design.load(str(tmp_path / "my.toml")).layers[:2] == both_directions(RNN, 7)
 
 
 def test_a_sequence_that_is_too_long_is_refused():

@@ -19,6 +19,7 @@ from ...model.formats import DesignError, full_scale
 from ..layers.array import ArrayModule
 from ..layers.lstm import LstmArray
 from ..layers.modules import QuantLSTM
+from ..layers.recurrent import RecurrentArray
 from ..layers.sequence import Trace
 from ..layers.whole_model import arrays_of, without_noise
 from .forward import Call, output_bits, record_calls
@@ -68,7 +69,7 @@ def record_chain(model: nn.Module, inputs: tuple, lengths=None) -> Chain:
     stages = stages_of(calls)
     called = [names[stage.arrays] for stage in stages]
     check_fit([stage.arrays for stage in stages], called, [stage.between for stage in stages])
-    anchor = next((index for index, stage in enumerate(stages) if stage.is_lstm), 0)
+    anchor = next((index for index, stage in enumerate(stages) if stage.is_recurrent), 0)
     batch = batch_of(stages, stages[anchor], lengths)
     with without_noise(model):
         passes = [stages, *map(stages_of, _random_passes(model, inputs, calls))]
@@ -123,10 +124,10 @@ def check_fit(
         found = _between(between[index]) if between else ""
         bits = output_bits(before)
         if bits is None:
-            float_too = isinstance(before, LstmArray) or before.function is not None
+            float_too = isinstance(before, RecurrentArray) or before.function is not None
             lacks = "hand on codes, not values," if float_too else "have an output function"
             raise DesignError(f"{ahead} must {lacks} to come before {name}{found}")
-        given = sum(array.hidden if isinstance(array, LstmArray) else array.outputs for array in group)
+        given = sum(array.hidden if isinstance(array, RecurrentArray) else array.outputs for array in group)
         if after.inputs != given:
             raise DesignError(f"{name} must take the {given} outputs of {ahead}, but takes {after.inputs}{found}")
         for array in following:
@@ -206,7 +207,7 @@ def _follow(
         if best is None or sum(these) < sum(counts):
             best, counts = layout, these
     if best is None:
-        or_end = ", or the last one of each sequence" if last and not target.is_lstm else ""
+        or_end = ", or the last one of each sequence" if last and not target.is_recurrent else ""
         raise DesignError(
             f"{name} must get every step that {ahead} gave, {source.size}{or_end}, but gets {target.size}{found}"
         )
@@ -224,7 +225,7 @@ def _follow(
                 f"{name} must get exactly the codes that {ahead} gave {batch.when(best)}, but {count:,} of {total:,}"
                 f"{made} differ{found or ', and nothing is called between them'}"
             )
-    if last and not target.is_lstm and batch.steps == 1 and any(stage.is_lstm for stage in passes[0]):
+    if last and not target.is_recurrent and batch.steps == 1 and any(stage.is_recurrent for stage in passes[0]):
         raise DesignError(
             f"example inputs must have sequences of 2 steps or more to tell whether {name} is read on every step or "
             "on the last, but all have 1"
@@ -241,11 +242,11 @@ def _differing(source: Stage, target: Stage, given: torch.Tensor, taken: torch.T
 
 def _takes_last_states(source: Stage, target: Stage) -> bool:
     """Does ``target`` get h_n of both directions?"""
-    return source.both and not target.is_lstm and torch.equal(source.last_states(), target.codes)
+    return source.both and not target.is_recurrent and torch.equal(source.last_states(), target.codes)
 
 
 def _over_steps(call: Call, places: torch.Tensor) -> Trace:
     stages = {name: value for name, value in vars(call.trace).items() if isinstance(value, torch.Tensor)}
-    if call.is_lstm:
+    if call.is_recurrent:
         return Trace(**{name: values[: len(places)] for name, values in stages.items()})
     return Trace(**{name: values.detach().flatten(0, -2).cpu()[places] for name, values in stages.items()})

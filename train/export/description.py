@@ -9,18 +9,19 @@ from torch import nn
 
 from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
-from ...model.layers import MAX_ADCS, MAX_STEPS, DenseLayer, Layer, LstmLayer
+from ...model.layers import MAX_ADCS, MAX_STEPS, DenseLayer, Layer, LstmLayer, RnnLayer
 from ...model.network import Network
 from ..layers.array import ArrayModule
-from ..layers.config import LSTM_FIELDS
+from ..layers.config import LSTM_FIELDS, RNN_FIELDS
 from ..layers.linear import LinearArray
 from ..layers.lstm import LstmArray
 from ..layers.modules import QuantLinear, QuantLSTM
+from ..layers.rnn import RnnArray
 from ..layers.whole_model import arrays_of, without_noise
 from ..units import described
 from .chain import Chain, check_fit, check_model, record_chain
 
-ALONE = (QuantLSTM, QuantLinear, LstmArray, LinearArray)  #: modules whose forward is known
+ALONE = (QuantLSTM, QuantLinear, LstmArray, RnnArray, LinearArray)  #: modules whose forward is known
 
 
 def export(
@@ -173,6 +174,9 @@ def _layer(array: ArrayModule, adcs: int) -> Layer:
     }
     if isinstance(array, LstmArray):
         return LstmLayer(hidden=array.hidden, **shared, **{name: getattr(config, name) for name in LSTM_FIELDS})
+    if isinstance(array, RnnArray):
+        own = {name: getattr(config, name) for name in RNN_FIELDS}
+        return RnnLayer(hidden=array.hidden, function=array.function, **shared, **own)
     if array.function is None:
         return DenseLayer(outputs=array.outputs, output="codes", **shared)
     return DenseLayer(

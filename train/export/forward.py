@@ -14,6 +14,7 @@ from ..layers.config import FLOAT, code_scale
 from ..layers.linear import LinearArray
 from ..layers.lstm import LstmArray
 from ..layers.modules import QuantLSTM
+from ..layers.recurrent import RecurrentArray
 from ..layers.sequence import Trace
 from ..layers.whole_model import arrays_of, listening
 
@@ -35,18 +36,20 @@ class Call:
     beside: ArrayModule | None = None  #: the forward array of the same layer, where this one runs in reverse
 
     @property
-    def is_lstm(self) -> bool:
-        return isinstance(self.array, LstmArray)
+    def is_recurrent(self) -> bool:
+        return isinstance(self.array, RecurrentArray)
 
     @property
     def size(self) -> str:
         """In a sentence."""
-        return f"{self.shape[1]} sequences of {self.shape[0]} steps" if self.is_lstm else f"{len(self.codes)} rows"
+        return (
+            f"{self.shape[1]} sequences of {self.shape[0]} steps" if self.is_recurrent else f"{len(self.codes)} rows"
+        )
 
 
 def output_bits(array: ArrayModule) -> int | None:
     """Bits of the DAC codes that an array hands on; None where it makes none."""
-    if isinstance(array, LstmArray):
+    if isinstance(array, RecurrentArray):
         return array.config.dac_bits if array.config.output == "codes" else None
     return None if array.function is None or array.output_bits == FLOAT else array.output_bits
 
@@ -116,7 +119,7 @@ class _Recording:
     def see(self, array: ArrayModule, codes: torch.Tensor, trace: Trace) -> None:
         given = None
         if output_bits(array) is not None:
-            given = trace.hidden if isinstance(array, LstmArray) else trace.out
+            given = trace.hidden if isinstance(array, RecurrentArray) else trace.out
         call = Call(
             array,
             tuple(codes.shape[:2]),
@@ -165,4 +168,4 @@ def _replaced(call: Call, output, instead: Callable[[Call], torch.Tensor]):
     if isinstance(call.array, LinearArray):
         return values.reshape(output.shape).to(output)
     values = values.reshape(output[0].shape).to(output[0])
-    return values, values, output[2]
+    return (values, values, output[2]) if isinstance(call.array, LstmArray) else (values, values[-1])

@@ -43,7 +43,7 @@ class Batch:
         batch, rows = len(self.lengths), len(call.codes)
         padded, rest = divmod(rows, batch)
         fits = not rest and (padded == self.steps or (self.told and padded > self.steps))
-        if call.is_lstm:
+        if call.is_recurrent:
             if fits and call.shape[1] == batch:
                 yield Layout("step", self.padded(rows))
             return
@@ -76,7 +76,7 @@ class Batch:
 
 def batch_of(calls: Sequence[Stage], first: Stage, lengths=None) -> Batch:
     """The sequences that ``first``, an LSTM if there is one, gets; ``lengths`` (B,) of those that are padded."""
-    steps, batch = first.shape if first.is_lstm else (1, len(first.codes))
+    steps, batch = first.shape if first.is_recurrent else (1, len(first.codes))
     packed = [call for call in calls if call.lengths is not None and len(call.lengths) == batch]
     known = [call.lengths for call in packed]
     if lengths is not None:

@@ -28,8 +28,8 @@ class Stage:
         return len(self.calls) > 1
 
     @property
-    def is_lstm(self) -> bool:
-        return self.calls[0].is_lstm
+    def is_recurrent(self) -> bool:
+        return self.calls[0].is_recurrent
 
     @property
     def shape(self) -> tuple[int, int]:

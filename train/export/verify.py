@@ -134,7 +134,7 @@ def _integers(layer: Layer, trace: Trace, lengths: np.ndarray, steps: int) -> di
     elif layer.output == "argmax":
         codes = reference.column_codes(layer, trace.adc.cpu().numpy())
         stages["out"] = torch.from_numpy(codes.argmax(-1))[..., None]
-    elif layer.output == "table":
+    elif layer.has_table:
         stages["out"] = trace.out
     found = {name: values.transpose(0, 1).double().cpu().numpy() for name, values in stages.items()}
     if layer.reverse:  # traced in the order of computing

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...model.design import Design
 from ...model.formats import DesignError
+from ...model.layers import DenseLayer
 from ..layers.config import FLOAT, QuantConfig
 from ..layers.noise import Noise
 from ..network import quant_config
@@ -81,8 +82,7 @@ def check_design(design: Design, task: str, tokens: int) -> None:
         raise DesignError("a design for texts must have no layers in reverse, as a text has no end")
     if first.kind != "lstm" or len(design.layers) > 2:
         raise DesignError(f"a design for {task} must be an LSTM layer, with or without a head, but is not")
-    head = (last.output, last.outputs, last.emit) if last.kind == "dense" else None
-    if head not in (None, ("codes", tokens, "step")):
+    if isinstance(last, DenseLayer) and (last.output, last.outputs, last.emit) != ("codes", tokens, "step"):
         raise DesignError(
             f"a head for {task} must give codes of {tokens} outputs on every step, not {last.output} of "
             f"{last.outputs} on every {last.emit}"

@@ -28,6 +28,9 @@ LSTM_FIELDS = (
 )  #: of :class:`QuantConfig` and of a description's LSTM layer alike
 
 
+RNN_FIELDS = ("input_drive", "input_dac_bits")  #: likewise of an RNN layer
+
+
 def check_bits(name: str, bits) -> int:
     """``bits`` if it is 1 to 16, or 32 for float; else :class:`DesignError`."""
     if bits == FLOAT and not isinstance(bits, bool):

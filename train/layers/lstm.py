@@ -6,19 +6,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...model.formats import check_integer
 from ...model.tables import gate_entries
 from . import gate_tables
-from .array import ArrayModule, check_finite, column_sums
+from .array import check_finite, column_sums
 from .config import FLOAT, QuantConfig
 from .kernel_functions import CodeSums, LayerPass, Rows
+from .recurrent import RecurrentArray
 from .sequence import Loop, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
 from .sums import Prepared
 from .tile_rows import TileRows, tile_rows
 
 
-class LstmArray(ArrayModule):
+class LstmArray(RecurrentArray):
     """Rows [x, h, bias], columns f, i, o, g of ``hidden`` units (docs/numerics.md).
 
     Input (T, B, m) within +-full_scale, output (T, B, n) in [-1, 1], by ``config.output``. With ``fast``, training
@@ -26,49 +26,16 @@ class LstmArray(ArrayModule):
     """
 
     def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
-        check_integer("inputs", inputs, 1, 2**20)
-        check_integer("hidden units", hidden, 1, 2**20)
-        super().__init__(inputs + hidden, 4 * hidden, 4, config, fast)
-        self.inputs, self.hidden = inputs, hidden
+        super().__init__(inputs, hidden, 4, config, fast)
         if config.learn_tables:  # in units of the pre-activation
             self.table_shift = nn.Parameter(torch.zeros(4, gate_tables.entries_of(config.adc_bits, self.row_tiles)))
-        # in state dicts, so that cells of another input drive, or of other DACs, are known when they are loaded
-        self.register_buffer("input_drive", torch.tensor(config.input_gain, dtype=torch.float64))
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
-        """Cells of another input drive are scaled, and a learned range with them: the network stays what it is."""
-        own = self.config.input_gain
-        given = float(state_dict.get(prefix + "input_drive", own))
-        cells = state_dict.get(prefix + "cells")
-        if cells is not None and given != own:
-            before, cells = cells, cells.clone()
-            cells[: self.inputs] *= given / own
-            state_dict[prefix + "cells"] = cells
-            if hasattr(self, "log_alpha") and prefix + "log_alpha" in state_dict:
-                state_dict[prefix + "log_alpha"] = state_dict[prefix + "log_alpha"] + self.widening(before, cells)
-        if cells is not None and self.config.learn_tables:  # weights of before have tables that learned nothing
+        """Weights of before have tables that learned nothing."""
+        if prefix + "cells" in state_dict and self.config.learn_tables:
             state_dict.setdefault(prefix + "table_shift", torch.zeros_like(self.table_shift))
-        device = (self.cells if cells is None else cells).device
-        state_dict[prefix + "input_drive"] = torch.tensor(own, dtype=torch.float64).to(device)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
-
-    @property
-    def input_bits(self) -> int:
-        return self.config.input_bits
-
-    @property
-    def input_step(self) -> float:
-        return self.config.input_step
-
-    @property
-    def code_step(self) -> int:
-        return self.config.hidden_step
-
-    @property
-    def row_scale(self) -> torch.Tensor:
-        """1, as hidden rows have no other: the inputs' full scale is in their cells."""
-        return torch.ones_like(self.full_scale)
 
     def reset_parameters(self) -> None:
         """Uniform within 1/sqrt(n) as ``nn.LSTM``; the forget gate's bias starts at 1."""

@@ -18,7 +18,7 @@ from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer
 from ohmgate.sim.random_designs import perhaps_directed, perhaps_tiled
-from tests.designs import random_design
+from tests.designs import perhaps_simple, random_design
 
 
 @pytest.mark.parametrize("name", presets())
@@ -29,7 +29,8 @@ def test_presets_are_clean(name, tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_designs_are_clean(seed, tmp_path):
-    design = random_design(np.random.default_rng([6, seed]), max_outputs=6)
+    rng = np.random.default_rng([6, seed])
+    design = perhaps_simple(random_design(rng, max_outputs=6), rng)
     design = replace(design, data_registers=seed % 4 < 2)
     generate(design, tmp_path, trace=seed % 2 == 1)
     lint(tmp_path, "random")
@@ -38,9 +39,10 @@ def test_random_designs_are_clean(seed, tmp_path):
 @pytest.mark.parametrize("contexts", [1, 2, 3])
 def test_designs_of_tiles_contexts_and_directions_are_clean(contexts, tmp_path):
     rng = np.random.default_rng(contexts)
-    design = random_design(rng, layers=3, max_outputs=6)
+    design = perhaps_simple(random_design(rng, layers=3, max_outputs=6), np.random.default_rng([3, contexts]))
     design = perhaps_directed(design, rng, 5) if contexts == 1 else replace(design, contexts=contexts)
     design = perhaps_tiled(design, rng)
+    assert any(layer.kind == "rnn" for layer in design.layers)
     assert any(layer.row_tiles > 1 for layer in design.layers)
     assert contexts > 1 or any(layer.joined for layer in design.layers)
     generate(design, tmp_path, trace=contexts == 2)

@@ -53,6 +53,16 @@ def scales(bits: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.tensor([2.0**-bits] * 3 + [2.0 ** (1 - bits)], dtype=dtype)[:, None]
 
 
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # or a training after an inference could not use it
+def nominal_values(
+    steps: tuple[float, ...], adc_bits: int, tiles: int, bits: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """(4, entries) of tables that nothing has moved, for ADC steps (4,), of which most trainings have one set."""
+    points = middles(torch.tensor(steps, dtype=torch.float64), adc_bits, tiles)
+    return (entries(points, bits) * scales(bits, torch.float64)).to(dtype)
+
+
 def learned_values(points: torch.Tensor, bits: int) -> torch.Tensor:
     """Values of the entries, with the gradient of sigmoid and tanh: the largest entry keeps it, or it would stay."""
     real = torch.cat([torch.sigmoid(points[:3]), torch.tanh(points[3:])])

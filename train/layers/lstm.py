@@ -10,7 +10,7 @@ from ...model.tables import gate_entries
 from . import gate_tables
 from .array import check_finite, column_sums
 from .config import FLOAT, QuantConfig
-from .kernel_functions import CodeSums, LayerPass, Rows
+from .kernel_functions import CodeSums, LayerPass, Rows, Whole
 from .recurrent import RecurrentArray
 from .sequence import Loop, StepNoise, Trace, eager_sequence, kernel_sequence
 from .straight_through import rounded
@@ -88,7 +88,7 @@ class LstmArray(RecurrentArray):
         if rows is None:
             hidden, cells, values = self._in_two(array, codes, state, built, stages)
         else:
-            loop = self._loop(array, codes, state)
+            loop = self._loop(array, codes, state, rows.whole)
             source = array.weights if rows.factor is None else self.cells
             given = (None, None) if state is None else state
             hidden, cells, values = LayerPass.apply(built, loop, rows, codes, source, loop.step, *given, loop.tables)
@@ -119,7 +119,8 @@ class LstmArray(RecurrentArray):
         if self.row_noise or self.config.input_step != 1 or not built.multiplies_codes():
             return None
         whole = self.whole(array, self.config.dac_bits)
-        inputs = self.whole(array, self.input_bits, self.dropout_factor)
+        alike = (self.input_bits, self.dropout_factor) == (self.config.dac_bits, 1.0)
+        inputs = whole if alike else self.whole(array, self.input_bits, self.dropout_factor)
         if whole is None or inputs is None or whole.bits != inputs.bits:
             return None
         return Rows(array.weights.detach(), array.factor, whole, self.bias_level)
@@ -146,8 +147,8 @@ class LstmArray(RecurrentArray):
             return torch.addmm(bias, codes.flatten(0, 1), weights).unflatten(0, shape)
         return column_sums(codes, weights) + bias
 
-    def _loop(self, array: Prepared, codes: torch.Tensor, state) -> Loop:
-        """What the loop over steps goes by."""
+    def _loop(self, array: Prepared, codes: torch.Tensor, state, whole: Whole | None = None) -> Loop:
+        """What the loop over steps goes by; ``whole``, where the caller knows it already."""
         tables, slopes, cell_table = self._tables(array)
         return Loop(
             config=self.config,
@@ -159,7 +160,7 @@ class LstmArray(RecurrentArray):
             state=state,
             noise=self._step_noise(array.spread, codes, state is not None),
             exact=self.sums_are_exact(array.unit),
-            whole=self.whole(array, self.config.dac_bits),
+            whole=whole or self.whole(array, self.config.dac_bits),
             tiles=self.tiles,
         )
 
@@ -248,12 +249,12 @@ class LstmArray(RecurrentArray):
         dtype = torch.float32 if array.integers is None else torch.float64
         if array.integers is not None:
             values = array.integers.tables() * gate_tables.scales(a, dtype)
-        else:
+        elif config.has_own_tables:
             middles = self._middles(array.step.detach().cpu())
-            if config.has_own_tables:
-                values = gate_tables.learned_values(self._points(middles), a)
-                slopes = gate_tables.slopes(middles)
-            else:
-                values = gate_tables.entries(middles, a) * gate_tables.scales(a, torch.float64)
+            values = gate_tables.learned_values(self._points(middles), a)
+            slopes = gate_tables.slopes(middles)
+        else:
+            steps = tuple(array.step.detach().cpu().tolist())
+            values = gate_tables.nominal_values(steps, config.adc_bits, self.row_tiles, a, dtype)
         made = values, slopes, gate_tables.cell_values(config.tanh_bits, config.tanh_fraction, a, dtype)
         return tuple(None if each is None else each.to(array.step.device, dtype) for each in made)

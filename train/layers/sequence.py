@@ -105,7 +105,7 @@ def eager_sequence(
             energy = noise.squares[t]
             if rows is not None:
                 energy = energy + squares(rows.detach().square()).to(v.dtype)
-            v = v + spread[t] * energy.sqrt()[..., None]
+            v = v + spread[t] * _root(energy)[..., None]
         hidden, cell, value = _step(v, cell, loop, stages)
         hiddens.append(hidden)
         cells.append(cell)
@@ -119,6 +119,11 @@ def kernel_sequence(kernel, voltages: torch.Tensor, recurrent: torch.Tensor, loo
     """
     hidden, cell = (None, None) if loop.state is None else loop.state
     return Recurrence.apply(kernel, loop, voltages, recurrent, loop.step, hidden, cell, loop.tables)
+
+
+def _root(squares: torch.Tensor) -> torch.Tensor:
+    """Rounded as IEEE 754 says, and as the kernel's is; torch's of float32 may be a unit in the last place off."""
+    return squares.double().sqrt().to(squares.dtype)
 
 
 def _normals(key: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from scipy import stats
 
 from ohmgate.model.layers import LSTM_OUTPUTS
@@ -102,11 +102,6 @@ def agreeing(layers, x, state, seed: int) -> None:
     (values, grads), (values_eager, grads_eager) = (passed(layer, x, state, seed) for layer in layers)
     if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
         assert torch.allclose(values, values_eager, atol=1e-5)
-    elif layers[0].row_noise or (layers[0].noise.weight and layers[0].noise.redraw == "per_step"):
-        # voltages of noise are sums of floats, of which a few lie a rounding away from another code
-        assert (values != values_eager).double().mean() < 0.02
-        if not torch.equal(values, values_eager):
-            return
     else:
         assert torch.equal(values, values_eager)
     whole, whole_eager = (torch.cat([g.flatten() for g in part]) for part in (grads, grads_eager))
@@ -118,6 +113,7 @@ def agreeing(layers, x, state, seed: int) -> None:
 @needs_kernel
 @settings(max_examples=50, deadline=None)
 @given(seeds)
+@example(432)  # a voltage of noise that is a rounding away from another code
 def test_codes_are_identical_and_gradients_agree(seed):
     agreeing(*random_pair(seed), seed)
 

@@ -14,7 +14,6 @@ from ..model.layers import Layer
 from ..model.network import Network
 from ..model.reference import Result, run
 from ..model.registers import ADDRESS_BITS, bus_address_bits
-from . import dense_layer
 from .array_port import ArraySignature
 from .component import Component
 from .context_pair import ContextPair
@@ -22,6 +21,7 @@ from .data_registers import DataRegisters
 from .dense_layer import DenseLayerCore
 from .diagnostics import Diagnostics
 from .direction_pair import DirectionPair
+from .layer_port import turn_signature
 from .lstm_layer import LstmLayerCore, trace_signature
 from .pulse_programmer import PulseProgrammer
 from .register_bus import RegisterBus
@@ -62,7 +62,7 @@ def accelerator_members(design: Design, trace: bool) -> dict[str, Member]:
             if layer.kind == "lstm":
                 members[f"trace_{index}"] = Out(trace_signature(layer, design.contexts))
             elif design.contexts > 1:
-                members[f"trace_{index}"] = Out(dense_layer.trace_signature(design.contexts))
+                members[f"trace_{index}"] = Out(turn_signature(design.contexts))
     return members
 
 

@@ -4,21 +4,15 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
 
 from ..model.layers import DenseLayer
 from .activation_tables import ActivationTables
 from .argmax import Argmax
 from .component import Component
-from .layer_port import LayerTwin, column_sums, layer_members, saturated_codes
+from .layer_port import LayerTwin, column_sums, layer_members, read_array, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 from .sequences import InterleavedSequences, OneSequence
-
-
-def trace_signature(contexts: int) -> wiring.Signature:
-    """For a test bench, where sequences interleave: the context of the step that is converted."""
-    return wiring.Signature({"context": Out(range(contexts))})
 
 
 class DenseLayerCore(LayerTwin[DenseLayer], Component):
@@ -40,16 +34,13 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
     | `adc_saturations` | out | 0..R * K | ADC codes at either end of the range in the last cycle |
-    | `trace` | out | :func:`trace_signature` | only with ``trace`` and contexts |
+    | `trace` | out | :func:`~.layer_port.turn_signature` | only with ``trace`` and contexts |
     """
 
     def __init__(self, layer: DenseLayer, trace: bool = False, contexts: int = 1):
         self.layer, self.contexts = layer, contexts
-        members = layer_members(layer, contexts)
         self.traced = trace and contexts > 1
-        if self.traced:
-            members["trace"] = Out(trace_signature(contexts))
-        super().__init__(members)
+        super().__init__(layer_members(layer, contexts, turns=self.traced))
 
     @staticmethod
     def latency_of(layer: DenseLayer, contexts: int = 1) -> int:
@@ -63,16 +54,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail if self.contexts == 1 else 0)
         flow: Any = OneSequence if self.contexts == 1 else InterleavedSequences
         steps = flow(m, self, sequencer, self.x.payload.last if layer.at_end else 1)
-        m.d.comb += [
-            array.row_codes.as_value().eq(steps.rows(m)),
-            array.select.eq(sequencer.select),
-            array.convert.eq(sequencer.convert),
-        ]
-        steps.pace(m)
-        if layer.conversion_cycles == 0:
-            m.d.comb += sequencer.done.eq(array.done)
-        if layer.diagnostics and layer.bias_rows:
-            m.d.comb += array.bias_drive.eq(1)
+        read_array(m, self, sequencer, steps)
 
         # Cycles 0 to tail: the result appears after the last of them.
         taken, step = [sequencer.take], [sequencer.step]

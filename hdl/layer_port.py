@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from amaranth.hdl import Module
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
 from ..model.design import Design
@@ -21,8 +22,13 @@ from .tile_sums import TileSums
 _L = TypeVar("_L", bound=Layer)
 
 
-def layer_members(layer: Layer, contexts: int = 1) -> dict[str, Member]:
-    """Members of the signature of a layer component."""
+def turn_signature(contexts: int) -> wiring.Signature:
+    """For a test bench, where sequences interleave: the context of the step that is converted."""
+    return wiring.Signature({"context": Out(range(contexts))})
+
+
+def layer_members(layer: Layer, contexts: int = 1, *, turns: bool = False) -> dict[str, Member]:
+    """Members of the signature of a layer component. ``turns``: with a trace that tells whose turn it is."""
     members = {
         "x": In(input_stream(layer, contexts)),
         "y": Out(output_stream(layer, contexts)),
@@ -34,6 +40,8 @@ def layer_members(layer: Layer, contexts: int = 1) -> dict[str, Member]:
         members["cell_saturations"] = Out(range(layer.lanes + 1))
     if layer.loaded_table_bits:
         members["table"] = In(TableWriteSignature(layer))
+    if turns:
+        members["trace"] = Out(turn_signature(contexts))
     return members
 
 
@@ -72,6 +80,21 @@ class LayerTwin(Generic[_L]):
     def cycles(self, conversion: int) -> int:
         """Cycles of a time step whose conversions take ``conversion``, when neither input nor output waits."""
         return time_step_cycles(self.layer.conversions, conversion, self.tail, self.contexts)
+
+
+def read_array(m: Module, core, sequencer, steps, hidden=None) -> None:
+    """Connect a component's array: its rows as ``steps`` has them, and its time. ``hidden``: bank of its own rows."""
+    layer, array = core.layer, core.array
+    if hidden is None:
+        m.d.comb += array.row_codes.as_value().eq(steps.rows(m))
+    else:
+        m.d.comb += [array.row_codes.as_value().eq(steps.rows(m, hidden)), array.hidden_drive.eq(~steps.first)]
+    m.d.comb += [array.select.eq(sequencer.select), array.convert.eq(sequencer.convert)]
+    steps.pace(m)
+    if layer.conversion_cycles == 0:
+        m.d.comb += sequencer.done.eq(array.done)
+    if layer.diagnostics and layer.bias_rows:
+        m.d.comb += array.bias_drive.eq(1)
 
 
 def count_ones(bits):

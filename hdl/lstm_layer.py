@@ -10,7 +10,7 @@ from ..model.layers import LstmLayer
 from .activation_tables import ActivationTables
 from .component import Component
 from .element_wise import ElementWiseLane, half_bits
-from .layer_port import LayerTwin, column_sums, count_ones, layer_members, saturated_codes
+from .layer_port import LayerTwin, column_sums, count_ones, layer_members, read_array, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 from .sequences import InterleavedSequences, OneSequence
@@ -90,17 +90,7 @@ class LstmLayerCore(LayerTwin[LstmLayer], Component):
         m.submodules.cells = cells = memory.Memory(
             shape=data.ArrayLayout(half_bits(layer), lanes), depth=2 * layer.conversions * self.contexts, init=[]
         )
-        m.d.comb += [
-            array.row_codes.as_value().eq(steps.rows(m, hidden)),
-            array.hidden_drive.eq(~steps.first),
-            array.select.eq(sequencer.select),
-            array.convert.eq(sequencer.convert),
-        ]
-        steps.pace(m)
-        if layer.conversion_cycles == 0:
-            m.d.comb += sequencer.done.eq(array.done)
-        if layer.diagnostics and layer.bias_rows:
-            m.d.comb += array.bias_drive.eq(1)
+        read_array(m, self, sequencer, steps, hidden)
 
         # Cycle 0: tables and cell memory are addressed. Stage k holds what is of cycle k. When a conversion ends, its
         # column has been selected for a cycle, so step 1 is step 0 already.

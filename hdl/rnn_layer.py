@@ -4,13 +4,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
 
 from ..model.layers import RnnLayer
 from .activation_tables import ActivationTables
 from .component import Component
-from .dense_layer import trace_signature
-from .layer_port import LayerTwin, column_sums, layer_members, saturated_codes
+from .layer_port import LayerTwin, column_sums, layer_members, read_array, saturated_codes
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 from .sequences import InterleavedSequences, OneSequence
@@ -34,16 +32,13 @@ class RnnLayerCore(LayerTwin[RnnLayer], Component):
     | `table` | in | :class:`~.activation_tables.TableWriteSignature` | only with loaded tables |
     | `busy` | out | 1 bit | a time step is held, computed or waiting to be taken |
     | `adc_saturations` | out | 0..R * K | ADC codes at either end of the range in the last cycle |
-    | `trace` | out | :func:`~.dense_layer.trace_signature` | only with ``trace`` and contexts |
+    | `trace` | out | :func:`~.layer_port.turn_signature` | only with ``trace`` and contexts |
     """
 
     def __init__(self, layer: RnnLayer, trace: bool = False, contexts: int = 1):
         self.layer, self.contexts = layer, contexts
-        members = layer_members(layer, contexts)
         self.traced = trace and contexts > 1
-        if self.traced:
-            members["trace"] = Out(trace_signature(contexts))
-        super().__init__(members)
+        super().__init__(layer_members(layer, contexts, turns=self.traced))
 
     @staticmethod
     def latency_of(layer: RnnLayer, contexts: int = 1) -> int:
@@ -57,17 +52,7 @@ class RnnLayerCore(LayerTwin[RnnLayer], Component):
         steps = flow(m, self, sequencer)
         m.submodules.hidden = hidden = steps.bank(layer.conversions, layer.adcs * layer.dac_bits)
         m.submodules.tables = tables = ActivationTables(layer)
-        m.d.comb += [
-            array.row_codes.as_value().eq(steps.rows(m, hidden)),
-            array.hidden_drive.eq(~steps.first),
-            array.select.eq(sequencer.select),
-            array.convert.eq(sequencer.convert),
-        ]
-        steps.pace(m)
-        if layer.conversion_cycles == 0:
-            m.d.comb += sequencer.done.eq(array.done)
-        if layer.diagnostics and layer.bias_rows:
-            m.d.comb += array.bias_drive.eq(1)
+        read_array(m, self, sequencer, steps, hidden)
 
         # Cycle 0 addresses the table, cycle 1 (the tail) writes the bank.
         taken, finished, step = Signal(), Signal(), Signal.like(sequencer.step, reset_less=True)

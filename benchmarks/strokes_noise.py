@@ -31,12 +31,13 @@ from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.model.metrics import accuracy, majority
 from ohmgate.train.config import TrainConfig
 from ohmgate.train.data.sequences import SequenceDataset
+from ohmgate.train.epochs import tensors_of
 from ohmgate.train.evaluation import predict, reads_of
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.layers.signal import noise_at_snr, signal_power, snr_of
 from ohmgate.train.network import DesignNetwork
 from ohmgate.train.recipe import usual_config
-from ohmgate.train.training import TrainResult, train
+from ohmgate.train.training import TrainResult, host_units, train
 
 RESULTS = Path(__file__).parents[1] / "results" / "strokes_noise.json"
 VOTES = 1, 3, 9, 25, 49
@@ -83,7 +84,7 @@ def voted(model: DesignNetwork, result: TrainResult, data: SequenceDataset, host
 
 
 def measure(cell: Cell, clean: TrainResult, data: SequenceDataset, epochs: int) -> dict[str, Any]:
-    host = host_of(clean, data)
+    host = host_units(clean.model.design, data, clean.config)
     before = powers_of(clean.model, data, host)
     began = time.process_time()
     config = replace(
@@ -111,17 +112,9 @@ def measure(cell: Cell, clean: TrainResult, data: SequenceDataset, epochs: int) 
     return found | {"training_seconds": seconds}
 
 
-def host_of(result: TrainResult, data: SequenceDataset) -> dict[str, Any]:
-    config = result.config
-    bits = result.model.design.layers[0].input_bits if config.input_range == "error" else None
-    scale, offset = data.input_range(config.deviations, bits=bits)
-    return {"input_scale": scale.tolist(), "input_offset": offset.tolist(), "labels": list(data.classes)}
-
-
 def powers_of(model: DesignNetwork, data: SequenceDataset, host: dict[str, Any]):
     some = data.train.take(np.linspace(0, len(data.train) - 1, MEASURED).astype(int))
-    x = torch.from_numpy((some.features * np.array(host["input_scale"]) + host["input_offset"]).astype(np.float32))
-    lengths = torch.from_numpy(some.lengths)
+    x, lengths, _ = tensors_of(some, host)
     return signal_power(model, lambda: model(x.clamp(-1, 1), lengths), lengths)
 
 

@@ -80,23 +80,26 @@ class SequenceTask:
 
     def config(self, seed: int, floating: bool, protocol: dict[str, Any], noise: dict[str, Any]):
         """The data set's protocol with what was given."""
+        from ..train.layers.noise import Noise
         from ..train.recipe import usual_config
         from ..train.training import check_training
 
         usual, chosen = usual_config(self.design, self.dataset), dict(protocol)
-        drawn = replace(usual.train_noise, **noise)
+        drawn = replace(Noise() if "snr" in chosen else usual.train_noise, **noise)
         if chosen.get("quantiser") == "sawb":
             chosen["range_noise"] = drawn.weight
         config = replace(usual, seed=seed, floating=floating, train_noise=drawn, **chosen)
         check_training(self.dataset, config)
         return config
 
-    def check_start(self, config, source: Path) -> None:
-        """Raise :class:`DesignError` for a checkpoint that a training cannot begin with."""
-        from ..train.training import float_network, initial
+    def check_start(self, config, source: Path | None) -> None:
+        """Raise :class:`DesignError` for a checkpoint that a training cannot begin with, or one that is missing."""
+        from ..train.training import check_signals, float_network, initial
         from ..train.warm import check_start
 
-        check_start(initial(self.design, config), float_network(source))
+        check_signals(config, source)
+        if source is not None:
+            check_start(initial(self.design, config), float_network(source))
 
     def input_codes(self, config) -> tuple[np.ndarray, np.ndarray]:
         """Shares of each channel's numbers in the training set that the first DACs clip, and whose code is 0."""
@@ -194,9 +197,10 @@ class TextTask:
             self.design, self.name, self.text.tokens, seed=seed, floating=floating, noise=drawn, **protocol
         )
 
-    def check_start(self, config, source: Path) -> None:
-        """Raise :class:`DesignError`."""
-        raise DesignError(f"--start must be left out for the text {self.name}, which has no use for it")
+    def check_start(self, config, source: Path | None) -> None:
+        """Raise :class:`DesignError` if there is one."""
+        if source is not None:
+            raise DesignError(f"--start must be left out for the text {self.name}, which has no use for it")
 
     def remarks(self, config) -> list[str]:
         """None: every token is one of the text's."""

@@ -23,6 +23,8 @@ EXAMPLES = """Examples: `ohmgate train vowels --out runs/vowels` trains the pres
 
 `ohmgate train my.toml --weight-noise 0.1 --adc-noise 0.29 --out runs/hardened` trains with the paper's noise;
 
+`ohmgate train my.toml --start runs/my --snr 0 --noiseless 0.25 --out runs/loud` goes on in loud noise;
+
 `ohmgate train my.toml --dataset my.npz --validation 0.2 --patience 10 --out runs/early` stops when it gets no better;
 
 `ohmgate train vowels --start runs/vowels --epochs 40 --out runs/longer` goes on from a finished run.
@@ -82,6 +84,19 @@ def command(
         str | None,
         typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
     ] = None,
+    snr: Annotated[
+        float | None,
+        typer.Option(help="In dB: noise so far below each array's own signals, in place of other noise."),
+    ] = None,
+    snr_site: Annotated[
+        str | None, typer.Option(help="Where that noise is added: sums (before the ADCs) or rows (behind the DACs).")
+    ] = None,
+    snr_power: Annotated[
+        str | None, typer.Option(help="Of the signals of --start for good (fixed), or of every epoch's (relative).")
+    ] = None,
+    noiseless: Annotated[
+        float | None, typer.Option(help="Share of the batches that are trained without noise.")
+    ] = None,
     curve: Annotated[
         float | None,
         typer.Option(help="Train for nonlinear cells: their read voltage over V0, the device's sinh_voltage."),
@@ -106,10 +121,16 @@ def command(
         class_weights=class_weights,
         float_epochs=float_epochs,
         noise_ramp=noise_ramp,
+        snr=snr,
+        snr_site=snr_site,
+        snr_power=snr_power,
+        noiseless=noiseless,
         curve=curve,
     )
     if keep == "last" and patience:
         raise DesignError(f"keep must be best where a run stops early (--patience {patience}), not 'last'")
+    if snr is None and (snr_site or snr_power):
+        raise DesignError("--snr-site and --snr-power must come with --snr, but it is not given")
     noise = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
     if explained:
         explain(loaded, dataset, data, protocol, noise)

@@ -58,8 +58,7 @@ def train_run(
     identity = runs.data_identity(named, task.checksum, out)
     starts = {name: runs.start_of(start, name) for name in configs}
     for name, source in starts.items():
-        if source is not None:
-            task.check_start(configs[name], source)
+        task.check_start(configs[name], source)
     begun = {} if start is None else {"start": runs.relative(start, out)}
     started = {"design": design.to_dict(), **identity, **begun, "train": common}
     results: dict[str, Any] = {name: {} for name in task.units} | {"units": task.units}

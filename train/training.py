@@ -99,14 +99,13 @@ def fit(
         if not config.floating:  # the baseline has no array that could be noisy
             model.set_noise(train=config.train_noise, evaluate=config.eval_noise)
             set_curve(model, config.curve)
-        host = _host(model.design, split, config)
+        host = host_units(model.design, split, config)
         run: dict[str, Any] = {
             "design": model.design.to_dict(),
             "dataset": dataset.content,
             "config": config.to_dict(),
         }
-        if start is None and config.snr is not None and config.snr_power == "fixed":
-            raise DesignError("a training at an SNR of fixed power must start from a network that has signals")
+        check_signals(config, start)
         if start is not None:
             check_start(model, start)
             run["start"] = weights_hash(start)
@@ -154,12 +153,18 @@ def check_training(dataset: SequenceDataset, config: TrainConfig) -> SequenceDat
     return split
 
 
+def check_signals(config: TrainConfig, start: DesignNetwork | str | Path | None) -> None:
+    """Raise :class:`DesignError` where noise is to be as strong as the signals of a start that there is not."""
+    if start is None and config.snr is not None and config.snr_power == "fixed":
+        raise DesignError("a training at an SNR of fixed power must start from a network that has signals")
+
+
 def _known(dataset: SequenceDataset) -> str | None:
     """The name of a data set of the package, where it is unchanged."""
     return dataset.name if CONTENTS.get(dataset.name) == dataset.content else None
 
 
-def _host(design: Design, dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
+def host_units(design: Design, dataset: SequenceDataset, config: TrainConfig) -> dict[str, Any]:
     """What lies between the user's numbers and the model's, as :meth:`DesignNetwork.export` takes it."""
     bits = design.layers[0].input_bits if config.input_range == "error" else None
     scale, offset = dataset.input_range(config.deviations, bits=bits)

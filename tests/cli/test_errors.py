@@ -64,6 +64,20 @@ def refused(result) -> str:
             "curve, the read voltage over V0, must be a number from 0 to 50, not 51.0",
         ),
         (("train", "vowels", "--noise-ramp", 2), "noise ramp must be a number from 0 to 1, not 2.0"),
+        (("train", "vowels", "--noiseless", 2), "noiseless must be a number from 0 to 1, not 2.0"),
+        (("train", "vowels", "--snr", 500), "SNR in dB must be a number from -100 to 300, not 500.0"),
+        (
+            ("train", "vowels", "--snr", 0),
+            "a training at an SNR of fixed power must start from a network that has signals",
+        ),
+        (
+            ("train", "vowels", "--snr-site", "rows"),
+            "--snr-site and --snr-power must come with --snr, but it is not given",
+        ),
+        (
+            ("train", "vowels", "--snr", 0, "--adc-noise", 1),
+            "a training at an SNR must have no other noise, no noise ramp and no float epochs",
+        ),
         (("train", "vowels", "--start", "nowhere"), "cannot use 'nowhere': No such file or directory"),
         (
             ("train", "vowels", "--start", "."),

@@ -14,7 +14,7 @@ from ohmgate.train.epochs import tensors_of
 from ohmgate.train.evaluation import outputs_of, reads_of
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.layers.signal import signal_power
-from ohmgate.train.training import fit, initial, train
+from ohmgate.train.training import fit, host_units, initial, train
 from ohmgate.train.warm import start_from, typical
 
 VOWELS = load_dataset("vowels")
@@ -29,8 +29,7 @@ def start():
 
 
 def host() -> dict:
-    scale, offset = SMALL.input_range(CONFIG.deviations)
-    return {"input_scale": scale.tolist(), "input_offset": offset.tolist(), "labels": list(SMALL.classes)}
+    return host_units(DESIGN, SMALL, CONFIG)
 
 
 def powers(source, config):

@@ -78,7 +78,13 @@ def snr_of(powers: Powers, noise: Mapping[ArrayModule, Noise], *, site: str) -> 
     """SNR in dB of every array: what noise of a fixed power is beside signals that training has changed."""
     check_choice("site of noise", site, SITES)
     size = {array: each.dac if site == "rows" else each.adc for array, each in noise.items()}
-    return [20 * math.log10(power.at(site) / size[array]) for array, power in powers.items()]
+    if not all(size.values()):
+        raise DesignError(f"an SNR must be of noise, but an array has none on its {site}")
+    return [_decibels(power.at(site) / size[array]) for array, power in powers.items()]
+
+
+def _decibels(ratio: float) -> float:
+    return 20 * math.log10(ratio) if ratio else -math.inf
 
 
 class _Mean:

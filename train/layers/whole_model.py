@@ -39,8 +39,12 @@ def set_noise(
     if not arrays:
         raise DesignError("a model with noise must have at least one quantised layer, but it has none")
     own = [{} if n is None else n if isinstance(n, Mapping) else dict.fromkeys(arrays, n) for n in (train, evaluate)]
-    for noise in (noise for each in own for noise in each.values()):
-        check_noise(noise)
+    for given in own:
+        others = len(given.keys() - set(arrays))
+        if others:
+            raise DesignError(f"noise must be of the model's own arrays, but {others} of {len(given)} are another's")
+        for noise in given.values():
+            check_noise(noise)
     source = arrays[0].source
     if seed is not None:
         source.seed(check_integer("noise seed", seed, 0, 2**63 - 1))

@@ -117,3 +117,18 @@ def test_sites_are_rows_and_sums():
     powers = {lstm().arrays[0]: SignalPower(1.0, 2.0)}
     with pytest.raises(DesignError, match=r"^site of noise must be one of rows, sums, not 'adc'$"):
         noise_at_snr(powers, 0.0, site="adc")
+
+
+def test_noise_of_another_models_arrays_is_refused():
+    """Else a network would be measured without the noise that was meant for it."""
+    model, other, x = lstm(), lstm(), inputs()
+    powers = signal_power(other, lambda: other(x))
+    with pytest.raises(DesignError, match=r"^noise must be of the model's own arrays, but 1 of 1 are another's$"):
+        set_noise(model, evaluate=noise_at_snr(powers, 0.0, site="sums"))
+
+
+def test_an_snr_is_of_noise_and_signal():
+    powers = {lstm().arrays[0]: SignalPower(1.0, 0.0)}
+    assert snr_of(powers, dict.fromkeys(powers, Noise(adc=1.0)), site="sums") == [-np.inf]
+    with pytest.raises(DesignError, match=r"^an SNR must be of noise, but an array has none on its sums$"):
+        snr_of(powers, dict.fromkeys(powers, Noise(dac=1.0)), site="sums")

@@ -55,11 +55,12 @@ def test_random_accesses(design, seed):
             await write(BY_NAME["COLUMN"].address, 0)
         for name in ("TABLE_DATA", "LEVEL", "SEAL", "LEVEL"):
             await write(BY_NAME[name].address, 3)
-        for _ in range(60):
-            if rng.random() < 0.1:
+        once = int(rng.integers(60))  # at least, whatever is drawn
+        for number in range(60):
+            if rng.random() < 0.1 or number == once:
                 await unlock()
                 await write(BY_NAME["CONTROL"].address, 0)
-            if rng.random() < 0.1:
+            if rng.random() < 0.1 or number == once:
                 for layer in rng.permutation(len(DESIGN.layers)).tolist():
                     await write(BY_NAME["LAYER"].address, layer)
                     await write(BY_NAME["SEAL"].address, 1)

@@ -18,7 +18,7 @@ import torch
 
 from ohmgate.model.files import write_json
 from ohmgate.model.formats import DesignError
-from ohmgate.train.experiments.paper import check_device
+from ohmgate.train.experiments.trial import check_device
 from ohmgate.train.kernel.build import kernel
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.lstm import LstmArray

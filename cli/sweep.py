@@ -27,7 +27,9 @@ NETWORKS = "networks"  #: folder of the networks within the output folder
 
 
 def command(
-    experiment: Annotated[str, typer.Argument(help="fig4, fig5, fig6, table1, fig7 or fig8 of Ma et al.")],
+    experiment: Annotated[
+        str, typer.Argument(help="Which one: fig4, fig5, fig6, table1, fig7, fig8 (of Ma et al.).")
+    ],
     seeds: Annotated[
         int | None, typer.Option(help="Number of seeds to run, counted from 0.", show_default="1")
     ] = None,
@@ -42,29 +44,31 @@ def command(
         bool, typer.Option("--keep", help="Keep the trained language models, too, in OUT/networks (safetensors).")
     ] = False,
     device: Annotated[
-        str, typer.Option(help="Where language models train: cpu, cuda or cuda:N. HAR trains on the CPU.")
+        str, typer.Option(help="Where language models train: cpu, cuda or cuda:N. All others train on the CPU.")
     ] = "cpu",
     report: Annotated[bool, typer.Option("--report", help="Run nothing: table and plot from the results.")] = False,
 ) -> None:
-    """Run an experiment of the paper at full protocol: a table beside the paper's numbers, and a plot."""
+    """Run an experiment of a paper at full protocol: a table beside the paper's numbers, and a plot."""
     from functools import partial
     from tempfile import TemporaryDirectory
 
     from ..report.sweep import write_report
     from ..report.sweep_results import gather
-    from ..train.experiments import paper, results, sweep
+    from ..report.sweeps import sweep_of
+    from ..train.experiments import results, sweep
+    from ..train.experiments import trial as trial_runs
     from .trials import RunningTrials
 
-    trials = paper.experiment(experiment, 1 if seeds is None else seeds)
+    chosen = sweep_of(experiment)
+    trials = trial_runs.of_seeds(chosen.trials, 1 if seeds is None else seeds)
     asked = seeds or (0 if report else 1)
-    gather(
-        results.trials_of_report(experiment, out, asked), out
-    )  # what no report takes is refused before hours of work
+    reported = results.trials_of_report(chosen.trials, out, asked)
+    gather(chosen, reported, out)  # what no report takes is refused before hours of work
     require_place(out / f"{experiment}.md")
     if not report:
         if executor == LOCAL:  # else the workers see devices and data of their own
-            paper.check_device(device)
-            paper.check_data(results.missing_trials(trials, out), data)
+            trial_runs.check_device(device)
+            trial_runs.check_data(results.missing_trials(trials, out), data)
         with (
             TemporaryDirectory(prefix="ohmgate_reports_") as reports,
             executors.executor_for(executor, workers) as pool,
@@ -72,15 +76,15 @@ def command(
             steps.step(f"Running {experiment}", len(trials)) as step,
         ):
             networks = out.absolute() / NETWORKS if keep else None
-            work = partial(paper.run_trial, networks=networks, device=device, reports=reports)
+            work = partial(trial_runs.run_trial, networks=networks, device=device, reports=reports)
             watch = RunningTrials(steps, Path(reports)).look
             sweep.run_sweep(trials, out, pool, data=data, progress=step.update, watch=watch, work=work)
-    reported = results.trials_of_report(experiment, out, asked)
-    say(write_report(experiment, reported, out))
+    reported = results.trials_of_report(chosen.trials, out, asked)
+    say(write_report(chosen, reported, out))
     there = sorted({trial.seed for trial in reported})
     if seeds is not None and len(there) > seeds:
         say(f"--seeds {seeds} says what to run; the report is of all seeds in {out}: {', '.join(map(str, there))}")
     kept = {path.stem for path in (out / NETWORKS).glob("*.safetensors")}
-    lacking = [trial.name for trial in trials if keep and trial.task != "har" and trial.name not in kept]
+    lacking = [trial.name for trial in trials if keep and trial.is_language and trial.name not in kept]
     if lacking:
         say(f"results without a network, from a sweep without --keep or on another machine: {', '.join(lacking)}")

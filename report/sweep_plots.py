@@ -1,4 +1,4 @@
-"""Plots of a sweep: the paper's layouts, and a learning curve of every trial. What is missing is marked so."""
+"""Plots of Ma et al.: the paper's layouts, and a learning curve of every trial. What is missing is marked so."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from ..train.experiments.paper import HAR_BITS, Trial
 from ..train.layers.config import FLOAT
 from .style import ABOVE, BLUE, GREY, ORANGE
-from .sweep_results import METRICS, MISSING, PAPER_NAMES, Record, Results, finals, float_trial, mean_of, noise_text
+from .sweep_numbers import METRICS, PAPER_NAMES, float_trial, mean_of, noise_text
+from .sweep_results import MISSING, Record, Results, finals
 
 CURVES = {
     "har": ("train_loss", "training loss"),

@@ -125,7 +125,7 @@ def quick_sweep() -> None:
     from contextlib import contextmanager
 
     from ohmgate.model import executors
-    from ohmgate.train.experiments import paper
+    from ohmgate.train.experiments import trial as trials
 
     @contextmanager
     def executor(name, workers):
@@ -134,16 +134,16 @@ def quick_sweep() -> None:
 
     def run_trial(trial, data, networks, device, reports):
         final = {"accuracy": 0.5, "perplexity": 2.0, "name_perplexity": 3.0}
-        return paper.record(trial, "0", [final], final, {"minutes": 1.0, "cpu_minutes": 1.0})
+        return trials.record(trial, trials.Outcome("0", [final], final), {"minutes": 1.0, "cpu_minutes": 1.0})
 
-    executors.executor_for, paper.run_trial, paper.check_data = executor, run_trial, lambda trials, data: None
+    executors.executor_for, trials.run_trial, trials.check_data = executor, run_trial, lambda trials, data: None
 
 
 def sweep_without_data() -> None:
     """For ``before``: a sweep that starts its workers, though its data are not there."""
-    from ohmgate.train.experiments import paper
+    from ohmgate.train.experiments import trial
 
-    paper.check_data = lambda trials, data: None
+    trial.check_data = lambda trials, data: None
 
 
 def fail_with(error: BaseException) -> None:

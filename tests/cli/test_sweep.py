@@ -3,22 +3,25 @@
 import json
 from concurrent.futures import Executor, Future
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from ohmgate.model import executors
 from ohmgate.model.formats import DesignError
-from ohmgate.report import sweep as sweep_report
-from ohmgate.train.experiments import paper, results
-from ohmgate.train.experiments.paper import EXPERIMENTS, Trial, experiment, record
+from ohmgate.report.sweep_results import Sweep
+from ohmgate.report.sweeps import SWEEPS
+from ohmgate.train.experiments import results
+from ohmgate.train.experiments import trial as trial_runs
+from ohmgate.train.experiments.paper import EXPERIMENTS, Trial
 from ohmgate.train.experiments.results import read_results, results_path
+from ohmgate.train.experiments.trial import Outcome, of_seeds, record
 from ohmgate.train.language import protocols
 
 
 def write_result(out, trial, final, epochs=()):
     minutes = {"minutes": 2.0, "cpu_minutes": 1.5}
-    results.write_result(out, trial, record(trial, "5" * 64, list(epochs), final, minutes))
+    results.write_result(out, trial, record(trial, Outcome("5" * 64, epochs, final), minutes))
 
 
 def remove_result(out, name):
@@ -28,15 +31,15 @@ def remove_result(out, name):
     path.write_text("\n".join(lines) + "\n")
 
 
-def run_inline(monkeypatch) -> list[str]:
-    """Let trials give a made-up result at once; returns the names of those that run, as they do."""
+def run_inline(monkeypatch, inline_work=True) -> list[str]:
+    """Let trials give a made-up result at once (or run, in this process); returns the names of those that do."""
     ran = []
 
     def work(trial, folder, networks, device, reports):
         ran.append(trial.name)
         if networks is not None:
             (networks / f"{trial.name}.safetensors").touch()
-        return record(trial, "5" * 64, [], names_final(0.7, 1.7), {"minutes": 1, "cpu_minutes": 1})
+        return record(trial, Outcome("5" * 64, [], names_final(0.7, 1.7)), {"minutes": 1, "cpu_minutes": 1})
 
     class Inline(Executor):
         def submit(self, function, *arguments):
@@ -44,8 +47,9 @@ def run_inline(monkeypatch) -> list[str]:
             future.set_result(function(*arguments))
             return future
 
-    monkeypatch.setattr(paper, "run_trial", work)
-    monkeypatch.setattr(paper, "check_data", lambda trials, folder: None)
+    if inline_work:
+        monkeypatch.setattr(trial_runs, "run_trial", work)
+        monkeypatch.setattr(trial_runs, "check_data", lambda trials, folder: None)
     monkeypatch.setattr(executors, "executor_for", lambda *given: nullcontext(Inline()))
     return ran
 
@@ -55,7 +59,7 @@ def names_final(accuracy, perplexity):
 
 
 def test_report_of_table1_with_a_trial_missing(ohmgate, tmp_path):
-    trials = experiment("table1", 2)
+    trials = of_seeds(EXPERIMENTS["table1"], 2)
     for trial, final in zip(trials, [(0.86, 1.5), (0.855, 1.53), (0.84, 1.56)]):
         write_result(tmp_path, trial, names_final(*final))
     write_result(tmp_path, trials[4], names_final(0.88, 1.4))
@@ -97,12 +101,12 @@ Processor time: 15.0 minutes. Data: SHA-256 555555555555555555555555555555555555
 @pytest.fixture
 def three_seeds(tmp_path):
     """A folder of Table I's results: three seeds, the last two without their 1-bit trials."""
-    for trial in experiment("table1", 3):
+    for trial in of_seeds(EXPERIMENTS["table1"], 3):
         number = [32, 4, 2, 1].index(trial.weight_bits)
         if number < 3 or trial.seed == 0:
             final = names_final(0.86 + 0.01 * (trial.seed - number), 1.4 + 0.1 * trial.seed + 0.075 * number)
             write_result(tmp_path, trial, final)
-    others = Trial(task="names", weight_bits=3, converter_bits=3, seed=7), experiment("fig4", 6)[-1]
+    others = Trial(task="names", weight_bits=3, converter_bits=3, seed=7), of_seeds(EXPERIMENTS["fig4"], 6)[-1]
     for trial in others:  # of no experiment, of another one
         write_result(tmp_path, trial, {})
     return tmp_path
@@ -111,7 +115,7 @@ def three_seeds(tmp_path):
 @pytest.fixture
 def no_plots(monkeypatch):
     """Seconds less, where the text is what is looked at."""
-    monkeypatch.setattr(sweep_report, "plots", lambda *_: {})
+    monkeypatch.setitem(SWEEPS, "table1", replace(SWEEPS["table1"], plots=lambda results: {}))
 
 
 def files_of(folder):
@@ -132,7 +136,7 @@ def test_a_report_is_of_all_seeds_that_are_there(ohmgate, three_seeds):
 
 
 def test_a_report_of_a_later_seed_alone_misses_no_earlier_one(ohmgate, tmp_path, no_plots):
-    for trial in experiment("table1", 4)[-4:]:
+    for trial in of_seeds(EXPERIMENTS["table1"], 4)[-4:]:
         write_result(tmp_path, trial, names_final(0.9, 1.25))
     result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
     assert "4 of 4 trials have run" in result.stdout
@@ -197,7 +201,7 @@ def test_reports_of_the_figures(ohmgate, tmp_path, name):
 
 def test_a_change_is_between_the_same_seeds(ohmgate, tmp_path):
     clean, noisy = (
-        next(c for c in experiment("fig8") if c.weight_bits == 2 and c.weight_noise == b) for b in (0, 0.1)
+        next(c for c in of_seeds(EXPERIMENTS["fig8"]) if c.weight_bits == 2 and c.weight_noise == b) for b in (0, 0.1)
     )
     write_result(tmp_path, clean, {"perplexity": 100.0})
     write_result(tmp_path, replace(clean, seed=1), {"perplexity": 110.0})
@@ -207,8 +211,8 @@ def test_a_change_is_between_the_same_seeds(ohmgate, tmp_path):
 
 
 def test_a_result_that_is_not_whole_is_one_sentence(ohmgate, tmp_path):
-    trial = experiment("table1")[0]
-    content = record(trial, "5" * 64, [], {}, {})
+    trial = of_seeds(EXPERIMENTS["table1"])[0]
+    content = record(trial, Outcome("5" * 64, [], {}), {})
     del content["final"]
     results.write_result(tmp_path, trial, content)
     result = ohmgate("sweep", "table1", "--out", tmp_path, "--report")
@@ -230,6 +234,67 @@ def test_a_sweep_that_cannot_find_its_data_says_so(ohmgate, tmp_path):
     assert "the data folder must have the file 'names/Arabic.txt'" in result.stderr
 
 
+def test_an_unknown_experiment_is_told_which_there_are(ohmgate, tmp_path):
+    result = ohmgate("sweep", "fig9", "--out", tmp_path)
+    assert result.exit_code == 2
+    names = ", ".join(SWEEPS)
+    assert names.startswith("fig4, fig5, fig6, table1, fig7, fig8")
+    assert result.stderr == f"ohmgate: error: experiment must be one of {names}, not 'fig9'\n"
+
+
+@dataclass(frozen=True)
+class Settings:
+    factor: int = 3
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A trial of no paper: it multiplies."""
+
+    size: int
+    seed: int = 0
+    task = "toy"
+    is_language = False
+
+    @property
+    def name(self):
+        return f"toy_{self.size}_seed{self.seed}"
+
+    def protocol(self):
+        return Settings()
+
+    def check_data(self, folder):
+        assert folder.is_dir()
+
+    def run(self, folder, told, *, device, network):
+        assert (device, network) == ("cpu", None)
+        told(1, 1, "done")
+        product = self.size * self.protocol().factor + self.seed
+        return Outcome("7" * 64, [{"product": product}], {"product": product})
+
+
+def test_another_experiment_goes_the_whole_way(ohmgate, tmp_path, monkeypatch):
+    def table(found, seeds):
+        lines = [f"{seeds} seeds"]
+        return lines + [f"{toy.size}: {[r['final']['product'] for r in records]}" for toy, records in found.items()]
+
+    run_inline(monkeypatch, inline_work=False)
+    toy = Sweep("toy", "Products", (Toy(2), Toy(5)), lambda trial: ("product",), table, lambda results: {})
+    monkeypatch.setitem(SWEEPS, "toy", toy)
+    result = ohmgate("sweep", "toy", "--seeds", 2, "--data", tmp_path, "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    text = "# Products\n\n4 of 4 trials have run, at full protocol.\n\n2 seeds\n2: [6.0, 7.0]\n5: [15.0, 16.0]\n"
+    assert result.stdout.startswith(text)
+    assert (tmp_path / "toy.md").read_text() == result.stdout
+    lines = [json.loads(line) for line in results_path(tmp_path, "toy").read_text().splitlines()]
+    assert [line["trial"] for line in lines] == [{"size": s, "seed": k} for s in (2, 5) for k in (0, 1)]
+    monkeypatch.setattr(Toy, "protocol", lambda self: Settings(4))
+    result = ohmgate("sweep", "toy", "--out", tmp_path, "--report")
+    assert result.stderr.endswith(
+        "must have its trial's protocol, but has another; take its line out of 'toy.jsonl'\n"
+    )
+
+
 def test_an_unknown_executor(ohmgate, tmp_path):
     result = ohmgate("sweep", "table1", "--executor", "slurm", "--out", tmp_path)
     assert result.exit_code == 2
@@ -237,8 +302,8 @@ def test_an_unknown_executor(ohmgate, tmp_path):
 
 
 def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypatch):
-    trials = experiment("table1")[:2]
-    monkeypatch.setitem(EXPERIMENTS, "table1", trials)
+    trials = of_seeds(EXPERIMENTS["table1"])[:2]
+    monkeypatch.setitem(SWEEPS, "table1", replace(SWEEPS["table1"], trials=trials))
     write_result(tmp_path, trials[0], names_final(0.8, 1.6))
     (tmp_path / "networks").mkdir()
 
@@ -253,7 +318,7 @@ def test_results_whose_network_was_not_kept_are_told(ohmgate, tmp_path, monkeypa
 
 
 def test_a_result_of_another_protocol_is_refused(tmp_path, monkeypatch):
-    trial = experiment("table1")[0]
+    trial = of_seeds(EXPERIMENTS["table1"])[0]
     write_result(tmp_path, trial, names_final(0.8, 1.6))
     assert read_results(tmp_path, [trial])[trial]["final"]["accuracy"] == 0.8
     usual = protocols.language_protocol

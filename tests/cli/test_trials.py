@@ -7,10 +7,11 @@ from rich.console import Console
 from ohmgate.cli import console
 from ohmgate.cli.console import Steps
 from ohmgate.cli.trials import RunningTrials
-from ohmgate.train.experiments.paper import experiment
+from ohmgate.train.experiments.paper import EXPERIMENTS
 from ohmgate.train.experiments.reports import reporter
+from ohmgate.train.experiments.trial import of_seeds
 
-FIRST, SECOND, *_ = experiment("table1")
+FIRST, SECOND, *_ = of_seeds(EXPERIMENTS["table1"])
 
 
 def test_a_trial_has_a_bar_from_its_first_report_to_its_end(tmp_path, monkeypatch):

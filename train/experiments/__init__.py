@@ -1,1 +1,1 @@
-"""The paper's experiments as grids of trials, and how they are run."""
+"""Experiments as grids of trials, and how they are run."""

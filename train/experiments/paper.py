@@ -1,20 +1,16 @@
-"""The paper's experiments as grids of trials, and the full-protocol run of one trial (docs/sweeps.md)."""
+"""The experiments of Ma et al. as grids of trials, and the full-protocol run of one trial (docs/sweeps.md)."""
 
-import os
-import platform
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ...model.design import Design
 from ...model.formats import DesignError, check_choice, check_integer
-from ...model.records import from_table
 from ..config import TrainConfig
 from ..data import corpora
 from ..data.datasets import data_file, har
@@ -32,7 +28,7 @@ from ..network import DesignNetwork
 from ..recipe import PROTOCOLS
 from ..training import train
 from ..warm import quantise
-from .reports import reporter
+from .trial import Outcome, Told
 
 TASKS = ("har", "ptb", "names")
 
@@ -76,6 +72,42 @@ class Trial:
             return "32-bit floating point"
         return f"{self.weight_bits}-bit weight, {self.converter_bits}-bit ADC/DAC"
 
+    @property
+    def is_language(self) -> bool:
+        return self.task != "har"
+
+    def protocol(self) -> LanguageConfig | TrainConfig:
+        """Everything that decides the trial's run besides the data."""
+        noise = Noise(adc=self.adc_noise, weight=self.weight_noise)
+        if self.task != "har":
+            return protocols.language_protocol(self.task, (self.weight_bits, self.converter_bits), self.seed, noise)
+        return replace(
+            PROTOCOLS["har"],
+            quantiser="sawb" if self.weight_bits < 4 else "absmax",
+            seed=self.seed,
+            floating=self.post_training or self.weight_bits == FLOAT,
+            train_noise=noise,
+            eval_noise=noise,
+        )
+
+    def check_data(self, folder: str | Path | None) -> None:
+        (har if self.task == "har" else _LANGUAGE[self.task][0])(folder)
+
+    def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
+        if self.task == "har":  # small networks, on the CPU
+            return _har(self, folder, told)
+        read, train_model = _LANGUAGE[self.task]
+        data, config = read(folder), self.protocol()
+        assert isinstance(config, LanguageConfig)
+
+        def progress(done: int, total: int, perplexity: float) -> None:
+            told(done, total, epoch_note(done, total, config.epochs, perplexity))
+
+        result = train_model(data, config, progress, device=device)
+        if network is not None:
+            result.model.save(network)
+        return Outcome(data.checksum, list(result.epochs), result.final)
+
 
 HAR_BITS = (1, 2, 3, 4, 6, 8, 16)
 BETAS = (0.0, 0.05, 0.1, 0.15, 0.2)
@@ -98,108 +130,6 @@ EXPERIMENTS: dict[str, list[Trial]] = {
 }  #: of seed 0; a trial that two figures show is the same, and runs once
 
 
-def experiment(name: str, seeds: int = 1) -> list[Trial]:
-    """All trials of an experiment, seed after seed, so that a first seed is whole before a second begins."""
-    check_choice("experiment", name, tuple(EXPERIMENTS))
-    check_integer("seeds", seeds, 1, 1000)
-    return [replace(trial, seed=seed) for seed in range(seeds) for trial in EXPERIMENTS[name]]
-
-
-def protocol(trial: Trial) -> LanguageConfig | TrainConfig:
-    """Everything that decides the trial's run besides the data."""
-    noise = Noise(adc=trial.adc_noise, weight=trial.weight_noise)
-    if trial.task != "har":
-        return protocols.language_protocol(trial.task, (trial.weight_bits, trial.converter_bits), trial.seed, noise)
-    return replace(
-        PROTOCOLS["har"],
-        quantiser="sawb" if trial.weight_bits < 4 else "absmax",
-        seed=trial.seed,
-        floating=trial.post_training or trial.weight_bits == FLOAT,
-        train_noise=noise,
-        eval_noise=noise,
-    )
-
-
-def identity(trial: Trial) -> dict:
-    """What a record says of its trial."""
-    return {"trial": asdict(trial), "protocol": asdict(protocol(trial))}
-
-
-def belongs(record: dict, trial: Trial) -> bool:
-    """Is it this trial's record, of the present protocol? A field that a record does not have yet is at its default.
-
-    Raises ValueError, KeyError or TypeError for what is no record.
-    """
-    wanted = protocol(trial)
-    found = from_table(Trial, record["trial"], "record", "a trial")
-    return found == trial and from_table(type(wanted), record["protocol"], "record", "a protocol") == wanted
-
-
-def run_trial(
-    trial: Trial,
-    folder: str | Path | None = None,
-    networks: str | Path | None = None,
-    device: str = "cpu",
-    reports: str | Path | None = None,
-) -> dict:
-    """Run a trial and return its record: :func:`identity`, data checksum, metrics per epoch and final, versions,
-    machine and minutes.
-
-    ``networks``: where a language model is kept, as ``<name>.safetensors``
-    (:func:`ohmgate.train.language.model.load` reads it).
-    ``device``: where it trains, ``cpu``, ``cuda`` or ``cuda:N``; HAR's small networks train on the CPU.
-    ``reports``: folder for the trial's report of how far it is (:mod:`.reports`).
-    """
-    check_device(device)
-    began, cpu = time.monotonic(), time.process_time()
-    report = reporter(reports, trial.name)
-    if trial.task == "har":
-        checksum, epochs, final = _har(trial, folder, report)
-    else:
-        read, train_model = _LANGUAGE[trial.task]
-        data, config = read(folder), protocol(trial)
-        assert isinstance(config, LanguageConfig)
-
-        def told(done: int, total: int, perplexity: float) -> None:
-            report(done, total, epoch_note(done, total, config.epochs, perplexity))
-
-        result = train_model(data, config, told, device=device)
-        checksum, epochs, final = data.checksum, list(result.epochs), result.final
-        if networks is not None:
-            result.model.save(Path(networks) / f"{trial.name}.safetensors")
-    minutes = {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
-    return record(trial, checksum, epochs, final, minutes, device)
-
-
-def check_data(trials: Sequence[Trial], folder: str | Path | None) -> None:
-    """Read the trials' data once, fetching what is not there. Raises :class:`DesignError` where a trial would."""
-    for task in sorted({trial.task for trial in trials}):
-        (har if task == "har" else _LANGUAGE[task][0])(folder)
-
-
-def check_device(name: str) -> str:
-    """``name``, or :class:`DesignError` where torch sees no such device."""
-    count = torch.cuda.device_count()
-    if name not in ("cpu", *["cuda"] * (count > 0), *(f"cuda:{number}" for number in range(count))):
-        raise DesignError(f"device must be cpu, or cuda or cuda:N of a GPU that torch sees, not {name!r}")
-    return name
-
-
-def record(trial: Trial, checksum: str, epochs: list[dict], final: dict, minutes: dict, device: str = "cpu") -> dict:
-    """A trial's result as its file holds it."""
-    gpu = "" if device == "cpu" or trial.task == "har" else f", {torch.cuda.get_device_name(device)}"
-    packages = ("ohmgate", "numpy", "torch")
-    return {
-        **identity(trial),
-        "data_sha256": checksum,
-        "epochs": epochs,
-        "final": {name: float(value) for name, value in final.items()},
-        **{name: round(value, 2) for name, value in minutes.items()},
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
-        "machine": f"{platform.system()} {platform.machine()}, one thread of {os.cpu_count()} cores{gpu}",
-    }
-
-
 def har_design(bits: int) -> Design:
     """The preset ``har`` at ``bits`` for weights and converters, its head's ADC with at least 8.
 
@@ -214,26 +144,27 @@ def har_design(bits: int) -> Design:
     return Design("har", (first, replace(lstm, adc_bits=bits), replace(head, adc_bits=max(8, bits))))
 
 
-_LANGUAGE = {
+_LANGUAGE: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "names": (corpora.names, train_names),
     "ptb": (corpora.penn_treebank, train_words),
 }
 
 
-def _har(trial: Trial, folder, report):
-    config, design = protocol(trial), har_design(trial.weight_bits)
+def _har(trial: Trial, folder: str | Path | None, told: Told) -> Outcome:
+    config, design = trial.protocol(), har_design(trial.weight_bits)
+    assert isinstance(config, TrainConfig)
     data, checksum = _har_data(folder)
     plain = replace(config, quantiser="absmax")  # a float run has no use for it
 
-    def told(done: int, total: int, epoch: Epoch) -> None:
-        report(done, total, f"loss {epoch.loss:.4f} nats")
+    def progress(done: int, total: int, epoch: Epoch) -> None:
+        told(done, total, f"loss {epoch.loss:.4f} nats")
 
-    result = _floating(plain, folder, told) if config.floating else train(design, data, config, progress=told)
+    result = _floating(plain, folder, progress) if config.floating else train(design, data, config, progress=progress)
     accuracy = result.accuracy
     if trial.post_training:
         with single_thread():
             accuracy = _quantised_after(result.model, design, data, config)
-    return checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy}
+    return Outcome(checksum, [{"train_loss": loss} for loss in result.losses], {"accuracy": accuracy})
 
 
 @lru_cache(maxsize=1)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ...model.locks import sole_use_of
-from .paper import Trial, run_trial
 from .results import TRIALS, missing_trials, write_result
+from .trial import Trial, run_trial
 
 Progress = Callable[[int, int, str], None]  #: finished trials, of all trials, name of the last one
-Watch = Callable[[list[Trial]], None]  #: trials that have not finished, some of which are running
+Watch = Callable[[list[Any]], None]  #: trials that have not finished, some of which are running
 WATCH_SECONDS = 1.0  #: between two looks at them
 
 

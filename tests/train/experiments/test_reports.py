@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 
 from ohmgate.train.experiments import reports
-from ohmgate.train.experiments.paper import experiment, identity, run_trial
+from ohmgate.train.experiments.paper import EXPERIMENTS
 from ohmgate.train.experiments.reports import Report, read_report, reporter
 from ohmgate.train.experiments.results import results_path
 from ohmgate.train.experiments.sweep import run_sweep
+from ohmgate.train.experiments.trial import identity, of_seeds, run_trial
 from ohmgate.train.language import protocols
 from tests.train.language.test_language import write_names
 
-TRIALS = experiment("table1")
+TRIALS = of_seeds(EXPERIMENTS["table1"])
 
 
 def test_a_report_is_the_last_one_a_second_and_always_the_end(tmp_path, monkeypatch):

@@ -13,25 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from ohmgate.model.design import Design
 from ohmgate.model.executors import executor_for
 from ohmgate.model.formats import DesignError
 from ohmgate.train import warm
 from ohmgate.train.data import datasets
 from ohmgate.train.data.corpora import names
-from ohmgate.train.experiments import paper
-from ohmgate.train.experiments.paper import (
-    EXPERIMENTS,
-    Trial,
-    belongs,
-    check_device,
-    experiment,
-    har_design,
-    identity,
-    run_trial,
-)
+from ohmgate.train.experiments.paper import EXPERIMENTS, Trial, har_design
 from ohmgate.train.experiments.results import read_results, results_path, write_result
 from ohmgate.train.experiments.sweep import run_sweep
+from ohmgate.train.experiments.trial import Outcome, belongs, check_device, identity, of_seeds, record, run_trial
 from ohmgate.train.language import protocols
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
@@ -39,7 +32,7 @@ from ohmgate.train.layers.noise import Noise
 from ohmgate.train.recipe import PROTOCOLS
 from tests.train.language.test_language import write_names
 
-TRIALS = experiment("table1")
+TRIALS = of_seeds(EXPERIMENTS["table1"])
 
 
 def read_result(out, trial) -> dict | None:
@@ -71,7 +64,7 @@ def test_the_grids():
     assert set(EXPERIMENTS["fig5"]) <= set(EXPERIMENTS["fig6"])
     everything = {trial for trials in EXPERIMENTS.values() for trial in trials}
     assert len({trial.name for trial in everything}) == len(everything)
-    assert [c.seed for c in experiment("table1", 2)] == [0] * 4 + [1] * 4
+    assert [c.seed for c in of_seeds(EXPERIMENTS["table1"], 2)] == [0] * 4 + [1] * 4
     noisy = Trial(task="ptb", weight_bits=2, converter_bits=4, weight_noise=0.05, adc_noise=0.3, seed=7)
     assert noisy.name == "ptb_w2_a4_adcnoise_beta5_seed7"
 
@@ -106,23 +99,22 @@ KEPT = Path(__file__).parents[3] / "results"
 @pytest.mark.skipif(not KEPT.exists(), reason="the results are not here, only the code")
 def test_the_kept_results_are_of_the_protocols_of_today():
     """A protocol or default that changes makes results that took days another experiment's: run them again with it."""
-    planned = {trial for name in EXPERIMENTS for trial in experiment(name, 10)}
+    planned = {trial for name in EXPERIMENTS for trial in of_seeds(EXPERIMENTS[name], 10)}
     for task in ("har", "names", "ptb"):
         records = [json.loads(line) for line in results_path(KEPT, task).read_text("utf-8").splitlines()]
         trials = [Trial(**record["trial"]) for record in records]
         assert trials
         assert [trial.name for trial in trials] == sorted({trial.name for trial in trials})
         assert {trial.task for trial in trials} == {task}
-        for trial, record in zip(trials, records):
-            assert belongs(record, trial), trial.name
+        for trial, kept in zip(trials, records):
+            assert belongs(kept, trial), trial.name
             assert trial in planned, trial.name
 
 
 def test_noise_of_a_trial_acts_in_training_and_evaluation():
     for task, bits in (("ptb", (2, 4)), ("names", (4, 4)), ("har", (4, 4))):
-        found = paper.protocol(
-            Trial(task=task, weight_bits=bits[0], converter_bits=bits[1], weight_noise=0.1, adc_noise=0.3)
-        )
+        trial = Trial(task=task, weight_bits=bits[0], converter_bits=bits[1], weight_noise=0.1, adc_noise=0.3)
+        found = trial.protocol()
         noises = [found.train_noise, found.eval_noise] if task == "har" else [found.noise]
         assert noises == [Noise(weight=0.1, adc=0.3, redraw="per_batch")] * len(noises)
         if task != "har":
@@ -192,7 +184,10 @@ def test_a_trial_that_another_sweep_runs_is_not_run_twice(tmp_path):
 
     def work(trial, folder):
         if trial == TRIALS[1]:
-            for trials in (TRIALS[1:3], experiment("fig5")):  # the same trial, and others in the same folder
+            for trials in (
+                TRIALS[1:3],
+                of_seeds(EXPERIMENTS["fig5"]),
+            ):  # the same trial, and others in the same folder
                 thread = threading.Thread(target=second, args=(trials,))
                 thread.start()
                 thread.join()
@@ -201,7 +196,7 @@ def test_a_trial_that_another_sweep_runs_is_not_run_twice(tmp_path):
     assert run_sweep(TRIALS[:2], tmp_path, Inline(), work=work) == 2
     start = f"trial {TRIALS[1].name!r} is in use by another ohmgate (process {os.getpid()}); "
     assert sentences == [start + "wait for it or choose another --out", 4]
-    kept = (*TRIALS[:2], *experiment("fig5"))
+    kept = (*TRIALS[:2], *of_seeds(EXPERIMENTS["fig5"]))
     assert set(read_results(tmp_path, kept)) == set(kept)
     assert {path.name for path in (tmp_path / "trials").iterdir()} == {"names.jsonl", "ptb.jsonl"}
 
@@ -217,7 +212,7 @@ def test_the_lock_of_a_killed_sweep_goes_with_the_next(tmp_path):
 
 
 def test_results_that_are_written_at_the_same_time_are_all_kept(tmp_path):
-    trials = experiment("table1", 10)
+    trials = of_seeds(EXPERIMENTS["table1"], 10)
     with ThreadPoolExecutor(8) as pool:
         for future in [pool.submit(write_result, tmp_path, trial, quick(trial, trial.name)) for trial in trials]:
             future.result()
@@ -249,8 +244,10 @@ def test_an_interrupted_sweep_cancels_what_has_not_begun(tmp_path):
 
 SCRIPT = """
 import sys, time
+from ohmgate.model.design import Design
 from ohmgate.model.executors import executor_for
-from ohmgate.train.experiments.paper import experiment, identity
+from ohmgate.train.experiments.paper import EXPERIMENTS
+from ohmgate.train.experiments.trial import identity, of_seeds
 from ohmgate.train.language.model import load
 from ohmgate.train.language.names import evaluate_names
 from ohmgate.train.layers.noise import Noise
@@ -264,7 +261,7 @@ def slow(trial, folder):
 
 if __name__ == "__main__":
     with executor_for("local") as pool:
-        run_sweep(experiment("table1"), sys.argv[1], pool, data=sys.argv[2], work=slow)
+        run_sweep(of_seeds(EXPERIMENTS["table1"]), sys.argv[1], pool, data=sys.argv[2], work=slow)
 """
 
 
@@ -373,12 +370,12 @@ def test_ranges_after_training_are_of_the_data_as_the_network_gets_them(tmp_path
 
 def test_har_designs():
     design = har_design(4)
-    assert design.fingerprint == paper.Design.load("har").fingerprint
+    assert design.fingerprint == Design.load("har").fingerprint
     assert [layer.adc_bits for layer in har_design(16).layers] == [16, 16, 16]
     assert [layer.adc_bits for layer in har_design(2).layers] == [2, 2, 8]
     assert [har_design(bits).layers[0].function for bits in (1, 2, 32)] == ["tanh", "relu", "relu"]
     assert [[layer.dac_bits, layer.weight_bits] for layer in har_design(3).layers] == [[3, 3]] * 3
-    assert har_design(32) == paper.Design.load("har")
+    assert har_design(32) == Design.load("har")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", "cuda:-1", "meta", ""])
@@ -387,14 +384,10 @@ def test_a_device_that_is_not_there(name):
     with pytest.raises(DesignError, match=sentence):
         check_device(name)
     with pytest.raises(DesignError, match=sentence):
-        run_trial(experiment("table1")[0], device=name)
+        run_trial(of_seeds(EXPERIMENTS["table1"])[0], device=name)
 
 
 def test_sentences(tmp_path):
-    with pytest.raises(
-        DesignError, match=r"^experiment must be one of fig4, fig5, fig6, table1, fig7, fig8, not 'fig9'$"
-    ):
-        experiment("fig9")
     with pytest.raises(DesignError, match=r"^har has one width for all, not 2 and 4 bits$"):
         Trial(task="har", weight_bits=2, converter_bits=4)
     with pytest.raises(DesignError, match=r"^quantisation after training is for har at 1 to 16 bits alone$"):
@@ -427,7 +420,7 @@ def test_sentences(tmp_path):
 
 
 def test_a_record_from_before_a_field_was_added_still_belongs_to_its_trial(tmp_path):
-    for trial in (TRIALS[1], experiment("fig4")[0]):
+    for trial in (TRIALS[1], of_seeds(EXPERIMENTS["fig4"])[0]):
         run_sweep([trial], tmp_path, Inline(), work=quick)
         record = read_result(tmp_path, trial)
         removed = record["protocol"].pop("clip_norm")
@@ -440,11 +433,11 @@ def test_a_record_from_before_a_field_was_added_still_belongs_to_its_trial(tmp_p
 
 
 def test_a_record_names_the_gpu_that_trained(monkeypatch):
-    monkeypatch.setattr(paper.torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
-    trials = {task: experiment(name)[0] for task, name in (("names", "table1"), ("har", "fig4"))}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
+    trials = {task: of_seeds(EXPERIMENTS[name])[0] for task, name in (("names", "table1"), ("har", "fig4"))}
     final = {"accuracy": 0.5}
     machines = [
-        paper.record(trials[task], "0", [], final, {}, device)["machine"]
+        record(trials[task], Outcome("0", [], final), {}, device)["machine"]
         for task, device in (("names", "cpu"), ("names", "cuda:0"), ("har", "cuda:0"))
     ]
     assert machines[1] == machines[0] + ", a GPU at cuda:0"

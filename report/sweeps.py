@@ -1,0 +1,13 @@
+"""All experiments that ``ohmgate sweep`` knows; docs/adding.md says how to add one."""
+
+from ..model.formats import check_choice
+from .sweep_paper import paper_sweeps
+from .sweep_results import Sweep
+
+SWEEPS: dict[str, Sweep] = {each.name: each for each in paper_sweeps()}
+
+
+def sweep_of(name: str) -> Sweep:
+    """Raises :class:`DesignError`, which names all, for an unknown one."""
+    check_choice("experiment", name, tuple(SWEEPS))
+    return SWEEPS[name]

@@ -19,6 +19,7 @@ from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.seeds import Seed, child, stream
 from ..model.threads import one_blas_thread
 from .adjustments import Adjustments, spare_columns, spare_config
+from .column_errors import ColumnBank
 from .config import ArrayConfig
 from .converters import AdcBank, AdcErrors, DacBank
 from .exact_sums import ColumnSums, on_grid
@@ -72,6 +73,7 @@ class Array:
         self.adjustments = Adjustments(layer)  #: what a host has set in the macro
         self.adcs = AdcBank(layer, adc, stream(seed, 4)) if adc else None
         self.dacs = DacBank(layer, dac, stream(seed, 5)) if dac else None
+        self.readouts = ColumnBank(layer, self.config.columns, stream(seed, 10)) if self.config.columns else None
         self._cell_array = CellArray(layer, cells, child(seed, 3)) if cells else None
         bent = cells is not None and cells.dacs == "amplitude" and np.isfinite(cells.device.sinh_voltage)
         self.curve = Curve(self.cell_array.mapping, DacBank.GRID) if bent else None  #: of nonlinear cells
@@ -245,7 +247,7 @@ class Array:
 
         Of all columns, or those of some physical numbers in ascending order.
         """
-        rows = self.dacs.levels(drive) if self.dacs else drive.astype(np.float64)
+        rows = self.dacs.levels(drive, self._read_rng) if self.dacs else drive.astype(np.float64)
         level = self._sensed(rows, columns)
         places, numbers = self.adjustments.replaced
         if columns is not None and len(places):
@@ -271,7 +273,7 @@ class Array:
             level += sigma * self._read_rng.standard_normal(level.shape)
         if reference is not None:
             level -= scale * (reference * self._read_rng.standard_normal((len(rows), 1)))
-        return level
+        return self.readouts.read(level, some) if self.readouts else level
 
     @property
     def offsets(self) -> np.ndarray | None:

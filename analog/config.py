@@ -7,6 +7,7 @@ from ..model.formats import DesignError, check_choice, check_number, full_scale
 from ..model.layers import Layer
 from ..model.records import later
 from .circuit.wires import WireConfig
+from .column_errors import ColumnErrors
 from .converters import AdcErrors, DacErrors
 from .memory import devices
 from .memory.cells import Cells
@@ -29,8 +30,8 @@ class ArrayConfig:
     quantisation, so the paper counts quantisation twice. "physical" leaves that out and adds only the
     converter's own noise, ``adc_sigma`` in LSB.
 
-    ``cells`` puts devices in place of ideal weights, ``adc`` and ``dac`` real converters; None is ideal. The
-    paper's terms add to what they do.
+    ``cells`` puts devices in place of ideal weights, ``adc`` and ``dac`` real converters, ``columns`` real readouts
+    before the ADCs; None is ideal. The paper's terms add to what they do.
 
     ``gains`` of a network's arrays are "as_trained", or set anew once the cells are as old and warm as they are read:
     by one factor for each "array" or each "gate" (:mod:`.gain_calibration`).
@@ -44,6 +45,7 @@ class ArrayConfig:
     adc: AdcErrors | None = None
     dac: DacErrors | None = None
     gains: str = later("as_trained")
+    columns: ColumnErrors | None = later(None)
 
     def __post_init__(self) -> None:
         check_number("weight noise", self.weight_noise, 0.0, 1.0)
@@ -68,16 +70,33 @@ class ArrayConfig:
 ADC = AdcErrors(kind="flash", offset_sigma=0.5, gain_sigma=0.03, mismatch=0.1, comparator_sigma=0.1, calibrate=True)
 DAC = DacErrors(offset_sigma=0.02, gain_sigma=0.01, bow_sigma=0.02)
 
+AIMC_READ, AIMC_OUTPUT = 0.0175, 0.04  #: noise of a weight over the largest, and of a sum over a full input times it
+AIMC_STEPS, AIMC_BOUND = 254, 10  #: of the 8-bit converter, and the sum at its end in the same unit
+
 
 def _chip(device: devices.Device, scheme: str = "pair", seconds: float = 0.0) -> ArrayConfig:
     cells = Cells(device=device, scheme=scheme, seconds=seconds, thermal=True, shot=True)
     return ArrayConfig(adc_noise="physical", cells=cells, adc=ADC, dac=DAC)
 
 
+def _aimc() -> ArrayConfig:
+    """Analog in-memory computing after the public presets of hardware-aware training (docs/array.md)."""
+    error = (0.26348 / 25, 1.965 / 25, -1.1731 / 25)
+    device = replace(devices.pcm(), levels=2**16, program_sigma=error, temperature_coefficient=0.0)
+    return ArrayConfig(
+        weight_noise=AIMC_READ / 2,  # there a share of the largest weight, here of the range from -L to L
+        redraw="per_step",
+        adc_noise="physical",
+        adc_sigma=AIMC_OUTPUT * AIMC_STEPS / (2 * AIMC_BOUND),
+        cells=Cells(device=device, column_scaling=True, seconds=3600.0),
+        gains="array",
+    )
+
+
 #: "paper" is its noise model, "paper_cells" the device that its sections V and VI describe, "paper_wires" the same
 #: with 1 ohm between neighbouring cells. The paper does not say how long a draw of the weight noise lasts; its noise
 #: is a term of the training graph, added to the weights once for a sequence, which "paper" follows. The technologies
-#: come with the converters above.
+#: come with the converters above. "aimc" is PCM an hour after programming behind converters that only add noise.
 PRESETS = {
     "ideal": ArrayConfig(),
     "paper": ArrayConfig(weight_noise=0.1, redraw="per_sequence", adc_noise="paper"),
@@ -89,6 +108,7 @@ PRESETS = {
     ),
     "reram": _chip(devices.reram()),
     "pcm": _chip(devices.pcm(), seconds=60.0),
+    "aimc": _aimc(),
     "mram": _chip(devices.mram()),
     "nor_flash": _chip(devices.nor_flash(), scheme="offset"),
 }

@@ -11,6 +11,7 @@ import numpy as np
 from ..model.formats import check_boolean, check_choice, check_number, signed_range
 from ..model.layers import Layer
 from ..model.layout import row_top
+from ..model.records import later
 
 KINDS = ("ideal", "flash", "sar")
 
@@ -180,19 +181,21 @@ class DacErrors:
     The code 0 grounds its row and has no error; nor has a row that is not driven. ``bow_sigma`` is a cubic
     non-linearity, its peak in LSB, that is 0 at both ends. ``mismatch`` is the relative error of each step from code
     to code, as of a string of resistors: its differential non-linearity, which adds up to an integral one between
-    the ends.
+    the ends. ``noise_sigma`` is noise, new in every reading, which all columns of a row see alike.
     """
 
     offset_sigma: float = 0.0
     gain_sigma: float = 0.0
     bow_sigma: float = 0.0
     mismatch: float = 0.0
+    noise_sigma: float = later(0.0)  #: LSB
 
     def __post_init__(self) -> None:
         check_number("DAC offset sigma in LSB", self.offset_sigma, 0.0, 1024.0)
         check_number("DAC gain sigma", self.gain_sigma, 0.0, 0.25)
         check_number("DAC bow sigma in LSB", self.bow_sigma, 0.0, 1024.0)
         check_number("DAC mismatch", self.mismatch, 0.0, 0.25)
+        check_number("DAC noise sigma in LSB", self.noise_sigma, 0.0, 1024.0)
 
 
 class DacBank:
@@ -201,7 +204,7 @@ class DacBank:
     GRID = 2.0**12  #: levels are rounded to 1 / GRID of a code, so that column sums stay exact in float64
 
     def __init__(self, layer: Layer, errors: DacErrors, rng: np.random.Generator) -> None:
-        self._top = row_top(layer)
+        self._top, self._noise = row_top(layer), errors.noise_sigma
         self.offset = errors.offset_sigma * rng.standard_normal(layer.rows)
         self.gain = 1 + errors.gain_sigma * rng.standard_normal(layer.rows)
         self.bow = errors.bow_sigma * rng.standard_normal(layer.rows)
@@ -212,12 +215,14 @@ class DacBank:
                 steps = 1 + errors.mismatch * rng.standard_normal(2 * top)
                 error[1 : 2 * top + 1] = steps.cumsum() * (2 * top / steps.sum()) - np.arange(1, 2 * top + 1)
 
-    def levels(self, drive: np.ndarray) -> np.ndarray:
-        """Levels in codes (B, rows), float64, of DAC codes (B, rows)."""
+    def levels(self, drive: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Levels in codes (B, rows), float64, of DAC codes (B, rows); ``rng`` makes the noise, None leaves it out."""
         u = drive / self._top
         bow = self.bow * (u - u**3) * (1.5 * 3**0.5)
         level = drive * self.gain + self.offset + bow
         if self.string is not None:
             level += self.string[np.arange(len(self.string)), drive + self._top]
+        if self._noise and rng is not None:
+            level += self._noise * rng.standard_normal(level.shape)
         level = np.where(drive == 0, 0.0, level)
         return np.round(level * self.GRID) / self.GRID

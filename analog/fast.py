@@ -234,6 +234,8 @@ def why_not(array: Array | TiledArray) -> str:
         return next(filter(None, map(why_not, array.tiles)), "")
     if array.adcs or array.dacs:
         return "errors of its converters"
+    if array.readouts:
+        return "errors of its columns' readouts"
     if array.adjustments.trimmed or len(array.adjustments.replaced[0]):
         return "trims or spare columns that a host has set"
     if array.slow_noise:

@@ -67,6 +67,9 @@ SOURCES: dict[str, Remover] = {
     "ADC gain": _part("adc", gain_sigma=0.0),
     "ADC mismatch": _part("adc", mismatch=0.0),
     "comparator": _part("adc", comparator_sigma=0.0),
+    "column offset": _part("columns", offset_sigma=0.0),
+    "column gain": _part("columns", gain_sigma=0.0),
+    "S-shape": _part("columns", s_shape=0.0),
 }
 
 

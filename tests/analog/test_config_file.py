@@ -127,9 +127,9 @@ SENTENCES = [
      "FILE: technology of a writer must be one of reram, pcm, mram, nor_flash, not 'x'"),
     ('[cells.writer]\ntechnology = "pcm"', "FILE: a writer's technology needs a preset with cells"),
     ("preset = 1", f"FILE: array preset must be one of {', '.join(PRESETS)}, not 1"),
-    ("beta = 1", "FILE: unknown key 'beta'; an array has preset, adc, adc_noise, adc_sigma, cells, dac, gains, redraw, "
-     "weight_noise"),
-    ("[dac]\nbow = 1", "FILE: dac: unknown key 'bow'; dac has bow_sigma, gain_sigma, mismatch, offset_sigma"),
+    ("beta = 1", "FILE: unknown key 'beta'; an array has preset, adc, adc_noise, adc_sigma, cells, columns, dac, gains, "
+     "redraw, weight_noise"),
+    ("[dac]\nbow = 1", "FILE: dac: unknown key 'bow'; dac has bow_sigma, gain_sigma, mismatch, noise_sigma, offset_sigma"),
     ('preset = "reram"\n[cells.device.flicker]\nup = 1', "FILE: cells.device.flicker: unknown key 'up'; "
      "cells.device.flicker has density, high, low"),
     ("cells = 5", "FILE: cells must be a table, not 5"),

@@ -129,7 +129,7 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
         (("simulate", "none.image", "--simulator", "vcs"), "simulator must be one of verilator, icarus, not 'vcs'"),
         (
             ("simulate", "x", "--noise", "loud"),
-            "noise, unless a number, must be one of ideal, paper, paper_adc, paper_cells, paper_wires, reram, pcm, mram, "
+            "noise, unless a number, must be one of ideal, paper, paper_adc, paper_cells, paper_wires, reram, pcm, aimc, mram, "
             "nor_flash or a path to a .toml file, not 'loud'",
         ),
         (

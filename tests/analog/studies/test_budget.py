@@ -8,6 +8,7 @@ import pytest
 
 from ohmgate.analog.array import Array
 from ohmgate.analog.circuit.wires import WireConfig
+from ohmgate.analog.column_errors import ColumnErrors
 from ohmgate.analog.config import PRESETS, ArrayConfig, preset
 from ohmgate.analog.converters import AdcErrors
 from ohmgate.analog.memory import devices, noise
@@ -178,6 +179,7 @@ PRESENT = {
     "paper_wires": ["converter noise", "read noise", "wires"],
     "reram": ["programming", "telegraph", "1/f", "thermal", "shot", "DAC", *ADC_SOURCES],
     "pcm": ["programming", "read noise", "thermal", "shot", "drift", "DAC", *ADC_SOURCES],
+    "aimc": ["weight noise", "converter noise", "programming", "read noise", "drift"],
     "mram": ["device to device", "thermal", "shot", "DAC", *ADC_SOURCES],
     "nor_flash": ["programming", "1/f", "thermal", "shot", "DAC", *ADC_SOURCES],
 }
@@ -199,6 +201,7 @@ def test_what_ages_or_warms_brings_its_source():
 def test_every_source_can_be_present():
     everything = ArrayConfig(
         weight_noise=0.1, adc_noise="paper", adc=PRESETS["reram"].adc, dac=PRESETS["reram"].dac,
+        columns=ColumnErrors(offset_sigma=0.1, gain_sigma=0.1, s_shape=0.1),
         cells=Cells(
             device=devices.Device(
                 name="all", g_min=1e-6, g_max=2e-6, levels=16, read_voltage=1.0, program_sigma=(0.1, 0.0, 0.0),

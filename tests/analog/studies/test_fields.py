@@ -12,7 +12,7 @@ from tests.fields import every_field
 PARTS = [
     CONFIG, CONFIG.cells, CONFIG.cells.device, CONFIG.cells.device.telegraph, CONFIG.cells.device.flicker,
     CONFIG.cells.writer, CONFIG.cells.writer.pulse, CONFIG.cells.writer.switch, CONFIG.cells.repair, CONFIG.cells.wires,
-    CONFIG.cells.amplifiers, CONFIG.adc, CONFIG.dac,
+    CONFIG.cells.amplifiers, CONFIG.adc, CONFIG.dac, CONFIG.columns,
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ohmgate.analog.circuit.wires import WireConfig
+from ohmgate.analog.column_errors import ColumnErrors
 from ohmgate.analog.config import PRESETS, ArrayConfig
 from ohmgate.analog.converters import AdcErrors, DacErrors
 from ohmgate.analog.inference import predictions
@@ -27,7 +28,7 @@ from tests.designs import random_inputs, random_network
 
 #: Every part is there, and no number lies where a change of it would be refused.
 CONFIG = ArrayConfig(
-    weight_noise=0.1, redraw="per_step", adc_noise="physical", adc_sigma=0.1, adc=AdcErrors(), dac=DacErrors(),
+    weight_noise=0.1, redraw="per_step", adc_noise="physical", adc_sigma=0.1, adc=AdcErrors(), dac=DacErrors(), columns=ColumnErrors(),
     cells=Cells(
         device=replace(
             devices.reram(), levels=2, retention=1e9, sinh_voltage=1.0, telegraph=Telegraph(amplitude=0.1, tau_high=1.0, tau_low=1.0, fraction=0.5),
@@ -49,7 +50,7 @@ CHOICES = {
 }
 OPTIONS = {  # what a field that may be None holds, to be taken away
     "cells": Cells, "adc": AdcErrors, "dac": DacErrors, "writer": WriteVerify, "repair": Repair, "wires": WireConfig,
-    "telegraph": Telegraph, "switch": Switch, "flicker": Flicker, "amplifiers": Amplifiers,
+    "telegraph": Telegraph, "switch": Switch, "flicker": Flicker, "amplifiers": Amplifiers, "columns": ColumnErrors,
 }  # fmt: skip
 
 
@@ -246,6 +247,7 @@ PINNED = {
     "paper_cells": ("9fb57c845c71e9be", 27, 678, 42),
     "reram": ("4dc4e960d36c1e18", 27, 690, 50),
     "pcm": ("5c3b83e6eb232468", 24, 664, 44),
+    "aimc": ("ba03b99eaf914f33", 25, 703, 47),
     "mram": ("15435e47534cfd8a", 27, 573, 30),
     "nor_flash": ("794211a9ca2419be", 27, 238, 18),
     "per programming": ("0274bf1723e8c43f", 23, 1139, 70),

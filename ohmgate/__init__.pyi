@@ -12,6 +12,7 @@ from .train.export.verify import verify_export as verify_export
 from .train.imports.keras_model import import_keras as import_keras
 from .train.imports.onnx_file import import_onnx as import_onnx
 from .train.layers.config import QuantConfig as QuantConfig
+from .train.layers.conv import QuantConv2d as QuantConv2d
 from .train.layers.modules import QuantLinear as QuantLinear
 from .train.layers.modules import QuantLSTM as QuantLSTM
 from .train.layers.noise import Noise as Noise

@@ -1,4 +1,4 @@
-"""Any PyTorch model with its LSTM and Linear layers replaced by arrays, and a loud report of what was not."""
+"""Any PyTorch model with its LSTM, Linear and Conv2d layers replaced by arrays, and a loud report of what was not."""
 
 import copy
 import warnings
@@ -10,9 +10,11 @@ from torch import nn
 from ..model.formats import DesignError
 from .layers.array import ArrayModule
 from .layers.config import QuantConfig, check_config
+from .layers.conv import QuantConv2d
 from .layers.modules import QuantLinear, QuantLSTM
 from .layers.whole_model import set_noise
 
+PLAIN = (nn.LSTM, nn.Linear, nn.Conv2d)  #: layers that have arrays
 READERS = (nn.TransformerEncoderLayer, nn.MultiheadAttention)  #: their fast paths take weights, not outputs
 
 
@@ -42,7 +44,7 @@ def convert(
     skip: tuple[str, ...] = (),
     layers: Mapping[str, QuantConfig] | None = None,
 ) -> tuple[nn.Module, ConversionReport]:
-    """A copy of ``model`` with arrays for its ``nn.LSTM`` and ``nn.Linear`` layers, and a report.
+    """A copy of ``model`` with arrays for its ``nn.LSTM``, ``nn.Linear`` and ``nn.Conv2d`` layers, and a report.
 
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
@@ -83,8 +85,8 @@ def convert(
     for name in layers:
         if name not in made:
             raise DesignError(
-                f"layer {name!r} must be an LSTM or a Linear that is converted to have a configuration of its own, "
-                f"not {type(modules[name]).__name__}"
+                f"layer {name!r} must be an LSTM, a Linear or a Conv2d that is converted to have a configuration of "
+                f"its own, not {type(modules[name]).__name__}"
             )
     unhooked = tuple(name or "(the model)" for name in made if _has_hooks(modules[name]))
     report = ConversionReport(
@@ -125,7 +127,7 @@ def _has_hooks(module: nn.Module) -> bool:
 
 def _check_plain(name: str, module: nn.Module) -> None:
     """Raise :class:`DesignError` for a layer whose weights follow from other tensors: not even torch can copy it."""
-    if type(module) not in (nn.LSTM, nn.Linear):
+    if type(module) not in PLAIN:
         return
     plain = module._flat_weights_names if type(module) is nn.LSTM else ("weight", "bias")
     if not set(module.state_dict()) <= set(plain):
@@ -147,16 +149,30 @@ def _obstacle(module: nn.Module, skipped: bool, reader: str | None) -> str | Non
         return "skipped as asked"
     if reader is not None:
         return f"{reader} reads its weights itself"
-    if type(module) not in (nn.LSTM, nn.Linear):
+    if type(module) not in PLAIN:
         return f"{type(module).__name__} has no array"
     if getattr(module, "proj_size", 0):
         return "its projection (proj_size) has no array"
+    if getattr(module, "groups", 1) != 1:
+        return "its groups have no array"
     return None
 
 
 def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
     if type(module) is nn.Linear:
         array = QuantLinear(module.in_features, module.out_features, module.bias is not None, config=config)
+    elif type(module) is nn.Conv2d:
+        array = QuantConv2d(
+            module.in_channels,
+            module.out_channels,
+            module.kernel_size,
+            module.stride,
+            module.padding,
+            module.dilation,
+            bias=module.bias is not None,
+            padding_mode=module.padding_mode,
+            config=config,
+        )
     else:
         array = QuantLSTM(
             module.input_size,

@@ -17,6 +17,7 @@ from torch import nn
 
 from ...model.formats import DesignError, full_scale
 from ..layers.array import ArrayModule
+from ..layers.conv import QuantConv2d
 from ..layers.lstm import LstmArray
 from ..layers.modules import QuantLSTM
 from ..layers.recurrent import RecurrentArray
@@ -90,6 +91,11 @@ def check_model(model: nn.Module) -> None:
     if not arrays:
         raise DesignError("a model to export must have at least one quantised layer, but it has none")
     for array in arrays:
+        if isinstance(array, QuantConv2d):
+            raise DesignError(
+                f"{_names(model)[(array,)]} is a convolution, which no design has: its array alone can be exported, "
+                "as export([layer]), for a dense layer that takes its patches"
+            )
         array.layer_data()
 
 

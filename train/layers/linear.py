@@ -61,34 +61,54 @@ class LinearArray(ArrayModule):
         array = self.prepare(batch)
         rows = (math.prod(shape[:-1]), batch, self.inputs)
         codes = self.drive_inputs(inputs).to(array.weights.dtype).reshape(rows)
+        return self.read(codes, self.sums(codes, array), array).reshape(*shape, self.outputs)
+
+    def sums(self, codes: torch.Tensor, array: Prepared) -> torch.Tensor:
+        """Column voltages (T, B, outputs) in ADC steps, or (T, R, B, outputs), of the inputs' ``codes`` (T, B, m)."""
         if self.row_tiles == 1:
-            weights, bias = array.weights[..., : self.inputs, :], array.weights[..., self.inputs :, :].sum(-2)
-            v = column_sums(codes, weights) + bias * self.bias_level
-        else:
-            codes = functional.pad(codes, (0, self.config.bias_rows), value=self.bias_level)
-            v = self.tile_sums(codes, array.weights)
+            return column_sums(codes, array.weights[..., : self.inputs, :]) + self.bias_sums(array)
+        return self.tile_sums(self._all_rows(codes), array.weights)
+
+    def bias_sums(self, array: Prepared) -> torch.Tensor:
+        """Share of the bias rows in the column voltages: (outputs,), or (B, outputs)."""
+        return array.weights[..., self.inputs :, :].sum(-2) * self.bias_level
+
+    def read(self, codes: torch.Tensor | None, v: torch.Tensor, array: Prepared) -> torch.Tensor:
+        """Outputs (T, B, outputs) of voltages ``v`` as :meth:`sums` gives them, with the noise of rows and sums.
+
+        ``codes`` (T, B, m) drive the inputs' rows; None will do unless :meth:`needs_codes`.
+        """
         if self.row_noise:
-            v = v + self.tile_sums(self.drive_noise(*codes.shape[:2]).to(v.dtype), array.weights)
+            drawn = self.drive_noise(len(v), v.shape[-2]).to(v.dtype)
+            v = v + self.tile_sums(drawn, array.weights)
         if array.spread is not None:
+            assert codes is not None
             v = v + self.normals(*v.shape) * array.spread * self._energy(codes.detach()).sqrt()
-        codes = codes[..., : self.inputs]
         if self.noise.adc:
             v = v + self.normals(*v.shape) * self.noise.adc
         out, trace = self._activate(v, array)
         if self.recorder is not None:
             self.recorder(self, codes, trace)
-        return out.reshape(*shape, self.outputs)
+        return out
+
+    def needs_codes(self, array: Prepared) -> bool:
+        """Does :meth:`read` look at the codes that gave the sums?"""
+        return array.spread is not None or self.recorder is not None
+
+    def _all_rows(self, codes: torch.Tensor) -> torch.Tensor:
+        """(T, B, rows) of the inputs' codes, bias rows behind them."""
+        return functional.pad(codes, (0, self.config.bias_rows), value=self.bias_level)
 
     def _energy(self, codes: torch.Tensor) -> torch.Tensor:
         """Sums of the squares of what drives the rows, noise included: (T, B, 1), or (T, R, B, 1) of row tiles.
 
-        ``codes`` (T, B, inputs), or of all rows where there are row tiles.
+        ``codes`` (T, B, inputs).
         """
         noise = self.row_noise**2
         if self.row_tiles == 1:
             extra = self.config.bias_rows * self.bias_level**2 + noise * self.cells.shape[0]
             return codes.square().sum(2, keepdim=True) + extra
-        return self.tile_sums(codes.square() + noise, codes.new_ones(self.cells.shape[0], 1))
+        return self.tile_sums(self._all_rows(codes).square() + noise, codes.new_ones(self.cells.shape[0], 1))
 
     def _activate(self, v: torch.Tensor, array: Prepared) -> tuple[torch.Tensor, Trace]:
         """(T, B, outputs) of column voltages in ADC steps, or (T, R, B, outputs), and all stages."""

@@ -20,6 +20,7 @@ from torch import nn
 
 from ...model.formats import DesignError, check_choice
 from .array import ArrayModule
+from .conv import QuantConv2d
 from .noise import SITES, Noise, below
 from .sequence import Trace
 from .whole_model import arrays_of, listening, without_noise
@@ -44,14 +45,14 @@ def signal_power(
 ) -> dict[ArrayModule, SignalPower]:
     """Of every array, in what ``run()`` evaluates, without noise.
 
-    ``lengths`` (B,) are those of padded sequences: steps past them do not count. Raises :class:`DesignError` for an
-    array that ``run`` did not call.
+    ``lengths`` (B,) are those of padded sequences: steps past them do not count. (All positions of a convolution do.)
+    Raises :class:`DesignError` for an array that ``run`` did not call.
     """
     sums = {array: _Mean() for array in arrays_of(model)}
     rows = {array: _Mean() for array in sums}
 
     def hear(array: ArrayModule, codes: torch.Tensor, trace: Trace) -> None:
-        valid = _valid(codes, lengths)
+        valid = _valid(codes, None if isinstance(array, QuantConv2d) else lengths)
         sums[array].add(trace.voltage[valid])
         rows[array].add(codes[valid])
         if trace.hidden is not None and len(codes) > 1:

@@ -201,3 +201,12 @@ class First(torch.nn.Module):
 def test_tile_rows_are_checked():
     with pytest.raises(DesignError, match=r"^tile rows must be an integer from 0 to 65536, not -1$"):
         QuantConfig(tile_rows=-1)
+
+
+def test_energy_of_a_tile_is_of_its_rows_and_their_noise():
+    """What weight noise of each step grows with: squares of codes, bias rows and DAC noise, row by row."""
+    layer = QuantLinear(5, 3, bias_rows=2, tile_rows=3).eval()
+    set_noise(layer, evaluate=Noise(dac=0.5))
+    codes = torch.tensor([[[1.0, 2.0, 3.0, -4.0, 5.0]]])
+    expected = [1 + 4 + 9 + 3 * 0.25, 16 + 25 + 49 + 3 * 0.25, 49 + 0.25]
+    assert layer._energy(codes).flatten().tolist() == expected

@@ -1,10 +1,10 @@
-"""Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` in float32.
+"""Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` or ``nn.RNN`` in float32.
 
-The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to nn.LSTM.
-Run: ``python benchmarks/training_step.py [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
+The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to torch's layer.
+Run: ``python benchmarks/training_step.py [--layer rnn] [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
 [--device cuda] [--shapes har ptb] [--json FILE]``.
 ``--eager`` adds the layers without the kernel, ``--tiles`` those cut into row tiles of so many rows, ``--peers`` what
-is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU nn.LSTM is cuDNN.
+is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU torch's are cuDNN.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from ohmgate.train.kernel.build import kernel
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.noise import PAPER_ADC, Noise
+from ohmgate.train.layers.rnn import RnnArray
 
 SHAPES = {
     "har": (32, 32, 128, 64),
@@ -32,6 +33,7 @@ SHAPES = {
     "256": (256, 256, 32, 32),
     "1024": (1024, 1024, 16, 32),
 }  #: m, n, T, B
+LAYERS = {"lstm": (torch.nn.LSTM, LstmArray), "rnn": (torch.nn.RNN, RnnArray)}  #: torch's, and the array
 PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
 
 
@@ -73,9 +75,10 @@ def installed(names: list[str]) -> list[str]:
     return found
 
 
-def candidates(m: int, n: int, eager: bool, tiles: list[int], peers: list[str]) -> dict:
+def candidates(layer: str, m: int, n: int, eager: bool, tiles: list[int], peers: list[str]) -> dict:
     """Modules that take (T, B, m), by name; the first is the yardstick."""
-    modules = {"nn.LSTM": torch.nn.LSTM(m, n)}
+    theirs, ours = LAYERS[layer]
+    modules = {f"nn.{theirs.__name__}": theirs(m, n)}
     for rows in (0, *(rows for rows in tiles if rows <= m + n)):
         cut = f", tiles of {rows}" if rows else ""
         for name, noise, fast in (
@@ -84,7 +87,7 @@ def candidates(m: int, n: int, eager: bool, tiles: list[int], peers: list[str]) 
             ("eager", Noise(), False),
             ("eager, noise", PAPER, False),
         )[: 4 if eager else 2]:
-            modules[name + cut] = LstmArray(m, n, QuantConfig(tile_rows=rows), fast)
+            modules[name + cut] = ours(m, n, QuantConfig(tile_rows=rows), fast)
             modules[name + cut].train_noise = noise
     return modules | {name: PEERS[name](m, n) for name in peers}
 
@@ -100,13 +103,13 @@ def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def measure(shapes: list[str], rounds: int, device: str, eager: bool, tiles: list[int], peers: list[str]) -> dict:
+def measure(shapes: list[str], rounds: int, device: str, **options) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
     for shape in shapes:
         m, n, steps, batch = SHAPES[shape]
         torch.manual_seed(0)
-        modules = {name: module.to(device) for name, module in candidates(m, n, eager, tiles, peers).items()}
+        modules = {name: module.to(device) for name, module in candidates(m=m, n=n, **options).items()}
         x = (torch.rand(steps, batch, m) * 2 - 1).to(device)
         grad = torch.randn(steps, batch, n).to(device)
         times = {name: [] for name in modules}
@@ -131,6 +134,7 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layer", choices=LAYERS, default="lstm", help="default lstm")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="default: all")
     parser.add_argument("--rounds", type=int, default=9, help="timed passes of each candidate (default 9)")
     parser.add_argument(
@@ -147,18 +151,22 @@ def main() -> None:
     except DesignError as error:
         parser.error(str(error))
     print(f"torch {torch.__version__}, kernel {'built' if kernel() else 'missing'}, {platform.machine()}, {device}")
-    peers, found = installed(list(PEERS)) if arguments.peers else [], {}
+    if arguments.peers and arguments.layer != "lstm":
+        parser.error("--peers are LSTMs: leave it out for another layer")
+    options = {"layer": arguments.layer, "eager": arguments.eager, "tiles": arguments.tiles}
+    options["peers"], found = installed(list(PEERS)) if arguments.peers else [], {}
     for threads in arguments.threads:
         torch.set_num_threads(threads)
-        found[threads] = measure(arguments.shapes, arguments.rounds, device, arguments.eager, arguments.tiles, peers)
+        found[threads] = measure(arguments.shapes, arguments.rounds, device, **options)
         for shape, row in found[threads].items():
-            yardstick = row["nn.LSTM"]
+            yardstick = next(iter(row.values()))
             cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
             print(f"{threads} threads, {shape} {SHAPES[shape]}: {cells}")
     if arguments.json:
         provenance = {
             "versions": {"Python": platform.python_version(), "torch": torch.__version__},
             "processor": processor(),
+            "layer": arguments.layer,
             "rounds": arguments.rounds,
             "shapes": {name: SHAPES[name] for name in arguments.shapes},
             "unit": "ms, median of the rounds",

@@ -20,7 +20,20 @@ from filelock import FileLock
 from ...model.caches import cache_home
 from ...model.programs import ProgramError, ended, run_program
 
-PARTS = ("codes", "gates", "gaussian", "loop", "packed", "parallel", "product", "step", "tiles", "weights")
+PARTS = (
+    "codes",
+    "gates",
+    "gaussian",
+    "loop",
+    "packed",
+    "parallel",
+    "product",
+    "rnn",
+    "step",
+    "steps",
+    "tiles",
+    "weights",
+)
 SOURCES = ("kernel.cpp", *(f"kernel_{part}.h" for part in PARTS))
 X86 = platform.machine() in ("x86_64", "AMD64")
 FLAGS = (

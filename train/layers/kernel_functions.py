@@ -101,14 +101,19 @@ class Recurrence(EagerFunction):
         dv, *others = _backward(ctx, recurrent, saved, grads, ctx.needs_input_grad[4:])
         of_recurrent = None
         if ctx.needs_input_grad[3]:
-            each = zip(ctx.tiles, dv if len(ctx.tiles) > 1 else (dv,))
-            parts = [_of_recurrent(ctx.built, recurrent, tile, hiddens, hidden, part) for tile, part in each]
-            of_recurrent = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+            of_recurrent = recurrent_gradient(ctx.built, ctx.tiles, recurrent, hiddens, hidden, dv)
         return None, None, dv, of_recurrent, *others
 
 
+def recurrent_gradient(built, tiles: tuple[TileRows, ...], recurrent, hiddens, hidden, dv) -> torch.Tensor:
+    """Gradient of the hidden rows' weights ``recurrent``, of that of all tiles' voltages."""
+    each = zip(tiles, dv if len(tiles) > 1 else (dv,))
+    parts = [_of_recurrent(built, recurrent, tile, hiddens, hidden, part) for tile, part in each]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
+
 def _of_recurrent(built, recurrent, tile: TileRows, hiddens, hidden, dv) -> torch.Tensor:
-    """Gradient of a tile's rows of ``recurrent``, of the gradients (T, B, 4n) of its voltages."""
+    """Gradient of a tile's rows of ``recurrent``, of the gradients (T, B, columns) of its voltages."""
     hiddens, hidden = _units(hiddens, tile), _units(hidden, tile)
     if recurrent.dim() == 2:
         return built.weight_gradient(None, hiddens, hidden, dv, 0, 0.0, None)
@@ -124,12 +129,36 @@ def _units(codes: torch.Tensor | None, tile: TileRows) -> torch.Tensor | None:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """All rows of an LSTM's array, whose weights are whole numbers: inputs, the hidden state, bias rows."""
+    """All rows of an array, whose weights are whole numbers: inputs, the hidden state, bias rows."""
 
-    weights: torch.Tensor  #: (rows, 4n) ADC steps per DAC code, of all row tiles
-    factor: torch.Tensor | None  #: (4n,) of a gradient of what the weights follow from over one of the weights
+    weights: torch.Tensor  #: (rows, columns) ADC steps per DAC code, of all row tiles
+    factor: torch.Tensor | None  #: (columns,) of a gradient of what the weights follow from over one of the weights
     whole: Whole
     level: float  #: of a bias row, in codes
+
+    def begin(self, codes: torch.Tensor, driven: int, tiles: tuple[TileRows, ...]):
+        """Room for the voltages of ``codes`` (T, B, m), and the bias of each tile behind the ``driven`` rows."""
+        (steps, batch), columns = codes.shape[:2], self.weights.shape[1]
+        shape = (steps, batch, columns) if len(tiles) == 1 else (len(tiles), steps, batch, columns)
+        bias = torch.stack([self.weights[driven:][tile.bias].sum(0) for tile in tiles]) * self.level
+        return self.weights.new_empty(shape), bias
+
+    def gradients(self, built, tiles: tuple[TileRows, ...], codes, hiddens, hidden, dv, needs):
+        """Of the inputs' codes and of the weights, of that of all tiles' voltages, as far as they are needed."""
+        parts = dv if len(tiles) > 1 else (dv,)
+        of_codes = of_weights = None
+        if needs[0]:
+            inputs = self.weights[: codes.shape[2]]
+            found = [built.row_products(p.flatten(0, 1), inputs[t.inputs].T) for t, p in zip(tiles, parts)]
+            of_codes = (found[0] if len(found) == 1 else torch.cat(found, dim=1)).view(codes.shape)
+        if needs[1]:
+            found = []
+            for tile, part in zip(tiles, parts):
+                given = codes[..., tile.inputs].contiguous(), _units(hiddens, tile), _units(hidden, tile), part
+                bias = tile.bias.stop - tile.bias.start
+                found.append(built.weight_gradient(*given, bias, self.level, self.factor))
+            of_weights = found[0] if len(found) == 1 else torch.cat(found)
+        return of_codes, of_weights
 
 
 class LayerPass(EagerFunction):
@@ -141,12 +170,10 @@ class LayerPass(EagerFunction):
     @staticmethod
     def forward(ctx, built, loop, rows, codes, source, step, hidden, cell, tables):
         codes, weights = codes.contiguous(), rows.weights
-        steps, batch, m = codes.shape
-        n, tiles = weights.shape[1] // 4, loop.tiles
-        shape = (steps, batch, 4 * n) if len(tiles) == 1 else (len(tiles), steps, batch, 4 * n)
-        bias = torch.stack([weights[m + n :][tile.bias].sum(0) for tile in tiles]) * rows.level
-        inputs, voltages = (codes, bias), weights.new_empty(shape)
-        found = _forward(ctx, built, loop, voltages, inputs, weights[: m + n], step, hidden, cell, tables)
+        driven = codes.shape[2] + weights.shape[1] // 4
+        voltages, bias = rows.begin(codes, driven, loop.tiles)
+        inputs = codes, bias
+        found = _forward(ctx, built, loop, voltages, inputs, weights[:driven], step, hidden, cell, tables)
         ctx.save_for_backward(codes, weights, *found.saved)
         ctx.rows = rows
         return found.outputs
@@ -158,20 +185,9 @@ class LayerPass(EagerFunction):
         hidden, hiddens, m = saved[-4], saved[-2], codes.shape[2]
         n = hiddens.shape[2]
         dv, *others = _backward(ctx, weights[m : m + n], saved, grads, ctx.needs_input_grad[5:])
-        tiles, built, rows = ctx.tiles, ctx.built, ctx.rows
-        parts = dv if len(tiles) > 1 else (dv,)
-        of_codes = of_source = None
-        if ctx.needs_input_grad[3]:
-            found = [built.row_products(p.flatten(0, 1), weights[:m][t.inputs].T) for t, p in zip(tiles, parts)]
-            of_codes = (found[0] if len(found) == 1 else torch.cat(found, dim=1)).view(codes.shape)
-        if ctx.needs_input_grad[4]:
-            found = []
-            for tile, part in zip(tiles, parts):
-                given = codes[..., tile.inputs].contiguous(), _units(hiddens, tile), _units(hidden, tile), part
-                bias = tile.bias.stop - tile.bias.start
-                found.append(built.weight_gradient(*given, bias, rows.level, rows.factor))
-            of_source = found[0] if len(found) == 1 else torch.cat(found)
-        return None, None, None, of_codes, of_source, *others
+        given = codes, hiddens, hidden, dv
+        found = ctx.rows.gradients(ctx.built, ctx.tiles, *given, ctx.needs_input_grad[3:5])
+        return None, None, None, *found, *others
 
 
 @dataclass(frozen=True, eq=False)

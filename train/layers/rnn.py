@@ -8,19 +8,20 @@ from torch import nn
 
 from ...model.formats import check_choice
 from ...model.tables import dense_table
-from .array import check_finite
 from .config import FLOAT, QuantConfig, code_scale
+from .kernel_functions import Whole
 from .linear import FUNCTIONS
 from .recurrent import RecurrentArray
-from .sequence import Trace, tiles_joined
-from .straight_through import adc_code, symmetric_code
+from .rnn_kernel import RnnPass, RnnRecurrence
+from .rnn_sequence import RnnLoop, codes_and_slopes, eager_rnn
+from .sequence import Trace, joined_stages
 from .sums import Prepared
 
 
 class RnnArray(RecurrentArray):
     """Rows [x, h, bias], a column for each of ``hidden`` units, whose table gives DAC codes: h (docs/numerics.md).
 
-    Input (T, B, m) within +-full_scale, output (T, B, n) in [-1, 1]. Plain PyTorch: the kernel has no such loop.
+    Input (T, B, m) within +-full_scale, output (T, B, n) in [-1, 1]. With ``fast``, training runs in the C++ kernel.
     """
 
     def __init__(
@@ -41,67 +42,50 @@ class RnnArray(RecurrentArray):
         config = self.config
         return dense_table(self.function, config.adc_bits, steps[0], config.dac_bits, self.row_tiles)[None]
 
-    def forward(self, inputs: torch.Tensor, state=None):
+    def forward(self, inputs: torch.Tensor, state: torch.Tensor | None = None):
         """``inputs`` (T, B, m), ``state`` h (B, n) or None: hidden rows not driven at first.
 
-        Returns the outputs of all steps (T, B, n), and the last one's (B, n).
+        Returns the outputs of all steps, and h of all steps, which is the same: (T, B, n).
         """
         array = self.prepare(inputs.shape[1])
         codes = self.drive_inputs(inputs).to(array.weights.dtype)
-        batch, bend = codes.shape[1], self.bend()
-        bias = codes.new_full((batch, self.config.bias_rows), self.bias_level)
-        hidden = None
-        if state is not None:
-            check_finite("the initial state", state)
-            hidden = self.drive(state, self.config.dac_bits).to(codes.dtype)
-        made, traces = [], []
-        for values in codes:
-            rows = codes.new_zeros(batch, self.hidden) if hidden is None else hidden
-            rows = rows if bend is None else bend(rows)
-            drive = torch.cat([values * self.input_step, rows, bias], dim=1)[None]
-            v = self._voltages(drive, array, hidden is not None)
-            hidden, trace = self._activate(v, array)
-            made.append(hidden)
-            traces.append(trace)
-        out = torch.stack(made)
-        if self.recorder is not None:
-            voltage, adc = torch.cat([t.voltage for t in traces]), None
-            if traces[0].adc is not None:
-                adc = torch.cat([t.adc for t in traces if t.adc is not None])
-            given = state is not None and bool(state.any())
-            self.recorder(self, codes, Trace(voltage, adc, hidden=out, out=out, given_state=given))
-        out = out.double() if array.integers is not None else out
-        out = out / code_scale(self.config.dac_bits)
-        return out, out[-1]
+        built = self._built(array, codes)
+        hidden = None if state is None else self._driven_hidden(state, array)
+        rows = None if built is None else self._whole_rows(array, built)
+        if rows is None:
+            voltages, recurrent = self._before_loop(array, codes, hidden is not None, built)
+            loop = self._loop(array, codes, hidden)
+            if built is None:
+                out = self._eager(voltages, recurrent, loop, codes)
+            else:
+                out = RnnRecurrence.apply(built, loop, voltages, recurrent, loop.step, hidden)
+        else:
+            loop = self._loop(array, codes, hidden, rows.whole)
+            out = RnnPass.apply(built, loop, rows, codes, self._source(array), loop.step, hidden)
+        return out, out
 
-    def _voltages(self, drive: torch.Tensor, array: Prepared, driven: bool) -> torch.Tensor:
-        """(1, B, n), or (1, R, B, n) of row tiles, in ADC steps, with noise; are the hidden rows ``driven``?"""
-        v = self.tile_sums(drive, array.weights)
-        noisy = torch.ones_like(drive[0, 0])  # what noise of 1 on a row is
-        noisy[: self.inputs] = self.input_step
-        if not driven:
-            noisy[self.inputs : self.inputs + self.hidden] = 0
-        if self.row_noise:
-            v = v + self.tile_sums(self.drive_noise(1, drive.shape[1]).to(v.dtype) * noisy, array.weights)
-        if array.spread is not None:
-            squares = drive.detach().square() + (self.row_noise * noisy).square()
-            energy = self.tile_sums(squares, squares.new_ones(len(self.cells), 1))
-            v = v + self.normals(*v.shape) * array.spread * energy.sqrt()
-        if self.noise.adc:
-            v = v + self.normals(*v.shape) * self.noise.adc
-        return v
+    def _eager(self, voltages: torch.Tensor, recurrent: torch.Tensor, loop: RnnLoop, codes: torch.Tensor):
+        stages = None if self.recorder is None else []
+        hidden = eager_rnn(voltages, recurrent, loop, stages)
+        if stages is not None and self.recorder is not None:
+            found = joined_stages(stages)
+            given = loop.hidden is not None and bool(loop.hidden.any())
+            self.recorder(self, codes, Trace(**found, out=found["hidden"], given_state=given))
+        return hidden / code_scale(self.config.dac_bits)
 
-    def _activate(self, v: torch.Tensor, array: Prepared) -> tuple[torch.Tensor, Trace]:
-        """Hidden codes (B, n) of voltages, and the stages of the step."""
-        adc, bits, tiles = None, self.config.adc_bits, self.row_tiles
-        if bits != FLOAT:
-            adc = adc_code(v, bits, self.config.leak)
-        trace = Trace(v, adc)
-        if adc is not None and tiles > 1:
-            trace, adc = Trace(tiles_joined(v), tiles_joined(adc)), adc.sum(1)
-        if array.integers is not None and adc is not None:
-            table = array.integers.tables()[0].to(adc.device)
-            return table[adc[0].long() + tiles * 2 ** (bits - 1)].to(v.dtype), trace
-        z = (v if adc is None else adc + 0.5 * tiles) * array.step
-        h = FUNCTIONS[self.function](z[0])
-        return h if self.config.dac_bits == FLOAT else symmetric_code(h, self.config.dac_bits), trace
+    def _loop(
+        self, array: Prepared, codes: torch.Tensor, hidden: torch.Tensor | None, whole: Whole | None = None
+    ) -> RnnLoop:
+        tables, slopes = self._tables(array)
+        fields = self._loop_fields(array, codes, hidden, whole)
+        return RnnLoop(tables=tables, slopes=slopes, function=self.function, **fields)
+
+    def _tables(self, array: Prepared) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Codes and slopes of the table: in evaluation the image's, in training rounded the same way by torch."""
+        if self.config.adc_bits == FLOAT:
+            return None, None
+        if array.integers is not None:
+            return array.integers.tables().to(array.step.device, torch.float64), None
+        formats = self.config.adc_bits, self.row_tiles, self.config.dac_bits, array.weights.dtype
+        codes, slopes = codes_and_slopes(self.function, float(array.step.detach()), *formats)
+        return codes.to(array.step.device), slopes.to(array.step.device)

@@ -94,12 +94,13 @@ class _Gates(EagerFunction):
         ctx.tiles, ctx.entries = (len(v) if v.dim() == 3 else 1), tables.shape[1]
         if v.dim() == 3:
             code = code.sum(0)
-        per_gate = code.unflatten(-1, (4, -1))
-        place = per_gate.long() + (torch.arange(4, device=v.device)[:, None] * ctx.entries - ctx.tiles * low)
-        gates = tables.view(-1)[place]
+        gates = len(tables)
+        per_gate = code.unflatten(-1, (gates, -1))
+        place = per_gate.long() + (torch.arange(gates, device=v.device)[:, None] * ctx.entries - ctx.tiles * low)
+        values = tables.view(-1)[place]
         learned = slopes is not None or ctx.needs_input_grad[2]
-        ctx.save_for_backward(gates, side, per_gate, step, slopes, place if learned else None)
-        return gates
+        ctx.save_for_backward(values, side, per_gate, step, slopes, place if learned else None)
+        return values
 
     @staticmethod
     def backward(ctx, grad):
@@ -113,8 +114,8 @@ class _Gates(EagerFunction):
         if ctx.needs_input_grad[1]:
             grad_step = (grad_z * (code + 0.5 * ctx.tiles)).sum(dim=(0, 2))
         if ctx.needs_input_grad[2]:
-            entries = grad.new_zeros(4 * ctx.entries)
-            grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(4, -1)
+            entries = grad.new_zeros(len(step) * ctx.entries)
+            grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(len(step), -1)
         grad_v = _let_through((grad_z * step[:, None]).flatten(-2), side, ctx.leak)
         return grad_v, grad_step, grad_tables, None, None, None
 
@@ -133,7 +134,8 @@ def gate_values(
     (4,) the ADC steps in units of the pre-activation; ``tables`` (4, entries) values by code. Returns (B, 4, n) of
     the tables' type. ``slopes`` are the gates' by code, without which they are those of sigmoid or tanh at the
     table's value. A code at either end passes a gradient, a clipped voltage ``leak`` of one. An entry's gradient is
-    the sum over where its code occurs.
+    the sum over where its code occurs. With 1 in place of 4 it is the one table of a simple recurrent layer, which
+    comes with slopes.
     """
     return _Gates.apply(v, step, tables, slopes, bits, leak)
 

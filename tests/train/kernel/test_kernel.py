@@ -5,7 +5,6 @@ import platform
 import subprocess
 import sys
 import warnings
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ohmgate.train.layers.gaussian import normals, stream_key
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.noise import REDRAWS, Noise
 from tests.designs import seeds
+from tests.train.kernel.passes import agreeing, equal_bits
 
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
 
@@ -82,34 +82,6 @@ def random_pair(seed: int, tiled: bool = False):
     return layers, x, state
 
 
-def passed(layer, x, state, seed: int):
-    """What a layer computes (3, T, B, n), and the gradients of all that it computes it from."""
-    given_x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    given_state = None if state is None else tuple(s.clone().requires_grad_() for s in state)
-    layer.source.seed(seed)
-    layer.program()
-    layer.zero_grad()
-    torch.manual_seed(seed)  # of the dropped inputs
-    outputs, hidden, cells = layer(given_x, given_state)
-    weights = torch.linspace(-1, 1, hidden.numel()).view_as(hidden)
-    sum((part * w).sum() for part, w in ((outputs, weights), (hidden, weights.flip(0)), (cells, weights))).backward()
-    leaves = [given_x, *(given_state or ()), *layer.parameters()]
-    return torch.stack([outputs, hidden, cells]).detach(), [leaf.grad for leaf in leaves]
-
-
-def agreeing(layers, x, state, seed: int) -> None:
-    """Both layers have the same codes, and gradients equal to rounding."""
-    (values, grads), (values_eager, grads_eager) = (passed(layer, x, state, seed) for layer in layers)
-    if layers[0].config.adc_bits == 32:  # float activations: not the same library functions
-        assert torch.allclose(values, values_eager, atol=1e-5)
-    else:
-        assert torch.equal(values, values_eager)
-    whole, whole_eager = (torch.cat([g.flatten() for g in part]) for part in (grads, grads_eager))
-    assert (whole - whole_eager).norm() <= 1e-5 * whole_eager.norm()
-    for ours, theirs in zip(grads, grads_eager):  # a learned range's is a sum that cancels
-        assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6 * whole_eager.norm()
-
-
 @needs_kernel
 @settings(max_examples=50, deadline=None)
 @given(seeds)
@@ -125,29 +97,6 @@ def test_codes_of_row_tiles_are_identical_and_gradients_agree(seed):
     layers, x, state = random_pair(seed, tiled=True)
     assert layers[0].row_tiles > 1
     agreeing(layers, x, state, seed)
-
-
-@contextmanager
-def threads(count: int):
-    """torch with so many threads, though there may be fewer processors."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def equal_bits(layer, x, state, seed: int) -> None:
-    """A pass and its gradients have the same bits at 1, 2, 3 and 4 threads."""
-    results = []
-    for count in (1, 2, 3, 4):
-        with threads(count):
-            results.append(passed(layer, x, state, seed))
-    first, *others = results
-    for values, grads in others:
-        assert torch.equal(values, first[0])
-        assert all(torch.equal(ours, theirs) for ours, theirs in zip(grads, first[1]))
 
 
 @needs_kernel
@@ -274,7 +223,7 @@ BUILT_FOR = """
 import sys, pytest
 from ohmgate.train.kernel import build as kernels
 kernels.FLAGS = tuple("-march=" + sys.argv[1] if flag.startswith("-march=") else flag for flag in kernels.FLAGS)
-sys.exit(pytest.main(["-p", "no:cacheprovider", sys.argv[2], "-k", "identical or sums or noise"]))
+sys.exit(pytest.main(["-p", "no:cacheprovider", *sys.argv[2:], "-k", "identical or sums or noise"]))
 """
 
 
@@ -286,8 +235,9 @@ def test_kernels_of_lesser_processors_do_the_same(march, tmp_path):
     """Without VNNI, and without AVX-512: paths that a processor with both never takes."""
     if march == "skylake-avx512" and "avx512f" not in kernels._instruction_set().split():
         pytest.skip("this processor has no AVX-512")
+    files = [__file__, str(Path(__file__).with_name("test_rnn_kernel.py"))]
     child = subprocess.run(
-        [sys.executable, "-c", BUILT_FOR, march, __file__], capture_output=True, text=True,
+        [sys.executable, "-c", BUILT_FOR, march, *files], capture_output=True, text=True,
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert child.returncode == 0, child.stdout

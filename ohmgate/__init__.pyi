@@ -15,6 +15,7 @@ from .train.layers.config import QuantConfig as QuantConfig
 from .train.layers.conv import QuantConv2d as QuantConv2d
 from .train.layers.modules import QuantLinear as QuantLinear
 from .train.layers.modules import QuantLSTM as QuantLSTM
+from .train.layers.modules import QuantRNN as QuantRNN
 from .train.layers.noise import Noise as Noise
 from .train.layers.whole_model import set_noise as set_noise
 

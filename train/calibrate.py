@@ -12,8 +12,8 @@ from ..model.formats import DesignError, check_integer, full_scale, quantise_sym
 from .data.input_range import least_error_range, without_outliers
 from .layers.array import ArrayModule
 from .layers.config import FLOAT
-from .layers.modules import QuantLSTM
 from .layers.recurrent import RecurrentArray
+from .layers.recurrent_modules import QuantRecurrent
 from .layers.sequence import Trace
 from .layers.whole_model import arrays_of, evaluating, listen_to_inputs, listening
 
@@ -64,11 +64,11 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
 
     A layer's full-scale input becomes the range of least error of its inputs' codes, but at least 1; it stays 1 for
     inputs within [-1, 1]. A warning tells where over 5 % clip, or over 80 % of those other than 0 get code 0. In an
-    LSTM the input weights in the cells grow by the full scale, as hidden rows keep their scale; an ``input_drive``
-    near it leaves them as they are. A learned range of weights starts anew in the first calibration, and later only
-    widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its voltages' absolute
-    values, those of all its row tiles together. A range feeds back on what follows, so it is measured ``passes``
-    times.
+    LSTM or RNN the input weights in the cells grow by the full scale, as hidden rows keep their scale; an
+    ``input_drive`` near it leaves them as they are. A learned range of weights starts anew in the first calibration,
+    and later only widens with its weights. An ADC's range, one for each gate, becomes the ``percentile`` of its
+    voltages' absolute values, those of all its row tiles together. A range feeds back on what follows, so it is
+    measured ``passes`` times.
     """
     if type(percentile) not in (int, float) or not 0 < percentile <= 100:
         raise DesignError(f"percentile must be a number above 0 and at most 100, not {percentile!r}")
@@ -115,7 +115,7 @@ def _set_full_scale(model: nn.Module, run, new: set[ArrayModule]) -> dict[ArrayM
         for hook in hooks:
             hook.remove()
     for layer in model.modules():
-        if isinstance(layer, QuantLSTM):
+        if isinstance(layer, QuantRecurrent):
             seen |= {
                 array: seen[other] for array, other in layer.forward_of().items() if array in seen and other in seen
             }

@@ -1,4 +1,4 @@
-"""Any PyTorch model with its LSTM, Linear and Conv2d layers replaced by arrays, and a loud report of what was not."""
+"""Any PyTorch model with LSTM, RNN, Linear and Conv2d layers made arrays, and a loud report of what was not."""
 
 import copy
 import warnings
@@ -11,10 +11,11 @@ from ..model.formats import DesignError
 from .layers.array import ArrayModule
 from .layers.config import QuantConfig, check_config
 from .layers.conv import QuantConv2d
-from .layers.modules import QuantLinear, QuantLSTM
+from .layers.modules import QuantLinear, QuantLSTM, QuantRNN
+from .layers.recurrent_modules import QuantRecurrent
 from .layers.whole_model import set_noise
 
-PLAIN = (nn.LSTM, nn.Linear, nn.Conv2d)  #: layers that have arrays
+PLAIN = (nn.LSTM, nn.RNN, nn.Linear, nn.Conv2d)  #: layers that have arrays
 READERS = (nn.TransformerEncoderLayer, nn.MultiheadAttention)  #: their fast paths take weights, not outputs
 
 
@@ -44,7 +45,8 @@ def convert(
     skip: tuple[str, ...] = (),
     layers: Mapping[str, QuantConfig] | None = None,
 ) -> tuple[nn.Module, ConversionReport]:
-    """A copy of ``model`` with arrays for its ``nn.LSTM``, ``nn.Linear`` and ``nn.Conv2d`` layers, and a report.
+    """A copy of ``model`` with arrays for its ``nn.LSTM``, ``nn.RNN``, ``nn.Linear`` and ``nn.Conv2d`` layers, and a
+    report.
 
     ``config`` holds for all; ``layers`` gives single ones another by name; ``skip`` names what to leave float, with
     all that is in it. A layer that the model uses under several names stays one. Every module with parameters that
@@ -69,7 +71,7 @@ def convert(
     for name, module in modules.items():
         if any(_within(name, done) for done in (*made, *arrays_before)):
             continue
-        if isinstance(module, ArrayModule | QuantLSTM):  # it is one already
+        if isinstance(module, ArrayModule | QuantRecurrent):  # it is one already
             arrays_before.append(name)
             continue
         _check_plain(name, module)
@@ -85,8 +87,8 @@ def convert(
     for name in layers:
         if name not in made:
             raise DesignError(
-                f"layer {name!r} must be an LSTM, a Linear or a Conv2d that is converted to have a configuration of "
-                f"its own, not {type(modules[name]).__name__}"
+                f"layer {name!r} must be an LSTM, an RNN, a Linear or a Conv2d that is converted to have a "
+                f"configuration of its own, not {type(modules[name]).__name__}"
             )
     unhooked = tuple(name or "(the model)" for name in made if _has_hooks(modules[name]))
     report = ConversionReport(
@@ -129,7 +131,7 @@ def _check_plain(name: str, module: nn.Module) -> None:
     """Raise :class:`DesignError` for a layer whose weights follow from other tensors: not even torch can copy it."""
     if type(module) not in PLAIN:
         return
-    plain = module._flat_weights_names if type(module) is nn.LSTM else ("weight", "bias")
+    plain = module._flat_weights_names if isinstance(module, nn.RNNBase) else ("weight", "bias")
     if not set(module.state_dict()) <= set(plain):
         raise DesignError(
             f"layer {name!r} must have weights of its own: make its pruning or weight norm permanent first "
@@ -153,6 +155,8 @@ def _obstacle(module: nn.Module, skipped: bool, reader: str | None) -> str | Non
         return f"{type(module).__name__} has no array"
     if getattr(module, "proj_size", 0):
         return "its projection (proj_size) has no array"
+    if getattr(module, "nonlinearity", "tanh") != "tanh":
+        return f"its nonlinearity ({module.nonlinearity}) has no array"
     if getattr(module, "groups", 1) != 1:
         return "its groups have no array"
     return None
@@ -174,7 +178,7 @@ def _array(module: nn.Module, config: QuantConfig) -> nn.Module:
             config=config,
         )
     else:
-        array = QuantLSTM(
+        array = (QuantLSTM if type(module) is nn.LSTM else QuantRNN)(
             module.input_size,
             module.hidden_size,
             module.num_layers,

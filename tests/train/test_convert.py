@@ -165,7 +165,7 @@ def test_sentences():
     with pytest.raises(DesignError, match=r"^the model must have a layer 'gru' to treat apart, but it has none$"):
         convert(nn.Linear(2, 2), skip=("gru",))
     sentence = (
-        r"^layer '0' must be an LSTM, a Linear or a Conv2d that is converted to have a configuration of its own, "
+        r"^layer '0' must be an LSTM, an RNN, a Linear or a Conv2d that is converted to have a configuration of its own, "
         r"not Sequential$"
     )
     with pytest.raises(DesignError, match=sentence):

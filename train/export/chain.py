@@ -19,8 +19,8 @@ from ...model.formats import DesignError, full_scale
 from ..layers.array import ArrayModule
 from ..layers.conv import QuantConv2d
 from ..layers.lstm import LstmArray
-from ..layers.modules import QuantLSTM
 from ..layers.recurrent import RecurrentArray
+from ..layers.recurrent_modules import QuantRecurrent
 from ..layers.sequence import Trace
 from ..layers.whole_model import arrays_of, without_noise
 from .forward import Call, output_bits, record_calls
@@ -104,7 +104,7 @@ def _names(model: nn.Module) -> dict[tuple[ArrayModule, ...], str]:
     names = {}
     for name, module in model.named_modules():
         called = f"layer {name!r}" if name else "the model"
-        if isinstance(module, QuantLSTM):
+        if isinstance(module, QuantRecurrent):
             arrays, several = list(module.arrays), len(module.arrays) > 1
             for index, array in enumerate(arrays):
                 names[(array,)] = f"array {index} of {called}" if several else called

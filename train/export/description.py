@@ -15,13 +15,14 @@ from ..layers.array import ArrayModule
 from ..layers.config import LSTM_FIELDS, RNN_FIELDS
 from ..layers.linear import LinearArray
 from ..layers.lstm import LstmArray
-from ..layers.modules import QuantLinear, QuantLSTM
+from ..layers.modules import QuantLinear, QuantLSTM, QuantRNN
+from ..layers.recurrent_modules import QuantRecurrent
 from ..layers.rnn import RnnArray
 from ..layers.whole_model import arrays_of, without_noise
 from ..units import described
 from .chain import Chain, check_fit, check_model, record_chain
 
-ALONE = (QuantLSTM, QuantLinear, LstmArray, RnnArray, LinearArray)  #: modules whose forward is known
+ALONE = (QuantLSTM, QuantRNN, QuantLinear, LstmArray, RnnArray, LinearArray)  #: modules whose forward is known
 
 
 def export(
@@ -43,17 +44,18 @@ def export(
     the last step of each sequence alone is exported with ``emit="end"``. ``lengths`` (B,) are those of padded
     sequences; of packed ones they are known, and else every sequence is as long as the inputs.
 
-    Without inputs: a ``QuantLSTM`` or ``QuantLinear`` by itself, whose forward is known, and a list of arrays
-    (``ArrayModule``), of which the caller knows that they follow each other.
+    Without inputs: a ``QuantLSTM``, ``QuantRNN`` or ``QuantLinear`` by itself, whose forward is known, and a list of
+    arrays (``ArrayModule``), of which the caller knows that they follow each other.
 
     ``adcs`` are the most ADCs that an array may have, or a list of each array's: of an LSTM 4 times a divisor of its
-    units, of a dense layer a divisor of its outputs. The default is one for each column, as far as a description may
-    have so many. ``emit="end"`` reads a head that the model reads on every step at the end of each sequence alone.
+    units, of an RNN or a dense layer a divisor of its outputs. The default is one for each column, as far as a
+    description may have so many. ``emit="end"`` reads a head that the model reads on every step at the end of each
+    sequence alone.
     ``output="argmax"`` makes a head give the number of its largest output; "codes", the default, are its ADCs'.
 
-    A bidirectional ``QuantLSTM`` becomes two arrays for each of its layers, forward before reverse, and another array
-    takes the outputs of both. Sequences of several lengths must come packed. ``max_steps`` are those of the longest
-    sequence that hardware keeps to run it backwards; the default is the longest one of ``inputs``.
+    A bidirectional ``QuantLSTM`` or ``QuantRNN`` becomes two arrays for each of its layers, forward before reverse,
+    and another array takes the outputs of both. Sequences of several lengths must come packed. ``max_steps`` are
+    those of the longest sequence that hardware keeps to run it backwards; the default is the longest of ``inputs``.
 
     What is ahead of the first array is the host's: the network is given the codes that this array gets. So is what
     follows the last one. ``network`` are labels and the host's units, as in :func:`.units.described`: by default the
@@ -68,7 +70,7 @@ def export(
             return of_chain(chain, name, choices, **network)
         check_model(model)
         arrays = arrays_of(model)
-        if isinstance(model, QuantLSTM) and model.bidirectional:
+        if isinstance(model, QuantRecurrent) and model.bidirectional:
             check_fit([tuple(arrays)], ["the model"])
     else:
         arrays: list[Any] = list(model)
@@ -126,7 +128,9 @@ def _design(
             raise DesignError("emit must be 'end', or left out, as the model reads its head there alone")
         layers[-1] = last = replace(last, emit=emit or seen)
     elif emit is not None:
-        raise DesignError(f"emit must be left out where the last layer is an LSTM, which has no choice, not {emit!r}")
+        raise DesignError(
+            f"emit must be left out where the last layer is an {last.kind.upper()}, which has no choice, not {emit!r}"
+        )
     if output is not None:
         check_choice("output", output, ("codes", "argmax"))
         if not isinstance(last, DenseLayer) or last.has_table:

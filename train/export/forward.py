@@ -12,9 +12,8 @@ from torch.overrides import TorchFunctionMode
 from ..layers.array import ArrayModule
 from ..layers.config import FLOAT, code_scale
 from ..layers.linear import LinearArray
-from ..layers.lstm import LstmArray
-from ..layers.modules import QuantLSTM
 from ..layers.recurrent import RecurrentArray
+from ..layers.recurrent_modules import QuantRecurrent
 from ..layers.sequence import Trace
 from ..layers.whole_model import arrays_of, listening
 
@@ -26,7 +25,9 @@ class Call:
     """One call of an array. Its rows are the flattened steps and sequences, in the array's own order."""
 
     array: ArrayModule
-    shape: tuple[int, int]  #: steps and batch, as the array counts them: those of an LSTM, of a dense layer any two
+    shape: tuple[
+        int, int
+    ]  #: steps and batch, as the array counts them: those of a recurrent layer, of a dense one any two
     codes: torch.Tensor  #: (rows, m) int64 DAC codes
     given: torch.Tensor | None  #: (rows, n) int64 DAC codes handed on; None where the layer makes none
     trace: Trace
@@ -85,7 +86,7 @@ class _Recording:
 
         A user's own hooks are outside: what they do to the codes counts as done between.
         """
-        ours = isinstance(module, ArrayModule | QuantLSTM)
+        ours = isinstance(module, ArrayModule | QuantRecurrent)
         if not ours and any(True for _ in module.children()):
             return lambda: None
 
@@ -93,7 +94,7 @@ class _Recording:
             if not ours and not isinstance(module, NEUTRAL):
                 self.note(f"{name!r} ({type(module).__name__})")
             self.inside += 1
-            if isinstance(module, QuantLSTM):
+            if isinstance(module, QuantRecurrent):
                 given = arguments[0] if arguments else named.get("input")
                 self.packed = given if isinstance(given, PackedSequence) else None
                 self.forward_of = module.forward_of()
@@ -101,7 +102,7 @@ class _Recording:
         def leave(module, arguments, output):
             if isinstance(module, ArrayModule) and self.instead is not None:
                 output = _replaced(self.calls[-1], output, self.instead)
-            if isinstance(module, QuantLSTM):
+            if isinstance(module, QuantRecurrent):
                 self.packed, self.forward_of = None, {}
             self.inside -= 1
             return output
@@ -168,4 +169,4 @@ def _replaced(call: Call, output, instead: Callable[[Call], torch.Tensor]):
     if isinstance(call.array, LinearArray):
         return values.reshape(output.shape).to(output)
     values = values.reshape(output[0].shape).to(output[0])
-    return (values, values, output[2]) if isinstance(call.array, LstmArray) else (values, values[-1])
+    return values, values, *output[2:]

@@ -17,7 +17,7 @@ from ohmgate.train.export import export
 from ohmgate.train.export.verify import verify_export
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.linear import LinearArray
-from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM, QuantRNN
 from tests.designs import seeds
 
 T, B, N = 7, 5, 4
@@ -26,10 +26,10 @@ ROWS = torch.arange(B)
 
 
 class Net(nn.Module):
-    def __init__(self, forward, layers: int = 2, batch_first: bool = True, **fields) -> None:
+    def __init__(self, forward, layers: int = 2, batch_first: bool = True, kind=QuantLSTM, **fields) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.lstm = QuantLSTM(3, N, layers, bidirectional=True, batch_first=batch_first, **fields)
+        self.lstm = kind(3, N, layers, bidirectional=True, batch_first=batch_first, **fields)
         self.fc, self.run = QuantLinear(2 * N, 2, adc_bits=8), forward
 
     def forward(self, x):
@@ -67,12 +67,12 @@ SHAPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind, layers", [(QuantLSTM, 1), (QuantLSTM, 2), (QuantRNN, 2)])
 @pytest.mark.parametrize("name", SHAPES)
-def test_both_directions_export_as_what_runs(name, layers):
+def test_both_directions_export_as_what_runs(name, kind, layers):
     """The whole model's values are the network's, and every array is where the model has it."""
     forward, first, lengths, layout = SHAPES[name]
-    model, x = Net(forward, layers, first), inputs(first)
+    model, x = Net(forward, layers, first, kind), inputs(first)
     network = export(model, x)
     arrays = [*model.lstm.arrays, model.fc]
     assert network.layers == tuple(array.layer_data() for array in arrays)
@@ -93,11 +93,12 @@ def test_both_directions_export_as_what_runs(name, layers):
     assert torch.allclose(computed, values, atol=1e-6)
     report = verify_export(model, x)
     steps, heads = int(live.sum()), B if layout is None else int(live.sum())
-    assert (report.mismatches, report.integers) == (0, 2 * layers * steps * (4 * N * 2 + 2 * N) + 2 * heads)
+    stages = 4 * N * 2 + 2 * N if kind is QuantLSTM else 2 * N  # ADC codes, gates, c and h; of an RNN ADC codes and h
+    assert (report.mismatches, report.integers) == (0, 2 * layers * steps * stages + 2 * heads)
 
 
 class Random(nn.Module):
-    """A dense layer with a table, or none; bidirectional layers; another LSTM, or none; a head."""
+    """A dense layer with a table, or none; bidirectional layers; another one forwards, or none; a head."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__()
@@ -110,8 +111,9 @@ class Random(nn.Module):
             LinearArray(3, 3, QuantConfig(**bits), function="tanh", output_bits=d) if dense else nn.Identity()
         )
         own = {} if dense else {"input_drive": int(rng.integers(1, 4)), "input_dac_bits": int(rng.choice([0, 5]))}
-        self.both = QuantLSTM(3, hidden, int(rng.integers(1, 4)), bidirectional=True, **bits, **tiles, **own)
-        self.one = QuantLSTM(2 * hidden, more, **bits, **tiles)
+        kinds = [(QuantLSTM, QuantRNN)[k] for k in rng.integers(0, 2, 2)]
+        self.both = kinds[0](3, hidden, int(rng.integers(1, 4)), bidirectional=True, **bits, **tiles, **own)
+        self.one = kinds[1](2 * hidden, more, **bits, **tiles)
         self.head = QuantLinear(more if self.more else 2 * hidden, 2, weight_bits=w, dac_bits=d, adc_bits=8, **tiles)
 
     def forward(self, x, lengths):
@@ -213,7 +215,7 @@ class Turned(QuantLSTM):
 
     def _run(self, values, state, lengths):
         one, other = (array(values, None)[0] for array in self.arrays)
-        return torch.cat([one, other], 2), torch.zeros(2, B, N), torch.zeros(2, B, N)
+        return torch.cat([one, other], 2), (torch.zeros(2, B, N), torch.zeros(2, B, N))
 
 
 def turned(m, x):

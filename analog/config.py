@@ -79,10 +79,13 @@ def _chip(device: devices.Device, scheme: str = "pair", seconds: float = 0.0) ->
     return ArrayConfig(adc_noise="physical", cells=cells, adc=ADC, dac=DAC)
 
 
+#: p0, p1, p2 of its programming error: p0 + p1 g + p2 g^2 of g_max, at g of g_max
+AIMC_PROGRAMMING = (0.26348 / 25, 1.965 / 25, -1.1731 / 25)
+
+
 def _aimc() -> ArrayConfig:
     """Analog in-memory computing after the public presets of hardware-aware training (docs/array.md)."""
-    error = (0.26348 / 25, 1.965 / 25, -1.1731 / 25)
-    device = replace(devices.pcm(), levels=2**16, program_sigma=error, temperature_coefficient=0.0)
+    device = replace(devices.pcm(), levels=2**16, program_sigma=AIMC_PROGRAMMING, temperature_coefficient=0.0)
     return ArrayConfig(
         weight_noise=AIMC_READ / 2,  # there a share of the largest weight, here of the range from -L to L
         redraw="per_step",

@@ -33,7 +33,7 @@ def explain(
         if name in unused:
             continue
         reason = "given" if name in protocol or (name == "train_noise" and noise) else why.get(name, own)
-        shown = noise_text(value) if name == "train_noise" else str(value)
+        shown = noise_text(config.train_noise.to_dict()) if name == "train_noise" else str(value)
         say(f"{name:<16} {shown:<10} {reason}")
     clipped, zero = task.input_codes(config)
     bits = task.design.layers[0].input_bits
@@ -44,4 +44,7 @@ def explain(
 
 def noise_text(noise: dict[str, Any]) -> str:
     """The kinds of noise that there are."""
-    return ", ".join(f"{name} {value:.3g}" for name, value in noise.items() if name != "redraw" and value) or "none"
+    kinds = {name: value for name, value in noise.items() if name != "redraw" and value}
+    level = kinds.pop("level", ())
+    told = [f"{name} {value:.3g}" for name, value in kinds.items()]
+    return ", ".join(told + ["level " + " ".join(f"{each:.3g}" for each in level)] * bool(level)) or "none"

@@ -208,7 +208,7 @@ class TextTask:
 
     def common(self, config) -> dict[str, Any]:
         """What all trainings of a run share."""
-        return {name: value for name, value in asdict(config).items() if name not in SEEDED}
+        return {name: value for name, value in config.to_dict().items() if name not in SEEDED}
 
     def train(self, config, checkpoint: Path, progress: Progress, start: Path | None) -> Trained:
         """Train, or go on."""

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ..analog.config import AIMC_PROGRAMMING
 from ..model.design import Design, presets
-from ..model.formats import DesignError
+from ..model.formats import DesignError, check_number
 from .explain import explain
 from .options import given
 from .training import train_run
@@ -80,6 +81,10 @@ def command(
     adc_noise: Annotated[float | None, typer.Option(help="Deviation in ADC steps; the paper's is 0.29.")] = None,
     dac_noise: Annotated[float | None, typer.Option(help="Deviation of every driven row, in DAC steps.")] = None,
     drop_connect: Annotated[float | None, typer.Option(help="Probability that a cell is not connected.")] = None,
+    level_noise: Annotated[
+        float | None,
+        typer.Option(help="Weight noise by the level: the programming error of the preset aimc's cells, times this."),
+    ] = None,
     redraw: Annotated[
         str | None,
         typer.Option(help="When weights are drawn again: per_step, per_sequence, per_batch, per_programming."),
@@ -96,6 +101,17 @@ def command(
     ] = None,
     noiseless: Annotated[
         float | None, typer.Option(help="Share of the batches that are trained without noise.")
+    ] = None,
+    weight_clip: Annotated[
+        float | None,
+        typer.Option(help="Clip weights after every step to so many root mean squares of their array."),
+    ] = None,
+    learn_input: Annotated[
+        bool | None, typer.Option("--learn-input", help="Train the range of the first layer's DACs, too.")
+    ] = None,
+    distil: Annotated[
+        float | None,
+        typer.Option(help="Share of the loss that is the distance to what --start, in float, says of each sequence."),
     ] = None,
     curve: Annotated[
         float | None,
@@ -126,12 +142,18 @@ def command(
         snr_power=snr_power,
         noiseless=noiseless,
         curve=curve,
+        weight_clip=weight_clip,
+        learn_input=learn_input,
+        distil=distil,
     )
     if keep == "last" and patience:
         raise DesignError(f"keep must be best where a run stops early (--patience {patience}), not 'last'")
     if snr is None and (snr_site or snr_power):
         raise DesignError("--snr-site and --snr-power must come with --snr, but it is not given")
     noise = given(adc=adc_noise, weight=weight_noise, dac=dac_noise, drop=drop_connect, redraw=redraw)
+    if level_noise is not None:
+        check_number("level noise", level_noise, 0.0, 1000.0)
+        noise["level"] = tuple(level_noise * each for each in AIMC_PROGRAMMING)
     if explained:
         explain(loaded, dataset, data, protocol, noise)
         return

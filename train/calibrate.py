@@ -78,7 +78,7 @@ def calibrate(model: nn.Module, run: Callable[[], object], *, percentile: float 
         raise DesignError("a model to calibrate must have at least one quantised layer, but it has none")
     if any(array.holds_integers for array in arrays):
         raise DesignError("a model to calibrate must have real weights, not the integers of a loaded network")
-    new = {array for array in arrays if float(array.full_scale) == 1}
+    new = {array for array in arrays if float(array.full_scale.detach()) == 1}
     seen: dict[ArrayModule, _Inputs] = {}
     for _ in range(passes):
         with evaluating(model):
@@ -120,7 +120,7 @@ def _set_full_scale(model: nn.Module, run, new: set[ArrayModule]) -> dict[ArrayM
                 array: seen[other] for array, other in layer.forward_of().items() if array in seen and other in seen
             }
     for array, inputs in seen.items():
-        before, after = float(array.full_scale), inputs.full_scale(array.input_bits)
+        before, after = float(array.full_scale.detach()), inputs.full_scale(array.input_bits)
         if isinstance(array, RecurrentArray):
             _scale_inputs(array, after / before, array in new)
         elif array.config.bias_rows:  # bias rows are driven at full scale: keep their real value
@@ -130,7 +130,7 @@ def _set_full_scale(model: nn.Module, run, new: set[ArrayModule]) -> dict[ArrayM
 
 
 def _warn(name: str, array: ArrayModule, inputs: _Inputs) -> None:
-    scale, bits = float(array.full_scale), array.input_bits
+    scale, bits = float(array.full_scale.detach()), array.input_bits
     clipped, zero = inputs.shares(scale, bits)
     if clipped > MOST_CLIPPED:
         warnings.warn(f"{clipped:.1%} of the inputs of {name} clip at its full scale of {scale:g}", stacklevel=3)

@@ -58,7 +58,8 @@ def restore_weights(model: torch.nn.Module, tensors: dict[str, torch.Tensor]) ->
                 )
             value.copy_(saved)
         for name, value in model.named_buffers():
-            value.copy_(tensors.get(f"buffer.{name}", value))
+            learned = tensors.get(f"model.{name}", value)  # a range that the run trained
+            value.copy_(tensors.get(f"buffer.{name}", learned))
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """Everything that decides a training besides design and data."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 from ..model.formats import DesignError, check_boolean, check_choice, check_integer, check_number
 from ..model.records import from_table, store
@@ -26,6 +26,10 @@ LATER = (
     "snr",
     "snr_site",
     "snr_power",
+    "weight_clip",
+    "learn_input",
+    "distil",
+    "distil_temperature",
 )  #: fields of a configuration that runs of before do not have
 POWERS = ("fixed", "relative")
 KEEPS, CLASS_WEIGHTS, INPUT_RANGES = ("last", "best"), ("none", "balanced"), ("deviations", "error")
@@ -48,6 +52,9 @@ NUMBERS = (
     ("validation", 0, 0.9),
     ("leak", 0, 1),
     ("noiseless", 0, 1),
+    ("weight_clip", 0, 1000),
+    ("distil", 0, 1),
+    ("distil_temperature", 0.1, 100),
 )
 
 
@@ -72,6 +79,7 @@ class TrainConfig:
     range_noise: float = 0.0  #: weight noise that a ``sawb`` range reckons with
     per_gate: bool = False  #: a weight range for each gate
     learn_range: bool = False  #: train ADC ranges, too
+    learn_input: bool = False  #: train the range of the first layer's DACs, too
     learn_tables: bool = False  #: train the entries of gate tables, too
     forget_ceiling: bool = False  #: start with the largest entry at the end of the forget gate's table
     float_epochs: float = 0.0  #: share of the epochs that are trained in float, before the others quantised
@@ -81,6 +89,11 @@ class TrainConfig:
     keep: str = "last"  #: which epoch's weights count: the last one's, or the best one's, as ever with patience
     class_weights: str = "none"  #: in the loss; ``balanced``: all classes weigh the same, however many sequences
     curve: float = 0.0  #: read voltage over V0 of nonlinear cells that are trained for; 0: linear ones
+    #: after every step weights are clipped to so many root mean squares of their array; 0: not
+    weight_clip: float = 0.0
+    #: share of the loss that is the distance to what the start says, a float network; 0: none
+    distil: float = 0.0
+    distil_temperature: float = 2.0  #: by which both networks' outputs are divided there
     train_noise: Noise = field(default_factory=Noise)
     eval_noise: Noise = field(default_factory=Noise)
     noiseless: float = 0.0  #: share of the batches that are trained without noise, for an array that may be quiet
@@ -96,7 +109,7 @@ class TrainConfig:
         for name, low, high in NUMBERS:
             store(self, name, check_number(name.replace("_", " "), getattr(self, name), low, high))
         store(self, "curve", check_curve(self.curve))
-        for name in ("floating", "fast", "per_gate", "learn_range", "learn_tables", "forget_ceiling"):
+        for name in ("floating", "fast", "per_gate", "learn_range", "learn_input", "learn_tables", "forget_ceiling"):
             check_boolean(name.replace("_", " "), getattr(self, name))
         check_choice("weight quantiser", self.quantiser, QUANTISERS)
         check_choice("keep", self.keep, KEEPS)
@@ -137,13 +150,13 @@ class TrainConfig:
         since = done - self.floats / self.epochs
         if since >= self.noise_ramp:
             return self.train_noise
-        share, full = max(since, 0.0) / self.noise_ramp, self.train_noise
-        return replace(full, adc=full.adc * share, weight=full.weight * share, dac=full.dac * share)
+        return self.train_noise.scaled(max(since, 0.0) / self.noise_ramp)
 
     def to_dict(self) -> dict:
         """What checkpoints and run folders know a run by; fields that came later are left out at their default."""
         usual = {field.name: field.default for field in fields(self)}
-        return {name: value for name, value in asdict(self).items() if name not in LATER or value != usual[name]}
+        content = asdict(self) | {name: getattr(self, name).to_dict() for name in ("train_noise", "eval_noise")}
+        return {name: value for name, value in content.items() if name not in LATER or value != usual[name]}
 
     @classmethod
     def from_dict(cls, content: dict) -> "TrainConfig":

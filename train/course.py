@@ -20,12 +20,18 @@ class Course:
     """``model`` is trained on ``split.train`` by ``config``, first as its float twin where the run begins in float.
 
     ``split.test`` judges the epochs where the run holds sequences back. ``host`` are the units of both.
+    ``teacher`` is what a run that distils learns from.
     """
 
     def __init__(
-        self, model: DesignNetwork, split: SequenceDataset, config: TrainConfig, host: dict[str, Any]
+        self,
+        model: DesignNetwork,
+        split: SequenceDataset,
+        config: TrainConfig,
+        host: dict[str, Any],
+        teacher: DesignNetwork | None = None,
     ) -> None:
-        self.model, self.config, self.host = model, config, host
+        self.model, self.config, self.host, self._teacher = model, config, host, teacher
         self.epochs: tuple[Epoch, ...] = ()  #: of this run and of those that it went on from
         self.done = 0  #: epochs; a checkpoint of before has more than it tells of
         self._has_values = split.has_values
@@ -77,7 +83,7 @@ class Course:
             self._now = self.model
         if config.snr_power == "relative":
             self._at_snr()
-        loss = run_epoch(self._now, self._optimiser, self._tensors, config, self.done, self._weights)
+        loss = run_epoch(self._now, self._optimiser, self._tensors, config, self.done, self._weights, self._teacher)
         self.epochs = (*self.epochs, Epoch(loss, self._optimiser.param_groups[0]["lr"], *self._judged()))
         self.done += 1
         best = best_of(self.epochs, config, self._has_values)

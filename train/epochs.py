@@ -73,7 +73,13 @@ def tensors_of(data: Sequences, host: dict[str, list[float]]):
 
 
 def run_epoch(
-    model: DesignNetwork, optimiser, tensors, config: TrainConfig, epoch: int, weights: torch.Tensor | None = None
+    model: DesignNetwork,
+    optimiser,
+    tensors,
+    config: TrainConfig,
+    epoch: int,
+    weights: torch.Tensor | None = None,
+    teacher: DesignNetwork | None = None,
 ) -> float:
     """One pass over the data; ``weights`` (k,) are those of the classes. Returns the mean loss.
 
@@ -96,17 +102,51 @@ def run_epoch(
         x = inputs[index, : int(lengths[index].max())]
         if config.input_noise:
             x = x + config.input_noise * torch.randn(x.shape, generator=generator)
-        loss = loss_of(model(x, lengths[index]), labels[index], lengths[index], config, weights)
+        outputs = model(x, lengths[index])
+        loss = loss_of(outputs, labels[index], lengths[index], config, weights)
+        if teacher is not None:
+            taught = _said(teacher, inputs[index, : x.shape[1]], lengths[index])
+            loss = (1 - config.distil) * loss + config.distil * distance(outputs, taught, config.distil_temperature)
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(done)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimiser.step()
+        keep_in_bounds(model, config)
         total += float(loss.detach()) * len(index)
     for array, noise in noisy.items():
         array.train_noise = noise
     return total / len(labels)
+
+
+def _said(teacher: DesignNetwork, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Outputs of a float network, without its noise of training."""
+    with torch.no_grad():
+        return teacher.eval()(inputs, lengths)
+
+
+def distance(outputs: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Kullback and Leibler's divergence of the softmax of ``outputs`` (B, k) from that of ``taught``, mean of the
+    batch; both over ``temperature``, and times its square, so that gradients keep their size (Hinton et al., 2015).
+    """
+    said = functional.log_softmax(outputs / temperature, dim=1)
+    wanted = functional.log_softmax(taught.to(said.dtype) / temperature, dim=1)
+    return functional.kl_div(said, wanted, reduction="batchmean", log_target=True) * temperature**2
+
+
+NARROWEST = 2.0**-10  #: range of inputs that may be learned
+
+
+def keep_in_bounds(model: DesignNetwork, config: TrainConfig) -> None:
+    """Clip each array's weights to ``weight_clip`` of their root mean square, and keep learned ranges above 0."""
+    with torch.no_grad():
+        for array in arrays_of(model):
+            if config.weight_clip:
+                most = config.weight_clip * float(array.cells.square().mean().sqrt())
+                array.cells.clamp_(-most, most)
+            if array.full_scale.requires_grad:
+                array.full_scale.clamp_min_(NARROWEST)
 
 
 def loss_of(

@@ -41,6 +41,7 @@ class DesignNetwork(nn.Module):
         range_noise: float = 0.0,
         per_gate: bool = False,
         learn_range: bool = False,
+        learn_input: bool = False,
         learn_tables: bool = False,
         forget_ceiling: bool = False,
         leak: float = 0.0,
@@ -57,7 +58,14 @@ class DesignNetwork(nn.Module):
             "forget_ceiling": forget_ceiling,
             "leak": leak,
         }
+        first = design.groups[0]
+        if learn_input and len(first) > 1:
+            raise DesignError(
+                f"an input range can be learned of one array that takes the inputs, not of {len(first)}"
+            )
         self.layers = nn.ModuleList(_module(layer, floating, fast, ranges) for layer in design.layers)
+        if learn_input and not floating:
+            self.layers[0].learn_full_scale()
         set_noise(self)  # none, from one stream for all
 
     def set_noise(
@@ -120,7 +128,7 @@ def evaluate_codes(model: DesignNetwork, codes, lengths=None) -> torch.Tensor:
     codes = torch.from_numpy(np.asarray(codes)).to(model.layers[0].cells.device, torch.float64)
     lengths = None if lengths is None else torch.from_numpy(np.asarray(lengths))
     model.eval()
-    values = codes / full_scale(model.design.layers[0].input_bits) * model.layers[0].full_scale
+    values = codes / full_scale(model.design.layers[0].input_bits) * model.layers[0].full_scale.detach()
     with torch.no_grad():
         return model(values, lengths)
 

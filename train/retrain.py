@@ -23,6 +23,7 @@ KEPT = (
     "range_noise",
     "per_gate",
     "learn_range",
+    "learn_input",
     "learn_tables",
     "forget_ceiling",
     "leak",
@@ -71,4 +72,5 @@ def gentle(config: TrainConfig) -> TrainConfig:
         float_epochs=0.0,
         patience=0,
         noise_ramp=0.0,
+        distil=0.0,
     )

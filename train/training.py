@@ -106,11 +106,12 @@ def fit(
             "config": config.to_dict(),
         }
         check_signals(config, start)
+        check_teacher(dataset, config, start)
         if start is not None:
             check_start(model, start)
             run["start"] = weights_hash(start)
         state = None if checkpoint is None else checkpoints.state_of(checkpoint, run, _known(dataset))
-        course = Course(model, split, config, host)
+        course = Course(model, split, config, host, start if config.distil else None)
         if start is not None and (state is None or config.snr is not None):  # the noise is by the start's signals
             course.start(start)
         if state is not None:
@@ -157,6 +158,16 @@ def check_signals(config: TrainConfig, start: DesignNetwork | str | Path | None)
     """Raise :class:`DesignError` where noise is to be as strong as the signals of a start that there is not."""
     if start is None and config.snr is not None and config.snr_power == "fixed":
         raise DesignError("a training at an SNR of fixed power must start from a network that has signals")
+
+
+def check_teacher(dataset: SequenceDataset, config: TrainConfig, start: DesignNetwork | None) -> None:
+    """Raise :class:`DesignError` where there is nothing to distil."""
+    if not config.distil:
+        return
+    if start is None or not start.floating:
+        raise DesignError("a training that distils must start from a float network, which is the teacher")
+    if dataset.has_values:
+        raise DesignError(f"distil must be 0 for values to forecast, not {config.distil:g}")
 
 
 def _known(dataset: SequenceDataset) -> str | None:
@@ -254,6 +265,7 @@ def initial(design: Design, config: TrainConfig) -> DesignNetwork:
             range_noise=config.range_noise,
             per_gate=config.per_gate,
             learn_range=config.learn_range and not config.floating,
+            learn_input=config.learn_input,
             learn_tables=config.learn_tables,
             forget_ceiling=config.forget_ceiling,
             leak=config.leak,

@@ -16,7 +16,7 @@ def described(design: Design, arrays: Sequence[ArrayModule], labels=(), **units)
     """
     data = tuple(array.layer_data() for array in arrays)
     last = design.layers[-1]
-    full_scale, scale = float(arrays[0].full_scale), ()
+    full_scale, scale = float(arrays[0].full_scale.detach()), ()
     if last.kind == "dense" and last.output == "codes":
         step = float(arrays[-1].real_steps()[0])
         scale = () if step == last.output_unit else (step,) * last.outputs

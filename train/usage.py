@@ -129,7 +129,7 @@ class _Counter:
         self.alive = np.zeros(columns, dtype=bool)  # has a conversion been inside?
 
     def see_inputs(self, values: torch.Tensor) -> None:
-        beyond = values.detach().abs() > float(self.array.full_scale)
+        beyond = values.detach().abs() > float(self.array.full_scale.detach())
         self.seen += [int(beyond.sum()), beyond.numel()]
 
     def see(self, codes: torch.Tensor, trace: Trace) -> None:

@@ -101,7 +101,7 @@ def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
 
 def _real_cells(array: ArrayModule) -> torch.Tensor:
     """Weights as they are for inputs that are not divided by the array's full scale."""
-    cells, scale = array.cells.detach().clone(), float(torch.as_tensor(array.full_scale))
+    cells, scale = array.cells.detach().clone(), float(torch.as_tensor(array.full_scale).detach())
     if isinstance(array, RecurrentArray):
         cells[: array.inputs] /= scale
     elif array.config.bias_rows:

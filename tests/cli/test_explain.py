@@ -44,6 +44,18 @@ def test_every_rule_is_told_with_its_reason(ohmgate, own):
     assert "channels that are nearly always code 0: 2\n" in out
 
 
+def test_noise_by_the_level_is_that_of_aimcs_cells(ohmgate):
+    """Three times (0.26348 + 1.965 g - 1.1731 g^2) / 25."""
+    options = ("--level-noise", 3, "--weight-clip", 2.5, "--distil", 0.5, "--learn-input")
+    code, out, _ = said_by(ohmgate, "train", "har", "--explain", *options)
+    assert code == 0
+    assert "train_noise      level 0.0316 0.236 -0.141 given\n" in out
+    for name, value in (("weight_clip", "2.5"), ("distil", "0.5"), ("learn_input", "True")):
+        assert f"{name:<16} {value:<10} given\n" in out
+    code, _, said = said_by(ohmgate, "train", "har", "--explain", "--level-noise", -1)
+    assert (code, said) == (2, "ohmgate: error: level noise must be a number from 0 to 1000, not -1.0\n")
+
+
 def test_a_preset_tells_its_protocol(ohmgate):
     code, out, _ = said_by(ohmgate, "train", "vowels", "--explain")
     assert code == 0

@@ -1,6 +1,7 @@
 """Everything that decides a language model and its training besides the data."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ...model.formats import DesignError, check_boolean, check_integer, check_number
 from ...model.records import store
@@ -41,3 +42,7 @@ class LanguageConfig:
             raise DesignError("a language model must have a QuantConfig, but has none")
         for name, high in (("learning_rate", 10), ("clip_norm", 10**6), ("dropout", 0.9)):
             store(self, name, check_number(name.replace("_", " "), getattr(self, name), 0, high))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What files and run folders know a run by."""
+        return asdict(self) | {"noise": self.noise.to_dict()}

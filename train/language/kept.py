@@ -4,7 +4,6 @@ Random numbers run on from epoch to epoch, so their generators' states are kept,
 with the numbers of one that was not. On the CPU alone.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -29,7 +28,7 @@ class KeptTraining:
         if self._file is None:
             return
         assert model.design is not None
-        self._run = {"design": model.design.to_dict(), "dataset": task, "config": asdict(model.config)}
+        self._run = {"design": model.design.to_dict(), "dataset": task, "config": model.config.to_dict()}
         state = checkpoint.state_of(self._file, self._run)
         if state is not None:
             state.restore(model, optimiser)

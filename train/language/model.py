@@ -4,7 +4,6 @@ As in the paper's Fig. 3(a) the LSTM's array and converters are quantised; embed
 float, and the embedding's values become DAC codes.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +125,7 @@ class LanguageModel(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Weights and configuration in one safetensors file, replaced whole."""
-        checkpoint.write(path, self.state_dict(), {"tokens": self.tokens, "config": asdict(self.config)})
+        checkpoint.write(path, self.state_dict(), {"tokens": self.tokens, "config": self.config.to_dict()})
 
 
 def load(path: str | Path) -> LanguageModel:

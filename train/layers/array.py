@@ -119,14 +119,14 @@ class ArrayModule(SummedWeights):
         """Of the input rows' DACs."""
         return self.config.dac_bits
 
-    def drive(self, values: torch.Tensor, bits: int, scale: float = 1.0) -> torch.Tensor:
+    def drive(self, values: torch.Tensor, bits: int, scale: float | torch.Tensor = 1.0) -> torch.Tensor:
         """DAC codes (as floats) of values within +-scale; values / scale themselves without DACs."""
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
-            scaled = values if scale == 1 else values / scale
+            scaled = values if isinstance(scale, float) and scale == 1 else values / scale
             check_finite("inputs of an array", scaled)
             return scaled if bits == FLOAT else symmetric_code(scaled, bits)
-        scaled = values.detach().double() * (1 / scale)  # as the host does it, see Network.encode
+        scaled = values.detach().double() * (1 / float(scale))  # as the host does it, see Network.encode
         codes = torch.from_numpy(quantise_symmetric(scaled.cpu().numpy(), bits))
         return codes.float().to(values.device)
 
@@ -150,7 +150,9 @@ class ArrayModule(SummedWeights):
 
     def drive_inputs(self, values: torch.Tensor) -> torch.Tensor:
         """:meth:`drive` of a layer's inputs, within +-full_scale: in training rows may be bent, and some dropped."""
-        codes = self.drive(values, self.input_bits, float(self.full_scale))
+        learned = self.training and self.full_scale.requires_grad
+        scale = self.full_scale.to(self.cells.dtype) if learned else float(self.full_scale.detach())
+        codes = self.drive(values, self.input_bits, scale)
         bent = self.bend(self.input_step)
         codes = codes if bent is None else bent(codes)
         return functional.dropout(codes, self.input_dropout, self.training)
@@ -201,8 +203,8 @@ class ArrayModule(SummedWeights):
         noise, spread = self.noise, None
         if self._deviation and noise.redraw == "per_step":
             spread = gain * self._deviation
-        elif self._deviation:
-            codes = codes + self._weight_normals("noise", batch) * self._deviation
+        elif self._deviation or noise.has_level:
+            codes = codes + self._weight_normals("noise", batch) * self._deviations(codes)
         if noise.drop:
             connected = self._weight_normals("drop", batch) > NormalDist().inv_cdf(noise.drop)
             codes = codes * connected / (1 - noise.drop if self.training else 1)
@@ -214,7 +216,7 @@ class ArrayModule(SummedWeights):
         A learned range that is frozen still blocks the gradient of weights that clip, which the kernel lets through.
         """
         noise, plain = self.noise, self._ranges_are_measured and not gain.requires_grad
-        drawn = not noise.drop and (not noise.weight or noise.redraw == "per_batch")
+        drawn = not noise.drop and not noise.has_level and (not noise.weight or noise.redraw == "per_batch")
         free = self._reach is None and plain and drawn
         return free and self.cells.dtype == torch.float32 and self._kernel() is not None
 

@@ -7,7 +7,8 @@ unconnected at random (Wan et al., "Regularization of neural networks using Drop
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 
@@ -38,6 +39,9 @@ class Noise:
     #: standard deviation of every driven row, in DAC steps: full scale is 2^(bits-1) - 1, and 1 of a float DAC
     dac: float = 0.0
     drop: float = 0.0  #: probability that a cell is not connected; in training the others are scaled by 1/(1 - drop)
+    #: p0, p1, p2 of weight noise that depends on the level: deviation p0 + p1 g + p2 g^2 of the largest weight, 0 or
+    #: more, g being a weight's share of the largest one: ``program_sigma`` of a device, times a factor
+    level: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         for name, what in (("adc", "ADC noise"), ("weight", "weight noise"), ("dac", "DAC noise")):
@@ -46,10 +50,57 @@ class Noise:
         if not is_number(self.drop) or not 0 <= self.drop < 1:
             raise DesignError(f"drop-connect must be a number from 0 up to but not 1, not {self.drop!r}")
         store(self, "drop", float(self.drop))
+        store(self, "level", _polynomial(self.level))
+        if self.has_level and self.redraw == "per_step":
+            raise DesignError(
+                "noise by the level must be redrawn per_sequence, per_batch or per_programming, not 'per_step'"
+            )
         if self.drop and self.redraw == "per_step":
             raise DesignError(
                 "drop-connect must be redrawn per_sequence, per_batch or per_programming, not 'per_step'"
             )
+
+    @property
+    def has_level(self) -> bool:
+        """Is there noise that depends on the level?"""
+        return any(self.level)
+
+    def level_deviation(self, share: torch.Tensor) -> torch.Tensor:
+        """Of weights, as a share of the largest, where they are ``share`` of it, without their sign."""
+        p0, p1, p2 = self.level
+        return (p0 + (p1 + p2 * share) * share).clamp_min(0)
+
+    @property
+    def largest_level(self) -> float:
+        """Largest deviation that noise by the level has, as a share of the largest weight."""
+        p0, p1, p2 = self.level
+        top = [1.0, min(max(-p1 / (2 * p2), 0.0), 1.0)] if p2 else [1.0]
+        return max(0.0, p0, *(p0 + (p1 + p2 * share) * share for share in top))
+
+    def scaled(self, share: float) -> "Noise":
+        """The same with deviations ``share`` times as large; drop-connect stays."""
+        p0, p1, p2 = self.level
+        return replace(
+            self,
+            adc=self.adc * share,
+            weight=self.weight * share,
+            dac=self.dac * share,
+            level=(p0 * share, p1 * share, p2 * share),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As :func:`dataclasses.asdict`; without ``level`` where there is none, as configurations of before are."""
+        content = asdict(self)
+        if not self.has_level:
+            del content["level"]
+        return content
+
+
+def _polynomial(level: Any) -> tuple[float, float, float]:
+    if not isinstance(level, (tuple, list)) or len(level) != 3:
+        raise DesignError(f"noise by the level must be 3 numbers, not {level!r}")
+    p0, p1, p2 = (check_number("noise by the level", number, -1000, 1000) for number in level)
+    return p0, p1, p2
 
 
 def check_noise(noise) -> Noise:

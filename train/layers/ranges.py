@@ -38,7 +38,7 @@ class RangedWeights(Fixed, nn.Module):
     """
 
     FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "function", "output_bits"})
-    full_scale: torch.Tensor  #: a buffer
+    full_scale: torch.Tensor  #: a buffer, or a parameter where it is learned
 
     def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
         super().__init__()
@@ -86,6 +86,12 @@ class RangedWeights(Fixed, nn.Module):
             for key, value in own.items():
                 state_dict.setdefault(prefix + key, value)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    def learn_full_scale(self) -> None:
+        """Train the full scale from now on, too. Only an array that takes real inputs, and no codes, may have one."""
+        value = self._buffers.pop("full_scale")
+        assert value is not None
+        self.full_scale = nn.Parameter(value)
 
     def start_ranges(self) -> None:
         """Set a learned weight range from the weights as they are."""
@@ -185,7 +191,8 @@ class RangedWeights(Fixed, nn.Module):
         converter = self.converter(alpha)
         gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(alpha.device)
         gain = gain * self.code_step
-        if torch.is_grad_enabled() and (alpha.requires_grad or hasattr(self, "log_step")):
+        learned = alpha.requires_grad or self.row_scale.requires_grad or hasattr(self, "log_step")
+        if torch.is_grad_enabled() and learned:
             ideal = self.ideal_gain(alpha)
             gain = ideal * (gain / ideal).detach()
         if hasattr(self, "log_step"):

@@ -61,10 +61,19 @@ class SummedWeights(RangedWeights):
         """Of the weights, in codes."""
         return self.noise.weight and self.noise.weight * self._code_span()
 
+    def _deviations(self, codes: torch.Tensor) -> torch.Tensor | float:
+        """Of the weights' noise, in codes: one for all, or where it depends on the level each weight's own."""
+        if not self.noise.has_level:
+            return self._deviation
+        largest = self._code_span() / 2
+        own = self.noise.level_deviation(codes.detach().abs() / largest) * largest
+        return (own.square() + self._deviation**2).sqrt() if self._deviation else own
+
     @property
     def _draws_weights(self) -> bool:
         """Are the weights of a pass drawn ahead of it, and so no codes?"""
-        return bool(self.noise.drop or (self.noise.weight and self.noise.redraw != "per_step"))
+        noise = self.noise
+        return bool(noise.drop or noise.has_level or (noise.weight and noise.redraw != "per_step"))
 
     @property
     def _has_codes(self) -> bool:
@@ -85,7 +94,8 @@ class SummedWeights(RangedWeights):
         if not (self._has_codes and self._draws_weights) or self.curve:
             return 0.0
         config, noise = self.config, self.noise
-        largest = code_scale(config.weight_bits) + self._deviation * LARGEST
+        level = noise.largest_level * code_scale(config.weight_bits)
+        largest = code_scale(config.weight_bits) + math.hypot(self._deviation, level) * LARGEST
         largest *= gain / (1 - noise.drop if self.training else 1)
         codes = code_scale(config.dac_bits) * self.code_step * max(config.input_gain, 1)
         total = codes * math.ceil(self.dropout_factor) * self.cells.shape[0]

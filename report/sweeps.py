@@ -1,10 +1,11 @@
 """All experiments that ``ohmgate sweep`` knows; docs/adding.md says how to add one."""
 
 from ..model.formats import check_choice
+from .sweep_mnist import mnist_sweep
 from .sweep_paper import paper_sweeps
 from .sweep_results import Sweep
 
-SWEEPS: dict[str, Sweep] = {each.name: each for each in paper_sweeps()}
+SWEEPS: dict[str, Sweep] = {each.name: each for each in (*paper_sweeps(), mnist_sweep())}
 
 
 def sweep_of(name: str) -> Sweep:

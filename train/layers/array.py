@@ -253,6 +253,7 @@ class ArrayModule(SummedWeights):
 
     def normals(self, *shape: int) -> torch.Tensor:
         """Standard normal float32 of ``shape`` where the weights are: one draw."""
+        self._kernel()  # which is asked for here, so that it draws them: faster, and the same
         return self.source.normal(*shape).to(self.cells.device)
 
     def program(self) -> None:

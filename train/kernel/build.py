@@ -21,6 +21,7 @@ from ...model.caches import cache_home
 from ...model.programs import ProgramError, ended, run_program
 
 PARTS = (
+    "blocks",
     "codes",
     "gates",
     "gaussian",

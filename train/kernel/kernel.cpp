@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "kernel_blocks.h"
 #include "kernel_gaussian.h"
 #include "kernel_loop.h"
 #include "kernel_parallel.h"
@@ -50,8 +51,8 @@ template <bool TABLES>
 std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Sums& sums, const Loop& loop,
                                                const StepNoise& noise, bool with_values) {
   const int64_t steps = voltages.size(-3), batch = voltages.size(-2), n = voltages.size(-1) / 4;
-  Tensor hidden = at::empty({steps, batch, n}, voltages.options()), cells = at::empty({steps, batch, n}, voltages.options());
-  Tensor values = at::empty({with_values ? steps : 0, batch, n}, voltages.options());
+  Tensor hidden = kept_empty({steps, batch, n}), cells = kept_empty({steps, batch, n});
+  Tensor values = kept_empty({with_values ? steps : 0, batch, n});
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step, loop.tiles());
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
@@ -72,7 +73,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
                                  const Tensor& cells, const MaybeTensor& grad_hidden, const MaybeTensor& grad_cells,
                                  const MaybeTensor& grad_values, float divisor, bool learned, float leak) {
   const int64_t batch = voltages.size(-2), n = voltages.size(-1) / 4;
-  Tensor dv = at::empty(voltages.sizes(), voltages.options());
+  Tensor dv = kept_empty(voltages.sizes());
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step,
@@ -137,16 +138,20 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
 }  // namespace
 
 TORCH_LIBRARY(ohmgate, m) {
-  m.def("weights_forward(Tensor cells, Tensor divisor, Tensor gain, int bits, int[] key, float deviation, float unit) -> Tensor",
-        &weights_forward);
-  m.def("weights_backward(Tensor grad, Tensor divisor, Tensor gain, int bits) -> Tensor",
-        &weights_backward);
+  m.def(
+      "weights_forward(Tensor cells, float[] alpha, float[] gain, int bits, int[] key, float deviation, float unit) "
+      "-> (Tensor, Tensor, Tensor)",
+      &weights_forward);
+  m.def("weights_backward(Tensor grad, float[] alpha, float[] gain, int bits) -> Tensor", &weights_backward);
+  m.def("largest_of(Tensor values) -> Tensor", &largest_of);
+  m.def("driven_codes(Tensor values, float scale, int bits) -> (Tensor, bool)", &driven_codes);
   m.def("code_sums(Tensor codes, Tensor matrix, Tensor gain, Tensor bias, int bits) -> Tensor", &code_sums);
   m.def("row_products(Tensor rows, Tensor matrix) -> Tensor", &row_products);
   m.def(
       "weight_gradient(Tensor? inputs, Tensor? hidden, Tensor? h0, Tensor dv, int bias_rows, float level, "
       "Tensor? factor) -> Tensor",
       &weight_gradient);
+  m.def("kept_empty(int[] sizes) -> Tensor", &kept_empty);
   m.def("multiplies_codes() -> bool", [] { return MULTIPLIES_CODES; });
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(

@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernel_blocks.h"
 #include "kernel_codes.h"
 #include "kernel_packed.h"
 #include "kernel_parallel.h"
@@ -49,7 +50,7 @@ void in_row_shares(int64_t rows, Work work) {
 template <int BITS>
 Tensor sums_of_codes(const Tensor& codes, const Tensor& matrix, const Tensor& gain, const Tensor& bias) {
   const int64_t depth = codes.size(1), width = matrix.size(1);
-  Tensor out = at::empty({codes.size(0), width}, codes.options());
+  Tensor out = kept_empty({codes.size(0), width});
   const PackedCodes<BITS> packed(matrix, gain);
   const float *from = codes.data_ptr<float>(), *start = bias.data_ptr<float>();
   float* to = out.data_ptr<float>();

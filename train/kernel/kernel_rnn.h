@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel_blocks.h"
 #include "kernel_gates.h"
 #include "kernel_loop.h"
 #include "kernel_step.h"
@@ -69,7 +70,7 @@ Tensor rnn_forward(Tensor voltages, MaybeTensor inputs, MaybeTensor bias, Tensor
   const int64_t batch = voltages.size(-2), n = voltages.size(-1), bits = loop.form.dac_bits;
   const Sums sums = sums_of(voltages, recurrent, inputs, bias, ends, n, exact, gain, code_bits);
   const StepNoise noise{key.vec(), deviation, spread_key.vec(), spread, squares, loop.tiles(), batch, n};
-  Tensor hidden = at::empty({voltages.size(-3), batch, n}, voltages.options());
+  Tensor hidden = kept_empty({voltages.size(-3), batch, n});
   float* h = hidden.data_ptr<float>();
   if (form[1] == FLOAT) {
     const Function f = function_of(function);
@@ -95,7 +96,7 @@ std::vector<Tensor> rnn_backward_of(const Tensor& voltages, const Loop& loop, co
                                     Function function, const MaybeTensor& grad_hidden, float divisor, bool steps,
                                     float leak) {
   const int64_t batch = voltages.size(-2), n = voltages.size(-1), bits = loop.form.dac_bits;
-  Tensor dv = at::empty(voltages.sizes(), voltages.options()), dh = at::empty({batch, n}, voltages.options());
+  Tensor dv = kept_empty(voltages.sizes()), dh = at::empty({batch, n}, voltages.options());
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, numbers(slopes), loop.step, loop.tiles(), leak);
   const float each = gates.step[0];
   const int64_t rows = steps ? SUMMED : 1;

@@ -1,13 +1,18 @@
-// Weights from cells, and their gradient, in one pass each.
+// Codes on the rows, and weights from cells with their gradient: in one pass each.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <tuple>
 #include <vector>
 
+#include "kernel_blocks.h"
 #include "kernel_gates.h"
 #include "kernel_gaussian.h"
 #include "kernel_parallel.h"
@@ -16,16 +21,53 @@ namespace {
 
 using at::Tensor;
 
-// Codes of cells / divisor, plus noise of `deviation` codes, times the column's gain; rounded to multiples of `unit`,
-// a power of two, unless it is 0.
-Tensor weights_forward(Tensor cells, Tensor divisor, Tensor gain, int64_t bits, at::IntArrayRef key, double deviation,
-                       double unit) {
+// DAC codes of values over `scale`, within +-1; and are all of these finite?
+std::tuple<Tensor, bool> driven_codes(Tensor values, double scale, int64_t bits) {
+  const int64_t count = values.numel();
+  constexpr int64_t TOGETHER = 1 << 12;
+  Tensor out = kept_empty(values.sizes());
+  const float* from = values.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  const float divisor = float(scale), top = full_scale(bits);
+  std::atomic<bool> finite = true;
+  in_shares((count + TOGETHER - 1) / TOGETHER, [&](int64_t begin, int64_t end) {
+    const int64_t last = std::min(end * TOGETHER, count);
+    float undefined = 0.0f;  // 0 times a number is 0 only where that is finite
+    for (int64_t k = begin * TOGETHER; k < last; ++k) {
+      const float value = from[k] / divisor;
+      undefined += value * 0.0f;
+      if (bits == 1) to[k] = value >= 0.0f ? 1.0f : -1.0f;
+      else to[k] = least(most(std::floor(value * top + 0.5f), -top), top);
+    }
+    if (!(undefined == 0.0f)) finite = false;
+  });
+  return {out, finite};
+}
+
+// Values of groups of columns, one after the other, for each column.
+std::vector<float> by_column(at::ArrayRef<double> values, int64_t columns) {
+  const int64_t groups = values.size();
+  TORCH_CHECK(groups > 0 && columns % groups == 0, "columns in groups of the same size");
+  std::vector<float> found(columns);
+  for (int64_t k = 0; k < columns; ++k) found[k] = float(values[k / (columns / groups)]);
+  return found;
+}
+
+// Codes of cells / alpha, plus noise of `deviation` codes, times the gain; rounded to multiples of `unit`, a power of
+// two, unless it is 0. `alpha` and `gain` are those of groups of columns. With each column's gain, and the factor of
+// its cells' gradient over its weights'.
+std::tuple<Tensor, Tensor, Tensor> weights_forward(Tensor cells, at::ArrayRef<double> alpha, at::ArrayRef<double> gain,
+                                                   int64_t bits, at::IntArrayRef key, double deviation, double unit) {
   const int64_t rows = cells.size(0), columns = cells.size(1);
-  Tensor out = at::empty({rows, columns}, cells.options());
-  const float *from = cells.data_ptr<float>(), *d = divisor.data_ptr<float>(), *g = gain.data_ptr<float>();
+  const std::vector<float> divisors = by_column(alpha, columns), gains = by_column(gain, columns);
+  Tensor out = kept_empty({rows, columns});
+  Tensor column_gain = at::empty({columns}, cells.options()), factor = at::empty({columns}, cells.options());
+  const float *from = cells.data_ptr<float>(), *d = divisors.data(), *g = gains.data();
   float* to = out.data_ptr<float>();
   const float top = full_scale(bits), sigma = float(deviation), step = float(unit);
   const float steps = unit == 0.0 ? 0.0f : float(1.0 / unit);
+  std::copy(gains.begin(), gains.end(), column_gain.data_ptr<float>());
+  for (int64_t c = 0; c < columns; ++c) factor.data_ptr<float>()[c] = g[c] * top / d[c];
   const std::vector<int64_t> k = key.vec();
   in_shares(rows, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -46,14 +88,15 @@ Tensor weights_forward(Tensor cells, Tensor divisor, Tensor gain, int64_t bits, 
         for (int64_t c = 0; c < columns; ++c) o[c] = std::floor(o[c] * g[c] * steps + 0.5f) * step;
     }
   });
-  return out;
+  return {out, column_gain, factor};
 }
 
 // Straight-through, also for weights that clip: their range is measured, not learned.
-Tensor weights_backward(Tensor grad, Tensor divisor, Tensor gain, int64_t bits) {
+Tensor weights_backward(Tensor grad, at::ArrayRef<double> alpha, at::ArrayRef<double> gain, int64_t bits) {
   const int64_t rows = grad.size(0), columns = grad.size(1);
+  const std::vector<float> divisors = by_column(alpha, columns), gains = by_column(gain, columns);
   Tensor out = at::empty({rows, columns}, grad.options());
-  const float *d = divisor.data_ptr<float>(), *g = gain.data_ptr<float>(), *given = grad.data_ptr<float>();
+  const float *d = divisors.data(), *g = gains.data(), *given = grad.data_ptr<float>();
   float* to = out.data_ptr<float>();
   const float top = full_scale(bits);
   in_shares(rows, [&](int64_t begin, int64_t end) {
@@ -63,6 +106,33 @@ Tensor weights_backward(Tensor grad, Tensor divisor, Tensor gain, int64_t bits) 
       for (int64_t k = 0; k < columns; ++k) o[k] = from[k] * g[k] * top / d[k];
     }
   });
+  return out;
+}
+
+// Largest size of the numbers of each row (rows, size); not finite where one is not.
+Tensor largest_of(Tensor values) {
+  const int64_t rows = values.size(0), size = values.size(1);
+  constexpr int64_t TOGETHER = 1 << 14;
+  const int64_t parts = (size + TOGETHER - 1) / TOGETHER;
+  std::vector<uint32_t> found(rows * parts);
+  const char* from = static_cast<const char*>(values.data_ptr());
+  in_shares(rows * parts, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t row = part / parts, first = part % parts * TOGETHER, count = std::min(TOGETHER, size - first);
+      uint32_t largest = 0;
+      for (int64_t k = 0; k < count; ++k) {
+        uint32_t bits;  // without the sign they are in the numbers' order, and those of no number are the largest
+        std::memcpy(&bits, from + 4 * (row * size + first + k), 4);
+        largest = std::max(largest, bits & 0x7fffffffu);
+      }
+      found[part] = largest;
+    }
+  });
+  Tensor out = at::empty({rows}, values.options());
+  for (int64_t row = 0; row < rows; ++row) {
+    const uint32_t largest = *std::max_element(found.begin() + row * parts, found.begin() + (row + 1) * parts);
+    std::memcpy(out.data_ptr<float>() + row, &largest, 4);
+  }
   return out;
 }
 

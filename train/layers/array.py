@@ -123,6 +123,13 @@ class ArrayModule(SummedWeights):
         """DAC codes (as floats) of values within +-scale; values / scale themselves without DACs."""
         if self.training or self.config.is_float:
             values = values.to(torch.promote_types(values.dtype, self.cells.dtype))  # half types hold few codes
+            fixed = isinstance(scale, float) and not (values.requires_grad and torch.is_grad_enabled())
+            plain = bits != FLOAT and values.is_contiguous() and values.dtype == torch.float32
+            if fixed and plain and self._kernel() is not None:
+                codes, finite = self._kernel().driven_codes(values, scale, bits)
+                if not finite:
+                    check_finite("inputs of an array", values / scale)
+                return codes
             scaled = values if isinstance(scale, float) and scale == 1 else values / scale
             check_finite("inputs of an array", scaled)
             return scaled if bits == FLOAT else symmetric_code(scaled, bits)
@@ -180,15 +187,14 @@ class ArrayModule(SummedWeights):
         self._check_weights()
         alpha = self.alpha()
         gain, step = self._gain_and_step(alpha)
-        gain, divisor = self.by_column(gain), self.by_column(alpha)
-        unit = self._unit(float(gain.detach().amax()))
+        gains = gain.detach().cpu().tolist()
+        unit = self._unit(max(gains))
         if self._fusible(gain):
             key = self.source.key() if self._deviation else [0, 0, 0]
-            fields = (divisor, gain, self.config.weight_bits, key, self._deviation)
-            factor = gain * code_scale(self.config.weight_bits) / divisor
-            return Prepared(
-                ScaledWeights.apply(self._kernel(), self.cells, *fields, unit), gain, step, None, unit, factor
-            )
+            fields = (alpha.tolist(), gains, self.config.weight_bits, key, self._deviation, unit)
+            weights, gain, factor = ScaledWeights.apply(self._kernel(), self.cells, *fields)
+            return Prepared(weights, gain, step, None, unit, factor)
+        gain, divisor = self.by_column(gain), self.by_column(alpha)
         weights, spread = self._with_noise(self.weight_codes(alpha), gain.detach(), batch)
         if self.config.quantiser == "pact" and alpha.requires_grad:
             clipped = self.cells.detach().abs() > divisor.detach()

@@ -69,19 +69,25 @@ class OwnSums(EagerFunction):
 
 
 class ScaledWeights(EagerFunction):
-    """Codes of the weights with noise, scaled by the gain, to multiples of ``unit``, in one pass of the kernel."""
+    """Codes of the weights with noise, scaled by the gain, to multiples of ``unit``, in one pass of the kernel.
+
+    ``alpha`` and ``gain``: numbers for groups of columns. With each column's gain, and the factor of its cells'
+    gradient over its weights'.
+    """
 
     @staticmethod
-    def forward(ctx, built, cells, divisor, gain, bits, key, deviation, unit):
-        ctx.save_for_backward(divisor, gain)
-        ctx.built, ctx.bits = built, bits
-        return built.weights_forward(cells, divisor, gain, bits, key, deviation, unit)
+    def forward(ctx, built, cells, alpha, gain, bits, key, deviation, unit):
+        ctx.built, ctx.given = built, (alpha, gain, bits)
+        ctx.set_materialize_grads(False)
+        found = built.weights_forward(cells, *ctx.given, key, deviation, unit)
+        ctx.mark_non_differentiable(*found[1:])
+        return found
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
-        divisor, gain = ctx.saved_tensors
-        return None, ctx.built.weights_backward(grad.contiguous(), divisor, gain, ctx.bits), *(None,) * 6
+    def backward(ctx, grad, *_):
+        of_cells = None if grad is None else ctx.built.weights_backward(grad.contiguous(), *ctx.given)
+        return None, of_cells, *(None,) * 6
 
 
 class Recurrence(EagerFunction):
@@ -226,7 +232,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tab
     ctx.built, ctx.formats, ctx.leak, ctx.tiles = built, formats, loop.config.leak, loop.tiles
     ctx.scale = code_scale(loop.config.dac_bits)
     ctx.set_materialize_grads(False)
-    outputs = hiddens / ctx.scale, cells, values
+    outputs = torch.div(hiddens, ctx.scale, out=built.kept_empty(hiddens.shape)), cells, values
     return _Found(outputs, (voltages, step, tables, loop.slopes, loop.cell_table, hidden, cell, hiddens, cells))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ...model.formats import full_scale
+from ..kernel.build import loaded_kernel
 from .eager import EagerFunction
 
 QUANTISERS = ("absmax", "percentile", "sawb", "pact", "lsq")
@@ -99,7 +100,7 @@ def weight_range(weights: torch.Tensor, method: str, bits: int, noise: float = 0
     """
     weights = weights.detach()
     if method == "absmax":
-        return torch.maximum(weights.amax(1), -weights.amin(1)).clamp_min(1e-8)
+        return _largest(weights).clamp_min(1e-8)
     size = weights.abs()
     largest = size.amax(1)
     if method == "percentile":
@@ -111,6 +112,14 @@ def weight_range(weights: torch.Tensor, method: str, bits: int, noise: float = 0
         alpha = c1 * size.square().mean(1).sqrt() - c2 * size.mean(1)
         alpha = torch.where(alpha > 0, torch.minimum(alpha, largest), largest)
     return alpha.clamp_min(1e-8)
+
+
+def _largest(weights: torch.Tensor) -> torch.Tensor:
+    """Largest size of the weights of each group, without a copy of them; not finite where one is not."""
+    built = loaded_kernel()
+    if built is not None and weights.is_cpu and weights.dtype == torch.float32 and weights.is_contiguous():
+        return built.largest_of(weights)
+    return torch.maximum(weights.amax(1), -weights.amin(1))
 
 
 def lsq_gradient_scale(count: int, bits: int) -> float:

@@ -135,6 +135,10 @@ class RangedWeights(Fixed, nn.Module):
         """What a row's largest code contributes to the pre-activation, for a cell of 1."""
         return self.full_scale
 
+    @property
+    def _learns_row_scale(self) -> bool:
+        return isinstance(self.row_scale, torch.Tensor) and self.row_scale.requires_grad
+
     def ideal_gain(self, alpha: torch.Tensor) -> torch.Tensor:
         """ADC steps per product of codes (groups,) float64: alpha * row_scale / (L_dac * L_weight * step)."""
         scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
@@ -142,9 +146,10 @@ class RangedWeights(Fixed, nn.Module):
 
     def converter(self, alpha: torch.Tensor) -> Converter:
         """The hardware's gains for these alphas, and the steps that follow."""
-        with torch.no_grad():
-            ideal = (self.ideal_gain(alpha) / self.code_step).cpu().tolist()  # per unit of the column sum
-            steps = self.steps().cpu().tolist()
+        scale = code_scale(self.config.dac_bits) * code_scale(self.config.weight_bits)
+        rows, steps = float(self.row_scale), self.steps().detach().cpu().tolist()
+        # of few numbers Python makes shorter work than torch; per unit of the column sum, else as ideal_gain()
+        ideal = [a * rows / (scale * step) / self.code_step for a, step in zip(alpha.detach().cpu().tolist(), steps)]
         if not all(map(math.isfinite, ideal)):
             raise DesignError("weights and their ranges must be finite numbers, but some are not")
         gains = [nearest_gain(g) for g in ideal]
@@ -189,13 +194,17 @@ class RangedWeights(Fixed, nn.Module):
         if self.config.adc_bits == FLOAT:
             return self.ideal_gain(alpha).to(self.cells.dtype), self.cells.new_ones(self.groups)
         converter = self.converter(alpha)
-        gain, step = torch.tensor([converter.gain, converter.step], dtype=torch.float64).to(alpha.device)
-        gain = gain * self.code_step
-        learned = alpha.requires_grad or self.row_scale.requires_grad or hasattr(self, "log_step")
-        if torch.is_grad_enabled() and learned:
+        gain = [each * self.code_step for each in converter.gain]
+        of_steps = hasattr(self, "log_step")
+        learned = torch.is_grad_enabled() and (alpha.requires_grad or self._learns_row_scale or of_steps)
+        if not learned and not of_steps:
+            found = torch.tensor([gain, converter.step], dtype=self.cells.dtype).to(alpha.device)
+            return found[0], found[1]
+        gain, step = torch.tensor([gain, converter.step], dtype=torch.float64).to(alpha.device)
+        if learned:
             ideal = self.ideal_gain(alpha)
             gain = ideal * (gain / ideal).detach()
-        if hasattr(self, "log_step"):
+        if of_steps:
             step = self.steps() * (step / self.steps()).detach()
         return gain.to(self.cells.dtype), step.to(self.cells.dtype)
 

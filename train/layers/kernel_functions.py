@@ -142,12 +142,13 @@ class Rows:
     whole: Whole
     level: float  #: of a bias row, in codes
 
-    def begin(self, codes: torch.Tensor, driven: int, tiles: tuple[TileRows, ...]):
+    def begin(self, built, codes: torch.Tensor, driven: int, tiles: tuple[TileRows, ...]):
         """Room for the voltages of ``codes`` (T, B, m), and the bias of each tile behind the ``driven`` rows."""
         (steps, batch), columns = codes.shape[:2], self.weights.shape[1]
         shape = (steps, batch, columns) if len(tiles) == 1 else (len(tiles), steps, batch, columns)
-        bias = torch.stack([self.weights[driven:][tile.bias].sum(0) for tile in tiles]) * self.level
-        return self.weights.new_empty(shape), bias
+        behind = self.weights[driven:]
+        sums = behind.sum(0) if len(tiles) == 1 else torch.stack([behind[tile.bias].sum(0) for tile in tiles])
+        return built.kept_empty(shape), sums * self.level
 
     def gradients(self, built, tiles: tuple[TileRows, ...], codes, hiddens, hidden, dv, needs):
         """Of the inputs' codes and of the weights, of that of all tiles' voltages, as far as they are needed."""
@@ -157,13 +158,16 @@ class Rows:
             inputs = self.weights[: codes.shape[2]]
             found = [built.row_products(p.flatten(0, 1), inputs[t.inputs].T) for t, p in zip(tiles, parts)]
             of_codes = (found[0] if len(found) == 1 else torch.cat(found, dim=1)).view(codes.shape)
-        if needs[1]:
+        if needs[1] and len(tiles) == 1:
+            bias = len(self.weights) - codes.shape[2] - hiddens.shape[2]
+            of_weights = built.weight_gradient(codes, hiddens, hidden, dv, bias, self.level, self.factor)
+        elif needs[1]:
             found = []
             for tile, part in zip(tiles, parts):
                 given = codes[..., tile.inputs].contiguous(), _units(hiddens, tile), _units(hidden, tile), part
                 bias = tile.bias.stop - tile.bias.start
                 found.append(built.weight_gradient(*given, bias, self.level, self.factor))
-            of_weights = found[0] if len(found) == 1 else torch.cat(found)
+            of_weights = torch.cat(found)
         return of_codes, of_weights
 
 
@@ -177,7 +181,7 @@ class LayerPass(EagerFunction):
     def forward(ctx, built, loop, rows, codes, source, step, hidden, cell, tables):
         codes, weights = codes.contiguous(), rows.weights
         driven = codes.shape[2] + weights.shape[1] // 4
-        voltages, bias = rows.begin(codes, driven, loop.tiles)
+        voltages, bias = rows.begin(built, codes, driven, loop.tiles)
         inputs = codes, bias
         found = _forward(ctx, built, loop, voltages, inputs, weights[:driven], step, hidden, cell, tables)
         ctx.save_for_backward(codes, weights, *found.saved)

@@ -131,7 +131,7 @@ class RangedWeights(Fixed, nn.Module):
         return 1
 
     @property
-    def row_scale(self) -> torch.Tensor:
+    def row_scale(self) -> torch.Tensor | float:
         """What a row's largest code contributes to the pre-activation, for a cell of 1."""
         return self.full_scale
 
@@ -152,7 +152,8 @@ class RangedWeights(Fixed, nn.Module):
         ideal = [a * rows / (scale * step) / self.code_step for a, step in zip(alpha.detach().cpu().tolist(), steps)]
         if not all(map(math.isfinite, ideal)):
             raise DesignError("weights and their ranges must be finite numbers, but some are not")
-        gains = [nearest_gain(g) for g in ideal]
+        nearest = {gain: nearest_gain(gain) for gain in set(ideal)}  # most layers have one
+        gains = [nearest[gain] for gain in ideal]
         if self.config.tables == "loaded":
             steps = [s * g / (m * 2.0**-k) for s, g, (m, k) in zip(steps, ideal, gains)]
         return Converter(tuple(m for m, _ in gains), tuple(k for _, k in gains), tuple(steps))

@@ -52,9 +52,9 @@ class RecurrentArray(ArrayModule):
         return self.config.hidden_step
 
     @property
-    def row_scale(self) -> torch.Tensor:
+    def row_scale(self) -> float:
         """1, as hidden rows have no other: the inputs' full scale is in their cells."""
-        return torch.ones_like(self.full_scale)
+        return 1.0
 
     @property
     def tiles(self) -> tuple[TileRows, ...]:

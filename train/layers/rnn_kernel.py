@@ -39,7 +39,7 @@ class RnnPass(EagerFunction):
     def forward(ctx, built, loop, rows, codes, source, step, hidden):
         codes, weights = codes.contiguous(), rows.weights
         driven = codes.shape[2] + weights.shape[1]
-        voltages, bias = rows.begin(codes, driven, loop.tiles)
+        voltages, bias = rows.begin(built, codes, driven, loop.tiles)
         ctx.rows = rows
         return _forward(ctx, built, loop, voltages, (codes, bias), weights[:driven], step, hidden, (codes, weights))
 

@@ -32,13 +32,14 @@ class Blocks {
     size_t bytes;
   };
 
-  // The smallest one at hand that holds so many bytes and is not twice as large, else a new one.
+  // The smallest one at hand that holds so many bytes and is not twice as large, of several the one that was given
+  // last, else a new one.
   Block take(size_t bytes) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       auto best = free_.end();
       for (auto each = free_.begin(); each != free_.end(); ++each)
-        if (each->bytes >= bytes && each->bytes < 2 * bytes && (best == free_.end() || each->bytes < best->bytes)) best = each;
+        if (each->bytes >= bytes && each->bytes < 2 * bytes && (best == free_.end() || each->bytes <= best->bytes)) best = each;
       if (best != free_.end()) {
         const Block found = *best;
         free_.erase(best);

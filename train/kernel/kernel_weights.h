@@ -16,6 +16,7 @@
 #include "kernel_gates.h"
 #include "kernel_gaussian.h"
 #include "kernel_parallel.h"
+#include "kernel_product.h"  // checked
 
 namespace {
 
@@ -26,7 +27,7 @@ std::tuple<Tensor, bool> driven_codes(Tensor values, double scale, int64_t bits)
   const int64_t count = values.numel();
   constexpr int64_t TOGETHER = 1 << 12;
   Tensor out = kept_empty(values.sizes());
-  const float* from = values.data_ptr<float>();
+  const float* from = checked(values).const_data_ptr<float>();
   float* to = out.data_ptr<float>();
   const float divisor = float(scale), top = full_scale(bits);
   std::atomic<bool> finite = true;
@@ -62,7 +63,7 @@ std::tuple<Tensor, Tensor, Tensor> weights_forward(Tensor cells, at::ArrayRef<do
   const std::vector<float> divisors = by_column(alpha, columns), gains = by_column(gain, columns);
   Tensor out = kept_empty({rows, columns});
   Tensor column_gain = at::empty({columns}, cells.options()), factor = at::empty({columns}, cells.options());
-  const float *from = cells.data_ptr<float>(), *d = divisors.data(), *g = gains.data();
+  const float *from = checked(cells).const_data_ptr<float>(), *d = divisors.data(), *g = gains.data();
   float* to = out.data_ptr<float>();
   const float top = full_scale(bits), sigma = float(deviation), step = float(unit);
   const float steps = unit == 0.0 ? 0.0f : float(1.0 / unit);
@@ -96,7 +97,7 @@ Tensor weights_backward(Tensor grad, at::ArrayRef<double> alpha, at::ArrayRef<do
   const int64_t rows = grad.size(0), columns = grad.size(1);
   const std::vector<float> divisors = by_column(alpha, columns), gains = by_column(gain, columns);
   Tensor out = at::empty({rows, columns}, grad.options());
-  const float *d = divisors.data(), *g = gains.data(), *given = grad.data_ptr<float>();
+  const float *d = divisors.data(), *g = gains.data(), *given = checked(grad).const_data_ptr<float>();
   float* to = out.data_ptr<float>();
   const float top = full_scale(bits);
   in_shares(rows, [&](int64_t begin, int64_t end) {
@@ -111,11 +112,12 @@ Tensor weights_backward(Tensor grad, at::ArrayRef<double> alpha, at::ArrayRef<do
 
 // Largest size of the numbers of each row (rows, size); not finite where one is not.
 Tensor largest_of(Tensor values) {
+  TORCH_CHECK(checked(values).dim() == 2 && values.numel() > 0, "rows of numbers");
   const int64_t rows = values.size(0), size = values.size(1);
   constexpr int64_t TOGETHER = 1 << 14;
   const int64_t parts = (size + TOGETHER - 1) / TOGETHER;
   std::vector<uint32_t> found(rows * parts);
-  const char* from = static_cast<const char*>(values.data_ptr());
+  const char* from = static_cast<const char*>(values.const_data_ptr());
   in_shares(rows * parts, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
       const int64_t row = part / parts, first = part % parts * TOGETHER, count = std::min(TOGETHER, size - first);

@@ -15,6 +15,7 @@ import numpy as np
 from ohmgate.train.data.corpora import names
 from ohmgate.train.data.datasets import data_file, load_dataset
 from ohmgate.train.data.sequences import SequenceDataset, Sequences
+from ohmgate.train.data.strokes import strokes as pen_strokes
 
 
 def sequences(features, labels, lengths=None, groups=None) -> Sequences:
@@ -103,14 +104,8 @@ def watch() -> SequenceDataset:
 
 def strokes() -> SequenceDataset:
     """MNIST as pen strokes: 6 to 90 steps of dx, dy and two ends."""
-    with np.load(data_file("mnist_strokes.npz", None)) as npz:
-        parts = []
-        for split in ("train", "test"):
-            ends = np.cumsum(npz[f"len_{split}"].astype(np.int64))
-            frames = npz[f"seq_{split}"].astype(np.float32)
-            features, lengths = stacked(np.split(frames, ends[:-1]))
-            parts.append(sequences(features, npz[f"y_{split}"], lengths))
-    return dataset("strokes", *parts)
+    found = pen_strokes()
+    return dataset("strokes", found.train, found.test)
 
 
 def fsdd() -> SequenceDataset:

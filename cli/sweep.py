@@ -28,7 +28,10 @@ NETWORKS = "networks"  #: folder of the networks within the output folder
 
 def command(
     experiment: Annotated[
-        str, typer.Argument(help="Which one: fig4, fig5, fig6, table1, fig7, fig8 (of Ma et al.), mnist-snr.")
+        str,
+        typer.Argument(
+            help="fig4, fig5, fig6, table1, fig7, fig8 (Ma et al.), mnist-snr, strokes-snr or deep-noise."
+        ),
     ],
     seeds: Annotated[
         int | None, typer.Option(help="Number of seeds to run, counted from 0.", show_default="1")

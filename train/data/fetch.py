@@ -104,6 +104,10 @@ def fetch(name: str) -> Path:
 
     Raises :class:`DesignError` where it cannot be had or has another checksum than it should.
     """
+    if name not in ORIGINALS:
+        raise DesignError(
+            f"data file {name!r} must lie in a folder given by --data or {DATA_VARIABLE}, as it is not fetched"
+        )
     original = ORIGINALS[name]
     cache = pooch.os_cache("ohmgate") / "data"
     path = cache / name

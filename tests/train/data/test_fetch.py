@@ -17,6 +17,7 @@ from ohmgate.model.formats import DesignError
 from ohmgate.train.data import fetch
 from ohmgate.train.data.corpora import NATIONS, names, penn_treebank
 from ohmgate.train.data.datasets import load_dataset
+from ohmgate.train.data.strokes import strokes
 
 DATA = os.environ.get("OHMGATE_DATA")
 external = pytest.mark.skipif(DATA is None, reason="OHMGATE_DATA, the data folder, is not set")
@@ -170,6 +171,14 @@ def test_a_failed_download_names_the_ways_out(serve, monkeypatch):
     with pytest.raises(DesignError) as error:
         load_dataset("har")
     assert str(error.value) == sentence.format(closed, "ConnectionError")
+
+
+def test_a_file_without_a_source_must_lie_in_the_folder(serve):
+    sentence = (
+        "data file 'mnist_strokes.npz' must lie in a folder given by --data or OHMGATE_DATA, as it is not fetched"
+    )
+    with pytest.raises(DesignError, match=f"^{sentence}$"):
+        strokes()
 
 
 def test_every_file_that_the_loaders_read_has_a_source():

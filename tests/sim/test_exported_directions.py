@@ -14,28 +14,29 @@ from ohmgate.sim.simulators import missing_tools
 from ohmgate.train.data.datasets import vowels
 from ohmgate.train.export import export
 from ohmgate.train.export.verify import verify_export
-from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM, QuantRNN
 
 
 class Classifier(nn.Module):
     """A stack of two layers in both directions, and a head on the last step of packed sequences."""
 
-    def __init__(self, inputs: int, hidden: int, labels: int, **fields) -> None:
+    def __init__(self, kind, inputs: int, hidden: int, labels: int, **fields) -> None:
         super().__init__()
-        self.lstm = QuantLSTM(inputs, hidden, 2, batch_first=True, bidirectional=True, **fields)
+        self.stack = kind(inputs, hidden, 2, batch_first=True, bidirectional=True, **fields)
         self.head = QuantLinear(2 * hidden, labels, adc_bits=8)
 
     def forward(self, x, lengths):
-        out = self.lstm(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))[0]
+        out = self.stack(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))[0]
         out = pad_packed_sequence(out, batch_first=True)[0]
         return self.head(out[torch.arange(len(x)), lengths - 1])
 
 
-def test_a_small_stack_on_icarus(tmp_path):
+@pytest.mark.parametrize("kind", [QuantLSTM, pytest.param(QuantRNN, marks=pytest.mark.full)])
+def test_a_small_stack_on_icarus(kind, tmp_path):
     if problem := missing_tools("icarus"):
         pytest.skip(problem)
     torch.manual_seed(0)
-    model, lengths = Classifier(1, 1, 2, cell_bits=8, cell_fraction=6).eval(), torch.tensor([3, 1, 2])
+    model, lengths = Classifier(kind, 1, 1, 2, cell_bits=8, cell_fraction=6).eval(), torch.tensor([3, 1, 2])
     x = torch.rand(3, 3, 1) * 2 - 1
     network = export(model, x, lengths, output="argmax")
     assert verify_export(model, x, lengths, network=network).mismatches == 0
@@ -48,13 +49,14 @@ def test_a_small_stack_on_icarus(tmp_path):
 
 
 @pytest.mark.full
-def test_all_vowels_through_a_trained_stack(tmp_path):
+@pytest.mark.parametrize("kind, integers", [(QuantLSTM, 3_000_000), (QuantRNN, 700_000)])
+def test_all_vowels_through_a_trained_stack(kind, integers, tmp_path):
     """Some epochs, then the 370 test sequences in PyTorch, in the reference and in the Verilog."""
     if problem := missing_tools("verilator"):
         pytest.skip(problem)
     torch.manual_seed(0)
     data = vowels()
-    model = Classifier(12, 16, 9)
+    model = Classifier(kind, 12, 16, 9)
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     x, lengths, labels = (
         torch.from_numpy(np.asarray(part)) for part in (data.train.features, data.train.lengths, data.train.labels)
@@ -72,6 +74,6 @@ def test_all_vowels_through_a_trained_stack(tmp_path):
     job = DeviceJob(network, network.encode(x.double().numpy()), test.lengths, array=PRESETS["ideal"])
     [result] = simulate(build([network.design], tmp_path, "verilator"), [job])
     assert result.comparison.agrees, str(result.comparison)
-    assert result.comparison.integers > 3_000_000
+    assert result.comparison.integers > integers
     right = reference.run(network, job.codes, job.lengths).out[:, 0] == test.labels
     assert right.mean() > 0.8

@@ -2,9 +2,10 @@
 
 The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to torch's layer.
 Run: ``python benchmarks/training_step.py [--layer rnn] [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
-[--device cuda] [--shapes har ptb] [--json FILE]``.
+[--device cuda] [--clock cpu] [--shapes har ptb] [--json FILE]``.
 ``--eager`` adds the layers without the kernel, ``--tiles`` those cut into row tiles of so many rows, ``--peers`` what
 is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Python. On a GPU torch's are cuDNN.
+``--clock cpu`` counts the time that this process had a processor, all threads together: for a busy machine.
 """
 
 import argparse
@@ -34,6 +35,7 @@ SHAPES = {
     "1024": (1024, 1024, 16, 32),
 }  #: m, n, T, B
 LAYERS = {"lstm": (torch.nn.LSTM, LstmArray), "rnn": (torch.nn.RNN, RnnArray)}  #: torch's, and the array
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 PAPER = Noise(adc=PAPER_ADC, weight=0.1, redraw="per_batch")
 
 
@@ -92,18 +94,18 @@ def candidates(layer: str, m: int, n: int, eager: bool, tiles: list[int], peers:
     return modules | {name: PEERS[name](m, n) for name in peers}
 
 
-def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> float:
-    """Milliseconds of one forward and backward pass, to the end of what a GPU has been given to do."""
+def step(module: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor, clock: Callable[[], float]) -> float:
+    """Milliseconds by ``clock`` of one forward and backward pass, to the end of what a GPU has been given to do."""
     module.zero_grad()
     finish = torch.cuda.synchronize if x.is_cuda else lambda: None
     finish()
-    start = time.perf_counter()
+    start = clock()
     module(x)[0].backward(grad)
     finish()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (clock() - start)
 
 
-def measure(shapes: list[str], rounds: int, device: str, **options) -> dict:
+def measure(shapes: list[str], rounds: int, device: str, clock: str, **options) -> dict:
     """Medians in milliseconds: shape -> candidate -> median."""
     medians = {}
     for shape in shapes:
@@ -115,7 +117,7 @@ def measure(shapes: list[str], rounds: int, device: str, **options) -> dict:
         times = {name: [] for name in modules}
         for turn in range(rounds + 2):
             for name, module in modules.items():
-                milliseconds = step(module, x, grad)
+                milliseconds = step(module, x, grad, CLOCKS[clock])
                 if turn >= 2:  # the first two warm up
                     times[name].append(milliseconds)
         medians[shape] = {name: statistics.median(values) for name, values in times.items()}
@@ -144,6 +146,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, nargs="+", default=[], help="rows of tiles to measure, too")
     parser.add_argument("--peers", action="store_true", help="measure Brevitas and aihwkit, too, where installed")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where torch sees a GPU (default cpu)")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="default wall")
     parser.add_argument("--json", type=Path, help="write the medians here")
     arguments = parser.parse_args()
     try:
@@ -157,7 +160,7 @@ def main() -> None:
     options["peers"], found = installed(list(PEERS)) if arguments.peers else [], {}
     for threads in arguments.threads:
         torch.set_num_threads(threads)
-        found[threads] = measure(arguments.shapes, arguments.rounds, device, **options)
+        found[threads] = measure(arguments.shapes, arguments.rounds, device, arguments.clock, **options)
         for shape, row in found[threads].items():
             yardstick = next(iter(row.values()))
             cells = ", ".join(f"{name} {value:.2f} ms ({value / yardstick:.2f})" for name, value in row.items())
@@ -167,6 +170,7 @@ def main() -> None:
             "versions": {"Python": platform.python_version(), "torch": torch.__version__},
             "processor": processor(),
             "layer": arguments.layer,
+            "clock": arguments.clock,
             "rounds": arguments.rounds,
             "shapes": {name: SHAPES[name] for name in arguments.shapes},
             "unit": "ms, median of the rounds",

@@ -83,7 +83,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, saved) ->
     )
     ctx.save_for_backward(*saved, hidden, hiddens, voltages, step, loop.tables, loop.slopes)
     ctx.built, ctx.loop = built, loop
-    return hiddens / code_scale(loop.config.dac_bits)
+    return torch.div(hiddens, code_scale(loop.config.dac_bits), out=built.kept_empty(hiddens.shape))
 
 
 def _backward(ctx, recurrent, hidden, saved, grad, needs):

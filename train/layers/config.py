@@ -76,8 +76,8 @@ class QuantConfig:
     tanh_bits: int = 8
     tanh_fraction: int = 5
     output: str = "codes"  #: what an LSTM hands on: DAC "codes" of h, or its "value" for what follows on the host
-    input_drive: int = 1  #: of an LSTM: how many times as hard as the hidden rows its inputs' rows are driven
-    input_dac_bits: int = 0  #: of an LSTM's inputs' rows; 0: as the other rows
+    input_drive: int = 1  #: of an LSTM or RNN: how many times as hard as the hidden rows its inputs' rows are driven
+    input_dac_bits: int = 0  #: of the inputs' rows of an LSTM or RNN; 0: as the other rows
     tile_rows: int = 0  #: rows, at most, that share converters, whose codes are added; 0, or without ADCs: all
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from ohmgate.train.convert import convert
 from ohmgate.train.export import export
 from ohmgate.train.export.verify import verify, verify_export, verify_modules
 from ohmgate.train.layers.config import QuantConfig
-from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
+from ohmgate.train.layers.modules import QuantLinear, QuantLSTM, QuantRNN
 from ohmgate.train.layers.noise import REDRAWS, Noise
 from ohmgate.train.layers.quantisers import QUANTISERS
 from ohmgate.train.layers.whole_model import arrays_of, set_noise
@@ -127,6 +127,27 @@ def test_evaluation_gives_the_same_integers_after_calibration(bits, output):
         assert (report.mismatches, report.integers > 2000) == (0, True)
         for one, other in zip(arrays_of(here), arrays_of(there)):
             assert one.layer_data() == other.layer_data()
+
+
+def test_a_simple_recurrent_layer_is_the_same_there():
+    """Training with its gradients, then evaluation."""
+    torch.manual_seed(0)
+    here = QuantRNN(3, 5, 2, bidirectional=True, learn_range=True, input_drive=2, tile_rows=4)
+    there, x, state = copy.deepcopy(here), torch.rand(6, 4, 3) * 2 - 1, torch.rand(4, 4, 5) * 2 - 1
+    for array in arrays_of(here):
+        array.fast = False
+    for model in (here, there):
+        set_noise(model, train=Noise(adc=0.3, dac=0.2, weight=0.1, redraw="per_step"), seed=3)
+    results = here(x, state)
+    sum(part.sum() for part in results).backward()
+    evaluated = here.eval()(x)
+    with PretendedDevice():
+        others = moved(there)(x.to("meta"), state.to("meta"))
+        assert_same(results, others)
+        sum(part.sum() for part in others).backward()
+        for one, other in zip(here.parameters(), there.parameters(), strict=True):
+            assert torch.allclose(one.grad, other.grad.cpu(), rtol=1e-6, atol=1e-7)
+        assert_same(evaluated, there.eval()(x.to("meta")))
 
 
 def test_export_runs_the_forward_where_the_model_is():

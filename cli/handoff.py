@@ -12,7 +12,7 @@ from ..model.network import Network
 from ..model.prerequisites import missing
 from . import runs
 from .console import Steps, say
-from .inputs import dataset_of, inputs_of
+from .inputs import dataset_of, inputs_of, sent_of
 from .options import Data, Dataset, Source
 from .training import bench_of, write_hardware
 
@@ -74,7 +74,7 @@ def command(
     inputs = None
     if liberty is not None and network is not None:
         named = dataset_of(network, dataset, Path(source))
-        inputs = inputs_of(network, named, SEQUENCES, 0, Path(source), data)
+        inputs = sent_of(network, *inputs_of(network, named, SEQUENCES, 0, Path(source), data))
     told, missed = [], []
     with Steps() as steps:
         with steps.step(f"Generating {design.name}"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..model.formats import DesignError, check_integer, symmetric_codes
 from ..model.network import Network
+from ..model.reference import repeated
 from . import runs
 
 RANDOM = "random"  #: in place of a data set: random codes
@@ -24,6 +25,11 @@ def inputs_of(
         lengths = rng.integers(1, steps + 1, count)
         return rng.choice(symmetric_codes(layer.input_bits), (count, steps, layer.inputs)), lengths
     return dataset_codes(network, dataset, count, source, data)
+
+
+def sent_of(network: Network, codes: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a host sends of sequences: each once, or as often as the head adds up its codes."""
+    return repeated(network.design.votes, codes, lengths)
 
 
 def dataset_of(network: Network, dataset: str | None, source: Path) -> str:

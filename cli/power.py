@@ -9,7 +9,7 @@ from ..model.files import write_text
 from ..model.prerequisites import require, require_place
 from . import runs
 from .console import Steps, say
-from .inputs import dataset_of, inputs_of
+from .inputs import dataset_of, inputs_of, sent_of
 from .options import ClockGating, Data, Dataset
 
 EXAMPLES = """Examples: `ohmgate power runs/demo --liberty nangate45_typ.lib.gz` maps the run's chip, runs its
@@ -38,6 +38,7 @@ def command(
         require_place(json)
     network = runs.read_network(source)
     codes, lengths = inputs_of(network, dataset_of(network, dataset, source), sequences, seed, source, data)
+    codes, lengths = sent_of(network, codes, lengths)
     with Steps() as steps, steps.step(f"Mapping {network.design.name} and running its cells"):
         report = power(network, liberty, codes, lengths, clock_gating)
     if json is not None:

@@ -20,7 +20,7 @@ from ..model.metrics import is_values
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say, warn
-from .inputs import RANDOM, dataset_of, inputs_of, labels_of
+from .inputs import RANDOM, dataset_of, inputs_of, labels_of, sent_of
 from .options import Calibrate, Data, Dataset, ExecutorName, calibrated, noise_of
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def sequences_of(
         warn(left_out)
     dataset = dataset_of(network, dataset, path)
     count = sequences if sequences is not None else FEW if dataset == RANDOM else EVERY
-    codes, lengths = inputs_of(network, dataset, count, seed, path, data)
+    codes, lengths = sent_of(network, *inputs_of(network, dataset, count, seed, path, data))
     labels = None if dataset == RANDOM else labels_of(network, dataset, count, data)
     if labels is not None and (is_values(labels) or network.design.layers[-1].output not in ("argmax", "codes")):
         labels = None

@@ -16,7 +16,7 @@ from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, loading, say, warn
-from .inputs import dataset_of, inputs_of
+from .inputs import dataset_of, inputs_of, sent_of
 from .options import Calibrate, Data, Dataset, calibrated, noise_of
 from .values import check_values, right_values, write_values
 from .waves import written
@@ -90,7 +90,7 @@ def command(
     if values is not None:
         check_values(network)
     right = None if values is None else right_values(network, dataset, sequences, data)
-    codes, lengths = inputs_of(network, dataset, sequences, seed, source, data)
+    codes, lengths = sent_of(network, *inputs_of(network, dataset, sequences, seed, source, data))
     variant = f"{simulator}_waves" if waves else simulator
     folder = out or folder / f"{network.design.name}_{variant}"
     with sole_use(folder), Steps() as steps:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..model.layers import Layer, LstmLayer
+from ..model.layers import DenseLayer, Layer, LstmLayer
 from .figures import Row, ranged
 
 #: pJ of a bit x bit of a product, of a bit of a sum, of a bit read or written: 0.2 pJ for 8 x 8 bits, 0.1 pJ for 32,
@@ -45,7 +45,7 @@ def stored(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> int
 def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Operations:
     """f*c, i*g, o*tanh(c) and their sum for each hidden unit; another layer's table or comparison for each output.
 
-    And the sums of row tiles' codes, for each column. Inputs, cell states and results are kept for each context.
+    And the sums of row tiles' codes, for each column, and those of a head's votes, which are kept. Inputs, cell states and results are kept for each context.
     ``forward`` is that of :func:`stored`.
     """
     tiled = (layer.row_tiles - 1) * layer.sum_bits
@@ -60,10 +60,14 @@ def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) ->
         moved = units * moved + _through_stores(layer, forward)
         sums, lane_sums = units * wide + layer.columns * tiled, lanes * wide + layer.adcs * tiled
         return Operations(units * products, sums, moved, lanes * products, lane_sums, kept)
-    compared = layer.sum_bits if layer.output == "argmax" else 0
-    moved, each = 0 if compared else layer.result_bits, compared + tiled
+    compared = added = 0
+    if isinstance(layer, DenseLayer) and layer.output == "argmax":
+        compared = layer.vote_bits
+        added = compared if layer.votes > 1 else 0
+    moved, each = 0 if compared else layer.result_bits, compared + added + tiled
     moved += layer.hidden * layer.dac_bits + _through_stores(layer, forward)  # the table's entries of an RNN, and h
-    kept += contexts * layer.result_bits + layer.max_steps * stored(layer, contexts, forward)
+    kept += contexts * (layer.result_bits + layer.outputs * added)
+    kept += layer.max_steps * stored(layer, contexts, forward)
     return Operations(0, layer.outputs * each, moved, 0, layer.adcs * each, kept)
 
 

@@ -148,10 +148,11 @@ ohmgate_error ohmgate_inputs(const uint8_t *image, size_t length, ohmgate_input 
 ohmgate_error ohmgate_encode(const ohmgate_input *input, double measurement, int32_t *code);
 
 /* The codes of a time step: how many, of how many bits. `symmetric` as DACs take them; `label`: the number of an
- * output. */
+ * output. `votes`: sequences for each result, whose codes a head adds up; 1 where it has its own. */
 typedef struct {
     uint32_t count, bits;
     int symmetric, label;
+    uint32_t votes;
 } ohmgate_codes;
 
 /* ohmgate_check, then the codes that go in and come out. In ohmgate_host.c. */
@@ -166,9 +167,9 @@ typedef struct {
 /* Compares a loaded device's data registers with the image, and has it used over the bus. In ohmgate_run.c. */
 ohmgate_error ohmgate_begin(const ohmgate_bus *bus, const uint8_t *image, size_t length, ohmgate_device *device);
 
-/* Runs one sequence: `steps` (1 or more) times input.count codes. Results, output.count codes each, go to `results`,
- * where `room` of them fit; *count becomes how many there are. What a sequence before has left in the device, as
- * after an error, is abandoned. In ohmgate_run.c. */
+/* Runs one sequence: `steps` (1 or more) times input.count codes; they are sent output.votes times. Results,
+ * output.count codes each, go to `results`, where `room` of them fit; *count becomes how many there are. What a
+ * sequence before has left in the device, as after an error, is abandoned. In ohmgate_run.c. */
 ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, size_t steps, int32_t *results,
                           size_t room, size_t *count);
 

@@ -136,19 +136,21 @@ static ohmgate_error input_codes(text layer, ohmgate_codes *codes)
     codes->bits = bits;
     codes->symmetric = 1;
     codes->label = 0;
+    codes->votes = 1;
     return OHMGATE_OK;
 }
 
 /* The last layer's codes, and what they nominally stand for. */
 static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_output *output)
 {
-    unsigned bits = 1, outputs, tiles;
+    unsigned bits = 1, outputs, tiles, votes;
     double range;
     text t = layer;
 
     output->middle = output->offset = 0;
     codes->symmetric = 1;
     codes->label = 0;
+    codes->votes = 1;
     if (has(layer, ",\"kind\":", "\"lstm\"") || has(layer, ",\"kind\":", "\"rnn\"")) {
         int value = has(layer, ",\"output\":", "\"value\"");
 
@@ -166,6 +168,11 @@ static ohmgate_error output_codes(text layer, ohmgate_codes *codes, ohmgate_outp
             outputs = 1;
             codes->symmetric = 0;
             codes->label = 1;
+            if (skip_to(&t, ",\"votes\":")) {
+                if (!whole(layer, ",\"votes\":", 256, &votes))
+                    return OHMGATE_ERROR_META;
+                codes->votes = votes;
+            }
             output->scale = 1;
         } else if (has(layer, ",\"output\":", "\"codes\"")) {
             if (!whole(layer, "{\"adc_bits\":", 16, &bits) || !skip_to(&t, ",\"adc_range\":") ||

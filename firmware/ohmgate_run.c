@@ -119,7 +119,7 @@ ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, si
 {
     unsigned long polls;
     uint32_t status, marks;
-    size_t step = 0;
+    size_t step = 0, sent = 0; /* of the sequence, and how often it was sent */
     ohmgate_error error = prepare(device, codes, steps);
 
     *count = 0;
@@ -134,12 +134,15 @@ ohmgate_error ohmgate_run(const ohmgate_device *device, const int32_t *codes, si
             polls = 0;
             if (status & OHMGATE_DATA_STATUS_RESULT_LAST_MASK)
                 return error;
-        } else if (step < steps && status & OHMGATE_DATA_STATUS_INPUT_FREE_MASK) {
+        } else if (sent < device->output.votes && status & OHMGATE_DATA_STATUS_INPUT_FREE_MASK) {
             marks = step == 0 ? OHMGATE_INPUT_PUSH_FIRST_MASK : 0;
             if (step + 1 == steps)
                 marks |= OHMGATE_INPUT_PUSH_LAST_MASK;
             error = push(device, codes + step * device->input.count, marks);
-            step++;
+            if (++step == steps) {
+                step = 0;
+                sent++;
+            }
             polls = 0;
         }
     }

@@ -10,8 +10,10 @@ from ..model.layers import DenseLayer
 from .component import Component
 
 
-def _layout(layer: DenseLayer) -> data.ArrayLayout:
-    return data.ArrayLayout(signed(layer.adc_bits) if layer.row_tiles == 1 else layer.sum_bits, layer.adcs)
+def code_layout(layer: DenseLayer, votes: int) -> data.ArrayLayout:
+    """Codes of a conversion; sums of row tiles, or of some ``votes``, are counted from the lowest there is."""
+    counted = layer.row_tiles > 1 or votes > 1
+    return data.ArrayLayout(layer.sum_bits + (votes - 1).bit_length() if counted else signed(layer.adc_bits), layer.adcs)
 
 
 class Argmax(Component):
@@ -20,11 +22,11 @@ class Argmax(Component):
     Cycle 0, that of ``take``: the codes go to registers. Cycle 1: the first half of a tree of comparisons. Cycle 2:
     the other half, and the comparison with the best of the conversions before; after the last conversion ``label``
     takes the winner and keeps it until the next time step's last conversion. Codes are compared in offset binary,
-    which needs a carry alone.
+    which needs a carry alone. Sums of row tiles or of votes come so already.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
-    | `codes` | in | K x signed N bits | ADC codes of a conversion |
+    | `codes` | in | K x signed N bits, or sum bits | ADC codes of a conversion, or their sums |
     | `take` | in | 1 bit | the codes are valid in this cycle |
     | `step` | in | 0..M-1 | which conversion of the time step they are |
     | `label` | out | 0..outputs-1 | index of the largest code |
@@ -36,7 +38,7 @@ class Argmax(Component):
         self.layer = layer
         super().__init__(
             {
-                "codes": In(_layout(layer)),
+                "codes": In(code_layout(layer, layer.votes)),
                 "take": In(1),
                 "step": In(range(max(layer.conversions, 2))),
                 "label": Out(bits_for(max(layer.outputs - 1, 1))),
@@ -44,7 +46,7 @@ class Argmax(Component):
         )
 
     def model(self, codes: np.ndarray) -> int:
-        """The label for a time step's codes (outputs,) in logical order."""
+        """The label for a time step's codes (outputs,) in logical order, or for their sums."""
         return int(np.argmax(codes))
 
     def elaborate(self, platform):
@@ -58,22 +60,22 @@ class Argmax(Component):
         position = range(max(layer.adcs, 2))
         contenders = []
         for adc in range(layer.adcs):
-            code = Signal(layer.sum_bits, name=f"code_{adc}", reset_less=True)
+            code = Signal(layer.vote_bits, name=f"code_{adc}", reset_less=True)
             given = self.codes[adc]
-            m.d.sync += code.eq(Cat(given[:-1], ~given[-1]) if layer.row_tiles == 1 else given)
+            m.d.sync += code.eq(Cat(given[:-1], ~given[-1]) if given.shape().signed else given)
             contenders.append((code, Const(adc, position)))
         rounds = ceil_log2(layer.adcs)
         first_half = min((rounds + (layer.conversions > 1) + 1) // 2, rounds)
         left = []
         for number, (code, adc) in enumerate(self._rounds(m, first_half, contenders)):
-            half = Signal(layer.sum_bits, name=f"half_{number}", reset_less=True)
+            half = Signal(layer.vote_bits, name=f"half_{number}", reset_less=True)
             half_adc = Signal(position, name=f"half_adc_{number}", reset_less=True)
             m.d.sync += [half.eq(code), half_adc.eq(adc)]
             left.append((half, half_adc))
         [(largest, winner)] = self._rounds(m, rounds - first_half, left)
 
         leading, leader, now_leads, index = (
-            Signal(layer.sum_bits, reset_less=True),
+            Signal(layer.vote_bits, reset_less=True),
             Signal.like(self.label, reset_less=True),
             Signal(),
             Signal.like(self.label),

@@ -13,6 +13,7 @@ from .layer_port import LayerTwin, column_sums, layer_members, read_array, satur
 from .result_bank import ResultBank
 from .sequencer import AdcSequencer
 from .sequences import InterleavedSequences, OneSequence
+from .vote_sums import VoteSums
 
 
 class DenseLayerCore(LayerTwin[DenseLayer], Component):
@@ -20,7 +21,8 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
 
     Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, which shows them in cycle 2.
     There is no feedback, so the next time step only waits for its input. Argmax takes a cycle more. With
-    ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle.
+    ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle. With ``votes`` the codes of
+    some sequences are added up (:class:`~.vote_sums.VoteSums`), and the last of these alone has a result.
 
     ``contexts`` = B > 1 sequences share the array (:class:`~.context_turns.ContextTurns`): a step's first conversion
     begins in the cycle after the last codes of the one before. A label has a bank for each context, and comes a cycle
@@ -54,11 +56,12 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         m.submodules.sequencer = sequencer = AdcSequencer(layer, self.tail if self.contexts == 1 else 0)
         flow: Any = OneSequence if self.contexts == 1 else InterleavedSequences
         steps = flow(m, self, sequencer, self.x.payload.last if layer.at_end else 1)
+        votes = self._votes(m, steps) if layer.votes > 1 else None
         read_array(m, self, sequencer, steps)
 
         # Cycles 0 to tail: the result appears after the last of them.
         taken, step = [sequencer.take], [sequencer.step]
-        finished = [sequencer.take_last]
+        finished = [sequencer.take_last & steps.given if votes else sequencer.take_last]
         for k in range(1, self.tail + 1):
             taken.append(Signal(name=f"taken_{k}"))
             finished.append(Signal(name=f"finished_{k}"))
@@ -70,6 +73,13 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         codes = column_sums(m, layer, array.codes)
         if layer.output == "argmax":
             m.submodules.argmax = argmax = Argmax(layer)
+            if votes:
+                m.d.comb += [
+                    votes.codes.eq(codes),
+                    votes.take.eq(sequencer.take),
+                    votes.take_last.eq(sequencer.take_last),
+                ]
+                codes = votes.sums
             m.d.comb += [argmax.codes.eq(codes), argmax.take.eq(taken[0]), argmax.step.eq(step[0])]
             result = argmax.label
             if self.contexts > 1:
@@ -87,6 +97,14 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
         if self.traced:
             m.d.comb += self.trace.context.eq(steps.context[0])
         return m
+
+    def _votes(self, m, steps) -> VoteSums:
+        """What adds up the codes of some sequences; the last of them alone is given a result."""
+        m.submodules.votes = votes = VoteSums(self.layer, self.contexts)
+        if self.contexts > 1:
+            m.d.comb += votes.context.eq(steps.context_now)
+        steps.given = votes.whole
+        return votes
 
     def _bank(self, m, steps, codes, taken, step):
         """Result bank of table entries, or of the registered ``codes``; what it shows."""

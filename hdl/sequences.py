@@ -2,7 +2,7 @@
 
 Both classes are parts of a layer's module, and do the same in their own ways. They hold inputs, tell the sequencer
 when it may convert, and hand on results with their marks. ``place`` says for each pipeline stage behind the array
-where in a memory the words of its step are.
+where in a memory the words of its step are. ``given``: will the step that is converted have a result?
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,7 @@ class OneSequence:
         self.full = full = Signal(name="full")
         self.first = self.held.first
         self.place: Sequence[Value] = ()
+        self.given: Value | int = 1
         m.d.comb += core.x.ready.eq(~full)
         taken = core.x.valid & core.x.ready
         with m.If(taken if wanted is None else taken & wanted):
@@ -98,7 +99,13 @@ class InterleavedSequences:
         self.first = self.turns.first
         self.context: list[Value] = []
         self.place: list[Value] = []
+        self.given: Value | int = 1
         wiring.connect(m, wiring.flipped(core.x), self.turns.x)
+
+    @property
+    def context_now(self) -> Value:
+        """Whose step is converted."""
+        return self.turns.context
 
     def bank(self, words: int, word_bits: int) -> ContextBanks:
         return ContextBanks(words, word_bits, self.contexts)
@@ -115,7 +122,7 @@ class InterleavedSequences:
             sequencer.ready_rows.eq(turns.ready),
             sequencer.result_free.eq(results.free),
             results.context.eq(turns.context),
-            results.begun.eq(sequencer.convert & (sequencer.select == self.layer.conversions - 1)),
+            results.begun.eq(sequencer.convert & (sequencer.select == self.layer.conversions - 1) & self.given),
             results.first.eq(turns.first),
             results.last.eq(turns.last),
         ]

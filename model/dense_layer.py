@@ -7,6 +7,8 @@ from .array_layer import ArrayLayer
 from .formats import DesignError, check_choice, check_integer, full_scale
 from .tables import DENSE_FUNCTIONS
 
+MAX_VOTES = 256  #: sequences whose codes a head adds up
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer(ArrayLayer):
@@ -24,6 +26,7 @@ class DenseLayer(ArrayLayer):
     output_bits: int = 4  #: of the DAC codes that "table" makes
     function: str = "identity"  #: of a default or constant table
     emit: str = "step"  #: a result on every "step", or one at the "end" of a sequence
+    votes: int = 1  #: K, sequences whose codes "argmax" adds up before it decides; 1: each by itself
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""
@@ -35,6 +38,12 @@ class DenseLayer(ArrayLayer):
         check_choice(f"{where}: function", self.function, tuple(DENSE_FUNCTIONS))
         check_choice(f"{where}: emit", self.emit, ("step", "end"))
         check_integer(f"{where}: output bits", self.output_bits, 1, 16)
+        check_integer(f"{where}: votes", self.votes, 1, MAX_VOTES)
+        if self.votes > 1 and not (self.output == "argmax" and self.at_end):
+            raise DesignError(
+                f"{where}: votes must be 1 unless output is 'argmax' and emit is 'end', not {self.votes} "
+                f"with output {self.output!r} and emit {self.emit!r}"
+            )
         self.check_tiles(where)
 
     @property
@@ -68,6 +77,11 @@ class DenseLayer(ArrayLayer):
         if self.output == "argmax":
             return max((self.outputs - 1).bit_length(), 1)
         return self.outputs * (self.output_bits if self.has_table else self.sum_bits)
+
+    @property
+    def vote_bits(self) -> int:
+        """Bits of a column's code, or of the sum of its codes in all votes."""
+        return self.sum_bits + (self.votes - 1).bit_length()
 
     @property
     def output_unit(self) -> float:

@@ -120,6 +120,11 @@ class Design:
         return max(layer.max_steps for layer in self.layers)
 
     @property
+    def votes(self) -> int:
+        """Sequences for each result of its last layer, whose codes a head adds up; 1: each has its own."""
+        return getattr(self.layers[-1], "votes", 1)
+
+    @property
     def diagnostics(self) -> bool:
         """Do its layers have diagnostics? All of them do, or none."""
         return self.layers[0].diagnostics
@@ -171,8 +176,8 @@ class Design:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
         But for ``input_dac_bits``, ``direction``, ``max_steps``, ``joined``, ``diagnostics``, ``spares``,
-        ``programming`` and sizes of tiles, which are there only where they are set: older fingerprints and images
-        have none. So are ``data_registers`` and ``contexts``. A ``macro`` table has become sizes of tiles.
+        ``programming``, ``votes`` and sizes of tiles, which are there only where they are set: older fingerprints
+        and images have none. So are ``data_registers`` and ``contexts``. A ``macro`` table has become sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
@@ -182,6 +187,8 @@ class Design:
             for field in ("input_dac_bits", "max_steps", "joined", *DIAGNOSTICS, *TILING):
                 if not content.get(field, 1):
                     del content[field]
+            if content.get("votes") == 1:
+                del content["votes"]
             if content["programming"] == "level":
                 del content["programming"]
         content: dict[str, Any] = {"name": self.name}

@@ -6,7 +6,7 @@ periphery computes. All of it is fixed when the hardware is made; weights, gains
 """
 
 from .array_layer import MAX_ADCS, MAX_SPARES, PROGRAMMING, ArrayLayer
-from .dense_layer import DenseLayer
+from .dense_layer import MAX_VOTES, DenseLayer
 from .lstm_layer import GATES, LSTM_OUTPUTS, LstmLayer
 from .recurrent_layer import DIRECTIONS, MAX_INPUT_DRIVE, MAX_STEPS, RecurrentLayer
 from .rnn_layer import RnnLayer
@@ -22,6 +22,7 @@ __all__ = [
     "MAX_INPUT_DRIVE",
     "MAX_SPARES",
     "MAX_STEPS",
+    "MAX_VOTES",
     "PROGRAMMING",
     "ArrayLayer",
     "DenseLayer",

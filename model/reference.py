@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .design import Design
 from .directions import turned
 from .formats import DesignError, full_scale, is_symmetric, round_shift, saturate
 from .layers import DenseLayer, Layer, LstmLayer, RnnLayer
@@ -53,7 +54,10 @@ class LayerTrace:
 
 @dataclass
 class Result:
-    """``out`` is (B, T, k) where the last layer emits on every step, (B, k) where at the end."""
+    """``out`` is (B, T, k) where the last layer emits on every step, (B, k) where at the end.
+
+    It is of each sequence by itself; what a head makes of several, :func:`voted` says.
+    """
 
     out: np.ndarray
     layers: list[LayerTrace]
@@ -140,6 +144,43 @@ def steps_read(layer: Layer, lengths: np.ndarray, steps: int) -> np.ndarray:
     """The time steps in which a layer's array is read: all of a sequence, or the last one. (B, ``steps``) bool."""
     at, lengths = np.arange(steps), np.asarray(lengths)[:, None]
     return at == lengths - 1 if layer.at_end else at < lengths
+
+
+def results_given(layer: Layer, lengths: np.ndarray, steps: int) -> np.ndarray:
+    """The time steps with a result of a last layer: of those read, with votes each K-th one. (B, ``steps``) bool."""
+    read = steps_read(layer, lengths, steps)
+    if isinstance(layer, DenseLayer) and layer.votes > 1:
+        read[np.arange(len(read)) % layer.votes < layer.votes - 1] = False
+    return read
+
+
+def last_codes(layer: Layer, trace: LayerTrace, lengths: np.ndarray) -> np.ndarray:
+    """(B, columns) codes of the columns on each sequence's last step."""
+    return column_codes(layer, trace.adc[np.arange(len(lengths)), np.asarray(lengths) - 1])
+
+
+def repeated(votes: int, codes: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each sequence ``votes`` times, side by side: what a host sends to a head that adds up so many."""
+    return np.repeat(codes, votes, axis=0), np.repeat(lengths, votes)
+
+
+def check_votes(design: Design, sequences: int) -> None:
+    """Raise :class:`DesignError` unless each result of a head that adds up sequences has all of its own."""
+    if sequences % design.votes:
+        raise DesignError(
+            f"the head adds up the codes of {design.votes} sequences, so the number of sequences must be a multiple "
+            f"of {design.votes}, not {sequences}"
+        )
+
+
+def voted(layer: DenseLayer, codes: np.ndarray) -> np.ndarray:
+    """What a head hands on that adds up the codes (B, outputs) of each K sequences: (B // K, 1) labels.
+
+    Sequences behind the last whole K have no label. The lowest index wins a tie.
+    """
+    whole = len(codes) // layer.votes
+    sums = codes[: whole * layer.votes].reshape(whole, layer.votes, layer.outputs).sum(axis=1)
+    return sums.argmax(axis=1)[:, None]
 
 
 def check_inputs(network: Network, codes, lengths) -> tuple[np.ndarray, np.ndarray]:

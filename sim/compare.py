@@ -9,11 +9,11 @@ from ..analog.config import PRESETS
 from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
 from ..model.directions import turned
-from ..model.layers import Layer
+from ..model.layers import DenseLayer, Layer
 from ..model.layout import logical_columns
 from ..model.network import Network
 from ..model.payloads import output_numbers
-from ..model.reference import Convert, Result, run, steps_read
+from ..model.reference import Convert, Result, last_codes, results_given, run, steps_read, voted
 from .job import DeviceJob, DeviceRecord, LayerRecord
 
 
@@ -84,9 +84,9 @@ def compare_seen(network: Network, seen: Seen, ideal: bool, keep: bool = False) 
                 if name != "adc" or own is not None:
                     want = getattr(trace, name)[tuple(at)].reshape(len(places), -1)
                     yield Check(index, layer, STAGES[name], places, want, got, cycles)
-        sequence, step = np.argwhere(steps_read(layers[-1], lengths, longest)).T
+        sequence, step = np.argwhere(results_given(layers[-1], lengths, longest)).T
         at, places = np.stack([sequence, step]), np.stack([seen.sequences[sequence], step], axis=1)
-        expected = _output(result, lengths, at)
+        expected = _output(layers[-1], result, lengths, at)
         got = seen.out.reshape(-1, expected.shape[1])
         yield Check(len(layers) - 1, layers[-1], OUTPUT_STREAM, places, expected, got, seen.out_cycles[:, None])
 
@@ -160,8 +160,12 @@ def _units(layer: Layer, values: np.ndarray) -> np.ndarray:
     return values[: len(values) // layer.conversions * layer.conversions].reshape(-1, layer.hidden)
 
 
-def _output(result: Result, lengths: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _output(head: Layer, result: Result, lengths: np.ndarray, at: np.ndarray) -> np.ndarray:
     """What the output stream must carry: values, then the marks of a sequence's first and last step."""
-    values = result.layers[-1].out[tuple(at)]
+    trace = result.layers[-1]
+    if isinstance(head, DenseLayer) and head.votes > 1:
+        values = voted(head, last_codes(head, trace, lengths))
+    else:
+        values = trace.out[tuple(at)]
     marks = np.stack([at[1] == 0, at[1] == lengths[at[0]] - 1], axis=1)
     return np.concatenate([values, marks], axis=1).astype(np.int64)

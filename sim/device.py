@@ -16,7 +16,7 @@ from ..model.formats import to_wire
 from ..model.registers import BY_NAME, main_registers
 from ..model.seeds import child
 from .agents import ArrayAgent, RegisterBusDriver, StreamSink, StreamSource, TraceMonitor
-from .interleaving import by_sequence, contexts_of, dealt
+from .interleaving import by_sequence, contexts_of, dealt, gathered
 from .job import STALLS, DeviceJob, DeviceRecord, LayerRecord, MacroPaths
 from .rules import Rules
 
@@ -109,7 +109,7 @@ class Device:
         job, contexts = self.job, self.job.network.design.contexts
         bits = job.network.design.layers[0].input_bits
         rng = np.random.default_rng([job.seed, 4]) if self.source.gaps and contexts > 1 else None
-        for sequence, context, t in dealt(sequences, job.lengths, contexts, rng):
+        for sequence, context, t in dealt(sequences, job.lengths, contexts, rng, job.network.design.votes):
             if t == 0:
                 self.facts["sequences"].append(sequence)
                 self.facts["contexts"].append(context)
@@ -118,8 +118,9 @@ class Device:
 
     @property
     def few(self) -> list[int]:
-        """A sequence for each context, or as many as there are."""
-        return [*range(len(self.job.lengths))][: self.job.network.design.contexts]
+        """A sequence for each context, or all votes of a result, or as many as there are."""
+        design = self.job.network.design
+        return [*range(len(self.job.lengths))][: design.contexts * design.votes]
 
     async def read(self, name: str) -> int:
         return await self.bus.access(BY_NAME[name].address)
@@ -166,10 +167,9 @@ class Device:
         return lists
 
     async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
-        """Send a sequence to each context, reset the chip after ``cycles``, and forget what was recorded of them."""
-        marks = [len(recording) for recording in self.recordings()]
-        count, contexts = len(self.job.lengths), self.job.network.design.contexts
-        sending = cocotb.start_soon(self.send([(sequence + k) % count for k in range(min(count, contexts))]))
+        """Send sequences as many as :attr:`few`, reset the chip after ``cycles``, and forget what was recorded of them."""
+        marks, count = [len(recording) for recording in self.recordings()], len(self.job.lengths)
+        sending = cocotb.start_soon(self.send([(sequence + k) % count for k in self.few]))
         await ClockCycles(self.clk, cycles)
         await FallingEdge(self.clk)
         sending.cancel()
@@ -219,7 +219,8 @@ class Device:
 
     def by_sequence(self, layers: list[LayerRecord]) -> tuple[list[LayerRecord], list[int], list[int]]:
         """What was seen of interleaved sequences with one behind the other: layers, results and their cycles."""
-        sent = list(zip(self.facts["sequences"], self.facts["contexts"]))
+        sent = gathered(list(zip(self.facts["sequences"], self.facts["contexts"])), self.job.network.design.votes)
+        self.facts |= {"sequences": [sequence for sequence, _ in sent], "contexts": [whose for _, whose in sent]}
         of = [agent.layer for agent in self.agents]
         seen = [*(agent.contexts for agent in self.agents), [*contexts_of(of[-1], self.sink.results)]]
         found, at, wrong = by_sequence(of, layers, seen, sent, self.job.lengths)

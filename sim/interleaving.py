@@ -5,6 +5,7 @@ sequence by sequence. So the record is put in that order, by the context that ea
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -12,32 +13,34 @@ from ..model.design import Design
 from ..model.formats import DesignError
 from ..model.layers import Layer
 from ..model.payloads import context_of
-from ..model.reference import steps_read
+from ..model.reference import results_given, steps_read
 from .job import LayerRecord
 
 Sent = Sequence[tuple[int, int]]  #: sequence and context of each sequence that was sent, in the order of their begins
 
 
-def dealt(sequences: Iterable[int], lengths: np.ndarray, contexts: int, rng: np.random.Generator | None):
+def dealt(
+    sequences: Iterable[int], lengths: np.ndarray, contexts: int, rng: np.random.Generator | None, votes: int = 1
+):
     """(sequence, context, step) of each time step in the order in which they are sent.
 
-    A context gets the next sequence when it has sent its last. Contexts take turns; with ``rng`` at random.
+    A context gets the next ``votes`` sequences when it has sent its last. Contexts take turns; with ``rng`` at random.
     """
     coming, running, turn = iter(sequences), {}, -1
     while True:
         for context in range(contexts):
-            if context not in running and (sequence := next(coming, None)) is not None:
-                running[context] = (sequence, 0)
+            if context not in running and (several := [*islice(coming, votes)]):
+                running[context] = [(sequence, step) for sequence in several for step in range(lengths[sequence])]
         if not running:
             return
         turn = int(rng.choice([*running])) if rng else min(running, key=lambda context: (context <= turn, context))
-        sequence, step = running.pop(turn)
+        sequence, step = running[turn].pop(0)
         yield sequence, turn, step
-        if step + 1 < lengths[sequence]:
-            running[turn] = (sequence, step + 1)
+        if not running[turn]:
+            del running[turn]
 
 
-def in_turns(lengths: np.ndarray, contexts: int) -> np.ndarray:
+def in_turns(lengths: np.ndarray, contexts: int, votes: int = 1) -> np.ndarray:
     """All that :func:`dealt` gives of sequences of ``lengths`` (B,) whose contexts take turns: (steps, 3).
 
     Sequences begin in their order.
@@ -45,18 +48,31 @@ def in_turns(lengths: np.ndarray, contexts: int) -> np.ndarray:
     if contexts == 1:
         sequence, step = np.argwhere(np.arange(lengths.max(initial=0)) < lengths[:, None]).T
         return np.stack([sequence, np.zeros_like(sequence), step], axis=1)
-    return np.array([*dealt(range(len(lengths)), lengths, contexts, None)], dtype=np.int64).reshape(-1, 3)
+    return np.array([*dealt(range(len(lengths)), lengths, contexts, None, votes)], dtype=np.int64).reshape(-1, 3)
+
+
+def gathered(sent: Sent, votes: int) -> list[tuple[int, int]]:
+    """``sent`` with each ``votes`` sequences of a context side by side, in the order in which their first ones began."""
+    groups: list[list[tuple[int, int]]] = []
+    latest: dict[int, list[tuple[int, int]]] = {}
+    for sequence, context in sent:
+        if len(latest.get(context, ())) % votes == 0:
+            latest[context] = []
+            groups.append(latest[context])
+        latest[context].append((sequence, context))
+    return [entry for group in groups for entry in group]
 
 
 def order(
-    layer: Layer, seen: Sequence[int] | np.ndarray, sent: Sent, lengths: np.ndarray
+    layer: Layer, seen: Sequence[int] | np.ndarray, sent: Sent, lengths: np.ndarray, of=steps_read
 ) -> tuple[np.ndarray, list[str]]:
     """The order, by sequence and step, of what a layer showed of contexts ``seen``, and what is wrong with the count.
 
-    ``lengths`` (sequences,) are those of the job. What no sequence has comes last.
+    ``lengths`` (sequences,) are those of the job; ``of`` says which steps a layer shows. What no sequence has comes
+    last.
     """
     which, whose = np.array(sent, dtype=np.int64).reshape(-1, 2).T
-    steps = steps_read(layer, lengths[which], lengths.max(initial=0)).sum(axis=1)
+    steps = of(layer, lengths[which], lengths.max(initial=0)).sum(axis=1)
     expected, got = np.repeat(whose, steps), np.array(seen, dtype=np.int64)  # contexts, the one by sequence and step
     places = len(expected) + np.arange(len(got))
     wrong = []
@@ -78,14 +94,15 @@ def by_sequence(
 ) -> tuple[list[LayerRecord], np.ndarray, list[str]]:
     """What was seen of interleaved sequences with one behind the other: records, order of the results, what is wrong.
 
-    ``seen`` are the contexts of each layer's steps, and then those of the results, in the order of time.
+    ``seen`` are the contexts of each layer's steps, and then those of the results, in the order of time; ``sent``
+    has the votes of a result side by side (:func:`gathered`).
     """
     found, wrong = [], []
     for index, (layer, record, contexts) in enumerate(zip(layers, records, seen)):
         at, sentences = order(layer, contexts, sent, lengths)
         found.append(sorted_layer(record, at, layer.conversions))
         wrong += [f"layer {index}: {sentence}" for sentence in sentences]
-    at, sentences = order(layers[-1], seen[-1], sent, lengths)
+    at, sentences = order(layers[-1], seen[-1], sent, lengths, results_given)
     return found, at, wrong + [f"output stream: {sentence}" for sentence in sentences]
 
 

@@ -16,7 +16,7 @@ from ..model.files import whole
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.network import Network
 from ..model.records import from_table
-from ..model.reference import check_inputs
+from ..model.reference import check_inputs, check_votes
 
 SCENARIOS = ("inference", "reset_sweep", "refusal", "diagnostics")
 SERVICES = ("none", "trims", "all")
@@ -67,7 +67,10 @@ def check_noise(config: ArrayConfig, design: Design) -> None:
 
 @dataclass(frozen=True)
 class DeviceJob:
-    """One chip: its network, the sequences it gets, its array model and its timing."""
+    """One chip: its network, the sequences it gets, its array model and its timing.
+
+    With votes, each K sequences have one result (:func:`~ohmgate.model.reference.repeated`).
+    """
 
     network: Network
     codes: np.ndarray  #: (B, T, m) DAC codes
@@ -90,6 +93,7 @@ class DeviceJob:
         check_integer("resets", self.resets, 0, 60000)
         check_noise(self.array, self.network.design)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
+        check_votes(self.network.design, len(lengths))
         object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "lengths", lengths)
 

@@ -22,6 +22,9 @@ from ..model.tables import DENSE_FUNCTIONS
 from ..model.tiles import MAX_ROW_TILES
 
 
+MOST_VOTES = 5  #: of a random design
+
+
 def random_design(
     rng: np.random.Generator,
     *,
@@ -91,6 +94,16 @@ def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:
 def perhaps_shared(design: Design, rng: np.random.Generator) -> Design:
     """``design``, by chance with contexts."""
     return replace(design, contexts=int(rng.integers(2, 5))) if rng.random() < 0.5 else design
+
+
+def perhaps_voted(design: Design, rng: np.random.Generator) -> Design:
+    """``design``, by chance with a last dense layer that adds up the codes of sequences, if its last one is dense."""
+    last = design.layers[-1]
+    if not isinstance(last, DenseLayer) or rng.random() < 0.4:
+        return design
+    votes = int(rng.integers(2, MOST_VOTES + 1))
+    head = replace(last, output="argmax", emit="end", votes=votes)
+    return replace(design, layers=(*design.layers[:-1], head))
 
 
 def perhaps_directed(design: Design, rng: np.random.Generator, steps: int) -> Design:

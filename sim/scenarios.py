@@ -44,8 +44,9 @@ async def reset_sweep(device: Device) -> None:
     cycles = sum(
         agent.layer.conversions * (agent.layer.conversion_cycles or conversion) + 8 for agent in device.agents
     )
-    if device.job.network.design.max_steps:  # whole sequences are kept: what becomes of them, too
-        cycles *= int(device.job.lengths.max())
+    design = device.job.network.design
+    if design.max_steps or design.votes > 1:  # whole sequences are kept, or their sums: what becomes of them, too
+        cycles *= int(device.job.lengths.max()) * design.votes
     delays = list(range(1, cycles + 1))
     if device.job.resets:
         delays = np.random.default_rng([device.job.seed, 2]).integers(1, cycles + 1, device.job.resets).tolist()

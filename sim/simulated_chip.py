@@ -13,6 +13,7 @@ from ..model import reference
 from ..model.design import Design
 from ..model.diagnostic_registers import DIAG_BASE
 from ..model.formats import DesignError, from_wire
+from ..model.layers import DenseLayer
 from ..model.layout import logical_order
 from ..model.network import LayerData, Network, nominal_tables
 from ..model.pulses import PULSE_BASE
@@ -103,6 +104,7 @@ class SimulatedChip:
     def run_sequence(self, codes: np.ndarray) -> np.ndarray:
         """Run one sequence of DAC codes (T, m) with the very conversions of the hardware: (T, outputs) or (outputs,).
 
+        It is a vote of its own, also of a head that adds up several.
         :meth:`run` reads a layer that emits at the end on every step, which draws more noise.
         """
         network, through, seen = self.network(), convert_through(self.arrays), [0] * len(self.arrays)
@@ -158,12 +160,18 @@ class SimulatedChip:
         """Run sequences of DAC codes (B, T, m), ``lengths`` (B,): what the last layer gives, and classes (B,).
 
         The first is the reference's ``out`` (:class:`~ohmgate.model.reference.Result`); there are no classes where
-        the last layer has none. Raises :class:`DesignError` where the chip is not enabled.
+        the last layer has none. With votes, each K sequences have one result. Raises :class:`DesignError` where the
+        chip is not enabled.
         """
         if not self.registers.enable:
             raise DesignError("the chip must be enabled to run sequences")
         network, last = self.network(), self.design.layers[-1]
         parts = list(run_in_chunks(network, codes, lengths, self.arrays))
+        if isinstance(last, DenseLayer) and last.votes > 1:
+            reference.check_votes(self.design, len(codes))
+            read = [reference.last_codes(last, result.layers[-1], steps) for result, steps in parts]
+            labels = reference.voted(last, np.concatenate(read))
+            return labels, labels[:, 0]
         out = np.concatenate([result.out for result, _ in parts])
         if last.kind != "dense" or last.output == "table":
             return out, None

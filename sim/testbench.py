@@ -17,8 +17,9 @@ from ..model.design import Design
 from ..model.formats import DesignError, to_wire
 from ..model.layout import physical_order
 from ..model.network import Network
+from ..model.layers import DenseLayer
 from ..model.payloads import result_payload, step_payload
-from ..model.reference import check_inputs, run, steps_read
+from ..model.reference import check_inputs, check_votes, last_codes, results_given, run, voted
 from ..model.registers import BY_NAME
 
 PATIENCE = 100_000  #: cycles in which an access, an input or a result must come
@@ -32,21 +33,27 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     FAIL; after FAIL it ends by $fatal, so that the simulator's exit status is not 0. It reads ``NAME_tb_load.hex``
     (register writes: address, word), ``NAME_tb_inputs.hex`` and ``NAME_tb_results.hex`` (sequence, time step,
     payload). ``MACRO.hex`` has the cells for ``+MACRO=FILE`` of the behavioural view; a macro that several layers
-    share has none, as all of them would read it. Raises :class:`DesignError` for a design with contexts.
+    share has none, as all of them would read it. Raises :class:`DesignError` for a design with contexts, or votes
+    that are not all there.
     """
     if network.design.contexts > 1:
         raise DesignError(
             f"the test bench sends one sequence after the other: contexts must be 1, not {network.design.contexts}"
         )
     codes, lengths = check_inputs(network, codes, lengths)
+    check_votes(network.design, len(lengths))
     name, layers = network.design.name, network.design.layers
     writes, inputs, results = _writes(load(network), RegisterTwin(network.design)), [], []
     for sequence, length in zip(codes, lengths):
         for step in range(length):
             inputs.append(step_payload(layers[0], sequence[step], step == 0, step == length - 1))
-    result, head = run(network, codes, lengths).layers[-1].out, layers[-1]
-    for sequence, step in np.argwhere(steps_read(head, lengths, codes.shape[1])):
-        payload = result_payload(head, result[sequence, step], step == 0, step == lengths[sequence] - 1)
+    trace, head = run(network, codes, lengths).layers[-1], layers[-1]
+    given = np.argwhere(results_given(head, lengths, codes.shape[1]))
+    values = trace.out[tuple(given.T)]
+    if isinstance(head, DenseLayer) and head.votes > 1:
+        values = voted(head, last_codes(head, trace, lengths))
+    for (sequence, step), result in zip(given, values):
+        payload = result_payload(head, result, step == 0, step == lengths[sequence] - 1)
         place = int(sequence) << PLACE_BITS | int(step)
         results.append(place << output_layout(head).size | payload)
     files = {

@@ -16,6 +16,7 @@ from .random_designs import (
     perhaps_shared,
     perhaps_simple,
     perhaps_tiled,
+    perhaps_voted,
     random_design,
     random_inputs,
     random_network,
@@ -63,10 +64,11 @@ def scenario_of(seed: int, scenario: str | None, design: Design) -> str:
     return scenario or ("inference" if turn == "diagnostics" and not design.diagnostics else turn)
 
 
-def random_case(seed: int, steps: int) -> tuple[Network, np.random.Generator]:
+def random_case(seed: int, steps: int, votes: bool = True) -> tuple[Network, np.random.Generator]:
     """The random design of a seed, with random weights, and the generator of all else of a trial.
 
-    It may have tiles, contexts, and layers in reverse or in both directions, which keep ``steps`` or a few more.
+    It may have tiles, contexts, ``votes``, and layers in reverse or in both directions, which keep ``steps`` or a few
+    more.
     """
     rng = np.random.default_rng([2026, seed])
     design = perhaps_simple(random_design(rng), np.random.default_rng([2033, seed]))
@@ -79,13 +81,15 @@ def random_case(seed: int, steps: int) -> tuple[Network, np.random.Generator]:
         design = perhaps_tiled(design, np.random.default_rng([2029, seed]))
     if not design.data_registers:
         design = perhaps_shared(design, np.random.default_rng([2030, seed]))
+    if votes:
+        design = perhaps_voted(design, np.random.default_rng([2034, seed]))
     return random_network(design, rng), rng
 
 
 def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
-    """A random design with a random network and ``count`` sequences, as the seed has it."""
+    """A random design with a random network and ``count`` sequences, with votes so many results, as the seed has it."""
     network, rng = random_case(seed, steps=5)
-    codes, lengths = random_inputs(network.design, rng, batch=count, steps=5)
+    codes, lengths = random_inputs(network.design, rng, batch=count * network.design.votes, steps=5)
     timing = random_timing(rng)
     kind = scenario_of(seed, scenario, network.design)
     return DeviceJob(network, codes, lengths, timing=timing, seed=seed, scenario=kind, resets=RESETS)
@@ -94,13 +98,18 @@ def random_job(seed: int, scenario: str | None = None, count: int = 4) -> Device
 def job_of(
     design: Design, network: Network | None, inputs: Inputs | None, count: int, seed: int, scenario: str | None = None
 ) -> DeviceJob:
-    """``count`` sequences of ``inputs`` for ``network``; what is None is random, as the seed has it."""
+    """``count`` sequences of ``inputs`` for ``network``; what is None is random, as the seed has it.
+
+    With votes so many results, each of several sequences, which are not alike: so every vote counts.
+    """
+    count *= design.votes
     rng = np.random.default_rng([2027, seed])
     network = network or random_network(design, rng)
     if inputs is None:
         codes, lengths = random_inputs(design, rng, batch=count, steps=STEPS)
     else:
         chosen = rng.permutation(len(inputs.lengths))[:count]
+        chosen = np.resize(chosen, len(chosen) + -len(chosen) % design.votes)
         codes, lengths = inputs.codes[chosen], inputs.lengths[chosen]
     timing = random_timing(rng)
     kind = scenario_of(seed, scenario, design)

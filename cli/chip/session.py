@@ -17,7 +17,7 @@ from ...model.prerequisites import require_place
 from ...model.refit import with_spares
 from .. import runs
 from ..console import Step, Steps, say
-from ..inputs import dataset_of, inputs_of, labels_of
+from ..inputs import dataset_of, inputs_of, labels_of, sent_of
 
 if TYPE_CHECKING:
     from ...firmware.chip.record import ChipRecord
@@ -103,7 +103,8 @@ class Session:
             return ""
         name = dataset_of(self.network, dataset, self.source)
         codes, lengths = inputs_of(self.network, name, sequences, 0, self.source, data)
-        labels, (_, classes) = labels_of(self.network, name, len(lengths), data), self.chip.run(codes, lengths)
+        labels = labels_of(self.network, name, len(lengths), data)
+        _, classes = self.chip.run(*sent_of(self.network, codes, lengths))
         if labels is None or classes is None:
             return ""
         return f", accuracy {100 * (classes == labels).mean():.2f} % of {len(lengths)} sequences"

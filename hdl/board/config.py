@@ -53,6 +53,8 @@ class BoardConfig:
         """Raise :class:`DesignError` unless this suits ``design``."""
         if design.contexts > 1:
             raise DesignError(f"a board runs one sequence at a time: contexts must be 1, not {design.contexts}")
+        if design.votes > 1:
+            raise DesignError(f"a board has a result for each sequence: votes must be 1, not {design.votes}")
         for index, layer in enumerate(design.layers):
             if layer.reverse:
                 raise DesignError(

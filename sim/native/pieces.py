@@ -21,17 +21,18 @@ from ...model.compare import Comparison
 from ...model.formats import DesignError, check_integer
 from ...model.network import Network
 from ...model.records import signature
-from ...model.reference import check_inputs
+from ...model.reference import check_inputs, check_votes
 from ..compare import compare_seen
 from ..job import Timing, check_noise
-from ..random_designs import random_inputs
+from ..random_designs import MOST_VOTES, random_inputs
 from ..trials import random_case, random_timing
 from .build import NativeBuild, build
 from .simulator import Loading, Ran, Simulator
 
-LAW = 2  #: raised when the same work gives other results than before
+LAW = 3  #: raised when the same work gives other results than before
 NUMBERS = 2**23  #: that the reference of a block holds, at most, about 64 MB
 STEPS = 40  #: of a random sequence, at most
+FEWEST = 2 * MOST_VOTES  #: time steps of a random design whose head may add up sequences
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Block:
     first: int  #: number of the first sequence
     codes: np.ndarray  #: (B, T, m) int8
     lengths: np.ndarray
-    labels: np.ndarray | None
+    labels: np.ndarray | None  #: of each result
     array: ArrayConfig
     seed: int
     loading: Loading
@@ -180,7 +181,7 @@ class Sequences:
     network: Network
     codes: np.ndarray  #: (B, T, m) DAC codes
     lengths: np.ndarray
-    labels: np.ndarray | None = None  #: (B,) classes, if the head tells some
+    labels: np.ndarray | None = None  #: (B,) classes, if the head tells some; with votes (B // K,)
     array: ArrayConfig = field(default_factory=ArrayConfig)
     seed: int = 0
     loading: Loading = field(default_factory=Loading)
@@ -189,6 +190,7 @@ class Sequences:
     def __post_init__(self) -> None:
         check_noise(self.array, self.network.design)
         codes, lengths = check_inputs(self.network, self.codes, self.lengths)
+        check_votes(self.network.design, len(lengths))
         object.__setattr__(self, "codes", codes.astype(np.int8))
         object.__setattr__(self, "lengths", lengths)
         if self.loading.back_door and self.network.design.pulsed:
@@ -200,9 +202,10 @@ class Sequences:
 
     @property
     def block(self) -> int:
-        """Sequences of a block."""
-        layers, steps = self.network.design.layers, self.codes.shape[1]
-        return max(1, NUMBERS // (steps * sum(layer.rows + 2 * layer.columns + layer.all_codes for layer in layers)))
+        """Sequences of a block: all votes of each of its results."""
+        layers, steps, votes = self.network.design.layers, self.codes.shape[1], self.network.design.votes
+        numbers = steps * sum(layer.rows + 2 * layer.columns + layer.all_codes for layer in layers)
+        return max(1, NUMBERS // (numbers * votes)) * votes
 
     @property
     def sizes(self) -> list[int]:
@@ -213,7 +216,8 @@ class Sequences:
         """Block ``number``."""
         first = number * self.block
         part = slice(first, first + self.block)
-        labels = None if self.labels is None else self.labels[part]
+        votes = self.network.design.votes
+        labels = None if self.labels is None else self.labels[first // votes : (first + self.block) // votes]
         given = self.codes[part], self.lengths[part], labels, self.array, self.seed, self.loading, self.program
         return Block(self.network, number, first, *given)
 
@@ -238,7 +242,7 @@ class RandomDesign:
 
     def case(self) -> tuple[Network, Timing]:
         """A design and network as those of ``ohmgate verify random``, but for longer sequences; its times."""
-        network, rng = random_case(self.seed, STEPS)
+        network, rng = random_case(self.seed, STEPS, votes=self.steps >= FEWEST)
         return network, random_timing(rng)
 
     def run(self, runner: Runner) -> Result:
@@ -249,6 +253,7 @@ class RandomDesign:
         total = lengths.cumsum()
         count = int(np.searchsorted(total, self.steps)) + 1
         lengths[count - 1] -= total[count - 1] - self.steps
+        count = whole_votes(lengths, count, network.design.votes)
         codes, lengths = codes[:count], lengths[:count]
         with tempfile.TemporaryDirectory(prefix="design_", dir=runner.scratch) as place:
             folder = Path(place)
@@ -286,6 +291,18 @@ class RandomDesigns:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the results."""
         return hashlib.sha256(repr((LAW, self)).encode()).hexdigest()[:16]
+
+
+def whole_votes(lengths: np.ndarray, count: int, votes: int) -> int:
+    """``count`` or a few more sequences: a multiple of ``votes``. Those added are of one step, which longer ones lose.
+
+    ``lengths`` are changed in place. Their sum, that of the first ``count``, stays; it is twice the votes or more.
+    """
+    more = -count % votes
+    lengths[count : count + more] = 1
+    for _ in range(more):
+        lengths[lengths[:count].argmax()] -= 1
+    return count + more
 
 
 def programs() -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 from ...model.layout import physical_order
 from ...model.network import Network
 from ...model.programs import ProgramError, ended
-from ...model.reference import steps_read
+from ...model.reference import results_given
 from ..compare import Seen, reads
 from ..interleaving import by_sequence, in_turns
 from .build import NativeBuild
@@ -81,8 +81,9 @@ class Simulator:
         layers, contexts = design.layers, design.contexts
         shutil.rmtree(block, ignore_errors=True)
         block.mkdir()
-        sent = in_turns(lengths, contexts)
-        whose = sent[sent[:, 2] == 0, 1]  # context of each sequence
+        sent = in_turns(lengths, contexts, design.votes)
+        begun = sent[sent[:, 2] == 0, :2]
+        whose = begun[begun[:, 0].argsort(), 1]  # context of each sequence
         words = stream_words(layers[0], codes, lengths, sent, contexts)
         write_numbers(block / "stream.bin", words)
         for index, layer in enumerate(layers):
@@ -93,7 +94,7 @@ class Simulator:
                 by_adc = by_tile.reshape(-1, layer.codes_at_once, layer.conversions).swapaxes(1, 2).astype(np.int8)
                 for context in range(contexts):
                     write_numbers(block / f"layer{index}_{context}.feed", by_adc[whose[at[0]] == context])
-        results = int(steps_read(layers[-1], lengths, codes.shape[1]).sum())
+        results = int(results_given(layers[-1], lengths, codes.shape[1]).sum())
         told = (len(words), results, int(sequences[0]), int(fed is not None), self._wait, block)
         cycles, *busy = map(int, self._do(f"run {' '.join(map(str, told))}").split())
         shown = [read_layer(block, index, layer) for index, layer in enumerate(layers)]

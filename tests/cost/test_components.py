@@ -115,6 +115,9 @@ def test_operations_of_an_lstm_layer():
 def test_operations_of_dense_layers():
     argmax = DenseLayer(inputs=32, outputs=9, adcs=9, adc_bits=8, output="argmax")
     assert operations(argmax) == Operations(0, 72, 0, 0, 72, 32 * 4 + 4)
+    votes = DenseLayer(inputs=32, outputs=9, adcs=3, adc_bits=8, output="argmax", emit="end", votes=5)
+    kept = 2 * (32 * 4 + 4 + 9 * 11)  # sums of 11 bits
+    assert operations(votes, contexts=2) == Operations(0, 9 * 22, 0, 0, 3 * 22, kept)
     codes = DenseLayer(inputs=256, outputs=100, adcs=20, adc_bits=8, output="codes")
     assert operations(codes) == Operations(0, 0, 800, 0, 0, 1024 + 800)
     table = DenseLayer(inputs=2, outputs=3, adcs=1, output_bits=5)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 
 class Codes(ctypes.Structure):
     _fields_ = [("count", ctypes.c_uint32), ("bits", ctypes.c_uint32), ("symmetric", ctypes.c_int),
-                ("label", ctypes.c_int)]  # fmt: skip
+                ("label", ctypes.c_int), ("votes", ctypes.c_uint32)]  # fmt: skip
 
 
 class Input(ctypes.Structure):
@@ -111,6 +111,8 @@ def check(driver, network: Network, codes: np.ndarray, lengths: np.ndarray) -> N
         error, results = sequence(driver, device, codes[b, :length])
         assert error == "OK"
         assert np.array_equal(results, expected[b, length - 1 if at_end else 0 : length])
+    sent = int(sum(lengths)) * network.design.votes
+    assert chip.read(BY_NAME["STEPS"].address) == sent
 
 
 LAYERS = [
@@ -130,6 +132,10 @@ LAYERS = [
     (DenseLayer(inputs=2, outputs=300, adcs=100, weight_bits=2, output="argmax"),),
     (DenseLayer(inputs=5, outputs=2, adcs=2, output="argmax"),),  # labels of one bit are no signs
     (DenseLayer(inputs=5, outputs=1, adcs=1, output="argmax"),),
+    (
+        DenseLayer(inputs=2, outputs=4, adcs=1),
+        DenseLayer(inputs=4, outputs=6, adcs=2, output="argmax", emit="end", votes=3),
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ from ohmgate.model.formats import signed_range, to_wire
 from ohmgate.model.layers import Layer
 from ohmgate.model.network import LayerData
 from ohmgate.model.payloads import output_numbers
-from ohmgate.model.reference import LayerTrace
+from ohmgate.model.reference import LayerTrace, last_codes, voted
 from tests.hdl.pretended_array import PretendedArray, write_tables
 from tests.hdl.simulate import simulate
 
@@ -45,15 +45,21 @@ class Bench:
         """(sequence, step) of every step that is sent, in order."""
         return [(b, t) for b, length in enumerate(self.lengths) for t in range(length)]
 
+    @property
+    def votes(self) -> int:
+        """Sequences for each result."""
+        return getattr(self.layer, "votes", 1)
+
     def results(self):
         """(sequence, step) of every step with a result."""
         if getattr(self.layer, "emit", "step") == "end":
-            return [(b, length - 1) for b, length in enumerate(self.lengths)]
+            return [(b, length - 1) for b, length in enumerate(self.lengths)][self.votes - 1 :: self.votes]
         return self.steps()
 
     def read(self):
         """(sequence, step) of every step in which the array is read, in that order."""
-        return [(b, self.lengths[b] - 1 - t if self.layer.reverse else t) for b, t in self.results()]
+        steps = replace(self, layer=replace(self.layer, votes=1)).results() if self.votes > 1 else self.results()
+        return [(b, self.lengths[b] - 1 - t if self.layer.reverse else t) for b, t in steps]
 
     def payload(self, b: int, t: int) -> int:
         """What the input stream carries for step ``t`` of sequence ``b``."""
@@ -130,8 +136,11 @@ class Bench:
 
 def expected(bench: Bench) -> list[list[int]]:
     """The results by the component's twin: values, then first and last."""
-    out = layer_core(bench.layer).model(bench.data, bench.codes, bench.lengths).out
-    return [[*out[b, t].tolist(), int(t == 0), int(t == bench.lengths[b] - 1)] for b, t in bench.results()]
+    trace = layer_core(bench.layer).model(bench.data, bench.codes, bench.lengths)
+    values = [trace.out[b, t].tolist() for b, t in bench.results()]
+    if bench.votes > 1:
+        values = voted(bench.layer, last_codes(bench.layer, trace, bench.lengths)).tolist()
+    return [[*v, int(t == 0), int(t == bench.lengths[b] - 1)] for v, (b, t) in zip(values, bench.results())]
 
 
 def check(bench: Bench, seen: Seen) -> LayerTrace:
@@ -146,12 +155,15 @@ def check(bench: Bench, seen: Seen) -> LayerTrace:
 
 
 def check_resets(bench: Bench, cycles: int) -> None:
-    """Sequence 0, reset after 0, 1, ... ``cycles`` - 1 cycles, and each time sequence 1, whole and right."""
+    """Sequence 0, reset after 0, 1, ... ``cycles`` - 1 cycles, and each time sequence 1, whole and right.
+
+    With votes those of the first result, and of the second.
+    """
     core, rng, reset = layer_core(bench.layer), np.random.default_rng(bench.seed), Signal()
     array = PretendedArray(core.array, bench.layer, bench.data, rng, bench.conversion, cancel=reset)
     m = Module()
     m.submodules.core = ResetInserter(reset)(core)
-    results = expected(replace(bench, codes=bench.codes[1:], lengths=bench.lengths[1:]))
+    results = expected(replace(bench, codes=bench.codes[bench.votes :], lengths=bench.lengths[bench.votes :]))
 
     async def play(ctx, steps, done) -> list[list[int]]:
         """Send steps and take results until ``done(cycle, results)``."""
@@ -171,7 +183,7 @@ def check_resets(bench: Bench, cycles: int) -> None:
     async def testbench(ctx):
         await write_tables(ctx, core, bench.data)
         ctx.set(core.y.ready, 1)
-        first, second = ([(b, t) for t in range(bench.lengths[b])] for b in (0, 1))
+        first, second = ([(b, t) for b, t in bench.steps() if b // bench.votes == k] for k in (0, 1))
         for stop in range(cycles):
             await play(ctx, first, lambda cycle, _, stop=stop: cycle == stop)
             ctx.set(reset, 1)

@@ -47,6 +47,12 @@ LAYERS = {
     "tiles": DenseLayer(inputs=5, outputs=6, adcs=2, adc_bits=2, tile_rows=2),
     "codes of tiles": DenseLayer(inputs=6, outputs=5, adcs=1, output="codes", adc_bits=2, tile_rows=3, tile_columns=5),
     "argmax of tiles": DenseLayer(inputs=2, outputs=6, adcs=3, output="argmax", adc_bits=2, tile_rows=1),
+    "votes": DenseLayer(inputs=2, outputs=6, adcs=3, output="argmax", emit="end", adc_bits=2, votes=3),
+    "votes of one ADC": DenseLayer(inputs=2, outputs=4, adcs=1, output="argmax", emit="end", adc_bits=1, votes=2),
+    "votes of all ADCs": DenseLayer(inputs=2, outputs=3, adcs=3, output="argmax", emit="end", adc_bits=3, votes=6),
+    "votes of tiles": DenseLayer(
+        inputs=3, outputs=4, adcs=2, output="argmax", emit="end", adc_bits=2, tile_rows=2, votes=3
+    ),
 }  # fmt: skip
 
 
@@ -65,7 +71,7 @@ def test_results_marks_and_counts(kind, gaps):
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("conversion", [2, 3, 7])
 def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
-    one = bench(replace(LAYERS[kind], emit="step"), conversion=(conversion, conversion))
+    one = bench(replace(LAYERS[kind], emit="step", votes=1), conversion=(conversion, conversion))
     seen = one.run()
     cycles, tail = one.layer.conversion_cycles or conversion, 2 if one.layer.output == "argmax" else 1
     assert set(np.diff(seen.array.starts)) == {one.layer.conversions * cycles + tail}
@@ -76,5 +82,7 @@ def test_a_time_step_takes_steps_times_conversion_plus_tail(kind, conversion):
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_reset_in_any_cycle_leaves_nothing_behind(kind):
-    one = replace(bench(LAYERS[kind], batch=2, conversion=(3, 3)), lengths=np.array([3, 2]))
-    check_resets(one, 2 * one.layer.conversions * 3 + 12)
+    votes = LAYERS[kind].votes
+    one = bench(LAYERS[kind], batch=2 * votes, conversion=(3, 3))
+    one = replace(one, lengths=np.array([3, 2] * votes))
+    check_resets(one, votes * (2 * one.layer.conversions * 3 + 12))

@@ -34,6 +34,7 @@ from ohmgate.hdl.sequence_store import SequenceStore
 from ohmgate.hdl.sequencer import AdcSequencer
 from ohmgate.hdl.streams import output_layout
 from ohmgate.hdl.tile_sums import TileSums
+from ohmgate.hdl.vote_sums import VoteSums
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from tests.test_house import components, documented_ports
@@ -46,6 +47,7 @@ RNN = RnnLayer(inputs=3, hidden=4, adcs=2, dac_bits=3, weight_bits=2, adc_bits=4
 TABLE = DenseLayer(inputs=4, outputs=6, adcs=2, dac_bits=3, weight_bits=5, adc_bits=4, output_bits=5)  # 3 conversions
 CODES = replace(TABLE, output="codes", emit="end")
 HEAD = replace(TABLE, output="argmax")
+VOTES = replace(HEAD, emit="end", votes=5)
 DESIGN = Design("small", (LSTM, HEAD))
 DIAGNOSED = Design("small", (replace(LSTM, diagnostics=True, spares=1), replace(HEAD, diagnostics=True)))
 PULSED = Design("small", (
@@ -100,6 +102,18 @@ INVENTORY = {
         reset  label 3, taken_1 1, taken_2 1
         kept   step_1 2, step_2 2, code_0 4, code_1 4, half_0 4, half_adc_0 1, unnamed 4, unnamed 3
         wires  17"""),
+    "votes": (VoteSums(VOTES), """
+        in     codes 2x4s, take 1, take_last 1
+        out    sums 2x7, whole 1
+        reset  unnamed 3
+        kept   sums_0_0 14, sums_0_1 14, sums_0_2 14
+        wires  39"""),
+    "votes of contexts": (VoteSums(VOTES, contexts=2), """
+        in     codes 2x4s, take 1, take_last 1, context 1
+        out    sums 2x7, whole 1
+        reset  count_0 3, count_1 3
+        kept   sums_0_0 14, sums_0_1 14, sums_0_2 14, sums_1_0 14, sums_1_1 14, sums_1_2 14
+        wires  39"""),
     "lstm layer": (LstmLayerCore(LSTM, trace=True), """
         in     x__payload (values 3x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 8x4, array__done 1,
                table__en 1, table__gate 2, table__entry 4, table__data 6
@@ -159,6 +173,13 @@ INVENTORY = {
         reset  full 1, taken_1 1, taken_2 1, finished_1 1, finished_2 1, y__valid 1, unnamed 2, adc_saturations 2
         kept   held 14, step_1 2, step_2 2, flags 2
         wires  110"""),
+    "dense layer with votes": (DenseLayerCore(VOTES), """
+        in     x__payload (values 4x3, first 1, last 1), x__valid 1, y__ready 1, array__codes 2x4, array__done 1
+        out    x__ready 1, y__payload (values 3, first 1, last 1), y__valid 1, array__row_codes 4x3, array__select 2,
+               array__convert 1, busy 1, adc_saturations 2
+        reset  full 1, taken_1 1, taken_2 1, finished_1 1, finished_2 1, y__valid 1, unnamed 2, adc_saturations 2
+        kept   held 14, step_1 2, step_2 2, flags 2
+        wires  169"""),
     "register bus": (RegisterBus(DESIGN), """
         in     bus__adr 5, bus__dat_w 32, bus__sel 4, bus__cyc 1, bus__stb 1, bus__we 1, busy 1, step_taken 1,
                cell_saturations 16, adc_saturations 16, setup_0__program_done 1, setup_0__sealed 1,

@@ -96,6 +96,9 @@ def one_field_changed(layer):
         if field.name == "programming":  # by pulses does, too
             yield field.name, dataclasses.replace(layer, diagnostics=True, programming="pulse")
             continue
+        if field.name == "votes":  # of a label at a sequence's end
+            yield field.name, dataclasses.replace(layer, output="argmax", emit="end", votes=2)
+            continue
         if field.name == "joined":  # of two layers: tests/model/test_directions.py
             continue
         if field.name in ("direction", "max_steps"):  # each needs the other
@@ -286,7 +289,7 @@ SENTENCES = [
                                                        "input_dac_bits": 8}]}, "f"),
      "f: layer 0: unknown key 'input_dac_bits'; a dense layer has adc_bits, adc_range, adcs, bias_rows, "
      "conversion_cycles, dac_bits, diagnostics, emit, function, inputs, output, output_bits, outputs, programming, spares, "
-     "tables, tile_columns, tile_rows, weight_bits"),
+     "tables, tile_columns, tile_rows, votes, weight_bits"),
     (lambda: design(lstm(diagnostics=1)), "layer 0: diagnostics must be true or false, not 1"),
     (lambda: design(lstm(programming="both")), "layer 0: programming must be one of level, pulse, not 'both'"),
     (lambda: design(lstm(programming="pulse")),

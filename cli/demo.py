@@ -116,7 +116,10 @@ def tell(out: Path, seeds: int, epochs: int, utterances: int, draws: int) -> dic
         test = dataset.test
         data = Sequences(network.encode(test.features), test.lengths, test.labels)
         part = Sequences(data.codes[:utterances], data.lengths[:utterances], data.labels[:utterances])
-        jobs = [DeviceJob(network, *repeated(design.votes, part.codes, part.lengths), array) for array in (preset("ideal"), preset("paper"))]
+        jobs = [
+            DeviceJob(network, *repeated(design.votes, part.codes, part.lengths), array)
+            for array in (preset("ideal"), preset("paper"))
+        ]
         running = thread.submit(simulate, built, jobs)
         with steps.step("Comparing PyTorch, reference and array model"):
             levels, result = software_levels(network, data)

@@ -147,4 +147,6 @@ def bench_of(design: Design, network: Network | None) -> dict[str, str]:
     from ..sim.testbench import bench_files
 
     rng = np.random.default_rng(0)
-    return bench_files(network or random_network(design, rng), *random_inputs(design, rng, SEQUENCES * design.votes, STEPS))
+    return bench_files(
+        network or random_network(design, rng), *random_inputs(design, rng, SEQUENCES * design.votes, STEPS)
+    )

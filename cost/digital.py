@@ -45,7 +45,8 @@ def stored(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> int
 def operations(layer: Layer, contexts: int = 1, forward: Layer | None = None) -> Operations:
     """f*c, i*g, o*tanh(c) and their sum for each hidden unit; another layer's table or comparison for each output.
 
-    And the sums of row tiles' codes, for each column, and those of a head's votes, which are kept. Inputs, cell states and results are kept for each context.
+    And the sums of row tiles' codes, for each column, and those of a head's votes. Inputs, cell states, results and
+    sums of votes are kept for each context.
     ``forward`` is that of :func:`stored`.
     """
     tiled = (layer.row_tiles - 1) * layer.sum_bits

@@ -117,6 +117,8 @@ def _output(layer: Layer) -> str:
     """What the layer hands on."""
     when = "at a sequence's end" if layer.at_end else "on every step"
     if layer.output == "argmax":
+        if layer.votes > 1:
+            return f"number of the largest of {layer.outputs} sums of ADC codes, after {layer.votes} sequences"
         return f"number of the largest of {layer.outputs} ADC codes, {when}"
     what = HANDED_ON[layer.kind, layer.output]
     bits = layer.sum_bits if what == "ADC codes" else layer.output_bits

@@ -13,7 +13,8 @@ from .component import Component
 def code_layout(layer: DenseLayer, votes: int) -> data.ArrayLayout:
     """Codes of a conversion; sums of row tiles, or of some ``votes``, are counted from the lowest there is."""
     counted = layer.row_tiles > 1 or votes > 1
-    return data.ArrayLayout(layer.sum_bits + (votes - 1).bit_length() if counted else signed(layer.adc_bits), layer.adcs)
+    shape = layer.sum_bits + (votes - 1).bit_length() if counted else signed(layer.adc_bits)
+    return data.ArrayLayout(shape, layer.adcs)
 
 
 class Argmax(Component):

@@ -21,8 +21,8 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
 
     Codes are taken in cycle 0; in cycle 1 table entries or codes go to the result bank, which shows them in cycle 2.
     There is no feedback, so the next time step only waits for its input. Argmax takes a cycle more. With
-    ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle. With ``votes`` the codes of
-    some sequences are added up (:class:`~.vote_sums.VoteSums`), and the last of these alone has a result.
+    ``emit = "end"`` steps other than a sequence's last are taken and dropped, one a cycle. With ``votes`` the codes
+    of some sequences are added up (:class:`~.vote_sums.VoteSums`), and the last of these alone has a result.
 
     ``contexts`` = B > 1 sequences share the array (:class:`~.context_turns.ContextTurns`): a step's first conversion
     begins in the cycle after the last codes of the one before. A label has a bank for each context, and comes a cycle

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
-from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..model.layers import DenseLayer
@@ -13,9 +12,9 @@ from .component import Component
 
 
 class VoteSums(Component):
-    """Sums of the codes of K sequences, one after the other, whose codes come with the columns in the same order.
+    """Sums of the codes of ``votes`` = v sequences, one after the other; the columns come in the same order in each.
 
-    Codes are counted from the lowest, so sums are 0..K * R * (2^N - 1). They are there in the cycle of the codes.
+    Codes are counted from the lowest, so sums are 0..v * R * (2^N - 1). They are there in the cycle of the codes.
     The sums so far go round in a ring of M words, whose first one belongs to the codes that come next; ``take_last``
     ends a sequence, and so a round. What the ring holds before the first sequence is not looked at. So the count of
     sequences alone is reset.

@@ -26,7 +26,7 @@ class DenseLayer(ArrayLayer):
     output_bits: int = 4  #: of the DAC codes that "table" makes
     function: str = "identity"  #: of a default or constant table
     emit: str = "step"  #: a result on every "step", or one at the "end" of a sequence
-    votes: int = 1  #: K, sequences whose codes "argmax" adds up before it decides; 1: each by itself
+    votes: int = 1  #: v, sequences whose codes "argmax" adds up before it decides; 1: each by itself
 
     def check(self, where: str) -> None:
         """Raise :class:`DesignError` for the first rule that this layer breaks."""

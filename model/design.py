@@ -122,7 +122,7 @@ class Design:
     @property
     def votes(self) -> int:
         """Sequences for each result of its last layer, whose codes a head adds up; 1: each has its own."""
-        return getattr(self.layers[-1], "votes", 1)
+        return self.layers[-1].votes
 
     @property
     def diagnostics(self) -> bool:

@@ -1,6 +1,7 @@
 """What layers with feedback share: hidden units, whose DAC codes drive rows of the array in the next time step."""
 
 from abc import ABC
+from typing import ClassVar
 
 from .array_layer import ArrayLayer
 from .formats import DesignError, check_boolean, check_choice, check_integer, check_integer_or, full_scale
@@ -12,6 +13,8 @@ MAX_STEPS = 65535  #: of a sequence that a layer in reverse keeps
 
 class RecurrentLayer(ArrayLayer, ABC):
     """Rows [x, h, bias], and outputs that are the hidden state. The fields are those of the kinds, in their order."""
+
+    votes: ClassVar[int] = 1
 
     hidden: int  #: n  # pyright: ignore[reportUninitializedInstanceVariable]
     input_drive: int  # pyright: ignore[reportUninitializedInstanceVariable]

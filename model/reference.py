@@ -147,9 +147,9 @@ def steps_read(layer: Layer, lengths: np.ndarray, steps: int) -> np.ndarray:
 
 
 def results_given(layer: Layer, lengths: np.ndarray, steps: int) -> np.ndarray:
-    """The time steps with a result of a last layer: of those read, with votes each K-th one. (B, ``steps``) bool."""
+    """The time steps with a result of a last layer: of those read, with votes each v-th one. (B, ``steps``) bool."""
     read = steps_read(layer, lengths, steps)
-    if isinstance(layer, DenseLayer) and layer.votes > 1:
+    if layer.votes > 1:
         read[np.arange(len(read)) % layer.votes < layer.votes - 1] = False
     return read
 
@@ -173,13 +173,13 @@ def check_votes(design: Design, sequences: int) -> None:
         )
 
 
-def voted(layer: DenseLayer, codes: np.ndarray) -> np.ndarray:
-    """What a head hands on that adds up the codes (B, outputs) of each K sequences: (B // K, 1) labels.
+def voted(layer: Layer, codes: np.ndarray) -> np.ndarray:
+    """What a head hands on that adds up the codes (B, outputs) of each v sequences, its votes: (B // v, 1) labels.
 
-    Sequences behind the last whole K have no label. The lowest index wins a tie.
+    Sequences behind the last whole v have no label. The lowest index wins a tie.
     """
     whole = len(codes) // layer.votes
-    sums = codes[: whole * layer.votes].reshape(whole, layer.votes, layer.outputs).sum(axis=1)
+    sums = codes[: whole * layer.votes].reshape(whole, layer.votes, codes.shape[1]).sum(axis=1)
     return sums.argmax(axis=1)[:, None]
 
 

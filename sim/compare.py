@@ -9,7 +9,7 @@ from ..analog.config import PRESETS
 from ..model.compare import OUTPUT_STREAM, STAGES, Check, Comparison
 from ..model.compare import compare as compare_checks
 from ..model.directions import turned
-from ..model.layers import DenseLayer, Layer
+from ..model.layers import Layer
 from ..model.layout import logical_columns
 from ..model.network import Network
 from ..model.payloads import output_numbers
@@ -163,9 +163,6 @@ def _units(layer: Layer, values: np.ndarray) -> np.ndarray:
 def _output(head: Layer, result: Result, lengths: np.ndarray, at: np.ndarray) -> np.ndarray:
     """What the output stream must carry: values, then the marks of a sequence's first and last step."""
     trace = result.layers[-1]
-    if isinstance(head, DenseLayer) and head.votes > 1:
-        values = voted(head, last_codes(head, trace, lengths))
-    else:
-        values = trace.out[tuple(at)]
+    values = voted(head, last_codes(head, trace, lengths)) if head.votes > 1 else trace.out[tuple(at)]
     marks = np.stack([at[1] == 0, at[1] == lengths[at[0]] - 1], axis=1)
     return np.concatenate([values, marks], axis=1).astype(np.int64)

@@ -167,7 +167,7 @@ class Device:
         return lists
 
     async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
-        """Send sequences as many as :attr:`few`, reset the chip after ``cycles``, and forget what was recorded of them."""
+        """Send as many sequences as :attr:`few`, reset the chip after ``cycles``, forget what was seen of them."""
         marks, count = [len(recording) for recording in self.recordings()], len(self.job.lengths)
         sending = cocotb.start_soon(self.send([(sequence + k) % count for k in self.few]))
         await ClockCycles(self.clk, cycles)

@@ -24,7 +24,8 @@ def dealt(
 ):
     """(sequence, context, step) of each time step in the order in which they are sent.
 
-    A context gets the next ``votes`` sequences when it has sent its last. Contexts take turns; with ``rng`` at random.
+    A context gets the next ``votes`` sequences when it has sent its last ones. Contexts take turns; with ``rng`` at
+    random.
     """
     coming, running, turn = iter(sequences), {}, -1
     while True:
@@ -52,7 +53,7 @@ def in_turns(lengths: np.ndarray, contexts: int, votes: int = 1) -> np.ndarray:
 
 
 def gathered(sent: Sent, votes: int) -> list[tuple[int, int]]:
-    """``sent`` with each ``votes`` sequences of a context side by side, in the order in which their first ones began."""
+    """``sent`` with each ``votes`` sequences of a context side by side, in the order of their first ones' begins."""
     groups: list[list[tuple[int, int]]] = []
     latest: dict[int, list[tuple[int, int]]] = {}
     for sequence, context in sent:

@@ -69,7 +69,7 @@ def check_noise(config: ArrayConfig, design: Design) -> None:
 class DeviceJob:
     """One chip: its network, the sequences it gets, its array model and its timing.
 
-    With votes, each K sequences have one result (:func:`~ohmgate.model.reference.repeated`).
+    With ``votes`` = v, each v sequences have one result (:func:`~ohmgate.model.reference.repeated`).
     """
 
     network: Network

@@ -21,7 +21,6 @@ from ..model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Netw
 from ..model.tables import DENSE_FUNCTIONS
 from ..model.tiles import MAX_ROW_TILES
 
-
 MOST_VOTES = 5  #: of a random design
 
 

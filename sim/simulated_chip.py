@@ -13,7 +13,6 @@ from ..model import reference
 from ..model.design import Design
 from ..model.diagnostic_registers import DIAG_BASE
 from ..model.formats import DesignError, from_wire
-from ..model.layers import DenseLayer
 from ..model.layout import logical_order
 from ..model.network import LayerData, Network, nominal_tables
 from ..model.pulses import PULSE_BASE
@@ -160,14 +159,14 @@ class SimulatedChip:
         """Run sequences of DAC codes (B, T, m), ``lengths`` (B,): what the last layer gives, and classes (B,).
 
         The first is the reference's ``out`` (:class:`~ohmgate.model.reference.Result`); there are no classes where
-        the last layer has none. With votes, each K sequences have one result. Raises :class:`DesignError` where the
+        the last layer has none. With v votes, each v sequences have one result. Raises :class:`DesignError` where the
         chip is not enabled.
         """
         if not self.registers.enable:
             raise DesignError("the chip must be enabled to run sequences")
         network, last = self.network(), self.design.layers[-1]
         parts = list(run_in_chunks(network, codes, lengths, self.arrays))
-        if isinstance(last, DenseLayer) and last.votes > 1:
+        if last.votes > 1:
             reference.check_votes(self.design, len(codes))
             read = [reference.last_codes(last, result.layers[-1], steps) for result, steps in parts]
             labels = reference.voted(last, np.concatenate(read))

@@ -17,7 +17,6 @@ from ..model.design import Design
 from ..model.formats import DesignError, to_wire
 from ..model.layout import physical_order
 from ..model.network import Network
-from ..model.layers import DenseLayer
 from ..model.payloads import result_payload, step_payload
 from ..model.reference import check_inputs, check_votes, last_codes, results_given, run, voted
 from ..model.registers import BY_NAME
@@ -50,7 +49,7 @@ def bench_files(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dic
     trace, head = run(network, codes, lengths).layers[-1], layers[-1]
     given = np.argwhere(results_given(head, lengths, codes.shape[1]))
     values = trace.out[tuple(given.T)]
-    if isinstance(head, DenseLayer) and head.votes > 1:
+    if head.votes > 1:
         values = voted(head, last_codes(head, trace, lengths))
     for (sequence, step), result in zip(given, values):
         payload = result_payload(head, result, step == 0, step == lengths[sequence] - 1)

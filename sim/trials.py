@@ -87,7 +87,7 @@ def random_case(seed: int, steps: int, votes: bool = True) -> tuple[Network, np.
 
 
 def random_job(seed: int, scenario: str | None = None, count: int = 4) -> DeviceJob:
-    """A random design with a random network and ``count`` sequences, with votes so many results, as the seed has it."""
+    """A random design with a random network and ``count`` sequences, or results of votes, as the seed has it."""
     network, rng = random_case(seed, steps=5)
     codes, lengths = random_inputs(network.design, rng, batch=count * network.design.votes, steps=5)
     timing = random_timing(rng)

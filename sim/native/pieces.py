@@ -181,7 +181,7 @@ class Sequences:
     network: Network
     codes: np.ndarray  #: (B, T, m) DAC codes
     lengths: np.ndarray
-    labels: np.ndarray | None = None  #: (B,) classes, if the head tells some; with votes (B // K,)
+    labels: np.ndarray | None = None  #: (B,) classes, if the head tells some; with v votes (B // v,)
     array: ArrayConfig = field(default_factory=ArrayConfig)
     seed: int = 0
     loading: Loading = field(default_factory=Loading)
@@ -294,7 +294,7 @@ class RandomDesigns:
 
 
 def whole_votes(lengths: np.ndarray, count: int, votes: int) -> int:
-    """``count`` or a few more sequences: a multiple of ``votes``. Those added are of one step, which longer ones lose.
+    """``count`` or a few more sequences: a multiple of ``votes``. Those added have one step, which longer ones lose.
 
     ``lengths`` are changed in place. Their sum, that of the first ``count``, stays; it is twice the votes or more.
     """

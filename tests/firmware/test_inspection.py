@@ -80,6 +80,8 @@ layer 0: dense, 2 rows (1 inputs + 1 bias) x 4 columns, 2 ADCs x 2 conversions
          "2 hidden DAC codes of 4 bits, on every step, from the last of at most 9 to the first"),
         (DenseLayer(inputs=3, outputs=6, adcs=2, output="argmax"), "3 inputs + 1 bias",
          "number of the largest of 6 ADC codes, on every step"),
+        (DenseLayer(inputs=3, outputs=6, adcs=2, output="argmax", emit="end", votes=5), "3 inputs + 1 bias",
+         "number of the largest of 6 sums of ADC codes, after 5 sequences"),
     ],
 )  # fmt: skip
 def test_inspect_says_what_drives_a_layer_and_what_it_hands_on(layer, rows, output):

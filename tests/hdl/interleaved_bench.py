@@ -58,7 +58,7 @@ class InterleavedBench:
     @property
     def votes(self) -> int:
         """Sequences for each result."""
-        return getattr(self.layer, "votes", 1)
+        return self.layer.votes
 
     def results(self, context: int) -> list[Place]:
         """Those with a result."""

@@ -48,7 +48,7 @@ class Bench:
     @property
     def votes(self) -> int:
         """Sequences for each result."""
-        return getattr(self.layer, "votes", 1)
+        return self.layer.votes
 
     def results(self):
         """(sequence, step) of every step with a result."""

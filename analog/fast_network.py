@@ -42,12 +42,21 @@ class FastNetwork:
 
     @one_blas_thread()
     def classify(self, codes, lengths=None) -> np.ndarray:
-        """Class of each sequence (B,), of DAC codes (B, T, m)."""
+        """Class of each sequence (B,), of DAC codes (B, T, m); of the sum of its votes, where the head has some."""
+        votes = self._network.design.votes
+        sums = self.head_codes(codes, lengths)
+        for _ in range(votes - 1):
+            sums += self.head_codes(codes, lengths)
+        return sums.argmax(axis=1)
+
+    @one_blas_thread()
+    def head_codes(self, codes, lengths=None) -> np.ndarray:
+        """Codes float (B, k) of the head on each sequence's last step, less the lowest code, in one read of each."""
         codes, lengths = reference.check_inputs(self._network, codes, lengths)
-        classes = np.empty(len(codes), dtype=np.int64)
+        found = np.zeros((len(codes), self._network.design.layers[-1].outputs), dtype=np.float32)
         for _, sequences, read in self._reads(codes, lengths):
-            classes[sequences] = read.argmax(axis=1)  # the last step counts, whose read is the last one
-        return classes
+            found[sequences] = read  # the last step counts, whose read is the last one
+        return found
 
     @one_blas_thread()
     def forecast(self, codes, lengths=None) -> np.ndarray:

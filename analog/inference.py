@@ -8,8 +8,9 @@ import numpy as np
 
 from ..model import reference
 from ..model.formats import DesignError, check_integer
-from ..model.layers import DenseLayer
+from ..model.layers import MAX_VOTES, DenseLayer
 from ..model.layout import code_order, logical_order, physical_order
+from ..model.metrics import vote
 from ..model.network import Network
 from ..model.seeds import Seed, child
 from .array import Array
@@ -103,9 +104,28 @@ def chunk_size(network: Network, arrays: list[Array], steps: int) -> int:
     return max(1, CHUNK // (numbers + max(array.numbers_per_sequence for array in arrays)))
 
 
-def classify(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:
-    """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size."""
+def classify(
+    network: Network, codes, lengths, arrays: list[Array], votes: int | None = None, how: str = "mean"
+) -> np.ndarray:
+    """Class of each sequence (B,) as the arrays see it, in chunks of a bounded size.
+
+    Of so many ``votes``, reads of each sequence with noise of their own, by the rule ``how`` of
+    :func:`~ohmgate.model.metrics.vote`; None: as many as the design's head adds up.
+    """
+    votes = network.design.votes if votes is None else check_integer("votes", votes, 1, MAX_VOTES)
+    if votes > 1:
+        return vote(head_codes(network, codes, lengths, arrays, votes), how)
     return np.concatenate([predictions(network, *part) for part in run_in_chunks(network, codes, lengths, arrays)])
+
+
+def head_codes(network: Network, codes, lengths, arrays: list[Array], reads: int) -> np.ndarray:
+    """Codes (reads, B, outputs) of the head's columns on the last step, in so many reads of all sequences."""
+    head = classifier(network)
+    found = []
+    for _ in range(reads):
+        parts = run_in_chunks(network, codes, lengths, arrays)
+        found.append([reference.last_codes(head, result.layers[-1], steps) for result, steps in parts])
+    return np.stack([np.concatenate(each) for each in found])
 
 
 def forecast(network: Network, codes, lengths, arrays: list[Array]) -> np.ndarray:

@@ -12,7 +12,8 @@ from ..analog.studies import montecarlo
 from ..analog.studies.fit import wires_left_out
 from ..model.design import Design
 from ..model.executors import LOCAL, check_executor
-from ..model.formats import DesignError, check_integer
+from ..model.formats import DesignError, check_choice, check_integer
+from ..model.layers import MAX_VOTES
 from ..model.locks import sole_use
 from ..model.network import Network
 from ..model.prerequisites import require_place
@@ -28,6 +29,8 @@ EXAMPLES = """Examples: `ohmgate montecarlo runs/demo --draws 100` draws 100 chi
 `ohmgate montecarlo runs/demo --preset my.toml` draws chips of the arrays that my.toml describes;
 
 `ohmgate montecarlo runs/demo --draws 1000 --executor dask:tcp://host:8786` draws them on many machines;
+
+`ohmgate montecarlo runs/demo --votes 9` lets nine reads of each sequence vote, on every chip;
 
 `ohmgate montecarlo vowels --draws 20` trains the preset *vowels* in runs/vowels first.
 
@@ -64,6 +67,13 @@ def command(
     sensitivity: Annotated[
         int, typer.Option(help="Chips for each source of error, alone and taken out; 0 leaves this out.")
     ] = 0,
+    votes: Annotated[
+        int,
+        typer.Option(help="Reads of each sequence that vote: by the mean of the head's codes, and by majority."),
+    ] = 1,
+    vote_over: Annotated[
+        str, typer.Option(help="Whose reads vote: reads of one chip, or chips, so many for each draw.")
+    ] = "reads",
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +98,8 @@ def command(
 
     for count, value, least in (("draws", draws, 1), ("sensitivity", sensitivity, 0), ("share", share, 1)):
         check_integer(count, value, least, 1_000_000)
+    check_integer("votes", votes, 1, MAX_VOTES)
+    check_choice("vote-over", vote_over, montecarlo.VOTE_OVER)
     check_integer("workers", workers if workers is not None else 1, 1, 1024)
     check_executor(executor)
     if out is not None:
@@ -102,8 +114,10 @@ def command(
     test = load_dataset(dataset, data).test
     if left_out := wires_left_out(network, config):
         warn(left_out)
-    study = montecarlo.Study(network, network.encode(test.features), test.lengths, test.labels, config, seed, share)
+    inputs = network.encode(test.features), test.lengths, test.labels
+    study = montecarlo.Study(network, *inputs, config, seed, share, votes, vote_over)
     name, gains = Path(preset).name, f"-{calibrate}" if calibrate else ""
+    gains += f"-votes{votes}-{vote_over}" if votes > 1 else ""
     folder = out or (path if path.is_dir() else path.parent) / "montecarlo" / (name.removesuffix(SUFFIX) + gains)
     with sole_use(folder):
         by_source = []
@@ -117,6 +131,8 @@ def command(
                     )
         summary = montecarlo.summary(made, study.sequences)
         say(summary.text(study.metric))
+        for how, voted in montecarlo.vote_summaries(made, study.sequences).items():
+            say(f"{study.voters} vote by {how_told(how)}: {voted.text(study.metric)}")
         shares = ", ".join(f"{share:.2%}" for share in montecarlo.on_threshold(study))
         say(f"readings exactly on a threshold, half of whose codes any noise flips, by layer: {shares}")
         if by_source:
@@ -126,6 +142,11 @@ def command(
                 say(effect.text(metric))
             say(verdict(found, metric))
         say(f"report: {write_report(folder, study, made, by_source, name + gains)}")
+
+
+def how_told(how: str) -> str:
+    """The rule of a vote, in words."""
+    return {"mean": "the mean of the head's codes", "majority": "majority"}[how]
 
 
 def check_tiles(network: Network) -> None:

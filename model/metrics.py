@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .formats import check_choice
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -35,6 +37,19 @@ def majority(classes) -> np.ndarray:
     counts = np.zeros((classes.max() + 1, classes.shape[1]), dtype=np.int64)
     np.add.at(counts, (classes, np.arange(classes.shape[1])), 1)
     return counts.argmax(axis=0)
+
+
+VOTES = ("mean", "majority")  #: of a head's codes, or of the classes
+
+
+def vote(codes, how: str = "mean") -> np.ndarray:
+    """(B,) the class that several reads of a head give together, by their codes (k, B, outputs).
+
+    By the "mean" of the codes, or by the :func:`majority` of the reads' classes. On a tie the lowest class.
+    """
+    check_choice("vote", how, VOTES)
+    codes = np.asarray(codes)
+    return codes.sum(axis=0).argmax(axis=1) if how == "mean" else majority(codes.argmax(axis=2))
 
 
 def confusion_counts(classes, labels, count: int) -> np.ndarray:

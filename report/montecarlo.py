@@ -51,6 +51,7 @@ def write_report(
     scores = np.array([draw.score for draw in draws])
     effects = source_effects(sensitivity, summary, ideal, len(study.labels), metric)
     order, thresholds = ranked(effects, metric), montecarlo.on_threshold(study)
+    votes = montecarlo.vote_summaries(draws, study.sequences)
     by_rank = sorted(zip(sensitivity, effects), key=lambda pair: order.index(pair[1]))
     figures = {metric.key: plots.score_histogram(scores, summary.interval, ideal, metric)}
     if sensitivity:
@@ -60,7 +61,9 @@ def write_report(
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
     write_json(
         folder / DATA,
-        _data(study, summary, ideal, sensitivity, effects, sheets, preset) | {"on_threshold": thresholds},
+        _data(study, summary, ideal, sensitivity, effects, sheets, preset)
+        | {"on_threshold": thresholds}
+        | ({"votes": _votes(study, votes)} if votes else {}),
     )
     page = render(
         "montecarlo",
@@ -68,6 +71,7 @@ def write_report(
         design=study.network.design,
         study=study,
         summary=summary,
+        votes=votes,
         ideal=ideal,
         sensitivity=by_rank,
         on_threshold=thresholds,
@@ -134,6 +138,21 @@ def _data(
         "metric": study.metric.key,
         "units": {key: unit.format(score=study.metric.meaning) for key, unit in UNITS.items()},
     }
+
+
+def _votes(study: montecarlo.Study, found: dict[str, montecarlo.Summary]) -> dict[str, object]:
+    """What votes are right, by the rule of the vote."""
+    numbers = {
+        how: {
+            "mean": summary.mean,
+            "interval": summary.interval,
+            "interval_others": summary.others,
+            "deviation": summary.deviation,
+            "quantiles": summary.quantiles,
+        }
+        for how, summary in found.items()
+    }
+    return {"number": study.votes, "over": study.vote_over, **numbers}
 
 
 def _numbers(effect: Effect) -> list[float | None]:

@@ -18,6 +18,7 @@ class Draw:
     number: int
     score: float  #: by the study's metric
     code_errors: tuple[float, ...]
+    votes: tuple[float, ...] = ()  #: with votes: their accuracy by the mean of the head's codes, and by majority
 
 
 class DrawsFile:
@@ -45,7 +46,8 @@ class DrawsFile:
             raise OSError(error.errno, error.strerror, str(self._path)) from None
 
     def _line(self, draw: Draw) -> str:
-        return json.dumps({"draw": draw.number, self._metric.key: draw.score, "code_errors": list(draw.code_errors)})
+        content = {"draw": draw.number, self._metric.key: draw.score, "code_errors": list(draw.code_errors)}
+        return json.dumps(content | ({"votes": list(draw.votes)} if draw.votes else {}))
 
     def _read(self, header: str, layers: int) -> list[Draw]:
         """The draws in order, up to the first line that is damaged or not whole."""
@@ -67,11 +69,11 @@ def _parsed(line: str, metric: Metric) -> Draw | None:
     """The draw of a line; None for a damaged one."""
     try:
         entry = json.loads(line)
-        draw = Draw(entry["draw"], entry[metric.key], tuple(entry["code_errors"]))
+        draw = Draw(entry["draw"], entry[metric.key], tuple(entry["code_errors"]), tuple(entry.get("votes", ())))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    numbers = (draw.score, *draw.code_errors)
+    numbers = (draw.score, *draw.code_errors, *draw.votes)
     if type(draw.number) is not int or any(type(number) is not float or not number >= 0 for number in numbers):
         return None
     most = sys.float_info.max if metric.less_is_better else 1
-    return draw if draw.score <= most and all(share <= 1 for share in draw.code_errors) else None
+    return draw if draw.score <= most and all(share <= 1 for share in numbers[1:]) else None

@@ -17,17 +17,27 @@ import numpy as np
 
 from ...model import reference
 from ...model.executors import LOCAL, check_executor, prepared_workers
-from ...model.formats import check_integer, signed_range
+from ...model.formats import DesignError, check_choice, check_integer, signed_range
+from ...model.layers import MAX_VOTES
 from ...model.layout import code_order
 from ...model.locks import sole_use
-from ...model.metrics import ACCURACY, Metric, accuracy, is_values, metric_of, rmse
+from ...model.metrics import ACCURACY, VOTES, Metric, accuracy, is_values, metric_of, rmse, vote
 from ...model.network import Network
 from ...model.records import signature
 from ...model.seeds import Seed, child
 from ..array import Array
 from ..config import ArrayConfig
 from ..fast_network import FastNetwork, why_not_network
-from ..inference import build_arrays, check_labels, check_values, classifier, classify, forecast, forecaster
+from ..inference import (
+    build_arrays,
+    check_labels,
+    check_values,
+    classifier,
+    classify,
+    forecast,
+    forecaster,
+    head_codes,
+)
 from .draws_file import Draw, DrawsFile
 from .intervals import over_chips, over_sequences
 from .sources import isolated, present, without
@@ -36,6 +46,7 @@ SHARE = 64  #: sequences that see one course of slow noise where only the mean o
 SAMPLE = 4096  #: drives of each layer on which a chip's codes are compared
 LAW = 2  #: raised when the same study gives other draws than before: 2 has ADC calibration without a half-step
 WIRED_LAW = 3  #: the same for cells behind wires: 3 has noise that the wires weaken
+VOTE_OVER = ("reads", "chips")
 Progress = Callable[[int, int], None]  #: draws done, of all
 
 
@@ -50,11 +61,17 @@ class Study:
     config: ArrayConfig
     seed: int = 0
     share: int = 1  #: sequences of a chip that see one course of slow noise (:class:`..array.Array`)
+    votes: int = 1  #: reads of each sequence that a draw has; a score is then the mean over single reads
+    vote_over: str = "reads"  #: of one chip, or of as many "chips"
 
     def __post_init__(self) -> None:
         (forecaster if is_values(self.labels) else classifier)(self.network)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         check_integer("sequences that share noise", self.share, 1, 1_000_000)
+        check_integer("votes", self.votes, 1, MAX_VOTES)
+        check_choice("votes over", self.vote_over, VOTE_OVER)
+        if self.votes > 1 and is_values(self.labels):
+            raise DesignError(f"votes are of classes: votes of a network that forecasts must be 1, not {self.votes}")
         reference.check_inputs(self.network, self.codes, self.lengths)
         if is_values(self.labels):
             check_values(self.network, self.labels, self.lengths, self.codes.shape[1])
@@ -67,6 +84,11 @@ class Study:
         return metric_of(self.labels)
 
     @property
+    def voters(self) -> str:
+        """Who votes, in words."""
+        return f"{self.votes} {'reads of a chip' if self.vote_over == 'reads' else 'chips'}"
+
+    @property
     def sequences(self) -> int:
         """How many classes an accuracy is of; 0 for values."""
         return 0 if is_values(self.labels) else len(self.labels)
@@ -74,6 +96,7 @@ class Study:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that decides the draws."""
         shared = f" {self.share}" if self.share > 1 else ""
+        shared += f" {self.votes} {self.vote_over}" if self.votes > 1 else ""
         law, told = _signed(self.config)
         digest = hashlib.sha256(f"{law} {self.network.design.fingerprint} {told} {self.seed}{shared}".encode())
         parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
@@ -136,6 +159,11 @@ def chip_seed(study: Study, number: int) -> np.random.SeedSequence:
     return child(study.seed, number)
 
 
+def _read_seed(study: Study, number: int) -> np.random.SeedSequence:
+    """Seed of a chip's read noise, where reads are fast ones."""
+    return child(study.seed, number, 1 << 20)
+
+
 def ideal_score(study: Study) -> float:
     """Score of the noiseless network."""
     return _score(study, build_arrays(study.network))
@@ -167,6 +195,15 @@ def _score(study: Study, arrays: list[Array], reads: Seed = 0) -> float:
     )
 
 
+def _read_heads(study: Study, arrays: list[Array], seed: Seed, reads: int) -> np.ndarray:
+    """Codes (reads, B, outputs) of the head, by fast reads where they apply; of these less the lowest code."""
+    network, codes, lengths = study.network, study.codes, study.lengths
+    if why_not_network(network, arrays):
+        return head_codes(network, codes, lengths, arrays, reads)
+    fast = FastNetwork(network, arrays, seed=seed)
+    return np.stack([fast.head_codes(codes, lengths) for _ in range(reads)])
+
+
 class Sampler:
     """Makes draws of a study; holds what they share."""
 
@@ -183,15 +220,29 @@ class Sampler:
             self._exact.append(trace.adc[read][:SAMPLE])
 
     def draw(self, number: int) -> Draw:
-        """Draw a chip, read it."""
+        """Draw a chip, or several that vote, and read it. Of several the first one's codes are compared."""
         study = self._study
-        arrays = build_arrays(study.network, study.config, chip_seed(study, number), study.share)
-        score = _score(study, arrays, child(study.seed, number, 1 << 20))
+        chips = study.votes if study.vote_over == "chips" else 1
+        arrays, heads, score = self._chip(number * chips), [], 0.0
+        if study.votes == 1:
+            score = _score(study, arrays, _read_seed(study, number))
+        for chip in range(number * chips, (number + 1) * chips) if study.votes > 1 else ():
+            read = arrays if chip == number * chips else self._chip(chip)
+            heads.append(_read_heads(study, read, _read_seed(study, chip), study.votes // chips))
         errors = []
         for array, drives, exact in zip(arrays, self.drives, self._exact):
             array.new_sequence(np.ones(len(drives), dtype=bool))
             errors.append(float((array.convert_all(drives)[:, code_order(array.layer)] != exact).mean()))
-        return Draw(number, score, tuple(errors))
+        if not heads:
+            return Draw(number, score, tuple(errors))
+        codes = np.concatenate(heads)
+        score = float((codes.argmax(axis=2) == study.labels).mean())
+        return Draw(number, score, tuple(errors), tuple(accuracy(vote(codes, how), study.labels) for how in VOTES))
+
+    def _chip(self, number: int) -> list[Array]:
+        """The arrays of a chip."""
+        study = self._study
+        return build_arrays(study.network, study.config, chip_seed(study, number), study.share)
 
 
 def run(
@@ -250,6 +301,14 @@ def summary(draws: list[Draw], sequences: int = 0) -> Summary:
     )
 
 
+def vote_summaries(draws: list[Draw], sequences: int = 0) -> dict[str, Summary]:
+    """The :func:`summary` of what votes are right, by the rule of the vote; none where nothing voted."""
+    return {
+        how: summary([replace(draw, score=draw.votes[k]) for draw in draws], sequences)
+        for k, how in enumerate(VOTES if draws[0].votes else ())
+    }
+
+
 @dataclass(frozen=True)
 class Sensitivity:
     """Scores with one source alone, and with all but it."""
@@ -273,7 +332,7 @@ def sensitivity(
     share slow noise by ``SHARE`` or more: a chip's score then spreads more, but its mean over chips is the same.
     """
     sources = present(study.config)
-    study = replace(study, share=max(study.share, SHARE))
+    study = replace(study, share=max(study.share, SHARE), votes=1)
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     found, total = [], 2 * len(sources) * draws

@@ -156,6 +156,8 @@ def changed_data(study):
     yield "labels", replace(study, labels=np.array([0, 1, 2, 0, 2]))
     yield "seed", replace(study, seed=8)
     yield "share", replace(study, share=2)
+    yield "votes", replace(study, votes=2)
+    yield "vote_over", replace(study, votes=2, vote_over="chips")
 
 
 def test_draws_of_other_data_are_refused(study, file):

@@ -133,8 +133,8 @@ LAYERS = [
     (DenseLayer(inputs=5, outputs=2, adcs=2, output="argmax"),),  # labels of one bit are no signs
     (DenseLayer(inputs=5, outputs=1, adcs=1, output="argmax"),),
     (
-        DenseLayer(inputs=2, outputs=4, adcs=1),
-        DenseLayer(inputs=4, outputs=6, adcs=2, output="argmax", emit="end", votes=3),
+        LstmLayer(inputs=2, hidden=4, adcs=8),
+        DenseLayer(inputs=4, outputs=4, adcs=2, adc_bits=8, output="argmax", emit="end", votes=3),
     ),
 ]
 

@@ -175,7 +175,7 @@ def test_a_regression_counts_results_by_their_labels(tmp_path, monkeypatch):
     design = replace(DESIGN, contexts=2)
     network = random_network(design, np.random.default_rng(6))
     codes, lengths = repeated(3, *random_inputs(design, np.random.default_rng(7), 10, steps=3))
-    monkeypatch.setattr("ohmgate.sim.native.pieces.NUMBERS", 4 * 3 * 3 * (6 + 24 + 12 + 4 + 8 + 4))
+    monkeypatch.setattr("ohmgate.sim.native.pieces.NUMBERS", (4 * 3 + 1) * 3 * (6 + 24 + 12 + 4 + 8 + 4))
     work = Sequences(network, codes, lengths, np.arange(10) % 4, NOISE, seed=2)
     assert [len(work.piece(k).lengths) for k in range(len(work.sizes))] == [12, 12, 6]
     runner = Runner(work, tmp_path)

@@ -1,13 +1,16 @@
 """All experiments that ``ohmgate sweep`` knows; docs/adding.md says how to add one."""
 
 from ..model.formats import check_choice
+from .sweep_aimc import aimc_sweeps
 from .sweep_deep_noise import DEEP_NOISE
 from .sweep_mnist import mnist_sweep
 from .sweep_paper import paper_sweeps
 from .sweep_results import Sweep
 from .sweep_strokes_snr import STROKES_SNR
 
-SWEEPS: dict[str, Sweep] = {each.name: each for each in (*paper_sweeps(), mnist_sweep(), STROKES_SNR, DEEP_NOISE)}
+SWEEPS: dict[str, Sweep] = {
+    each.name: each for each in (*paper_sweeps(), mnist_sweep(), STROKES_SNR, DEEP_NOISE, *aimc_sweeps())
+}
 
 
 def sweep_of(name: str) -> Sweep:

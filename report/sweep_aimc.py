@@ -1,0 +1,198 @@
+"""Networks on chips of analog in-memory computing: what is left of their accuracy, and which source takes most."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..analog.studies.intervals import over_chips
+from ..sim.aimc import BY_NAME, TIMES, left
+from ..sim.aimc_trials import AIMC, ENOUGH, SENSITIVITY, AimcTrial, SensitivityTrial
+from .style import BLUE, GREEN, GREY, ORANGE
+from .sweep_results import MISSING, Record, Results, Sweep, finals, spread
+
+KINDS = {"input": ORANGE, "output": GREEN, "weight": BLUE}
+AIMS = {"1 h": 0.99, "1 year": 0.98}  #: of A, with training for the chips
+NAMES = {"direct": "mapped directly", "hwa": "trained for the chips"}
+
+
+def aimc_sweeps() -> list[Sweep]:
+    """Accuracy over time, and sensitivity."""
+    over_time = ("float", "chance", "quiet", *TIMES)
+    return [
+        Sweep("aimc", "Networks on chips of the preset aimc", AIMC, lambda trial: over_time, _over_time, _time_plots),
+        Sweep(
+            "aimc-sensitivity",
+            "How large each source may grow alone",
+            SENSITIVITY,
+            lambda trial: ("scale", "low", "high", "error", "quiet", "chance"),
+            _sensitivity,
+            partial(_sensitivity_plots, "aimc-sensitivity"),
+        ),
+    ]
+
+
+def a_of(record: Record, when: str) -> float:
+    """A at an age, the float network being the reference."""
+    final = record["final"]
+    return left(1 - final[when], 1 - final["float"], 1 - final["chance"])
+
+
+def _interval(record: Record, when: str) -> tuple[float, float]:
+    """95 % of A over other chips."""
+    final = record["final"]
+    found = [point["accuracy"] for point in record["epochs"] if point["seconds"] == TIMES[when]]
+    low, high = (left(1 - each, 1 - final["float"], 1 - final["chance"]) for each in over_chips(found))
+    return low, high
+
+
+def _over_time(results: Results, seeds: int) -> list[str]:
+    lines = [
+        "| network | | float | 8 bits, no noise | " + " | ".join(f"A, {when}" for when in TIMES) + " |",
+        "| --- | --- | ---: | ---: |" + " ---: |" * len(TIMES),
+    ]
+    for trial, records in results.items():
+        told = [spread(finals(records, name, 100), seeds) for name in ("float", "quiet")]
+        told += [_percent(records, when, seeds) for when in TIMES]
+        lines.append(f"| {trial.data} | {NAMES[trial.mapping]} | " + " | ".join(told) + " |")
+    lines += ["", "Accuracies and A are in %, of the test set. In brackets: 95 % of the mean over chips.", ""]
+    return lines + _aims(results)
+
+
+def _percent(records: list[Record], when: str, seeds: int) -> str:
+    told = spread([100 * a_of(record, when) for record in records], seeds, 1)
+    if not records:
+        return told
+    low, high = 100 * np.mean([_interval(record, when) for record in records], axis=0)
+    return f"{told} ({low:.1f} to {high:.1f})"
+
+
+def _aims(results: Results) -> list[str]:
+    lines = []
+    for trial, records in results.items():
+        if trial.mapping != "hwa":
+            continue
+        for when, aim in AIMS.items():
+            if not records:
+                lines.append(f"- {trial.data}, {when}: {MISSING}.")
+                continue
+            value = float(np.mean([a_of(record, when) for record in records]))
+            said = "reached" if value >= aim else "not reached"
+            lines.append(f"- {trial.data}, {when}: A is {100 * value:.1f} %, the aim of {100 * aim:.0f} % is {said}.")
+    return lines
+
+
+def _time_plots(results: Results) -> dict[str, Figure]:
+    tasks = list(dict.fromkeys(trial.data for trial in results))
+    figure = Figure(figsize=(4.2 * len(tasks), 3.6), layout="constrained")
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0], tasks):
+        for trial, records in results.items():
+            if trial.data == task and records:
+                _line(axes, trial, records)
+        axes.axhline(100, color=GREY, linewidth=0.8)
+        axes.set_xscale("log")
+        axes.set_xticks(list(TIMES.values()), list(TIMES))
+        axes.set_title(task)
+        axes.set_xlabel("after programming")
+        if axes.lines[1:]:  # beside the line at 100 %
+            axes.legend(fontsize="small", loc="lower left")
+    figure.axes[0].set_ylabel("A in %")
+    return {"aimc": figure}
+
+
+def _line(axes, trial: AimcTrial, records: list[Record]) -> None:
+    mean = [100 * np.mean([a_of(record, when) for record in records]) for when in TIMES]
+    ends = np.array([np.mean([_interval(record, when) for record in records], axis=0) for when in TIMES]) * 100
+    colour = {"direct": ORANGE, "hwa": BLUE}[trial.mapping]
+    axes.plot(list(TIMES.values()), mean, "o-", color=colour, label=NAMES[trial.mapping])
+    axes.fill_between(list(TIMES.values()), ends[:, 0], ends[:, 1], color=colour, alpha=0.2, linewidth=0)
+
+
+# -- sensitivity ----------------------------------------------------------------------------------------------------
+
+
+def tolerated(records: list[Record]) -> tuple[float, float, float]:
+    """Error of the column sums, over the sums, at which A is 99 %, and 95 % of it: it grows as the source does."""
+    final = {name: float(np.mean(finals(records, name))) for name in ("scale", "low", "high", "error")}
+    error, scale = final["error"], final["scale"]
+    if not 0 < scale < 1e9:
+        return error, error, error
+    return error, error * final["low"] / scale, error * final["high"] / scale
+
+
+def ranked(results: Results, task: str) -> list[SensitivityTrial]:
+    """A task's trials that have run, the source first of which the network bears the least error."""
+    there = [trial for trial, records in results.items() if records and trial.data == task]
+    return sorted(there, key=lambda trial: tolerated(results[trial])[0])
+
+
+def _sensitivity(results: Results, seeds: int) -> list[str]:
+    lines = [
+        f"Each source grows alone until A falls to {100 * ENOUGH:.0f} %, against the same network without noise.",
+        "The error is the rms error of the column sums over their rms there, the mean of all arrays.",
+        "",
+        "| network | source | acts on | largest scale | of | error of the sums |",
+        "| --- | --- | --- | ---: | --- | ---: |",
+    ]
+    tasks = list(dict.fromkeys(trial.data for trial in results))
+    for task in tasks:
+        for trial in ranked(results, task):
+            lines.append(_source_line(trial, results[trial]))
+        for trial, records in results.items():
+            if trial.data == task and not records:
+                lines.append(f"| {task} | {trial.source} | {BY_NAME[trial.source].kind} | {MISSING} | | |")
+    lines += ["", "In brackets: 95 % over chips, drawn anew.", ""]
+    return lines + [line for task in tasks for line in verdict(results, task)]
+
+
+def _source_line(trial: SensitivityTrial, records: list[Record]) -> str:
+    source = BY_NAME[trial.source]
+    scale, low, high = (float(np.mean(finals(records, name))) for name in ("scale", "low", "high"))
+    if scale >= 1e9:
+        reached = max(point["scale"] for record in records for point in record["epochs"])
+        size = f"over {reached:.3g}"
+    else:
+        size = f"{scale:.3g} ({low:.3g} to {_size(high)})"
+    error = 100 * tolerated(records)[0]
+    return f"| {trial.data} | {trial.source} | {source.kind} | {size} | {source.unit} | {error:.1f} % |"
+
+
+def _size(number: float) -> str:
+    return "more" if number >= 1e9 else f"{number:.3g}"
+
+
+def verdict(results: Results, task: str) -> list[str]:
+    """On the claim that noise of inputs and outputs hurts more than that of weights, by the error that is borne."""
+    there = ranked(results, task)
+    borne = {trial.source: tolerated(results[trial]) for trial in there}
+    noise = {name: borne[name] for name in ("input noise", "output noise") if name in borne}
+    weights = {name: each for name, each in borne.items() if BY_NAME[name].kind == "weight"}
+    if len(noise) < 2 or not weights:
+        return [f"- {task}: whether noise of inputs and outputs hurts more than that of weights is {MISSING}."]
+    most, least = max(each[2] for each in noise.values()), min(each[1] for each in weights.values())
+    if most < least:
+        said = "holds: less error is borne of both than of any source in the weights, intervals apart"
+    elif min(each[1] for each in noise.values()) > max(each[2] for each in weights.values()):
+        said = "does not hold: more error is borne of both than of any source in the weights, intervals apart"
+    else:
+        said = "is not decided: their errors overlap with those of sources in the weights"
+    return [f"- {task}: that noise of inputs and outputs hurts more than that of weights {said}."]
+
+
+def _sensitivity_plots(name: str, results: Results) -> dict[str, Figure]:
+    tasks = list(dict.fromkeys(trial.data for trial in results))
+    figure = Figure(figsize=(5.6 * len(tasks), 4.2), layout="constrained")
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks):
+        there = ranked(results, task)
+        for place, trial in enumerate(there):
+            error, low, high = (100 * each for each in tolerated(results[trial]))
+            axes.barh(place, error, color=KINDS[BY_NAME[trial.source].kind])
+            axes.plot([low, min(high, 3 * error)], [place, place], color="black", linewidth=1)
+        axes.set_yticks(range(len(there)), [trial.source for trial in there], fontsize="small")
+        axes.invert_yaxis()
+        axes.set_title(task)
+        axes.set_xlabel(f"error of the sums in % at A = {100 * ENOUGH:.0f} %")
+    for kind, colour in KINDS.items():
+        figure.axes[0].bar(0, 0, color=colour, label=kind)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize="small")
+    return {name: figure}

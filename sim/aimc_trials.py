@@ -1,0 +1,273 @@
+"""Trials of ``ohmgate sweep aimc`` and ``aimc-sensitivity``: networks mapped directly or trained for their chips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analog.config import AIMC_OUTPUT, AIMC_PROGRAMMING, AIMC_READ, AIMC_STEPS, ArrayConfig
+from ..model.design import Design
+from ..model.formats import check_choice, check_integer
+from ..model.layers import DenseLayer
+from ..model.network import Network
+from ..train.config import TrainConfig
+from ..train.data.datasets import SequenceDataset, load_dataset
+from ..train.epochs import Epoch, tensors_of
+from ..train.experiments.trial import Outcome, Told
+from ..train.layers.noise import Noise
+from ..train.layers.threads import single_thread
+from ..train.recipe import PROTOCOLS
+from ..train.training import TrainResult, host_units, initial, train
+from ..train.warm import start_from, typical
+from . import aimc
+from .aimc import BY_NAME, SOURCES, TIMES, Point, TestSet
+
+TASKS = ("vowels", "har")
+MAPPINGS = ("direct", "hwa")
+WIDTH = 8  #: bits of weights and converters
+ROWS = 512  #: of a tile, at most
+CHIPS = 8
+ENOUGH = 0.99  #: A of a source's largest scale
+STEPS = 4  #: of bisection within a factor of 2
+WINDOWS = 500  #: of the test set, spread evenly, that chips are judged by, at most
+#: of weights and outputs as the array has them; of programming, so many times the array's
+HARDWARE = Noise(
+    adc=AIMC_OUTPUT * AIMC_STEPS / 20,
+    weight=AIMC_READ / 2,
+    level=(3 * AIMC_PROGRAMMING[0], 3 * AIMC_PROGRAMMING[1], 3 * AIMC_PROGRAMMING[2]),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AimcProtocol:
+    """Everything that decides a trial besides the data."""
+
+    floating: TrainConfig
+    hardware: TrainConfig | None  #: of a training for the chips; None: the float network's weights as they are
+    array: ArrayConfig
+    chips: int = CHIPS
+    windows: int = WINDOWS
+    steps: int = 0  #: of a bisection
+
+
+def design_of(task: str) -> Design:
+    """The preset of this name with 8 bits everywhere and tiles of at most 512 rows."""
+    layers = []
+    for layer in Design.load(task).layers:
+        fields: dict[str, Any] = {"weight_bits": WIDTH, "dac_bits": WIDTH, "adc_bits": WIDTH}
+        if isinstance(layer, DenseLayer) and layer.has_table:
+            fields["output_bits"] = WIDTH
+        if layer.rows > ROWS:
+            fields["tile_rows"] = ROWS
+        layers.append(replace(layer, **fields))
+    return Design(f"{task}8", tuple(layers))
+
+
+def floating_of(task: str, seed: int) -> TrainConfig:
+    """The task's protocol without quantisation."""
+    return replace(PROTOCOLS[task], seed=seed, floating=True, quantiser="absmax", train_noise=Noise())
+
+
+def hardware_of(task: str, seed: int) -> TrainConfig:
+    """Training for chips that goes on from the float network: half of its epochs at a quarter of its rate."""
+    usual = PROTOCOLS[task]
+    return replace(
+        usual,
+        seed=seed,
+        epochs=max(1, usual.epochs // 2),
+        learning_rate=usual.learning_rate / 4,
+        quantiser="absmax",
+        learn_range=True,
+        fast=True,
+        noise_ramp=0.3,
+        weight_clip=2.5,
+        distil=0.5,
+        train_noise=HARDWARE,
+    )
+
+
+def protocol_of(data: str, mapping: str, seed: int, array: ArrayConfig, steps: int = 0) -> AimcProtocol:
+    """That of a data set's network in ``array``."""
+    hardware = hardware_of(data, seed) if mapping == "hwa" else None
+    return AimcProtocol(floating=floating_of(data, seed), hardware=hardware, array=array, steps=steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AimcTrial:
+    """A network of a data set on eight chips, 1 s to 1 year after they were programmed."""
+
+    data: str
+    mapping: str
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("data set", self.data, TASKS)
+        check_choice("mapping", self.mapping, MAPPINGS)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+
+    @property
+    def task(self) -> str:
+        return "aimc"
+
+    @property
+    def name(self) -> str:
+        return f"aimc_{self.data}_{self.mapping}_seed{self.seed}"
+
+    @property
+    def is_language(self) -> bool:
+        return False
+
+    def check_data(self, folder: str | Path | None) -> None:
+        """Read the data set, fetching what is not there."""
+        load_dataset(self.data, folder)
+
+    def protocol(self) -> AimcProtocol:
+        return protocol_of(self.data, self.mapping, self.seed, aimc.aged(aimc.HOUR))
+
+    def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
+        made = _networks(self.data, self.mapping, self.seed, folder, told)
+        points: list[dict[str, float]] = []
+        final = {"float": made.floating, "chance": made.chance, "quiet": made.quiet}
+        for when, seconds in TIMES.items():
+            config = aimc.aged(seconds)
+            for chip in range(CHIPS):
+                right = aimc.accuracy(made.network, config, made.data, self.seed, chip)
+                points.append({"seconds": seconds, "chip": chip, "accuracy": right})
+                told(len(points), len(TIMES) * CHIPS, f"{when} accuracy {right:.4f}")
+            final[when] = float(np.mean([each["accuracy"] for each in points[-CHIPS:]]))
+        return Outcome(made.checksum, points, final)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityTrial:
+    """How large one source may grow, alone, before A of a network against itself without noise falls to 99 %."""
+
+    data: str
+    source: str
+    mapping: str = "hwa"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("data set", self.data, TASKS)
+        check_choice("source", self.source, tuple(BY_NAME))
+        check_choice("mapping", self.mapping, MAPPINGS)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+
+    @property
+    def task(self) -> str:
+        return "aimc-sensitivity"
+
+    @property
+    def name(self) -> str:
+        source = self.source.replace(",", "").replace(" ", "-")
+        return f"sensitivity_{self.data}_{self.mapping}_{source}_seed{self.seed}"
+
+    @property
+    def is_language(self) -> bool:
+        return False
+
+    def check_data(self, folder: str | Path | None) -> None:
+        """Read the data set, fetching what is not there."""
+        load_dataset(self.data, folder)
+
+    def protocol(self) -> AimcProtocol:
+        return protocol_of(self.data, self.mapping, self.seed, BY_NAME[self.source].made(1.0), STEPS)
+
+    def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
+        made, source = _networks(self.data, self.mapping, self.seed, folder, told), BY_NAME[self.source]
+        data, quiet = made.data, made.quiet
+        enough = quiet - (1 - ENOUGH) * (quiet - made.chance)
+
+        def measure(scale: float) -> Point:
+            config = source.made(scale)
+            found = [aimc.accuracy(made.network, config, data, self.seed, chip) for chip in range(CHIPS)]
+            told(0, 1, f"{source.name} x {scale:.3g}: accuracy {np.mean(found):.4f} of {enough:.4f}")
+            return Point(scale, tuple(found))
+
+        points = aimc.bisect(measure, enough, STEPS, source.most)
+        scale = aimc.crossing(points, enough, range(CHIPS))
+        low, high = aimc.interval(points, enough)
+        reached = max(min(scale, max(point.scale for point in points)), min(point.scale for point in points))
+        error = aimc.sum_error(made.network, source.made(reached), data, self.seed)
+        final = {"scale": scale, "low": low, "high": high, "error": error, "quiet": quiet, "chance": made.chance}
+        bounded = {name: min(value, 1e9) for name, value in final.items()}
+        return Outcome(made.checksum, [_told(point) for point in points], bounded)
+
+
+def _told(point: Point) -> dict[str, float]:
+    return {"scale": point.scale} | {f"chip{number}": right for number, right in enumerate(point.accuracies)}
+
+
+AIMC = [AimcTrial(data=data, mapping=mapping) for data in TASKS for mapping in MAPPINGS]
+SENSITIVITY = [SensitivityTrial(data=data, source=source.name) for data in TASKS for source in SOURCES]
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A quantised network, and what it is judged by."""
+
+    network: Network
+    data: TestSet
+    checksum: str
+    floating: float  #: accuracy of the float network that it comes from
+    chance: float  #: that of a guess
+
+    @property
+    def quiet(self) -> float:
+        """Accuracy without noise."""
+        return aimc.accuracy(self.network, ArrayConfig(), self.data, 0, 0)
+
+
+def _made(network: Network, dataset: SequenceDataset, floating: TrainResult) -> _Made:
+    test = dataset.test
+    chosen = np.linspace(0, len(test) - 1, min(WINDOWS, len(test))).round().astype(int)
+    part = test.take(chosen)
+    data = TestSet(network.encode(part.features), part.lengths, part.labels)
+    right = float((floating.predictions[chosen] == part.labels).mean())
+    return _Made(network, data, dataset.content, right, 1 / len(dataset.classes))
+
+
+_last: dict[Sequence[object], Any] = {}  #: what this process trained last, which the next trials begin with
+
+
+def _networks(data: str, mapping: str, seed: int, folder: str | Path | None, told: Told) -> _Made:
+    key = data, mapping, seed, folder
+    if key not in _last:
+        dataset, design = load_dataset(data, folder), design_of(data)
+        floating = _float(data, seed, folder, told)
+        if mapping == "hwa":
+            config = hardware_of(data, seed)
+            network = train(design, dataset, config, start=floating.model, progress=_progress(told)).network
+        else:
+            config = replace(hardware_of(data, seed), train_noise=Noise())
+            with single_thread():
+                model, host = initial(design, config), host_units(design, dataset, config)
+                start_from(model, floating.model, *typical(*tensors_of(dataset.train, host)[:2]))
+                network = model.export(**host)
+        assert network is not None
+        _last[key] = _made(network, dataset, floating)
+    return _last[key]
+
+
+@lru_cache(maxsize=2)
+def _trained(data: str, seed: int, folder: str | Path | None) -> dict[str, TrainResult]:
+    return {}
+
+
+def _float(data: str, seed: int, folder: str | Path | None, told: Told) -> TrainResult:
+    """The float network that both mappings begin with."""
+    found = _trained(data, seed, folder)
+    if not found:
+        config = floating_of(data, seed)
+        found["float"] = train(design_of(data), load_dataset(data, folder), config, progress=_progress(told))
+    return found["float"]
+
+
+def _progress(told: Told):
+    def tell(done: int, total: int, epoch: Epoch) -> None:
+        told(done, total, f"loss {epoch.loss:.4f} nats")
+
+    return tell

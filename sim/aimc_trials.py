@@ -16,6 +16,7 @@ from ..model.network import Network
 from ..train.config import TrainConfig
 from ..train.data.datasets import SequenceDataset, load_dataset
 from ..train.epochs import Epoch, tensors_of
+from ..train.experiments import strokes
 from ..train.experiments.trial import Outcome, Told
 from ..train.layers.noise import Noise
 from ..train.layers.threads import single_thread
@@ -25,10 +26,13 @@ from ..train.warm import start_from, typical
 from . import aimc
 from .aimc import BY_NAME, SOURCES, TIMES, Point, TestSet
 
-TASKS = ("vowels", "har")
+TASKS = ("vowels", "har", "strokes")
 MAPPINGS = ("direct", "hwa")
 WIDTH = 8  #: bits of weights and converters
 ROWS = 512  #: of a tile, at most
+DIGITS = 12_000, 2_000  #: of pen strokes, the first ones, for training and tests
+STROKES = "lstm64"  #: the network that reads them
+EPOCHS = 10  #: of its float training
 CHIPS = 8
 ENOUGH = 0.99  #: A of a source's largest scale
 STEPS = 4  #: of bisection within a factor of 2
@@ -53,10 +57,15 @@ class AimcProtocol:
     steps: int = 0  #: of a bisection
 
 
+def dataset_of(task: str, folder: str | Path | None) -> SequenceDataset:
+    """What the task learns."""
+    return strokes.digits_of(folder, *DIGITS) if task == "strokes" else load_dataset(task, folder)
+
+
 def design_of(task: str) -> Design:
-    """The preset of this name with 8 bits everywhere and tiles of at most 512 rows."""
+    """The task's network with 8 bits everywhere and tiles of at most 512 rows."""
     layers = []
-    for layer in Design.load(task).layers:
+    for layer in (strokes.design_of(STROKES) if task == "strokes" else Design.load(task)).layers:
         fields: dict[str, Any] = {"weight_bits": WIDTH, "dac_bits": WIDTH, "adc_bits": WIDTH}
         if isinstance(layer, DenseLayer) and layer.has_table:
             fields["output_bits"] = WIDTH
@@ -66,14 +75,19 @@ def design_of(task: str) -> Design:
     return Design(f"{task}8", tuple(layers))
 
 
+def usual_of(task: str) -> TrainConfig:
+    """The task's protocol."""
+    return PROTOCOLS[task] if task in PROTOCOLS else strokes.clean_config(STROKES, 0, False, EPOCHS)
+
+
 def floating_of(task: str, seed: int) -> TrainConfig:
     """The task's protocol without quantisation."""
-    return replace(PROTOCOLS[task], seed=seed, floating=True, quantiser="absmax", train_noise=Noise())
+    return replace(usual_of(task), seed=seed, floating=True, quantiser="absmax", train_noise=Noise())
 
 
 def hardware_of(task: str, seed: int) -> TrainConfig:
     """Training for chips that goes on from the float network: half of its epochs at a quarter of its rate."""
-    usual = PROTOCOLS[task]
+    usual = usual_of(task)
     return replace(
         usual,
         seed=seed,
@@ -122,7 +136,7 @@ class AimcTrial:
 
     def check_data(self, folder: str | Path | None) -> None:
         """Read the data set, fetching what is not there."""
-        load_dataset(self.data, folder)
+        dataset_of(self.data, folder)
 
     def protocol(self) -> AimcProtocol:
         return protocol_of(self.data, self.mapping, self.seed, aimc.aged(aimc.HOUR))
@@ -171,7 +185,7 @@ class SensitivityTrial:
 
     def check_data(self, folder: str | Path | None) -> None:
         """Read the data set, fetching what is not there."""
-        load_dataset(self.data, folder)
+        dataset_of(self.data, folder)
 
     def protocol(self) -> AimcProtocol:
         return protocol_of(self.data, self.mapping, self.seed, BY_NAME[self.source].made(1.0), STEPS)
@@ -236,7 +250,7 @@ _last: dict[Sequence[object], Any] = {}  #: what this process trained last, whic
 def _networks(data: str, mapping: str, seed: int, folder: str | Path | None, told: Told) -> _Made:
     key = data, mapping, seed, folder
     if key not in _last:
-        dataset, design = load_dataset(data, folder), design_of(data)
+        dataset, design = dataset_of(data, folder), design_of(data)
         floating = _float(data, seed, folder, told)
         if mapping == "hwa":
             config = hardware_of(data, seed)
@@ -262,7 +276,7 @@ def _float(data: str, seed: int, folder: str | Path | None, told: Told) -> Train
     found = _trained(data, seed, folder)
     if not found:
         config = floating_of(data, seed)
-        found["float"] = train(design_of(data), load_dataset(data, folder), config, progress=_progress(told))
+        found["float"] = train(design_of(data), dataset_of(data, folder), config, progress=_progress(told))
     return found["float"]
 
 

@@ -36,7 +36,7 @@ def test_a_is_one_at_the_references_error_and_nothing_at_chance():
 
 
 def test_designs_have_eight_bits_and_tiles_of_512_rows():
-    for name in ("vowels", "har"):
+    for name in ("vowels", "har", "strokes"):
         layers = design_of(name).layers
         assert {(each.weight_bits, each.dac_bits, each.adc_bits, each.row_tiles) for each in layers} == {(8, 8, 8, 1)}
 
@@ -148,7 +148,7 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch):
     small = SequenceDataset(
         "vowels", vowels.train.take(np.arange(0, 270, 9)), vowels.test.take(np.arange(0, 370, 20)), vowels.classes
     )
-    monkeypatch.setattr(aimc_trials, "load_dataset", lambda name, folder=None: small)
+    monkeypatch.setattr(aimc_trials, "dataset_of", lambda name, folder: small)
     for name in ("floating_of", "hardware_of"):
         whole = getattr(aimc_trials, name)
         monkeypatch.setattr(aimc_trials, name, lambda task, seed, whole=whole: replace(whole(task, seed), epochs=2))
@@ -176,6 +176,20 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch):
     one = next(each for each in found.epochs if each["scale"] == 1.0)
     assert one["chip1"] == aimc.accuracy(made.network, BY_NAME["output noise"].made(1.0), made.data, 0, 1)
     assert found.final["low"] <= found.final["scale"] <= found.final["high"]
+
+
+def test_pen_strokes_are_the_first_digits_of_those_experiments(monkeypatch):
+    """Their training is not the protocol of a preset: rates and batches are those of the experiments in noise."""
+    asked = []
+    monkeypatch.setattr(aimc_trials.strokes, "digits_of", lambda *given: asked.append(given))
+    aimc_trials.dataset_of("strokes", "folder")
+    assert asked == [("folder", 12_000, 2_000)]
+    floating, hardware = aimc_trials.floating_of("strokes", 3), hardware_of("strokes", 3)
+    assert (floating.floating, floating.epochs, floating.batch, floating.learning_rate) == (True, 10, 128, 0.02)
+    assert (hardware.floating, hardware.epochs, hardware.learning_rate) == (False, 5, 0.005)
+    assert (floating.seed, hardware.seed) == (3, 3)
+    layers = design_of("strokes").layers
+    assert [(layer.inputs, layer.outputs) for layer in layers] == [(4, 64), (64, 10)]
 
 
 def test_training_for_chips_has_the_presets_noise():

@@ -81,11 +81,10 @@ def _plots(results: Results) -> dict[str, Figure]:
             for trial, records in results.items():
                 if trial.network == network:
                     _curve(axes, trial, records, power, colours[trial.trained])
+            axes.legend(fontsize="x-small", loc="lower right")
             axes.set_title(f"{network_of(network)}, SNR by {meaning}", fontsize="medium")
             axes.set_xlabel("SNR in dB while reading")
             axes.set_ylabel("test accuracy in %")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
     return {"deep-noise": figure}
 
 

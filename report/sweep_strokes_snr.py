@@ -56,7 +56,7 @@ def _table(results: Results, seeds: int) -> list[str]:
 
 
 def _plots(results: Results) -> dict[str, Figure]:
-    figure = Figure(figsize=(4 * len(NETWORKS), 6.4), layout="constrained")
+    figure = Figure(figsize=(4.4 * len(NETWORKS), 7.6), layout="constrained")
     panels = figure.subplots(len(SITES), len(NETWORKS), sharex=True, sharey=True, squeeze=False)
     for row, site in zip(panels, ("sums", "rows")):
         for axes, network in zip(row, NETWORKS):
@@ -66,12 +66,11 @@ def _plots(results: Results) -> dict[str, Figure]:
             axes.set_xticks(VOTES, [str(votes) for votes in VOTES], minor=False)
             axes.set_xticks([], minor=True)
             axes.set_ylim(0, 100)
+            axes.legend(fontsize="x-small")
     for axes in panels[-1]:
         axes.set_xlabel("votes")
     for axes in panels[:, 0]:
         axes.set_ylabel("test accuracy in %")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
     return {"strokes-snr": figure}
 
 
@@ -87,14 +86,13 @@ def _panel(axes: Axes, results: dict[SnrTrial, list[dict[str, Any]]]) -> None:
 
 
 def _line(axes: Axes, records: list[dict[str, Any]], state: str, label: str, **style: Any) -> None:
-    """Accuracy over votes, means of the seeds; a label alone where none has run."""
+    """Accuracy over votes, means of the seeds; where none has run, a label alone."""
     if records:
         values = np.array([finals(records, f"{state}_mean_{votes}", 100) for votes in VOTES])
         deviation = values.std(axis=1, ddof=1) if len(records) > 1 else None
         axes.errorbar(VOTES, values.mean(axis=1), yerr=deviation, marker=".", capsize=3, label=label, **style)
     else:
-        axes.plot([], [], label=label, **style)
-        axes.text(0.5, 0.5, MISSING, transform=axes.transAxes, ha="center", color=GREY)
+        axes.plot([], [], label=f"{label}: {MISSING}", **style)
 
 
 STROKES_SNR = Sweep(

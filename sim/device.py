@@ -1,5 +1,6 @@
 """One chip of the cocotb bench, with everything that is connected to it, and the record of what it did."""
 
+import itertools
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -167,9 +168,13 @@ class Device:
         return lists
 
     async def interrupted(self, sequence: int, cycles: int, by_pin: bool) -> None:
-        """Send as many sequences as :attr:`few`, reset the chip after ``cycles``, forget what was seen of them."""
+        """Send as many sequences as :attr:`few`, reset the chip after ``cycles``, forget what was seen of them.
+
+        With votes sequences are sent without an end: the time of all votes differs much from chip to chip.
+        """
         marks, count = [len(recording) for recording in self.recordings()], len(self.job.lengths)
-        sending = cocotb.start_soon(self.send([(sequence + k) % count for k in self.few]))
+        several = self.few if self.job.network.design.votes == 1 else itertools.count()
+        sending = cocotb.start_soon(self.send((sequence + k) % count for k in several))
         await ClockCycles(self.clk, cycles)
         await FallingEdge(self.clk)
         sending.cancel()

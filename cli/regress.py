@@ -186,7 +186,7 @@ def told(found: "Summary", design: Design | None, clock: float, work: "Work") ->
     lines.append(f"{text}; conversions under way in {shares} of them, by layer")
     lines.append(f"at {clock:g} MHz {throughput(found, design, clock)['gops']:.4g} GOP/s, counted as the paper does")
     if getattr(work, "labels", None) is not None:
-        lines.append(f"accuracy of the Verilog: {found.right / found.sequences:.2%}")
+        lines.append(f"accuracy of the Verilog: {found.right * design.votes / found.sequences:.2%}")
     return lines
 
 

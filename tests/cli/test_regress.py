@@ -1,10 +1,13 @@
 """``ohmgate regress``: its verdict, its lines and files; the parts themselves are in tests/sim/native."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ohmgate.cli.runs import image_path
+from ohmgate.firmware.image import pack, unpack
 from ohmgate.sim.native import build as native
 from ohmgate.sim.native import regression
 from ohmgate.sim.native.build import NativeBuild
@@ -48,6 +51,19 @@ def test_a_verdict_that_agrees_ends_with_0(regress, tmp_path):
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["throughput"]["gops"] == pytest.approx(44 * 128 / (37 / 0.64))
     assert (content["integers"], content["busy"], content["speed"]["steps"]) == (18000, [3200 / 3700, 0.01], 5687)
+
+
+def test_an_accuracy_is_of_results_and_not_of_their_votes(regress, run_folder, tmp_path):
+    """Of five votes: each sequence is sent so often, and there are two results of ten sequences."""
+    network = unpack(image_path(run_folder).read_bytes())
+    lstm, head = network.design.layers
+    voting = replace(network, design=replace(network.design, layers=(lstm, replace(head, votes=5))))
+    (tmp_path / "votes.image").write_bytes(pack(voting))
+    result = regress(tmp_path / "votes.image", "--sequences", 4, results=[replace(GOOD, sequences=10, right=1)] * 2)
+    assert result.stdout.splitlines()[3] == "accuracy of the Verilog: 50.00%"
+    work, _ = regress.asked
+    assert (len(work.lengths), len(work.labels)) == (20, 4)
+    assert (work.codes.reshape(4, 5, -1) == work.codes[::5].reshape(4, 1, -1)).all()
 
 
 def test_integers_that_differ_end_with_1(regress, tmp_path):

@@ -11,6 +11,8 @@ from ..layers.noise import Noise
 from ..network import quant_config
 from .config import LanguageConfig
 
+ONE_HOT_LEAK = 0.03  #: of ADCs whose row tiles have one-hot inputs (docs/wires.md)
+
 
 def language_protocol(task: str, bits: tuple[int, int], seed: int, noise: Noise) -> LanguageConfig:
     """The full protocol of ``names`` or ``ptb`` at (weight, converter) bits; (32, 32) is the float baseline."""
@@ -54,8 +56,9 @@ def design_protocol(
 ) -> LanguageConfig:
     """The protocol of ``names`` or ``ptb`` for a design's arrays; ``chosen`` are fields that differ from it.
 
-    Inputs that are not as many as the ``tokens`` are a learned embedding. Raises :class:`DesignError` for a design
-    that is not of one LSTM layer, with or without a head for the tokens.
+    Inputs that are not as many as the ``tokens`` are a learned embedding. One-hot inputs in row tiles get a leak:
+    where a tile has no other rows, its sum is that of one weight, which could never come back once it clips. Raises
+    :class:`DesignError` for a design that is not of one LSTM layer, with or without a head for the tokens.
     """
     check_design(design, task, tokens)
     first, quantiser = design.layers[0], chosen.pop("quantiser", "sawb")
@@ -64,6 +67,8 @@ def design_protocol(
     if first.own_input_bits == 1 and not floating:
         usual = replace(usual, drop_rows=False)  # as with one bit everywhere
     ranges: dict[str, Any] = {"quantiser": quantiser, "range_noise": noise.weight if quantiser == "sawb" else 0.0}
+    if first.inputs == tokens and first.row_tiles > 1 and not floating:
+        ranges["leak"] = ONE_HOT_LEAK
     quant = quant_config(first, floating, learn_range=not floating, **ranges)
     return replace(
         usual,

@@ -56,6 +56,16 @@ def test_a_designs_protocol_is_the_tasks_with_the_designs_arrays():
     assert not design_protocol(one_bit, "ptb", 50, seed=0, floating=False, noise=Noise()).drop_rows
 
 
+def test_one_hot_inputs_in_row_tiles_alone_get_a_leak():
+    def leak(task="names", tokens=100, floating=False, **fields):
+        design = Design("tiled", (lstm(**fields),))
+        return design_protocol(design, task, tokens, seed=0, floating=floating, noise=Noise()).quant.leak
+
+    assert leak(tile_rows=64) == 0.03
+    assert leak() == leak(tile_rows=64, floating=True) == 0, "one tile; float sums have none"
+    assert leak(task="ptb", tokens=50, tile_rows=64) == 0, "an embedding drives all inputs"
+
+
 @pytest.mark.parametrize(
     "layers, sentence",
     [

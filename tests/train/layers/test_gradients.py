@@ -59,6 +59,30 @@ def test_a_leak_of_gates_is_that_share_of_the_gradient_inside(fast):
     assert grads[0.5, 1.0] == pytest.approx([0, by_i / 2, 0, by_g / 2], rel=0.02)
 
 
+@pytest.mark.parametrize(
+    "fast", [False, pytest.param(True, marks=pytest.mark.skipif(kernel() is None, reason="no compiler"))]
+)
+def test_a_one_hot_row_that_clips_a_tile_of_inputs_learns_with_a_leak_alone(fast):
+    """A row of 9 steps in every gate and a bias of -3.6: together in the range, the row alone beyond it."""
+
+    def gradient(**fields):
+        lstm = LstmArray(2, 1, QuantConfig(dac_bits=8, weight_bits=8, **fields), fast).train()
+        with torch.no_grad():
+            lstm.cells.copy_(torch.tensor([[1.125], [0.0], [0.0], [-0.45]]).expand(4, 4))
+            lstm.nominal_step.fill_(0.125)
+        lstm(torch.tensor([[[1.0, 0.0]]]))[2].sum().backward()
+        return lstm.cells.grad[0].tolist()
+
+    def by_hand(z):  # of c = i * g; f sees c = 0, and o makes no c
+        sigmoid, tanh = 1 / (1 + math.exp(-z)), math.tanh(z)
+        return [0, tanh * sigmoid * (1 - sigmoid), 0, sigmoid * (1 - tanh**2)]
+
+    assert gradient() == pytest.approx(by_hand(5.5 * 0.125), rel=0.02)
+    assert gradient(tile_rows=2) == [0] * 4
+    clipped = by_hand((7 - 4 + 1) * 0.125)  # the codes of both tiles, and their middles
+    assert gradient(tile_rows=2, leak=0.25) == pytest.approx([0.25 * g for g in clipped], rel=0.02)
+
+
 @pytest.mark.parametrize("dead, leak", [(True, 0.0), (True, 0.1), (False, 0.0), (False, 0.1)])
 def test_a_dead_head_learns_with_a_leak_alone(dead, leak):
     """All logits beyond the top code: the gradient is exactly 0. Four classes of points near four centres."""

@@ -13,6 +13,7 @@ import os
 import platform
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,24 @@ from ohmgate.train.language.names import train_names
 from ohmgate.train.language.protocols import language_protocol
 from ohmgate.train.language.words import train_words
 from ohmgate.train.layers.noise import Noise
-from ohmgate.train.layers.whole_model import listening
 from ohmgate.train.recipe import PROTOCOLS
 from ohmgate.train.training import train
 
 TILES = {"har": 64, "names": 64, "ptb": 128}  #: rows of a tile
 
 
-def run_name(task: str, tile: int, seed: int, epochs: int, steps: int | None) -> str:
+def run_name(task: str, tile: int, seed: int, epochs: int, steps: int | None, leak: float) -> str:
     """Of the files of a run."""
     length = f"{epochs or 'all'}{f'x{steps}' if steps else ''}"
-    return f"{task}_{f'tiles{tile}' if tile else 'untiled'}_{length}_seed{seed}"
+    kind = f"tiles{tile}" if tile else "untiled"
+    return f"{task}_{kind}{f'_leak{leak:g}' if leak else ''}_{length}_seed{seed}"
 
 
-def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out: Path) -> dict[str, Any]:
+def trained(
+    task: str, tile: int, seed: int, epochs: int, steps: int | None, leak: float, out: Path
+) -> dict[str, Any]:
     """A run's scores, from its file where there is one."""
-    name = run_name(task, tile, seed, epochs, steps)
+    name = run_name(task, tile, seed, epochs, steps, leak)
     file = out / f"{name}.json"
     if file.exists():
         return json.loads(file.read_text())
@@ -66,14 +69,16 @@ def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out
             print(f"{name}: {done} of {total}, {what}", flush=True)
 
     if task == "har":
-        design, config = Design.load("har"), replace(PROTOCOLS["har"], seed=seed)
+        design, config = Design.load("har"), replace(PROTOCOLS["har"], seed=seed, leak=leak)
         design = replace(design, layers=tuple(replace(layer, tile_rows=tile) for layer in design.layers))
         config = replace(config, epochs=epochs or config.epochs)
         result = train(design, load_dataset("har"), config, checkpoint=out / f"{name}.safetensors", progress=progress)
         found = {"accuracy": result.accuracy, "epochs": config.epochs}
     else:
         config = language_protocol(task, (4, 4), seed, Noise())
-        config = replace(config, quant=replace(config.quant, tile_rows=tile), epochs=epochs or config.epochs)
+        config = replace(
+            config, quant=replace(config.quant, tile_rows=tile, leak=leak), epochs=epochs or config.epochs
+        )
         [lstm] = [layer for layer in Design.load(task).layers if layer.kind == "lstm"]
         kept: dict[str, Any] = {  # the design only names the run that a checkpoint belongs to
             "design": Design(task, (replace(lstm, tile_rows=tile, bias_rows=config.quant.bias_rows),)),
@@ -91,6 +96,7 @@ def trained(task: str, tile: int, seed: int, epochs: int, steps: int | None, out
         "tile rows": tile,
         "seed": seed,
         "steps": steps,
+        "leak": leak,
         "minutes": round((time.perf_counter() - begun) / 60, 1),
     }
     write_json(file, found)
@@ -150,10 +156,8 @@ class Judge:
 
     def codes(self, tokens: np.ndarray) -> np.ndarray:
         """(B, T, m) int8: DAC codes of all ``tokens`` (B, T + 1) but the last."""
-        found = []
-        with listening(self.model, [self.lstm], lambda _, codes, trace: found.append(codes)):
-            self.model(torch.from_numpy(tokens[:, :-1].T.copy()))
-        return found[0].transpose(0, 1).numpy().astype(np.int8)
+        inputs = torch.from_numpy(self.model.inputs(tokens[:, :-1]))
+        return self.lstm.drive_inputs(inputs).detach().numpy().astype(np.int8)
 
     def perplexity(self, network: Network, convert: reference.Convert | None = None) -> float:
         """Of ``network``, which is the exported one with other tables, say."""
@@ -226,26 +230,28 @@ def main() -> None:
         "--tables", action="store_true", help="of seed 0 in tiles: perplexity with smaller tables, too"
     )
     parser.add_argument("--rows", type=int, nargs="+", help="of a tile; default: 64, and 128 for ptb")
+    parser.add_argument(
+        "--leak", type=float, nargs="+", default=[0.0], help="share of its gradient that a clipped conversion passes"
+    )
     parser.add_argument("--kept", action="store_true", help="train and read nothing: tell what the folder has")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     found = []
-    for task in arguments.task:
-        for seed in range(arguments.seeds):
-            for tile in (0, *(arguments.rows or [TILES[task]])):
-                chosen = (task, tile, seed, arguments.epochs, arguments.steps)
-                if arguments.kept and not (arguments.out / f"{run_name(*chosen)}.json").exists():
-                    continue
-                entry = trained(*chosen, arguments.out)
-                tables = bool(arguments.tables and tile and seed == 0)
-                chosen = (entry["run"], arguments.ohm, tables, arguments.out)
-                if task != "har" and (not arguments.kept or read_file(*chosen).exists()):
-                    read = judged(task, *chosen)
-                    print(entry["run"], read, flush=True)
-                    entry = entry | read
-                found.append(entry)
+    for task, leak, seed in product(arguments.task, arguments.leak, range(arguments.seeds)):
+        for tile in (0, *(arguments.rows or [TILES[task]])):
+            chosen = (task, tile, seed, arguments.epochs, arguments.steps, leak)
+            if arguments.kept and not (arguments.out / f"{run_name(*chosen)}.json").exists():
+                continue
+            entry = {"leak": leak} | trained(*chosen, arguments.out)
+            tables = bool(arguments.tables and tile and seed == 0)
+            chosen = (entry["run"], arguments.ohm, tables, arguments.out)
+            if task != "har" and (not arguments.kept or read_file(*chosen).exists()):
+                read = judged(task, *chosen)
+                print(entry["run"], read, flush=True)
+                entry = entry | read
+            found.append(entry)
     if arguments.json:
         versions = {"Python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
         write_json(arguments.json, {"ohm": arguments.ohm, "runs": found, "versions": versions})

@@ -86,13 +86,17 @@ def floating_of(task: str, seed: int) -> TrainConfig:
 
 
 def hardware_of(task: str, seed: int) -> TrainConfig:
-    """Training for chips that goes on from the float network: half of its epochs at a quarter of its rate."""
+    """Training for chips that goes on from the float network: half of its epochs at a quarter of its rate.
+
+    Of pen strokes, which half learn so (82.8 % of 94.2 % without noise), all of its epochs at half of its rate.
+    """
     usual = usual_of(task)
+    epochs, rate = (1, 1 / 2) if task == "strokes" else (1 / 2, 1 / 4)
     return replace(
         usual,
         seed=seed,
-        epochs=max(1, usual.epochs // 2),
-        learning_rate=usual.learning_rate / 4,
+        epochs=max(1, int(usual.epochs * epochs)),
+        learning_rate=usual.learning_rate * rate,
         quantiser="absmax",
         learn_range=True,
         fast=True,

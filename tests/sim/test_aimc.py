@@ -186,7 +186,7 @@ def test_pen_strokes_are_the_first_digits_of_those_experiments(monkeypatch):
     assert asked == [("folder", 12_000, 2_000)]
     floating, hardware = aimc_trials.floating_of("strokes", 3), hardware_of("strokes", 3)
     assert (floating.floating, floating.epochs, floating.batch, floating.learning_rate) == (True, 10, 128, 0.02)
-    assert (hardware.floating, hardware.epochs, hardware.learning_rate) == (False, 5, 0.005)
+    assert (hardware.floating, hardware.epochs, hardware.learning_rate) == (False, 10, 0.01)
     assert (floating.seed, hardware.seed) == (3, 3)
     layers = design_of("strokes").layers
     assert [(layer.inputs, layer.outputs) for layer in layers] == [(4, 64), (64, 10)]

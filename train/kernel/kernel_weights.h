@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <tuple>
 #include <vector>
 
@@ -33,14 +33,14 @@ std::tuple<Tensor, bool> driven_codes(Tensor values, double scale, int64_t bits)
   std::atomic<bool> finite = true;
   in_shares((count + TOGETHER - 1) / TOGETHER, [&](int64_t begin, int64_t end) {
     const int64_t last = std::min(end * TOGETHER, count);
-    float undefined = 0.0f;  // 0 times a number is 0 only where that is finite
+    uint32_t undefined = 0;  // are all exponent bits of a number 1? (a sum would wait for itself)
     for (int64_t k = begin * TOGETHER; k < last; ++k) {
       const float value = from[k] / divisor;
-      undefined += value * 0.0f;
+      undefined |= uint32_t((std::bit_cast<uint32_t>(value) & 0x7f800000u) == 0x7f800000u);
       if (bits == 1) to[k] = value >= 0.0f ? 1.0f : -1.0f;
       else to[k] = least(most(std::floor(value * top + 0.5f), -top), top);
     }
-    if (!(undefined == 0.0f)) finite = false;
+    if (undefined) finite = false;
   });
   return {out, finite};
 }
@@ -117,15 +117,14 @@ Tensor largest_of(Tensor values) {
   constexpr int64_t TOGETHER = 1 << 14;
   const int64_t parts = (size + TOGETHER - 1) / TOGETHER;
   std::vector<uint32_t> found(rows * parts);
-  const char* from = static_cast<const char*>(values.const_data_ptr());
+  const float* from = values.const_data_ptr<float>();
   in_shares(rows * parts, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
       const int64_t row = part / parts, first = part % parts * TOGETHER, count = std::min(TOGETHER, size - first);
       uint32_t largest = 0;
       for (int64_t k = 0; k < count; ++k) {
-        uint32_t bits;  // without the sign they are in the numbers' order, and those of no number are the largest
-        std::memcpy(&bits, from + 4 * (row * size + first + k), 4);
-        largest = std::max(largest, bits & 0x7fffffffu);
+        // without the sign bits are in the numbers' order, and those of no number are the largest
+        largest = std::max(largest, std::bit_cast<uint32_t>(from[row * size + first + k]) & 0x7fffffffu);
       }
       found[part] = largest;
     }
@@ -133,7 +132,7 @@ Tensor largest_of(Tensor values) {
   Tensor out = at::empty({rows}, values.options());
   for (int64_t row = 0; row < rows; ++row) {
     const uint32_t largest = *std::max_element(found.begin() + row * parts, found.begin() + (row + 1) * parts);
-    std::memcpy(out.data_ptr<float>() + row, &largest, 4);
+    out.data_ptr<float>()[row] = std::bit_cast<float>(largest);
   }
   return out;
 }

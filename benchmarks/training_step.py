@@ -1,6 +1,7 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` or ``nn.RNN`` in float32.
 
-The candidates take turns, so that a machine's moods hit all alike; medians and their ratio to torch's layer.
+The candidates take turns, so that a machine's moods hit all alike, in an order that is drawn for every turn: who follows
+torch's layer finds its own code out of the caches. Medians and their ratio to torch's layer.
 Run: ``python benchmarks/training_step.py [--layer rnn] [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
 [--device cuda] [--clock cpu] [--shapes har ptb] [--json FILE]``.
 ``--eager`` adds the layers without the kernel, ``--tiles`` those cut into row tiles of so many rows, ``--peers`` what
@@ -10,6 +11,7 @@ is installed of Brevitas and aihwkit, at 4 bits; both compute step by step in Py
 
 import argparse
 import platform
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -115,9 +117,10 @@ def measure(shapes: list[str], rounds: int, device: str, clock: str, **options) 
         x = (torch.rand(steps, batch, m) * 2 - 1).to(device)
         grad = torch.randn(steps, batch, n).to(device)
         times = {name: [] for name in modules}
+        order = random.Random(0)
         for turn in range(rounds + 2):
-            for name, module in modules.items():
-                milliseconds = step(module, x, grad, CLOCKS[clock])
+            for name in order.sample(list(modules), len(modules)):
+                milliseconds = step(modules[name], x, grad, CLOCKS[clock])
                 if turn >= 2:  # the first two warm up
                     times[name].append(milliseconds)
         medians[shape] = {name: statistics.median(values) for name, values in times.items()}

@@ -1,7 +1,7 @@
 """Time of a training step (forward and backward), quantised against ``torch.nn.LSTM`` or ``nn.RNN`` in float32.
 
-The candidates take turns, so that a machine's moods hit all alike, in an order that is drawn for every turn: who follows
-torch's layer finds its own code out of the caches. Medians and their ratio to torch's layer.
+The candidates take turns, so that a machine's moods hit all alike, in an order that is drawn for every turn: who
+follows torch's layer finds its own code out of the caches. Medians and their ratio to torch's layer.
 Run: ``python benchmarks/training_step.py [--layer rnn] [--rounds 9] [--threads 1 2] [--eager] [--tiles 128] [--peers]
 [--device cuda] [--clock cpu] [--shapes har ptb] [--json FILE]``.
 ``--eager`` adds the layers without the kernel, ``--tiles`` those cut into row tiles of so many rows, ``--peers`` what

@@ -100,6 +100,8 @@ def command(
         check_integer(count, value, least, 1_000_000)
     check_integer("votes", votes, 1, MAX_VOTES)
     check_choice("vote-over", vote_over, montecarlo.VOTE_OVER)
+    if votes == 1 and vote_over == "chips":
+        raise DesignError("--vote-over chips must come with --votes of 2 or more, not 1")
     check_integer("workers", workers if workers is not None else 1, 1, 1024)
     check_executor(executor)
     if out is not None:

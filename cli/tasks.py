@@ -94,12 +94,14 @@ class SequenceTask:
 
     def check_start(self, config, source: Path | None) -> None:
         """Raise :class:`DesignError` for a checkpoint that a training cannot begin with, or one that is missing."""
-        from ..train.training import check_signals, float_network, initial
+        from ..train.training import check_signals, check_teacher, float_network, initial
         from ..train.warm import check_start
 
         check_signals(config, source)
-        if source is not None:
-            check_start(initial(self.design, config), float_network(source))
+        network = None if source is None else float_network(source)
+        check_teacher(self.dataset, config, network)
+        if network is not None:
+            check_start(initial(self.design, config), network)
 
     def input_codes(self, config) -> tuple[np.ndarray, np.ndarray]:
         """Shares of each channel's numbers in the training set that the first DACs clip, and whose code is 0."""

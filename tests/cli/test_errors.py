@@ -71,6 +71,10 @@ def refused(result) -> str:
             "a training at an SNR of fixed power must start from a network that has signals",
         ),
         (
+            ("train", "vowels", "--distil", 0.5),
+            "a training that distils must start from a float network, which is the teacher",
+        ),
+        (
             ("train", "vowels", "--snr-site", "rows"),
             "--snr-site and --snr-power must come with --snr, but it is not given",
         ),
@@ -94,13 +98,16 @@ def test_bad_values_are_refused_before_anything_is_written(ohmgate, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     Path("other.toml").write_text('name = "other"\n[[layer]]\nkind = "lstm"\ninputs = 3\nhidden = 1\nadcs = 4\n')
     assert refused(ohmgate(*arguments, "--out", tmp_path / "out")).startswith(sentence)
-    assert not (tmp_path / "out/checkpoints").exists()
-    assert not (tmp_path / "out/results.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
+        (
+            ("montecarlo", "none.image", "--vote-over", "chips"),
+            "--vote-over chips must come with --votes of 2 or more, not 1",
+        ),
         (("inspect", "none.image"), "'none.image' must be a design (har, names, ptb, vowels, or a .toml file)"),
         (("diff", "none.image", "b"), "cannot read image 'none.image': No such file or directory"),
         (("pack", "."), "'.' must be a run folder with a config.json in it"),

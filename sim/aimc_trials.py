@@ -114,12 +114,26 @@ def protocol_of(data: str, mapping: str, seed: int, array: ArrayConfig, steps: i
 
 
 @dataclass(frozen=True, kw_only=True)
-class AimcTrial:
-    """A network of a data set on eight chips, 1 s to 1 year after they were programmed."""
+class _OfDataSet:
+    """What trials of a data set's network share."""
 
     data: str
+
+    is_language = False
+
+    def check_data(self, folder: str | Path | None) -> None:
+        """Read the data set, fetching what is not there."""
+        dataset_of(self.data, folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AimcTrial(_OfDataSet):
+    """A network of a data set on eight chips, 1 s to 1 year after they were programmed."""
+
     mapping: str
     seed: int = 0
+
+    task = "aimc"
 
     def __post_init__(self) -> None:
         check_choice("data set", self.data, TASKS)
@@ -127,20 +141,8 @@ class AimcTrial:
         check_integer("seed", self.seed, 0, 2**31 - 1)
 
     @property
-    def task(self) -> str:
-        return "aimc"
-
-    @property
     def name(self) -> str:
         return f"aimc_{self.data}_{self.mapping}_seed{self.seed}"
-
-    @property
-    def is_language(self) -> bool:
-        return False
-
-    def check_data(self, folder: str | Path | None) -> None:
-        """Read the data set, fetching what is not there."""
-        dataset_of(self.data, folder)
 
     def protocol(self) -> AimcProtocol:
         return protocol_of(self.data, self.mapping, self.seed, aimc.aged(aimc.HOUR))
@@ -160,13 +162,14 @@ class AimcTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SensitivityTrial:
+class SensitivityTrial(_OfDataSet):
     """How large one source may grow, alone, before A of a network against itself without noise falls to 99 %."""
 
-    data: str
     source: str
     mapping: str = "hwa"
     seed: int = 0
+
+    task = "aimc-sensitivity"
 
     def __post_init__(self) -> None:
         check_choice("data set", self.data, TASKS)
@@ -175,21 +178,9 @@ class SensitivityTrial:
         check_integer("seed", self.seed, 0, 2**31 - 1)
 
     @property
-    def task(self) -> str:
-        return "aimc-sensitivity"
-
-    @property
     def name(self) -> str:
         source = self.source.replace(",", "").replace(" ", "-")
         return f"sensitivity_{self.data}_{self.mapping}_{source}_seed{self.seed}"
-
-    @property
-    def is_language(self) -> bool:
-        return False
-
-    def check_data(self, folder: str | Path | None) -> None:
-        """Read the data set, fetching what is not there."""
-        dataset_of(self.data, folder)
 
     def protocol(self) -> AimcProtocol:
         return protocol_of(self.data, self.mapping, self.seed, BY_NAME[self.source].made(1.0), STEPS)

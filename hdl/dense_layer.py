@@ -61,7 +61,7 @@ class DenseLayerCore(LayerTwin[DenseLayer], Component):
 
         # Cycles 0 to tail: the result appears after the last of them.
         taken, step = [sequencer.take], [sequencer.step]
-        finished = [sequencer.take_last & steps.given if votes else sequencer.take_last]
+        finished = [sequencer.take_last if steps.given is None else sequencer.take_last & steps.given]
         for k in range(1, self.tail + 1):
             taken.append(Signal(name=f"taken_{k}"))
             finished.append(Signal(name=f"finished_{k}"))

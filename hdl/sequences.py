@@ -2,7 +2,8 @@
 
 Both classes are parts of a layer's module, and do the same in their own ways. They hold inputs, tell the sequencer
 when it may convert, and hand on results with their marks. ``place`` says for each pipeline stage behind the array
-where in a memory the words of its step are. ``given``: will the step that is converted have a result?
+where in a memory the words of its step are. ``given``: will the step that is converted have a result? None: each has
+one.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class OneSequence:
         self.full = full = Signal(name="full")
         self.first = self.held.first
         self.place: Sequence[Value] = ()
-        self.given: Value | int = 1
+        self.given: Value | None = None
         m.d.comb += core.x.ready.eq(~full)
         taken = core.x.valid & core.x.ready
         with m.If(taken if wanted is None else taken & wanted):
@@ -99,7 +100,7 @@ class InterleavedSequences:
         self.first = self.turns.first
         self.context: list[Value] = []
         self.place: list[Value] = []
-        self.given: Value | int = 1
+        self.given: Value | None = None
         wiring.connect(m, wiring.flipped(core.x), self.turns.x)
 
     @property
@@ -117,12 +118,13 @@ class InterleavedSequences:
 
     def pace(self, m: Module) -> None:
         sequencer, turns, results = self.sequencer, self.turns, self.results
+        last = sequencer.convert & (sequencer.select == self.layer.conversions - 1)
         m.d.comb += [
             turns.ended.eq(sequencer.take_last),
             sequencer.ready_rows.eq(turns.ready),
             sequencer.result_free.eq(results.free),
             results.context.eq(turns.context),
-            results.begun.eq(sequencer.convert & (sequencer.select == self.layer.conversions - 1) & self.given),
+            results.begun.eq(last if self.given is None else last & self.given),
             results.first.eq(turns.first),
             results.last.eq(turns.last),
         ]

@@ -1,9 +1,13 @@
 """Sums of votes against plain additions: every tie, contexts, resets; and layers with them whose array is shared."""
 
+import re
+
 import numpy as np
 import pytest
+from amaranth.back import verilog
 from amaranth.hdl import Module, ResetInserter, Signal
 
+from ohmgate.hdl.dense_layer import DenseLayerCore
 from ohmgate.hdl.vote_sums import VoteSums
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer
@@ -84,3 +88,16 @@ def test_votes_of_interleaved_sequences_are_their_contexts(kind, contexts, gaps)
     seen = one.run()
     check(one, seen)
     assert len(seen.out) == 2 * contexts - 1
+
+
+@pytest.mark.parametrize("votes, gates", [(1, 1), (2, 2)])
+def test_a_head_of_contexts_without_votes_keeps_its_verilog(votes, gates):
+    """A result is begun with a last conversion; only of votes does it also wait for their last."""
+    core = DenseLayerCore(DenseLayer(**HEAD, outputs=6, adcs=2, votes=votes), contexts=3)
+    text = verilog.convert(core, strip_internal_attrs=True, emit_src=False)
+    terms, found = ["begun"], 0
+    while terms:  # all that are joined by "and" behind it
+        if joined := re.search(rf"assign {re.escape(terms.pop())} +=([^;]*) & ([^;]*);", text):
+            found += 1
+            terms += [joined[1].strip(), joined[2].strip()]
+    assert found == gates

@@ -33,7 +33,8 @@ ROOMS = {
         "": {"data", "layers"},
         "export": {"layers", ""},
         "language": {"data", "layers", ""},
-        "experiments": {"data", "layers", "language", ""},
+        "speech": {"data", "layers", ""},
+        "experiments": {"data", "layers", "language", "speech", ""},
     },
     "analog": {
         "memory": {"circuit"},

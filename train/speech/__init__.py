@@ -1,0 +1,1 @@
+"""Speech recognition: utterances with transcripts, losses without an alignment, decoding, errors in words."""

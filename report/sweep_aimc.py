@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..analog.studies.intervals import over_chips
-from ..sim.aimc import BY_NAME, TIMES, left
+from ..sim.aimc import BY_NAME, TIMES
 from ..sim.aimc_trials import AIMC, ENOUGH, SENSITIVITY, AimcTrial, SensitivityTrial
+from .aimc_verdicts import a_interval, a_of, ranked, tolerated, verdict
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import MISSING, Record, Results, Sweep, finals, spread
 
@@ -32,20 +32,6 @@ def aimc_sweeps() -> list[Sweep]:
     ]
 
 
-def a_of(record: Record, when: str) -> float:
-    """A at an age, the float network being the reference."""
-    final = record["final"]
-    return left(1 - final[when], 1 - final["float"], 1 - final["chance"])
-
-
-def _interval(record: Record, when: str) -> tuple[float, float]:
-    """95 % of A over other chips."""
-    final = record["final"]
-    found = [point["accuracy"] for point in record["epochs"] if point["seconds"] == TIMES[when]]
-    low, high = (left(1 - each, 1 - final["float"], 1 - final["chance"]) for each in over_chips(found))
-    return low, high
-
-
 def _over_time(results: Results, seeds: int) -> list[str]:
     lines = [
         "| network | | float | 8 bits, no noise | " + " | ".join(f"A, {when}" for when in TIMES) + " |",
@@ -63,7 +49,7 @@ def _percent(records: list[Record], when: str, seeds: int) -> str:
     told = spread([100 * a_of(record, when) for record in records], seeds, 1)
     if not records:
         return told
-    low, high = 100 * np.mean([_interval(record, when) for record in records], axis=0)
+    low, high = 100 * np.mean([a_interval(record, when) for record in records], axis=0)
     return f"{told} ({low:.1f} to {high:.1f})"
 
 
@@ -102,28 +88,13 @@ def _time_plots(results: Results) -> dict[str, Figure]:
 
 def _line(axes, trial: AimcTrial, records: list[Record]) -> None:
     mean = [100 * np.mean([a_of(record, when) for record in records]) for when in TIMES]
-    ends = np.array([np.mean([_interval(record, when) for record in records], axis=0) for when in TIMES]) * 100
+    ends = np.array([np.mean([a_interval(record, when) for record in records], axis=0) for when in TIMES]) * 100
     colour = {"direct": ORANGE, "hwa": BLUE}[trial.mapping]
     axes.plot(list(TIMES.values()), mean, "o-", color=colour, label=NAMES[trial.mapping])
     axes.fill_between(list(TIMES.values()), ends[:, 0], ends[:, 1], color=colour, alpha=0.2, linewidth=0)
 
 
 # -- sensitivity ----------------------------------------------------------------------------------------------------
-
-
-def tolerated(records: list[Record]) -> tuple[float, float, float]:
-    """Error of the column sums, over the sums, at which A is 99 %, and 95 % of it: it grows as the source does."""
-    final = {name: float(np.mean(finals(records, name))) for name in ("scale", "low", "high", "error")}
-    error, scale = final["error"], final["scale"]
-    if not 0 < scale < 1e9:
-        return error, error, error
-    return error, error * final["low"] / scale, error * final["high"] / scale
-
-
-def ranked(results: Results, task: str) -> list[SensitivityTrial]:
-    """A task's trials that have run, the source first of which the network bears the least error."""
-    there = [trial for trial, records in results.items() if records and trial.data == task]
-    return sorted(there, key=lambda trial: tolerated(results[trial])[0])
 
 
 def _sensitivity(results: Results, seeds: int) -> list[str]:
@@ -159,24 +130,6 @@ def _source_line(trial: SensitivityTrial, records: list[Record]) -> str:
 
 def _size(number: float) -> str:
     return "more" if number >= 1e9 else f"{number:.3g}"
-
-
-def verdict(results: Results, task: str) -> list[str]:
-    """On the claim that noise of inputs and outputs hurts more than that of weights, by the error that is borne."""
-    there = ranked(results, task)
-    borne = {trial.source: tolerated(results[trial]) for trial in there}
-    noise = {name: borne[name] for name in ("input noise", "output noise") if name in borne}
-    weights = {name: each for name, each in borne.items() if BY_NAME[name].kind == "weight"}
-    if len(noise) < 2 or not weights:
-        return [f"- {task}: whether noise of inputs and outputs hurts more than that of weights is {MISSING}."]
-    most, least = max(each[2] for each in noise.values()), min(each[1] for each in weights.values())
-    if most < least:
-        said = "holds: less error is borne of both than of any source in the weights, intervals apart"
-    elif min(each[1] for each in noise.values()) > max(each[2] for each in weights.values()):
-        said = "does not hold: more error is borne of both than of any source in the weights, intervals apart"
-    else:
-        said = "is not decided: their errors overlap with those of sources in the weights"
-    return [f"- {task}: that noise of inputs and outputs hurts more than that of weights {said}."]
 
 
 def _sensitivity_plots(name: str, results: Results) -> dict[str, Figure]:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ohmgate.report.aimc_verdicts import tolerated, verdict
 from ohmgate.report.sweep import write_report
-from ohmgate.report.sweep_aimc import tolerated, verdict
 from ohmgate.report.sweep_results import gather
 from ohmgate.report.sweeps import sweep_of
 from ohmgate.sim.aimc import TIMES

@@ -11,7 +11,7 @@ from ohmgate.analog.inference import build_arrays, classify
 from ohmgate.model.design import Design
 from ohmgate.model.layers import DenseLayer
 from ohmgate.model.seeds import child
-from ohmgate.sim import aimc, aimc_trials
+from ohmgate.sim import aimc, aimc_tasks, aimc_trials
 from ohmgate.sim.aimc import BY_NAME, SOURCES, Point, bisect, crossing, interval, left
 from ohmgate.sim.aimc_trials import AimcTrial, SensitivityTrial, design_of, hardware_of
 from ohmgate.train.data.datasets import SequenceDataset, load_dataset
@@ -181,7 +181,7 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch):
 def test_pen_strokes_are_the_first_digits_of_those_experiments(monkeypatch):
     """Their training is not the protocol of a preset: rates and batches are those of the experiments in noise."""
     asked = []
-    monkeypatch.setattr(aimc_trials.strokes, "digits_of", lambda *given: asked.append(given))
+    monkeypatch.setattr(aimc_tasks.strokes, "digits_of", lambda *given: asked.append(given))
     aimc_trials.dataset_of("strokes", "folder")
     assert asked == [("folder", 12_000, 2_000)]
     floating, hardware = aimc_trials.floating_of("strokes", 3), hardware_of("strokes", 3)

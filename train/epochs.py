@@ -113,7 +113,7 @@ def run_epoch(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimiser.step()
-        keep_in_bounds(model, config)
+        keep_in_bounds(model, config.weight_clip)
         total += float(loss.detach()) * len(index)
     for array, noise in noisy.items():
         array.train_noise = noise
@@ -138,12 +138,12 @@ def distance(outputs: torch.Tensor, taught: torch.Tensor, temperature: float) ->
 NARROWEST = 2.0**-10  #: range of inputs that may be learned
 
 
-def keep_in_bounds(model: DesignNetwork, config: TrainConfig) -> None:
+def keep_in_bounds(model: torch.nn.Module, weight_clip: float) -> None:
     """Clip each array's weights to ``weight_clip`` of their root mean square, and keep learned ranges above 0."""
     with torch.no_grad():
         for array in arrays_of(model):
-            if config.weight_clip:
-                most = config.weight_clip * float(array.cells.square().mean().sqrt())
+            if weight_clip:
+                most = weight_clip * float(array.cells.square().mean().sqrt())
                 array.cells.clamp_(-most, most)
             if array.full_scale.requires_grad:
                 array.full_scale.clamp_min_(NARROWEST)

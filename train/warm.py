@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..model.formats import DesignError
 from ..model.layers import DenseLayer
@@ -24,7 +25,7 @@ def float_twin(model: DesignNetwork) -> DesignNetwork:
     """A float network of the same design with the weights of ``model``."""
     with torch.random.fork_rng(devices=[]):
         twin = DesignNetwork(model.design, floating=True, fast=arrays_of(model)[0].fast)
-    _copy_weights(twin, model)
+    copy_weights(twin, model)
     return twin
 
 
@@ -35,7 +36,7 @@ def quantise(model: DesignNetwork, floating: DesignNetwork, inputs: torch.Tensor
     gives is brought to -1..1 by its own weights, and the rows that follow undo it.
     """
     runs = [inputs[lengths == length, : int(length)] for length in lengths.unique()]
-    _copy_weights(model, floating)
+    copy_weights(model, floating)
     _scale_outputs(model, floating, runs)
     for array in arrays_of(model):
         array.start_ranges()
@@ -46,7 +47,7 @@ def quantise(model: DesignNetwork, floating: DesignNetwork, inputs: torch.Tensor
 def start_from(model: DesignNetwork, source: DesignNetwork, inputs: torch.Tensor, lengths: torch.Tensor) -> None:
     """Begin ``model`` with the weights of ``source``, float or quantised; ranges as :func:`quantise`."""
     if model.floating:
-        _copy_weights(model, source)
+        copy_weights(model, source)
     else:
         quantise(model, float_twin(source), inputs, lengths)
 
@@ -66,7 +67,7 @@ def check_start(model: DesignNetwork, source: DesignNetwork) -> None:
         raise DesignError("a start must have real weights, not the integers of a description")
 
 
-def weights_hash(model: DesignNetwork) -> str:
+def weights_hash(model: nn.Module) -> str:
     """SHA-256 of all real weights: what a run knows its start by."""
     return content_hash([_real_cells(array).numpy() for array in arrays_of(model)], ())
 
@@ -90,7 +91,8 @@ def continued(
     return made
 
 
-def _copy_weights(model: DesignNetwork, source: DesignNetwork) -> None:
+def copy_weights(model: nn.Module, source: nn.Module) -> None:
+    """Give the arrays of ``model`` the real weights of those of ``source``, whose shapes are the same."""
     with torch.no_grad():
         for array, other in zip(arrays_of(model), arrays_of(source)):
             cells = _real_cells(other)

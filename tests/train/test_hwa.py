@@ -119,9 +119,9 @@ def test_what_does_not_use_the_options_is_known_by_what_it_was():
 def test_weights_are_clipped_to_their_arrays_root_mean_square():
     model = DesignNetwork(DESIGN)
     before = [layer.cells.detach().numpy().copy() for layer in model.layers]
-    keep_in_bounds(model, CONFIG)
+    keep_in_bounds(model, CONFIG.weight_clip)
     assert all((layer.cells.detach().numpy() == cells).all() for layer, cells in zip(model.layers, before))
-    keep_in_bounds(model, replace(CONFIG, weight_clip=1.2))
+    keep_in_bounds(model, 1.2)
     for layer, cells in zip(model.layers, before):
         most = 1.2 * math.sqrt((cells.astype(float) ** 2).mean())
         assert layer.cells.detach().numpy() == pytest.approx(np.clip(cells, -most, most), rel=1e-6)
@@ -179,7 +179,7 @@ def test_a_learned_range_stays_above_nothing():
     model = initial(DESIGN, replace(CONFIG, learn_input=True))
     with torch.no_grad():
         model.layers[0].full_scale.fill_(-3.0)
-    keep_in_bounds(model, CONFIG)
+    keep_in_bounds(model, CONFIG.weight_clip)
     assert float(model.layers[0].full_scale.detach()) == 2**-10
 
 

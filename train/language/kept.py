@@ -15,12 +15,15 @@ from ...model.records import from_table
 from .. import checkpoint
 from .config import LanguageConfig
 from .model import LanguageModel
+from .warm import start_hash
 
 
 class KeptTraining:
-    """``model`` and ``optimiser`` under way; ``file`` None keeps nothing."""
+    """``model`` and ``optimiser`` under way, begun from ``start``; ``file`` None keeps nothing."""
 
-    def __init__(self, file: str | Path | None, task: str, model: LanguageModel, optimiser, generator) -> None:
+    def __init__(
+        self, file: str | Path | None, task: str, model: LanguageModel, optimiser, generator, start=None
+    ) -> None:
         self._file = None if file is None else Path(file)
         self._model, self._optimiser = model, optimiser
         self._generator = generator
@@ -29,6 +32,8 @@ class KeptTraining:
             return
         assert model.design is not None
         self._run = {"design": model.design.to_dict(), "dataset": task, "config": model.config.to_dict()}
+        if start is not None:
+            self._run["start"] = start_hash(start)
         state = checkpoint.state_of(self._file, self._run)
         if state is not None:
             state.restore(model, optimiser)

@@ -91,6 +91,13 @@ class LanguageModel(nn.Module):
             return -self.softmax(flat, targets.flatten()).output.view_as(targets)
         return functional.cross_entropy(self.softmax(flat), targets.flatten(), reduction="none").view_as(targets)
 
+    def log_shares(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logarithms of probabilities (T, B, k): of all tokens; of an adaptive softmax of the frequent ones, and of
+        each cluster of rare ones as a whole."""
+        softmax = self.softmax
+        head = softmax.head if isinstance(softmax, nn.AdaptiveLogSoftmaxWithLoss) else softmax
+        return functional.log_softmax(head(hidden), dim=-1)
+
     def predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """The likeliest tokens (T, B)."""
         if self.config.cutoffs:

@@ -10,7 +10,7 @@ from ...model.formats import DesignError
 from ..data.corpora import CHARACTERS, Names
 from ..layers.threads import single_thread
 from .config import LanguageConfig
-from .descent import LanguageResult, Progress, begin, descend, own_random_numbers
+from .descent import LanguageResult, Progress, begin, descend, own_random_numbers, set_out
 from .kept import KeptTraining
 from .model import LanguageModel
 
@@ -43,8 +43,10 @@ def train_names(
             loss_sum = 0.0
             for step in range(config.epoch_steps):
                 chosen = windows[torch.randint(len(windows), (config.batch,), generator=generator)].T
+                done = (epoch * config.epoch_steps + step) / total
+                set_out(model, done)
                 loss = model.losses(model(chosen[:-1])[0], chosen[1:]).mean()
-                descend(model, optimiser, loss, (epoch * config.epoch_steps + step) / total)
+                descend(model, optimiser, loss, done)
                 loss_sum += float(loss.detach())
                 if progress is not None:
                     progress(epoch * config.epoch_steps + step + 1, total, math.exp(loss_sum / (step + 1)))

@@ -88,22 +88,41 @@ def penn_treebank(folder: str | Path | None = None) -> Words:
 
     Words are numbered by how often they occur, the most frequent first.
     """
-    files = [data_file(f"ptb/ptb.{split}.txt.gz", folder).read_bytes() for split in ("train", "valid")]
+    texts, found = _texts(("train", "valid"), folder)
+    counts: dict[str, int] = {}
+    for word in texts[0]:
+        counts[word] = counts.get(word, 0) + 1
+    vocabulary = tuple(sorted(counts, key=lambda word: (-counts[word], word)))
+    train, valid = (_numbers(text, vocabulary, name) for text, name in zip(texts, ("training", "validation")))
+    return Words(train, valid, vocabulary, found)
+
+
+def penn_treebank_test(vocabulary: tuple[str, ...], folder: str | Path | None = None) -> tuple[np.ndarray, str]:
+    """Word indices (n,) int64 of the test text, ``ptb/ptb.test.txt.gz``, and the file's SHA-256.
+
+    No training reads it: for what is measured once, when all is chosen.
+    """
+    [text], found = _texts(("test",), folder)
+    return _numbers(text, vocabulary, "test"), found
+
+
+def _texts(splits: tuple[str, ...], folder: str | Path | None) -> tuple[list[list[str]], str]:
+    """Words of texts of the Penn Treebank, and the SHA-256 of their files, in order."""
+    files = [data_file(f"ptb/ptb.{split}.txt.gz", folder).read_bytes() for split in splits]
     try:
         contents = [gzip.decompress(file) for file in files]
         texts = [content.decode("utf-8").replace("\n", " <eos> ").split() for content in contents]
     except (OSError, EOFError, ValueError):
         raise DesignError("files of the Penn Treebank must be text compressed by gzip, but cannot be read") from None
-    counts: dict[str, int] = {}
-    for word in texts[0]:
-        counts[word] = counts.get(word, 0) + 1
-    vocabulary = sorted(counts, key=lambda word: (-counts[word], word))
+    return texts, checksum(contents)
+
+
+def _numbers(text: list[str], vocabulary: tuple[str, ...], name: str) -> np.ndarray:
     index = {word: k for k, word in enumerate(vocabulary)}
-    unknown = next((word for word in texts[1] if word not in index), None)
+    unknown = next((word for word in text if word not in index), None)
     if unknown is not None:
-        raise DesignError(f"every word of the validation text must be one of the training text, not {unknown!r}")
-    train, valid = (np.array([index[word] for word in text]) for text in texts)
-    return Words(train, valid, tuple(vocabulary), checksum(contents))
+        raise DesignError(f"every word of the {name} text must be one of the training text, not {unknown!r}")
+    return np.array([index[word] for word in text])
 
 
 def checksum(contents: list[bytes]) -> str:

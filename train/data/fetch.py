@@ -74,6 +74,9 @@ ORIGINALS = {
     "ptb/ptb.valid.txt.gz": Original(
         f"{_PTB}/ptb.valid.txt", "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2", _compressed
     ),
+    "ptb/ptb.test.txt.gz": Original(
+        f"{_PTB}/ptb.test.txt", "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0", _compressed
+    ),
 } | {
     f"names/{nation}.txt": Original(f"{_NAMES}/{nation}.txt", sha256)
     for nation, sha256 in {

@@ -15,7 +15,7 @@ import pytest
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train.data import fetch
-from ohmgate.train.data.corpora import NATIONS, names, penn_treebank
+from ohmgate.train.data.corpora import NATIONS, names, penn_treebank, penn_treebank_test
 from ohmgate.train.data.datasets import load_dataset
 from ohmgate.train.data.strokes import strokes
 
@@ -127,7 +127,9 @@ def test_texts_are_fetched(serve):
     assert data.lengths.tolist() == [length for nation in NATIONS for length in (len(nation) + 3, 5)]
     serve("ptb/ptb.train.txt.gz", b" a b a \n b a \n")
     serve("ptb/ptb.valid.txt.gz", b" b a \n")
+    serve("ptb/ptb.test.txt.gz", b" a \n")
     words = penn_treebank()
+    assert penn_treebank_test(words.vocabulary)[0].tolist() == [0, 1]
     assert words.vocabulary == ("a", "<eos>", "b")
     assert words.valid.tolist() == [2, 0, 1]
 
@@ -183,7 +185,7 @@ def test_a_file_without_a_source_must_lie_in_the_folder(serve):
 
 def test_every_file_that_the_loaders_read_has_a_source():
     loaded = {"har.npz", *(f"names/{nation}.txt" for nation in NATIONS)}
-    assert set(fetch.ORIGINALS) == loaded | {f"ptb/ptb.{split}.txt.gz" for split in ("train", "valid")}
+    assert set(fetch.ORIGINALS) == loaded | {f"ptb/ptb.{split}.txt.gz" for split in ("train", "valid", "test")}
     for original in fetch.ORIGINALS.values():
         assert original.url.startswith("https://")
         assert len(original.sha256) == 64

@@ -1,6 +1,7 @@
 """Names and Penn Treebank: the texts as read, the models' inputs, training, the meaning of each number."""
 
 import gzip
+import hashlib
 import math
 import os
 from dataclasses import replace
@@ -11,7 +12,7 @@ import torch
 
 from ohmgate.model.formats import DesignError
 from ohmgate.train import checkpoint
-from ohmgate.train.data.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank
+from ohmgate.train.data.corpora import CHARACTERS, END, NATIONS, WINDOW, names, penn_treebank, penn_treebank_test
 from ohmgate.train.language.config import LanguageConfig
 from ohmgate.train.language.descent import begin
 from ohmgate.train.language.model import LanguageModel, load
@@ -59,6 +60,20 @@ def test_words_are_numbered_by_frequency(tmp_path):
     assert data.vocabulary == ("b", "<eos>", "a", "c")
     assert data.train.tolist() == [0, 2, 0, 1, 3, 0, 1]
     assert data.valid.tolist() == [2, 3, 1]
+
+
+def test_the_test_text_has_the_training_texts_numbers(tmp_path):
+    vocabulary = penn_treebank(write_words(tmp_path, "b a b \n c b \n", "a c \n")).vocabulary
+    content = b" c b \n a \n"
+    (tmp_path / "ptb" / "ptb.test.txt.gz").write_bytes(gzip.compress(content))
+    words, found = penn_treebank_test(vocabulary, tmp_path)
+    assert words.tolist() == [3, 0, 1, 2, 1]
+    assert found == hashlib.sha256(content).hexdigest()
+    (tmp_path / "ptb" / "ptb.test.txt.gz").write_bytes(gzip.compress(b"a dog"))
+    with pytest.raises(
+        DesignError, match=r"^every word of the test text must be one of the training text, not 'dog'$"
+    ):
+        penn_treebank_test(vocabulary, tmp_path)
 
 
 def test_one_hot_inputs_are_driven_or_not_and_signs_for_one_bit():
@@ -277,6 +292,8 @@ def test_the_real_texts():
     assert data.checksum == "8cb5d785e418621c9ae2a9769a0c3360878c05c6fcb4b5457ce4d5ac059ec65d"
     words = penn_treebank()
     assert (len(words.train), len(words.valid), len(words.vocabulary)) == (929589, 73760, 10000)
+    test, found = penn_treebank_test(words.vocabulary)
+    assert (len(test), found[:8]) == (82430, "dd65dff3")
 
 
 @pytest.mark.parametrize("cutoffs", [(), (5, 20)])

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..sim.aimc import BY_NAME, TIMES
+from ..sim.aimc_language import LANGUAGE, LanguageAimcTrial
 from ..sim.aimc_trials import AIMC, ENOUGH, SENSITIVITY, AimcTrial, SensitivityTrial
 from .aimc_verdicts import a_interval, a_of, ranked, tolerated, verdict
 from .style import BLUE, GREEN, GREY, ORANGE
@@ -18,9 +19,9 @@ NAMES = {"direct": "mapped directly", "hwa": "trained for the chips"}
 
 def aimc_sweeps() -> list[Sweep]:
     """Accuracy over time, and sensitivity."""
-    over_time = ("float", "chance", "quiet", *TIMES)
+    over_time = [*AIMC, *LANGUAGE]
     return [
-        Sweep("aimc", "Networks on chips of the preset aimc", AIMC, lambda trial: over_time, _over_time, _time_plots),
+        Sweep("aimc", "Networks on chips of the preset aimc", over_time, _measured, _over_time, _time_plots),
         Sweep(
             "aimc-sensitivity",
             "How large each source may grow alone",
@@ -32,6 +33,13 @@ def aimc_sweeps() -> list[Sweep]:
     ]
 
 
+def _measured(trial: AimcTrial | LanguageAimcTrial) -> tuple[str, ...]:
+    names = ("float", "chance", "quiet", *TIMES)
+    if isinstance(trial, LanguageAimcTrial):
+        names += tuple(f"{name}_perplexity" for name in ("float", "quiet", *TIMES))
+    return names
+
+
 def _over_time(results: Results, seeds: int) -> list[str]:
     lines = [
         "| network | | float | 8 bits, no noise | " + " | ".join(f"A, {when}" for when in TIMES) + " |",
@@ -41,8 +49,22 @@ def _over_time(results: Results, seeds: int) -> list[str]:
         told = [spread(finals(records, name, 100), seeds) for name in ("float", "quiet")]
         told += [_percent(records, when, seeds) for when in TIMES]
         lines.append(f"| {trial.data} | {NAMES[trial.mapping]} | " + " | ".join(told) + " |")
-    lines += ["", "Accuracies and A are in %, of the test set. In brackets: 95 % of the mean over chips.", ""]
-    return lines + _aims(results)
+    lines += ["", "Accuracies and A are in %, of the test set. In brackets: 95 % of the mean over chips."]
+    return lines + _perplexities(results, seeds) + ["", *_aims(results)]
+
+
+def _perplexities(results: Results, seeds: int) -> list[str]:
+    lines = ["", "| perplexity | | float | 8 bits, no noise | " + " | ".join(TIMES) + " |"]
+    lines.append("| --- | --- | ---: | ---: |" + " ---: |" * len(TIMES))
+    names = [f"{name}_perplexity" for name in ("float", "quiet", *TIMES)]
+    found = [
+        f"| {trial.data} | {NAMES[trial.mapping]} | "
+        + " | ".join(spread(finals(records, name), seeds) for name in names)
+        + " |"
+        for trial, records in results.items()
+        if isinstance(trial, LanguageAimcTrial)
+    ]
+    return lines + found if found else []
 
 
 def _percent(records: list[Record], when: str, seeds: int) -> str:
@@ -86,7 +108,7 @@ def _time_plots(results: Results) -> dict[str, Figure]:
     return {"aimc": figure}
 
 
-def _line(axes, trial: AimcTrial, records: list[Record]) -> None:
+def _line(axes, trial: AimcTrial | LanguageAimcTrial, records: list[Record]) -> None:
     mean = [100 * np.mean([a_of(record, when) for record in records]) for when in TIMES]
     ends = np.array([np.mean([a_interval(record, when) for record in records], axis=0) for when in TIMES]) * 100
     colour = {"direct": ORANGE, "hwa": BLUE}[trial.mapping]

@@ -7,6 +7,7 @@ from ohmgate.report.sweep import write_report
 from ohmgate.report.sweep_results import gather
 from ohmgate.report.sweeps import sweep_of
 from ohmgate.sim.aimc import TIMES
+from ohmgate.sim.aimc_language import LANGUAGE
 from ohmgate.sim.aimc_trials import AIMC, SENSITIVITY
 from ohmgate.train.experiments import results
 from ohmgate.train.experiments.trial import Outcome, record
@@ -47,6 +48,21 @@ def test_a_over_time_with_aims_and_what_is_missing(tmp_path):
     assert "- har, 1 h: missing." in text
     assert "| har | mapped directly | missing | missing | missing | missing | missing | missing |" in text
     assert (tmp_path / "aimc.png").stat().st_size > 1000
+
+
+def test_a_language_model_has_perplexities_beside_a(tmp_path):
+    trials = [*AIMC, *LANGUAGE]
+    assert sweep_of("aimc").trials == trials
+    points = [{"seconds": seconds, "chip": chip, "accuracy": 0.25} for seconds in TIMES.values() for chip in (0, 1)]
+    final = {"float": 0.26, "chance": 0.06, "quiet": 0.262, "float_perplexity": 110.0, "quiet_perplexity": 112.5}
+    final |= dict.fromkeys(TIMES, 0.25) | {f"{when}_perplexity": 120.0 + k for k, when in enumerate(TIMES)}
+    results.write_result(tmp_path, LANGUAGE[1], record(LANGUAGE[1], Outcome("5" * 64, points, final), MINUTES))
+    text = write_report(sweep_of("aimc"), trials, tmp_path)
+    assert "| ptb | trained for the chips | 26.00 | 26.20 | 95.0 (95.0 to 95.0) | 95.0" in text
+    perplexities = "112.50 | 120.00 | 121.00 | 122.00 | 123.00 |"
+    assert f"| ptb | trained for the chips | 110.00 | {perplexities}\n" in text
+    assert "| ptb | mapped directly | missing | missing | missing | missing | missing | missing |\n" in text
+    assert "- ptb, 1 h: A is 95.0 %, the aim of 99 % is not reached." in text
 
 
 def sensitivity(out, errors, scale=2.0):

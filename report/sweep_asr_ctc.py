@@ -1,0 +1,84 @@
+"""``asr-ctc``: error rates of AN4 in float, at 4 bits naively and trained, and how sure the differences are."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..train.experiments.asr_ctc import SPEAKERS, SYSTEMS, TRIALS, AsrCtcTrial
+from ..train.speech.scores import difference_interval
+from .style import BLUE, GREEN, GREY, ORANGE
+from .sweep_results import MISSING, Results, Sweep, finals, spread
+
+AIMS = {"wer": 12.0, "cer": 5.5}  #: % of the float network, mean of 5 seeds
+COLOURS = dict(zip(SYSTEMS, (BLUE, ORANGE, GREEN), strict=True))
+METRICS = [
+    f"{system}_{name}"
+    for system in SYSTEMS
+    for name in ("wer", "cer", *(f"{what}_{index}" for what in ("errors", "words") for index in range(SPEAKERS)))
+]
+
+
+def _label(trial: AsrCtcTrial, system: str) -> str:
+    if system == "float":
+        return "float"
+    return f"{trial.bits}/{trial.bits}/{trial.bits}, {'naively' if system == 'naive' else 'trained'}"
+
+
+def _counts(records: list[dict[str, Any]], system: str) -> np.ndarray:
+    """(speakers, 2) errors and words of all seeds together."""
+    return np.array(
+        [[sum(finals(records, f"{system}_{what}_{k}")) for what in ("errors", "words")] for k in range(SPEAKERS)]
+    )
+
+
+def _table(results: Results, seeds: int) -> list[str]:
+    lines = [
+        "| network | system | WER | CER | WER less that of float | 95 % interval |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for trial, records in results.items():
+        for system in SYSTEMS:
+            cells = [spread(finals(records, f"{system}_{name}", 100), seeds) for name in ("wer", "cer")]
+            difference, interval = MISSING if not records else "", ""
+            if records and system != "float":
+                pair = [_counts(records, name) for name in ("float", system)]
+                rates = [errors / words for errors, words in (counts.sum(0) for counts in pair)]
+                low, high = difference_interval(*pair)
+                difference = f"{100 * (rates[1] - rates[0]):+.2f}"
+                interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
+            lines.append(f"| {' | '.join([trial.network, _label(trial, system), *cells, difference, interval])} |")
+    return [
+        *lines,
+        "",
+        "Error rates in % of the ten test speakers, by greedy decoding, without a lexicon or a language model.",
+        "Intervals are by a paired bootstrap of the speakers, all seeds together.",
+        f"The aim for float is a WER of {AIMS['wer']:g} % and a CER of {AIMS['cer']:g} %, as the mean of 5 seeds.",
+    ]
+
+
+def _plots(results: Results) -> dict[str, Figure]:
+    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+    for axes, (name, aim) in zip(figure.subplots(1, 2), AIMS.items()):
+        places = {}
+        for trial, records in results.items():
+            for system in SYSTEMS:
+                place = len(places)
+                places[f"{trial.network}\n{_label(trial, system)}"] = place
+                values = finals(records, f"{system}_{name}", 100)
+                axes.plot([place] * len(values), values, ".", color=COLOURS[system], alpha=0.6)
+                if values:
+                    axes.plot([place], [np.mean(values)], "_", color=COLOURS[system], markersize=22)
+                else:
+                    axes.text(place, aim, MISSING, rotation=90, ha="center", va="bottom", fontsize="small")
+        axes.axhline(aim, color=GREY, linewidth=0.8, linestyle=":", label=f"aim for float, {aim:g} %")
+        axes.set_xticks(list(places.values()), list(places), fontsize="x-small")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"{name.upper()} in %")
+        axes.legend(fontsize="small")
+    return {"asr-ctc": figure}
+
+
+ASR_CTC = Sweep(
+    "asr-ctc", "AN4 by CTC: float, 4 bits naively, 4 bits trained", TRIALS, lambda trial: METRICS, _table, _plots
+)

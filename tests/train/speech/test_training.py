@@ -1,0 +1,89 @@
+"""Training on a few made-up utterances: what is learned, what a seed decides, which batches there are."""
+
+import numpy as np
+import pytest
+import torch
+
+from ohmgate.train.speech.an4 import Utterances
+from ohmgate.train.speech.features import Augmentation, Units
+from ohmgate.train.speech.model import FloatModel
+from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read
+
+
+def spoken(seed: int, count: int) -> Utterances:
+    """A and B, each a pattern of cepstra over six frames, with pauses between them."""
+    rng = np.random.default_rng(seed)
+    letters = np.sign(np.random.default_rng(9).normal(size=(2, 13)))
+    frames, texts = [], []
+    for _ in range(count):
+        said = rng.integers(0, 2, rng.integers(1, 4))
+        parts = [np.zeros((6, 13))]
+        for letter in said:
+            parts += [np.repeat(letters[letter][None], 6, axis=0), np.zeros((6, 13))]
+        whole = np.concatenate(parts)
+        frames.append((whole + rng.normal(0, 0.1, whole.shape)).astype(np.float32))
+        texts.append("".join("AB"[letter] for letter in said))
+    return Utterances(frames, texts, ["fash"] * count)
+
+
+def trained(epochs: int, seed: int = 0, told=lambda epoch: None) -> FloatModel:
+    data = spoken(0, 60)
+    torch.manual_seed(3)
+    model = FloatModel(12, 2, 0.1)
+    augmentation = Augmentation(speed=0.1, tract=0.05, noise=0.1)
+    descent = Descent(epochs, 0.03, batch=8, augmentation=augmentation)
+    descend(model, data, Units.of(data, False), descent, seed, told)
+    return model
+
+
+def test_it_learns_to_read():
+    losses = []
+    model = trained(12, told=lambda epoch: losses.append(epoch["train_loss"]))
+    assert len(losses) == 12
+    assert losses[-1] < 0.2 < losses[0]
+    test = spoken(1, 40)
+    assert read(model, test, Units.of(spoken(0, 60), False)) == test.texts
+
+
+def test_a_seed_decides_all():
+    first, again, other = (trained(1, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_loss_is_the_mean_of_nats_a_character():
+    class Even(torch.nn.Module):
+        def forward(self, values, lengths):
+            return torch.zeros(*values.shape[:2], 28)
+
+    codes = [torch.tensor([2]), torch.tensor([2, 3])]
+    found = ctc_loss(Even(), np.zeros((2, 3, 78), np.float32), np.array([2, 3]), codes)
+    # alignments of A in 2 steps: AA, A-, -A; of AB in 3: AAB, ABB, AB-, A-B, -AB
+    expected = ((2 * np.log(28) - np.log(3)) + (3 * np.log(28) - np.log(5)) / 2) / 2
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_batches_take_every_utterance_once():
+    lengths = list(np.random.default_rng(0).integers(1, 100, 71))
+    found = list(batches(lengths, 8, np.random.default_rng(1)))
+    assert sorted(np.concatenate(found)) == list(range(71))
+    assert sorted(len(rows) for rows in found) == [7, *[8] * 8]
+    spread = np.mean([np.ptp([lengths[row] for row in rows]) for rows in found])
+    assert spread < 25, "of like length"
+
+
+def test_an_utterance_is_another_one_in_each_epoch():
+    data, seen = spoken(0, 8), []
+
+    class Spy(FloatModel):
+        def forward(self, values, lengths):
+            seen.append((sorted(values.sum((1, 2)).tolist()), sorted(lengths.tolist())))
+            return super().forward(values, lengths)
+
+    model, units = Spy(4, 1, 0.0), Units.of(data, False)
+    for augmentation, changes in ((Augmentation(noise=0.5), True), (Augmentation(), False)):
+        seen.clear()
+        descend(model, data, units, Descent(2, 0.001, batch=8, augmentation=augmentation), 0)
+        (first, lengths), (second, others) = seen
+        assert (first != pytest.approx(second, abs=1e-3)) == changes
+        assert lengths == others == sorted(len(units.steps(frames)) for frames in data.frames)

@@ -1,0 +1,104 @@
+"""Training of an acoustic model by CTC, and what it writes down."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..layers.whole_model import evaluating
+from .an4 import Utterances
+from .characters import BLANK, codes_of, text_of
+from .ctc import greedy
+from .features import NONE, Augmentation, Units, padded_steps
+
+TOGETHER = 32  #: utterances of like length that are read at a time
+POOL = 8  #: batches whose utterances are sorted by length together
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How a stage of training goes: Adam, the rate rises over a tenth of the steps and falls to nothing."""
+
+    epochs: int
+    rate: float
+    batch: int = 16
+    decay: float = 0.0  #: of the weights, as AdamW has it
+    norm: float = 1.0  #: of the gradient, at most
+    augmentation: Augmentation = NONE
+
+
+def descend(
+    model: nn.Module,
+    data: Utterances,
+    units: Units,
+    descent: Descent,
+    seed: int,
+    tell: Callable[[dict[str, float]], object] = lambda epoch: None,
+) -> None:
+    """Train ``model`` of steps and lengths; the same seed gives the same weights.
+
+    ``tell`` is called after every epoch with its mean ``train_loss``, nats a character.
+    """
+    codes = [torch.tensor(codes_of(text)) for text in data.texts]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=descent.rate, weight_decay=descent.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        descent.rate,
+        total_steps=descent.epochs * -(-len(data) // descent.batch),
+        pct_start=0.1,
+        cycle_momentum=False,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of dropout
+        for epoch in range(descent.epochs):
+            generator = np.random.default_rng([seed, epoch])
+            steps = [units.steps(frames, descent.augmentation, generator) for frames in data.frames]
+            model.train()
+            total = 0.0
+            for rows in batches([len(each) for each in steps], descent.batch, generator):
+                values, lengths = padded_steps([steps[row] for row in rows])
+                loss = ctc_loss(model, values, lengths, [codes[row] for row in rows])
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), descent.norm)
+                optimiser.step()
+                schedule.step()
+                total += loss.item() * len(rows)
+            tell({"train_loss": total / len(data)})
+
+
+def ctc_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, codes: list[torch.Tensor]) -> torch.Tensor:
+    """Mean over the utterances of nats a character."""
+    steps, sizes = torch.from_numpy(lengths), torch.tensor([len(each) for each in codes])
+    scores = model(torch.from_numpy(values), steps).log_softmax(2).transpose(0, 1)
+    return functional.ctc_loss(scores, torch.cat(codes), steps, sizes, blank=BLANK, zero_infinity=True)
+
+
+def batches(lengths: list[int], size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Rows of batches by chance, each of utterances of like length; the last ones may be smaller."""
+    order = generator.permutation(len(lengths))
+    found = []
+    for first in range(0, len(order), POOL * size):
+        pool = order[first : first + POOL * size]
+        pool = pool[np.argsort(np.asarray(lengths)[pool], kind="stable")]
+        found += [pool[start : start + size] for start in range(0, len(pool), size)]
+    for index in generator.permutation(len(found)):
+        yield found[index]
+
+
+def read(model: nn.Module, data: Utterances, units: Units) -> list[str]:
+    """Text of each utterance by greedy decoding, of an evaluation."""
+    steps = [units.steps(frames) for frames in data.frames]
+    order = np.argsort([len(each) for each in steps], kind="stable")
+    texts = [""] * len(data)
+    with evaluating(model):
+        for first in range(0, len(order), TOGETHER):
+            rows = order[first : first + TOGETHER]
+            values, lengths = padded_steps([steps[row] for row in rows])
+            scores = model(torch.from_numpy(values), torch.from_numpy(lengths)).numpy()
+            for row, found in zip(rows, greedy(scores, lengths)):
+                texts[row] = text_of(found)
+    return texts

@@ -185,15 +185,16 @@ class Array:
         self.adjustments.reset()
         self._adjusted()
 
-    def set_gain(self, gate: int, mult: int, shift: int) -> None:
+    def set_gain(self, gate: int, mult: int, shift: int, coarser: int = 0) -> None:
         """Set the converters of one gate (0 for a dense layer) to the gain ``mult / 2^shift``.
 
-        Registers that were never written hold 0 / 2^0.
+        Registers that were never written hold 0 / 2^0. The array of a row tile may have ADC steps 2^``coarser`` times
+        those of the layer.
         """
         check_integer("gate", gate, 0, self.layer.gates - 1)
         check_integer("mult", mult, 0, 2**MULT_BITS - 1)
         check_integer("shift", shift, 0, 2**SHIFT_BITS - 1)
-        self.scale[self._gate == gate] = mult * 2.0**-shift
+        self.scale[self._gate == gate] = mult * 2.0 ** -(shift + coarser)
         self.changes += 1
         if self.spares:
             self.spares.set_gain(gate, mult, shift)

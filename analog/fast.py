@@ -204,7 +204,7 @@ class TiledReader:
 
     def __init__(self, array: TiledArray, normals: str = "table", seed: Seed = 0) -> None:
         self._readers = [FastReader(tile, normals, child(seed, number)) for number, tile in enumerate(array.tiles)]
-        self._rows = array.layer.row_slices
+        self._rows, self._units = array.layer.row_slices, [2.0**shift for shift in array.layer.tile_shifts]
         self.dtype = max((reader.dtype for reader in self._readers), key=lambda dtype: np.dtype(dtype).itemsize)
 
     def _parts(self, drive: np.ndarray) -> Iterator[tuple[FastReader, np.ndarray]]:
@@ -214,8 +214,8 @@ class TiledReader:
     def offset_codes(self, drive: np.ndarray) -> np.ndarray:
         """Codes of the columns, sums over the tiles less the lowest one: (B, columns) of ``dtype``."""
         total = np.zeros((len(drive), len(self._readers[0]._scale)), self.dtype)
-        for reader, part in self._parts(drive):
-            total += reader.offset_codes(part)
+        for unit, (reader, part) in zip(self._units, self._parts(drive)):
+            total += reader.offset_codes(part) * unit if unit > 1 else reader.offset_codes(part)
         return total
 
     def read(self, drive) -> np.ndarray:

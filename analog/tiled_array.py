@@ -52,6 +52,7 @@ def tile_layer(layer: Layer, rows: slice) -> Layer:
             "hidden": hidden,
             "bias_rows": bias,
             "tile_rows": 0,
+            "input_tile_shift": 0,
         }
         return (_LstmTile if isinstance(layer, LstmLayer) else _RnnTile)(**fields, all_hidden=layer.hidden)
     return replace(layer, inputs=inputs, bias_rows=bias, tile_rows=0)
@@ -88,9 +89,9 @@ class TiledArray:
         self.tiles[row // height].program_cell(row % height, column, level)
 
     def set_gain(self, gate: int, mult: int, shift: int) -> None:
-        """Set the converters of one gate, in all tiles, to the gain ``mult / 2^shift``."""
-        for tile in self.tiles:
-            tile.set_gain(gate, mult, shift)
+        """Set the converters of one gate, in all tiles, to the gain ``mult / 2^shift``, in each tile's own steps."""
+        for tile, coarser in zip(self.tiles, self.layer.tile_shifts):
+            tile.set_gain(gate, mult, shift, coarser)
 
     def new_sequence(self, begins: bool | np.ndarray = True) -> None:
         """Say that sequences begin: noise that lasts is drawn afresh."""

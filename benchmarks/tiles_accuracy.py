@@ -45,18 +45,18 @@ from ohmgate.train.training import train
 TILES = {"har": 64, "names": 64, "ptb": 128}  #: rows of a tile
 
 
-def run_name(task: str, tile: int, seed: int, epochs: int, steps: int | None, leak: float) -> str:
+def run_name(task: str, tile: int, shift: int, seed: int, epochs: int, steps: int | None, leak: float) -> str:
     """Of the files of a run."""
     length = f"{epochs or 'all'}{f'x{steps}' if steps else ''}"
-    kind = f"tiles{tile}" if tile else "untiled"
+    kind = (f"tiles{tile}" + (f"_shift{shift}" if shift else "")) if tile else "untiled"
     return f"{task}_{kind}{f'_leak{leak:g}' if leak else ''}_{length}_seed{seed}"
 
 
 def trained(
-    task: str, tile: int, seed: int, epochs: int, steps: int | None, leak: float, out: Path
+    task: str, tile: int, shift: int, seed: int, epochs: int, steps: int | None, leak: float, out: Path
 ) -> dict[str, Any]:
     """A run's scores, from its file where there is one."""
-    name = run_name(task, tile, seed, epochs, steps, leak)
+    name = run_name(task, tile, shift, seed, epochs, steps, leak)
     file = out / f"{name}.json"
     if file.exists():
         return json.loads(file.read_text())
@@ -76,12 +76,11 @@ def trained(
         found = {"accuracy": result.accuracy, "epochs": config.epochs}
     else:
         config = language_protocol(task, (4, 4), seed, Noise())
-        config = replace(
-            config, quant=replace(config.quant, tile_rows=tile, leak=leak), epochs=epochs or config.epochs
-        )
+        cut = {"tile_rows": tile, "input_tile_shift": shift}
+        config = replace(config, quant=replace(config.quant, leak=leak, **cut), epochs=epochs or config.epochs)
         [lstm] = [layer for layer in Design.load(task).layers if layer.kind == "lstm"]
         kept: dict[str, Any] = {  # the design only names the run that a checkpoint belongs to
-            "design": Design(task, (replace(lstm, tile_rows=tile, bias_rows=config.quant.bias_rows),)),
+            "design": Design(task, (replace(lstm, bias_rows=config.quant.bias_rows, **cut),)),
             "checkpoint": out / f"{name}.checkpoint",
         }
         if task == "names":
@@ -94,6 +93,7 @@ def trained(
         "run": name,
         "task": task,
         "tile rows": tile,
+        "input tile shift": shift,
         "seed": seed,
         "steps": steps,
         "leak": leak,
@@ -229,6 +229,7 @@ def main() -> None:
     parser.add_argument(
         "--tables", action="store_true", help="of seed 0 in tiles: perplexity with smaller tables, too"
     )
+    parser.add_argument("--shift", type=int, default=0, help="of codes of the language networks' tiles with inputs")
     parser.add_argument("--rows", type=int, nargs="+", help="of a tile; default: 64, and 128 for ptb")
     parser.add_argument(
         "--leak", type=float, nargs="+", default=[0.0], help="share of its gradient that a clipped conversion passes"
@@ -241,7 +242,8 @@ def main() -> None:
     found = []
     for task, leak, seed in product(arguments.task, arguments.leak, range(arguments.seeds)):
         for tile in (0, *(arguments.rows or [TILES[task]])):
-            chosen = (task, tile, seed, arguments.epochs, arguments.steps, leak)
+            shift = arguments.shift if tile and task != "har" else 0
+            chosen = (task, tile, shift, seed, arguments.epochs, arguments.steps, leak)
             if arguments.kept and not (arguments.out / f"{run_name(*chosen)}.json").exists():
                 continue
             entry = {"leak": leak} | trained(*chosen, arguments.out)

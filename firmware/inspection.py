@@ -87,9 +87,13 @@ def _tiles(layer: Layer) -> list[str]:
     if not layer.tiled:
         return []
     sizes = (max(part.stop - part.start for part in parts) for parts in (layer.row_slices, layer.column_slices))
-    return [
+    line = (
         f"  tiles    {layer.row_tiles} of rows x {layer.column_tiles} of columns, {' x '.join(map(str, sizes))} each"
-    ]
+    )
+    if layer.input_tile_shift:
+        count = sum(shift > 0 for shift in layer.tile_shifts)
+        line += f"; codes of the first {count}, with inputs, count {2**layer.input_tile_shift} times"
+    return [line]
 
 
 def _layer(index: int, layer: Layer, data: LayerData) -> list[str]:

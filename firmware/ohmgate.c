@@ -190,13 +190,18 @@ static ohmgate_error next_section(reader *image, size_t end, size_t *at, int wit
 enum { LSTM = 0, DENSE = 1, RNN = 2 }; /* kinds of layers, by OHMGATE_IMAGE_GEOM_KIND */
 
 typedef struct {
-    uint32_t kind, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, table_bits, rows, columns;
+    uint32_t kind, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, input_tile_shift, table_bits;
+    uint32_t inputs, rows, columns;
 } geometry;
 
 /* Of the tables of all gates: one for each sum of the row tiles' codes. */
 static uint32_t entries(const geometry *g)
 {
-    return g->gates * (((g->more_tiles + 1u) << g->adc_bits) - g->more_tiles);
+    uint32_t tiles = g->more_tiles + 1u, height = (g->rows + g->more_tiles) / tiles;
+    uint32_t with_inputs = (g->inputs + height - 1u) / height;
+    uint32_t units = tiles + with_inputs * ((1u << g->input_tile_shift) - 1u); /* codes count 2^shift, or 1 */
+
+    return g->gates * ((units << g->adc_bits) - units + 1u);
 }
 
 /* The sections of one layer: where their payloads begin. */
@@ -217,13 +222,14 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     g->gates = at[OHMGATE_IMAGE_GEOM_GATES];
     g->dac_bits = at[OHMGATE_IMAGE_GEOM_DAC_BITS] & 15u;
     g->input_bits = (uint32_t)at[OHMGATE_IMAGE_GEOM_DAC_BITS] >> 4; /* 0: as dac_bits */
-    g->weight_bits = at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS];
+    g->weight_bits = at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS] & 15u;
+    g->input_tile_shift = (uint32_t)at[OHMGATE_IMAGE_GEOM_WEIGHT_BITS] >> 4;
     g->adc_bits = at[OHMGATE_IMAGE_GEOM_ADC_BITS] & 15u;
     g->more_tiles = (uint32_t)at[OHMGATE_IMAGE_GEOM_ADC_BITS] >> 4; /* 0: one tile */
     g->table_bits = at[OHMGATE_IMAGE_GEOM_TABLE_BITS];
     g->rows = word16(at + OHMGATE_IMAGE_GEOM_ROWS);
     g->columns = word16(at + OHMGATE_IMAGE_GEOM_COLUMNS);
-    inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
+    inputs = g->inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
     hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
     adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
     conversions = word16(at + OHMGATE_IMAGE_GEOM_CONVERSIONS);
@@ -237,7 +243,8 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
-        g->more_tiles >= g->rows ||
+        g->more_tiles >= g->rows || g->input_tile_shift > OHMGATE_IMAGE_MAX_TILE_SHIFT ||
+        (g->input_tile_shift && (g->kind == DENSE || g->more_tiles == 0)) ||
         (g->kind == DENSE ? hidden != 0 : g->gates * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;
     return OHMGATE_OK;
@@ -562,7 +569,8 @@ static ohmgate_error compare_layer(const ohmgate_bus *bus, uint32_t index, const
     if (value != (g->dac_bits << OHMGATE_FORMAT_DAC_BITS_SHIFT | g->weight_bits << OHMGATE_FORMAT_WEIGHT_BITS_SHIFT |
                   g->adc_bits << OHMGATE_FORMAT_ADC_BITS_SHIFT | g->table_bits << OHMGATE_FORMAT_TABLE_BITS_SHIFT |
                   g->gates << OHMGATE_FORMAT_GATES_SHIFT | g->input_bits << OHMGATE_FORMAT_INPUT_DAC_BITS_SHIFT |
-                  g->more_tiles << OHMGATE_FORMAT_MORE_TILES_SHIFT))
+                  g->more_tiles << OHMGATE_FORMAT_MORE_TILES_SHIFT |
+                  g->input_tile_shift << OHMGATE_FORMAT_INPUT_TILE_SHIFT_SHIFT))
         return OHMGATE_ERROR_MISMATCH;
     return OHMGATE_OK;
 }

@@ -156,7 +156,7 @@ def behavioural(layer: Layer) -> str:
                 end
                 scaled = (sum * $signed({{1'b0, mult[gate * {MULT_BITS} +: {MULT_BITS}]}}))
                     >>> shift[gate * {SHIFT_BITS} +: {SHIFT_BITS}];
-                if (scaled < {low}) scaled = {low};
+{tiles.coarser}                if (scaled < {low}) scaled = {low};
                 if (scaled > {high}) scaled = {high};
                 result[{tiles.at} * N +: N] <= scaled[N-1:0];
 {tiles.end}            end
@@ -172,7 +172,7 @@ endmodule
 class _RowTiles:
     """Lines of the behavioural view that go through a column's row tiles, each with a converter of its own."""
 
-    parameters = begin = end = ""
+    parameters = begin = coarser = end = ""
     codes, rows, at = "ADCS", "row = 0; row < ROWS", "adc"
 
     def __init__(self, layer: Layer):
@@ -183,6 +183,9 @@ class _RowTiles:
         self.codes, self.at = "TILES*ADCS", "(index * ADCS + adc)"
         self.rows = "row = index * HEIGHT; row < ROWS && row < (index + 1) * HEIGHT"
         self.begin = f"{16 * ' '}for (index = 0; index < TILES; index = index + 1) begin\n"
+        if layer.input_tile_shift:  # the step of such a tile's converter is so much coarser
+            count = sum(shift > 0 for shift in layer.tile_shifts)
+            self.coarser = f"{16 * ' '}if (index < {count}) scaled = scaled >>> {layer.input_tile_shift};\n"
         self.end = f"{16 * ' '}end\n"
 
 

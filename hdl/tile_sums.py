@@ -1,7 +1,7 @@
 """Adders behind a layer's row tiles: the codes of their converters become the code of a column."""
 
 import numpy as np
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -10,9 +10,10 @@ from .component import Component
 
 
 class TileSums(Component):
-    """Sums of the R codes of each of K columns, counted from the lowest: 0..R * (2^N - 1).
+    """Sums of the R codes of each of K columns, counted from the lowest: 0..U * (2^N - 1).
 
-    So they are addresses of the tables, and a code's top bit inverted is what is added up. Combinational.
+    A code counts 2^shift in them (``tile_shifts`` of the layer), and U is the sum of these. So sums are addresses of
+    the tables, and a code's top bit inverted is what is added up. Combinational.
 
     | port | direction | shape | meaning |
     | --- | --- | --- | --- |
@@ -34,14 +35,16 @@ class TileSums(Component):
     def model(self, codes: np.ndarray) -> np.ndarray:
         """Sums (K,) of ADC codes (R * K,), less the lowest one."""
         tiles = np.asarray(codes).reshape(self.layer.row_tiles, self.layer.adcs)
-        return tiles.sum(0) - self.layer.sum_range[0]
+        return self.layer.summed(tiles) - self.layer.sum_range[0]
 
     def elaborate(self, platform):
         m = Module()
         layer = self.layer
         for adc in range(layer.adcs):
-            codes = [self.codes[tile * layer.adcs + adc] for tile in range(layer.row_tiles)]
-            terms = [Cat(code[:-1], ~code[-1]) for code in codes]
+            terms = []
+            for tile, shift in enumerate(layer.tile_shifts):
+                code = self.codes[tile * layer.adcs + adc]
+                terms.append(Cat(Const(0, shift), code[:-1], ~code[-1]))
             while len(terms) > 1:
                 odd = [terms[-1]] if len(terms) % 2 else []
                 terms = [a + b for a, b in zip(terms[::2], terms[1::2])] + odd

@@ -142,6 +142,7 @@ class ArrayLayer(Tiles, ABC):
         time += f"_s{self.spares}" if self.diagnostics else ""
         time += "p" if self.programming == "pulse" else ""
         time += f"_r{self.row_tiles}c{self.column_tiles}" if self.tiled else ""
+        time += f"h{self.input_tile_shift}" if self.input_tile_shift else ""
         return (
             f"ohmgate_array_{self._driven}b{self.bias_rows}x{self.columns}_k{self.adcs}"
             f"_d{self.dac_bits}{inputs}w{self.weight_bits}n{self.adc_bits}g{self.gates}{time}"

@@ -18,6 +18,7 @@ class DenseLayer(ArrayLayer):
     gates: ClassVar[int] = 1
     hidden: ClassVar[int] = 0
     input_drive: ClassVar[int] = 1
+    input_tile_shift: ClassVar[int] = 0  # pyright: ignore[reportIncompatibleVariableOverride]
     joined: ClassVar[bool] = False
     max_steps: ClassVar[int] = 0
 

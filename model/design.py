@@ -175,16 +175,17 @@ class Design:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary in the shape of the TOML file, with every default of the layers written out.
 
-        But for ``input_dac_bits``, ``direction``, ``max_steps``, ``joined``, ``diagnostics``, ``spares``,
-        ``programming``, ``votes`` and sizes of tiles, which are there only where they are set: older fingerprints
-        and images have none. So are ``data_registers`` and ``contexts``. A ``macro`` table has become sizes of tiles.
+        But for ``input_dac_bits``, ``input_tile_shift``, ``direction``, ``max_steps``, ``joined``, ``diagnostics``,
+        ``spares``, ``programming``, ``votes`` and sizes of tiles, which are there only where they are set: older
+        fingerprints and images have none. So are ``data_registers`` and ``contexts``. A ``macro`` table has become
+        sizes of tiles.
         """
         layers = [{"kind": layer.kind, **asdict(layer), "adc_range": float(layer.adc_range)} for layer in self.layers]
         for content in layers:
             content.update({k: int(v) for k, v in content.items() if isinstance(v, np.integer)})
             if content.get("direction") == "forward":
                 del content["direction"]
-            for field in ("input_dac_bits", "max_steps", "joined", *DIAGNOSTICS, *TILING):
+            for field in ("input_dac_bits", "input_tile_shift", "max_steps", "joined", *DIAGNOSTICS, *TILING):
                 if not content.get(field, 1):
                     del content[field]
             if content.get("votes") == 1:
@@ -265,6 +266,7 @@ def _layer(entry: dict[str, Any], index: int, source: str, macro: dict[str, int]
     own = {key: value for key, value in entry.items() if key != "kind"}
     layer = from_table(KINDS[entry["kind"]], own, where, f"a {entry['kind']} layer")
     if macro:
-        layer.check(where)  # before its sizes are taken for numbers
+        uncut = replace(layer, input_tile_shift=0) if "input_tile_shift" in own else layer  # it is of tiles to come
+        uncut.check(where)  # before its sizes are taken for numbers
         layer = replace(layer, **largest_tile(own, macro, layer, where))
     return layer

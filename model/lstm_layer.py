@@ -26,6 +26,7 @@ class LstmLayer(RecurrentLayer):
     output: str = "codes"  #: "codes" of the DACs, or the "value" of h to A bits, for a host
     input_drive: int = 1  #: V: the inputs' DACs have V times the other rows' reference voltage
     input_dac_bits: int = 0  #: Dx, of the inputs' DACs; 0: as the other rows'
+    input_tile_shift: int = 0  #: codes of row tiles with inputs count 2^shift (:mod:`.tiles`)
     direction: str = "forward"  #: or "reverse": from a sequence's last step to its first
     max_steps: int = 0  #: of the longest sequence that a layer in reverse keeps
     joined: bool = False  #: takes the inputs of the forward LSTM before; the outputs follow that one's (.directions)

@@ -155,9 +155,9 @@ def table_patterns(layer: Layer, tables: np.ndarray | None) -> np.ndarray:
 def nominal_tables(layer: Layer) -> np.ndarray | None:
     """Tables of ideal functions over the design's ADC range: (gates, entries), or None for a head."""
     if layer.kind == "lstm":
-        return gate_tables(layer.adc_bits, layer.activation_bits, (layer.adc_step,) * 4, layer.row_tiles)
+        return gate_tables(layer.adc_bits, layer.activation_bits, (layer.adc_step,) * 4, layer.code_units)
     if layer.has_table:
-        shape = layer.adc_bits, layer.adc_step, layer.output_bits, layer.row_tiles
+        shape = layer.adc_bits, layer.adc_step, layer.output_bits, layer.code_units
         return dense_table(layer.function, *shape)[None]
     return None
 

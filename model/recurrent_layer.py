@@ -19,6 +19,7 @@ class RecurrentLayer(ArrayLayer, ABC):
     hidden: int  #: n  # pyright: ignore[reportUninitializedInstanceVariable]
     input_drive: int  # pyright: ignore[reportUninitializedInstanceVariable]
     input_dac_bits: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    input_tile_shift: int  # pyright: ignore[reportUninitializedInstanceVariable]
     direction: str  # pyright: ignore[reportUninitializedInstanceVariable]
     max_steps: int  # pyright: ignore[reportUninitializedInstanceVariable]
     joined: bool  # pyright: ignore[reportUninitializedInstanceVariable]

@@ -79,15 +79,20 @@ def exact_codes(network: Network) -> Convert:
     def convert(index: int, drive: np.ndarray, fresh: np.ndarray) -> np.ndarray:
         weights, mult, shift, layer = prepared[index]
         rows = drive.astype(np.float64)
-        sums = [(rows[:, tile] @ weights[tile]).astype(np.int64) for tile in layer.row_slices]
-        return np.concatenate([adc_codes(each, mult, shift, layer.adc_bits) for each in sums], axis=1)
+        codes = []
+        for tile, coarser in zip(layer.row_slices, layer.tile_shifts):
+            sums = (rows[:, tile] @ weights[tile]).astype(np.int64)
+            codes.append(adc_codes(sums, mult, shift + coarser, layer.adc_bits))
+        return np.concatenate(codes, axis=1)
 
     return convert
 
 
 def column_codes(layer: Layer, adc: np.ndarray) -> np.ndarray:
-    """Codes (..., columns) of the columns: sums of the ADC codes (..., R * columns) of the row tiles."""
-    return adc if layer.row_tiles == 1 else adc.reshape(*adc.shape[:-1], layer.row_tiles, layer.columns).sum(-2)
+    """Codes (..., columns) of the columns, of the ADC codes (..., R * columns) of the row tiles."""
+    if layer.row_tiles == 1:
+        return adc
+    return layer.summed(adc.reshape(*adc.shape[:-1], layer.row_tiles, layer.columns))
 
 
 def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):

@@ -96,6 +96,7 @@ REGISTERS = (
             Field("GATES", 17, 3, "Gain groups: 4 for an LSTM, 1 for a dense layer."),
             Field("INPUT_DAC_BITS", 20, 4, "Dx, of a DAC code on an input row; 0: as DAC_BITS."),
             Field("MORE_TILES", 24, 4, "R - 1: row tiles besides the first, whose codes are added up."),
+            Field("INPUT_TILE_SHIFT", 28, 3, "Codes of row tiles with inputs count 2^this."),
         ),
     ),
     Register(
@@ -241,6 +242,7 @@ def layer_fields(layer: Layer) -> dict[str, dict[str, int]]:
             "GATES": layer.gates,
             "INPUT_DAC_BITS": layer.own_input_bits,
             "MORE_TILES": layer.row_tiles - 1,
+            "INPUT_TILE_SHIFT": layer.input_tile_shift,
         },
     }
 

@@ -24,6 +24,7 @@ class RnnLayer(RecurrentLayer):
     function: str = "tanh"  #: of a default or constant table
     input_drive: int = 1  #: V: the inputs' DACs have V times the other rows' reference voltage
     input_dac_bits: int = 0  #: Dx, of the inputs' DACs; 0: as the other rows'
+    input_tile_shift: int = 0  #: codes of row tiles with inputs count 2^shift (:mod:`.tiles`)
     direction: str = "forward"  #: or "reverse": from a sequence's last step to its first
     max_steps: int = 0  #: of the longest sequence that a layer in reverse keeps
     joined: bool = False  #: takes the inputs of the forward RNN before; the outputs follow that one's (.directions)

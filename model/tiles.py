@@ -7,9 +7,12 @@ Column tiles stand side by side and change no number. A layer that is not cut is
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
+
 from .formats import DesignError, check_integer, signed_range
 
 MAX_ROW_TILES = 16  #: R fits into the formats' four bits
+MAX_TILE_SHIFT = 4  #: of codes of row tiles with inputs
 
 
 def row_slices(rows: int, tile_rows: int) -> tuple[slice, ...]:
@@ -19,11 +22,27 @@ def row_slices(rows: int, tile_rows: int) -> tuple[slice, ...]:
     return tuple(slice(top, min(top + height, rows)) for top in range(0, rows, height))
 
 
+def tile_shifts(tiles: tuple[slice, ...], inputs: int, shift: int) -> tuple[int, ...]:
+    """Of each row tile: a code counts 2^shift in the sum where any of the first ``inputs`` rows is in it, else 1.
+
+    Raises :class:`DesignError` for a shift unless there are tiles of both sorts.
+    """
+    with_inputs = sum(tile.start < inputs for tile in tiles)
+    if shift and with_inputs in (0, len(tiles)):
+        raise DesignError(
+            f"an input tile shift of {shift} needs row tiles with inputs and row tiles without, not {with_inputs} "
+            f"and {len(tiles) - with_inputs}"
+        )
+    return (shift,) * with_inputs + (0,) * (len(tiles) - with_inputs)
+
+
 class Tiles(ABC):
     """What follows from ``tile_rows`` and ``tile_columns`` of a layer; tiles are of as equal sizes as can be."""
 
     adcs: int  # pyright: ignore[reportUninitializedInstanceVariable]
     adc_bits: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    inputs: int  # pyright: ignore[reportUninitializedInstanceVariable]
+    input_tile_shift: int  # pyright: ignore[reportUninitializedInstanceVariable]
     tile_rows: int  # pyright: ignore[reportUninitializedInstanceVariable]
     tile_columns: int  # pyright: ignore[reportUninitializedInstanceVariable]
     diagnostics: bool  # pyright: ignore[reportUninitializedInstanceVariable]
@@ -52,6 +71,11 @@ class Tiles(ABC):
                 f"{where}: tile rows must be at least {-(-self.rows // MAX_ROW_TILES)}, so that {self.rows} rows are "
                 f"at most {MAX_ROW_TILES} tiles, not {self.tile_rows}"
             )
+        check_integer(f"{where}: input tile shift", self.input_tile_shift, 0, MAX_TILE_SHIFT)
+        try:
+            tile_shifts(self.row_slices, self.inputs, self.input_tile_shift)
+        except DesignError as error:
+            raise DesignError(f"{where}: {error}") from None
         if self.tile_columns % self.conversions:
             raise DesignError(
                 f"{where}: tile columns must be a multiple of the {self.conversions} columns behind an ADC, "
@@ -100,26 +124,40 @@ class Tiles(ABC):
         return self.row_tiles * self.adcs
 
     @property
+    def tile_shifts(self) -> tuple[int, ...]:
+        """Of each row tile: its codes count 2^shift in a column's code."""
+        return tile_shifts(self.row_slices, self.inputs, self.input_tile_shift)
+
+    @property
+    def code_units(self) -> int:
+        """U: what one code of all row tiles adds up to; R where no tile's codes are shifted."""
+        return sum(2**shift for shift in self.tile_shifts)
+
+    def summed(self, codes: np.ndarray) -> np.ndarray:
+        """Codes (..., K) of columns, of the ADC codes (..., R, K) of their row tiles."""
+        return (codes * 2 ** np.array(self.tile_shifts)[:, None]).sum(-2)
+
+    @property
     def sum_bits(self) -> int:
         """Bits of a column's code: the sum of its R ADC codes."""
-        return self.adc_bits + (self.row_tiles - 1).bit_length()
+        return self.adc_bits + (self.code_units - 1).bit_length()
 
     @property
     def sum_range(self) -> tuple[int, int]:
         """Lowest and highest code of a column."""
         low, high = signed_range(self.adc_bits)
-        return self.row_tiles * low, self.row_tiles * high
+        return self.code_units * low, self.code_units * high
 
     @property
     def table_entries(self) -> int:
-        """Codes that a column can have: R * 2^N - R + 1."""
+        """Codes that a column can have: U * 2^N - U + 1."""
         low, high = self.sum_range
         return high - low + 1
 
     @property
     def code_middle(self) -> float:
-        """What is added to a column's code before its step: half a step for each converter."""
-        return 0.5 * self.row_tiles
+        """What is added to a column's code before its step: half a step of each converter."""
+        return 0.5 * self.code_units
 
 
 def largest_tile(entry: dict[str, Any], macro: dict[str, int], layer: Tiles, where: str) -> dict[str, int]:

@@ -123,7 +123,7 @@ def _layer(layer: Layer, seen: LayerRecord, first: np.ndarray, conversion: tuple
     if layer.table_bits:
         names = GATES if layer.kind == "lstm" else ("",)
         gates = np.arange(layer.adcs) // (layer.adcs // layer.gates)  # of each ADC
-        codes = seen.adc.reshape(-1, layer.row_tiles, layer.adcs).sum(1)
+        codes = layer.summed(seen.adc.reshape(-1, layer.row_tiles, layer.adcs))
         read = Counter(zip(np.broadcast_to(gates, codes.shape).reshape(-1).tolist(), codes.reshape(-1).tolist()))
         least, most = layer.sum_range
         entries = [f"{name} {code}".strip() for name in names for code in range(least, most + 1)]

@@ -19,7 +19,7 @@ from ..model.layers import LSTM_OUTPUTS, DenseLayer, Layer, LstmLayer, Recurrent
 from ..model.layout import row_drive
 from ..model.network import MULT_BITS, OUTPUT_UNITS, SHIFT_BITS, LayerData, Network, nominal_tables, table_range
 from ..model.tables import DENSE_FUNCTIONS
-from ..model.tiles import MAX_ROW_TILES
+from ..model.tiles import MAX_ROW_TILES, MAX_TILE_SHIFT
 
 MOST_VOTES = 5  #: of a random design
 
@@ -77,7 +77,11 @@ def _tiles(layer: Layer, rng: np.random.Generator) -> Layer:
         fields["tile_rows"] = int(rng.integers(-(-layer.rows // MAX_ROW_TILES), layer.rows))
     if rng.random() < 0.4:
         fields["tile_columns"] = layer.conversions * int(rng.integers(1, layer.adcs + 1))
-    return replace(layer, **fields)
+    cut, own = replace(layer, **fields), rng.spawn(1)[0]
+    mixed = 0 < sum(tile.start < layer.inputs for tile in cut.row_slices) < cut.row_tiles
+    if mixed and layer.hidden and own.random() < 0.5:
+        return replace(cut, input_tile_shift=int(own.integers(1, MAX_TILE_SHIFT + 1)))
+    return cut
 
 
 def perhaps_diagnosable(design: Design, rng: np.random.Generator) -> Design:

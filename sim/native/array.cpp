@@ -40,7 +40,7 @@ void Array::read(std::istream &text, int number, int contexts) {
     feeds_.resize(size_t(contexts));
     text >> inputs >> hidden >> bias >> columns >> all_columns >> adcs >> conversions >> gates;
     text >> input_bits >> dac_bits >> weight_bits >> adc_bits >> input_drive >> other_drive;
-    text >> fixed_cycles >> least_cycles >> most_cycles >> pulsed >> tiles >> height;
+    text >> fixed_cycles >> least_cycles >> most_cycles >> pulsed >> tiles >> height >> coarse_tiles >> coarser;
     for (Place *place : {&rows_at, &select_at, &hidden_at, &bias_at, &mult_at, &shift_at})
         text >> place->lsb >> place->width;
     rows = inputs + hidden + bias;
@@ -155,6 +155,7 @@ void Array::convert_tile(Words seen, int select, int tile) {
     for (int gate = 0; gate < gates; gate++) {
         int64_t mult = decoded(seen, mult_at.lsb + gate * mult_bits, mult_bits, 'u');
         int64_t shift = decoded(seen, shift_at.lsb + gate * shift_bits, shift_bits, 'u');
+        shift = std::min(shift + (tile < coarse_tiles ? coarser : 0), int64_t(63));
         for (int k = gate * group; k < (gate + 1) * group; k++)
             codes_[size_t(tile) * adcs + k] = int32_t(std::clamp((sums_[k] * mult) >> shift, low, high));
     }

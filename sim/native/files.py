@@ -64,7 +64,8 @@ def _array_line(layer: Layer, conversion: tuple[int, int]) -> list[int]:
     bits = [layer.gates, layer.input_bits, layer.dac_bits, layer.weight_bits, layer.adc_bits]
     times = [layer.conversion_cycles, *conversion, int(layer.programming == "pulse")]
     tiles = [layer.row_tiles, layer.row_slices[0].stop]
-    return [*sizes, *bits, int(drive[0]), int(drive[-1]), *times, *tiles, *places]
+    coarser = [sum(shift > 0 for shift in layer.tile_shifts), layer.input_tile_shift]
+    return [*sizes, *bits, int(drive[0]), int(drive[-1]), *times, *tiles, *coarser, *places]
 
 
 def _recorded(name: str, fields: Fields) -> str:

@@ -74,6 +74,7 @@ public:
     int fixed_cycles, least_cycles, most_cycles;
     int pulsed;
     int tiles, height;  // row tiles, each with converters of its own, and the rows of all but the last
+    int coarse_tiles, coarser;  // the first ones, with inputs: log2 of their ADC's step over that of the others
     struct Place { int lsb, width; } rows_at, select_at, hidden_at, bias_at, mult_at, shift_at;
     bool sealed = false;
     uint64_t busy = 0;  // cycles in which a conversion was under way, of the block

@@ -43,12 +43,18 @@ class FakeDevice:
         return layer.activation_bits if layer.kind == "lstm" else layer.output_bits
 
     def _entries(self, layer) -> int:
-        codes = self._tiles(layer) * (2**layer.adc_bits - 1) + 1
+        codes = sum(self._units(layer)) * (2**layer.adc_bits - 1) + 1
         return codes if self._table_bits(layer) else 0
 
     @staticmethod
     def _tiles(layer) -> int:
         return math.ceil(layer.rows / layer.tile_rows) if layer.tile_rows else 1
+
+    def _units(self, layer) -> list[int]:
+        """What a code of each row tile counts."""
+        height = math.ceil(layer.rows / self._tiles(layer))
+        more = 2**layer.input_tile_shift
+        return [more if tile * height < layer.inputs else 1 for tile in range(self._tiles(layer))]
 
     @property
     def layer(self):
@@ -114,7 +120,7 @@ class FakeDevice:
                 DAC_BITS=x.dac_bits, WEIGHT_BITS=x.weight_bits, ADC_BITS=x.adc_bits,
                 TABLE_BITS=self._table_bits(x), GATES=x.gates,
                 INPUT_DAC_BITS=0 if x.input_bits == x.dac_bits else x.input_bits,
-                MORE_TILES=self._tiles(x) - 1,
+                MORE_TILES=self._tiles(x) - 1, INPUT_TILE_SHIFT=x.input_tile_shift,
             )  # fmt: skip
         values = {
             "ID": lambda: self.id,

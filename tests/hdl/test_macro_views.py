@@ -31,6 +31,7 @@ LAYERS = {
     "pulsed lstm": LstmLayer(inputs=2, hidden=2, adcs=4, adc_bits=5, weight_bits=3, diagnostics=True, programming="pulse"),
     "pulsed dense": DenseLayer(inputs=2, outputs=4, adcs=2, adc_bits=4, bias_rows=0, diagnostics=True, spares=2, programming="pulse"),
     "tiles": LstmLayer(inputs=3, hidden=2, adcs=4, input_drive=2, dac_bits=3, input_dac_bits=5, tile_rows=4),
+    "coarser tiles": LstmLayer(inputs=3, hidden=3, adcs=4, adc_bits=5, tile_rows=2, input_tile_shift=3),
     "many tiles": DenseLayer(inputs=6, outputs=6, adcs=2, adc_bits=3, tile_rows=2, tile_columns=3, conversion_cycles=3),
     "one bit": DenseLayer(inputs=2, outputs=4, adcs=1, dac_bits=1, weight_bits=1, adc_bits=1),
     "one cell": DenseLayer(inputs=1, outputs=1, adcs=1, dac_bits=1, weight_bits=3, adc_bits=2, bias_rows=0, conversion_cycles=2),
@@ -170,8 +171,12 @@ def test_the_behavioural_view_keeps_the_contract_of_the_array_port(kind, tmp_pat
             columns[adc] = layer.columns + adc * layer.spares + spare
         mult, shift = rng.integers(1, 256, size=layer.gates), rng.integers(4, 14, size=layer.gates)
         inputs |= {"mult": pack(mult, 8), "shift": pack(shift, 6)}
-        sums = [drive[rows] @ weights[rows][:, columns] for rows in tiles]
-        return inputs, np.concatenate([adc_codes(each, mult[gate], shift[gate], layer.adc_bits) for each in sums])
+        codes = []
+        for rows in tiles:
+            own = shift + (layer.input_tile_shift if rows[0] < layer.inputs else 0)
+            sums = drive[rows] @ weights[rows][:, columns]
+            codes.append(adc_codes(sums, mult[gate], own[gate], layer.adc_bits))
+        return inputs, np.concatenate(codes)
 
     def convert(step: int, until: int = conversion) -> None:
         """A conversion, or its first ``until`` cycles."""

@@ -41,19 +41,24 @@ def tiles(layer):
     return count, math.ceil(Fraction(layer.rows, count))
 
 
-def column_code(layer, data, gate, weights, column, drive):
-    """Each row tile's sum goes to a converter of its own; their codes are added."""
+def units(layer):
+    """What a code of each row tile counts: more where its first row is an input."""
     count, height = tiles(layer)
-    total = 0
-    for tile in range(count):
+    return [2**layer.input_tile_shift if tile * height < layer.inputs else 1 for tile in range(count)]
+
+
+def column_code(layer, data, gate, weights, column, drive):
+    """Each row tile's sum goes to a converter of its own, whose step is its unit; their codes are added."""
+    height, total = tiles(layer)[1], 0
+    for tile, unit in enumerate(units(layer)):
         rows = [row for row in range(layer.rows) if row // height == tile]
         part = sum(drive[row] * weights[row][column] for row in rows)
-        total += adc(part, int(data.mult[gate]), int(data.shift[gate]), layer.adc_bits)
+        total += unit * adc(Fraction(part, unit), int(data.mult[gate]), int(data.shift[gate]), layer.adc_bits)
     return total
 
 
 def entry(layer, table, code):
-    return int(table[code + tiles(layer)[0] * 2 ** (layer.adc_bits - 1)])
+    return int(table[code + sum(units(layer)) * 2 ** (layer.adc_bits - 1)])
 
 
 def driven(layer, x, hidden):

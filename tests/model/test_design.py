@@ -93,6 +93,9 @@ def one_field_changed(layer):
             size = {"tile_rows": layer.rows - 1, "tile_columns": layer.columns - layer.conversions}[field.name]
             yield field.name, dataclasses.replace(layer, **{field.name: max(size, layer.conversions)})
             continue
+        if field.name == "input_tile_shift":  # of tiles with inputs and tiles without
+            yield field.name, dataclasses.replace(layer, tile_rows=layer.inputs, input_tile_shift=1)
+            continue
         if field.name == "programming":  # by pulses does, too
             yield field.name, dataclasses.replace(layer, diagnostics=True, programming="pulse")
             continue

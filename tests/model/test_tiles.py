@@ -11,7 +11,7 @@ from ohmgate.model.compare import Check, compare
 from ohmgate.model.design import Design, presets
 from ohmgate.model.formats import DesignError
 from ohmgate.model.integer_noise import IntegerNoise, noisy_codes
-from ohmgate.model.layers import DenseLayer, LstmLayer
+from ohmgate.model.layers import DenseLayer, LstmLayer, RnnLayer
 from ohmgate.model.network import LayerData, Network, nominal_tables
 from ohmgate.model.reference import column_codes, run
 from ohmgate.model.registers import BY_NAME, layer_fields
@@ -20,6 +20,10 @@ from ohmgate.model.tables import sigmoid_entry, tanh_entry
 
 def lstm(**changes):
     return LstmLayer(**({"inputs": 3, "hidden": 8, "adcs": 8} | changes))
+
+
+def rnn(**changes):
+    return RnnLayer(**({"inputs": 3, "hidden": 8, "adcs": 8} | changes))
 
 
 def dense(**changes):
@@ -61,6 +65,27 @@ def test_the_reference_of_two_tiles_by_hand():
     assert result.out[0].tolist() == [[4], [-3], [-11]]
     whole = Network(Design("one", (replace(layer, tile_rows=0),)), (data,))
     assert run(whole, np.array([[[7, 7], [0, 0], [-7, -7]]])).out[0].tolist() == [[7], [-3], [-8]]
+
+
+def test_codes_of_tiles_with_inputs_count_more():
+    """Rows x, x | h, bias: the first tile's steps are 4 times as large, and each of its codes counts 4."""
+    layer = rnn(inputs=2, hidden=1, adcs=1, tile_rows=2, input_tile_shift=2, function="identity")
+    assert (layer.tile_shifts, layer.code_units, layer.code_middle) == ((2, 0), 5, 2.5)
+    assert (layer.sum_range, layer.sum_bits, layer.table_entries) == ((-40, 35), 7, 76)
+    table = (np.arange(76) % 15 - 7)[None]  # of sums -40..35
+    data = LayerData(np.array([[7], [5], [1], [-1]]), np.array([1]), np.array([1]), table)
+    result = run(Network(Design("two", (layer,)), (data,)), np.array([[[7, 7], [1, 0], [-7, -7], [0, 0]]]))
+    # of inputs 84, 7, -84, 0 over 8; of h and bias -7, -3 - 7, -2 - 7, -4 - 7 over 2
+    assert result.layers[0].adc[0].tolist() == [[7, -4], [0, -5], [-8, -5], [0, -6]]
+    assert result.out[0, :, 0].tolist() == [-3, -2, -4, -3], "entries of 24, -5, -37, -6"
+
+
+def test_a_gain_s_shift_and_a_tile_s_may_exceed_a_word():
+    """2^-63 and 4 bits more: a sum of either sign is 0 or -1 of both tiles' steps."""
+    layer = rnn(inputs=1, hidden=1, adcs=1, bias_rows=0, tile_rows=1, input_tile_shift=4, function="identity")
+    data = LayerData(np.array([[-1], [1]]), np.array([1]), np.array([63]), np.zeros((1, layer.table_entries), int))
+    result = run(Network(Design("two", (layer,)), (data,)), np.array([[[7], [-7]]]))
+    assert result.layers[0].adc[0].tolist() == [[-1, 0], [0, 0]]
 
 
 def test_decoded_values_are_those_of_the_tiles_middles():
@@ -120,6 +145,7 @@ def test_only_the_number_of_row_tiles_decides_numbers():
 def test_names_of_macros_say_their_tiles():
     assert lstm(tile_rows=5, tile_columns=8).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_r3c4"
     assert lstm(tile_columns=8, conversion_cycles=9).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_t9_r1c4"
+    assert lstm(tile_rows=3, input_tile_shift=2).macro_name == "ohmgate_array_3p8b1x32_k8_d4w4n4g4_r4c1h2"
     assert lstm(tile_rows=12, tile_columns=32).macro_name == lstm().macro_name, "of one tile"
 
 
@@ -127,6 +153,8 @@ def test_registers_tell_the_tiles():
     fields = BY_NAME["FORMAT"].unpack(BY_NAME["FORMAT"].pack(**layer_fields(lstm(tile_rows=4))["FORMAT"]))
     assert fields["MORE_TILES"] == 2
     assert layer_fields(lstm(tile_columns=4))["FORMAT"]["MORE_TILES"] == 0
+    fields = layer_fields(lstm(tile_rows=3, input_tile_shift=4))["FORMAT"]
+    assert BY_NAME["FORMAT"].unpack(BY_NAME["FORMAT"].pack(**fields))["INPUT_TILE_SHIFT"] == 4
 
 
 def test_a_macro_table_cuts_the_layers_that_do_not_fit(tmp_path):
@@ -161,6 +189,12 @@ tile_columns = 0
     assert "macro" not in (tmp_path / "saved.toml").read_text()
 
 
+def test_a_macro_table_makes_the_tiles_that_a_shift_needs():
+    entry = {"kind": "lstm", "inputs": 20, "hidden": 8, "adcs": 8, "input_tile_shift": 2}
+    [layer] = Design.from_dict({"name": "x", "macro": {"rows": 12, "columns": 32}, "layer": [entry]}, "f").layers
+    assert layer.tile_shifts == (2, 2, 0)
+
+
 @pytest.mark.parametrize("preset", presets())
 def test_a_macro_that_holds_all_layers_changes_nothing(preset):
     content = Design.load(preset).to_dict()
@@ -180,6 +214,12 @@ SENTENCES = [
      "layer 0: tile rows must be at least 7, so that 109 rows are at most 16 tiles, not 6"),
     (lambda: design(lstm(diagnostics=True, tile_rows=6)),
      "layer 0: diagnostics need a layer whose rows are in one tile, as they read single columns, not in 2"),
+    (lambda: design(lstm(tile_rows=3, input_tile_shift=5)),
+     "layer 0: input tile shift must be an integer from 0 to 4, not 5"),
+    (lambda: design(lstm(input_tile_shift=1)),
+     "layer 0: an input tile shift of 1 needs row tiles with inputs and row tiles without, not 1 and 0"),
+    (lambda: design(lstm(inputs=60, tile_rows=23, input_tile_shift=1)),
+     "layer 0: an input tile shift of 1 needs row tiles with inputs and row tiles without, not 3 and 0"),
     (lambda: noisy_codes(IntegerNoise(adc=9), 0, lstm(tile_rows=6), None, None, None),
      "noise in integers needs the rows of ohmgate_array_3p8b1x32_k8_d4w4n4g4_r2c1 in one tile, not in 2"),
     (lambda: Design.from_dict({"macro": 3, "layer": []}, "f"),

@@ -126,16 +126,21 @@ def cuts(layer: LstmLayer) -> list[slice]:
     return [slice(height * k, min(height * (k + 1), rows)) for k in range(count)]
 
 
+def units(layer: LstmLayer) -> np.ndarray:
+    """What a code of each row tile counts."""
+    return np.array([2.0**layer.input_tile_shift if tile.start < layer.inputs else 1.0 for tile in cuts(layer)])
+
+
 def code_range(layer: LstmLayer) -> tuple[int, int]:
     """Lowest and highest sum of all row tiles' codes."""
-    half, count = 2 ** (layer.adc_bits - 1), len(cuts(layer))
+    half, count = 2 ** (layer.adc_bits - 1), int(units(layer).sum())
     return -half * count, (half - 1) * count
 
 
 def middles(layer: LstmLayer, made: Integers) -> np.ndarray:
     """(4, entries): the pre-activation in the middle of each code's step, or what those of row tiles add up to."""
     low, high = code_range(layer)
-    return np.outer(made.step, np.arange(low, high + 1) + 0.5 * len(cuts(layer)))
+    return np.outer(made.step, np.arange(low, high + 1) + 0.5 * units(layer).sum())
 
 
 def points(layer: LstmLayer, made: Integers) -> np.ndarray:
@@ -194,10 +199,11 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
         axis=2,
     )  # fmt: skip
     tiles, half = cuts(layer), 2 ** (layer.adc_bits - 1)
-    code = np.stack([np.floor(rows[..., tile] @ scaled[tile]) for tile in tiles], axis=2)
+    each_unit = units(layer)
+    code = np.stack([np.floor(rows[..., t] @ scaled[t] / u) for t, u in zip(tiles, each_unit)], axis=2)
     each = np.clip(code, -half, half - 1)
     assert np.array_equal(each.reshape(adc.shape), adc)
-    inside, sums, low = (code == each), each.sum(axis=2), code_range(layer)[0]
+    inside, sums, low = (code == each), np.einsum("tbrc,r->tbc", each, each_unit), code_range(layer)[0]
     tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a) / 2.0 ** (a - 1)
     real = cell / 2.0**fraction
     before = np.concatenate([np.zeros((1, batch, n)), real[:-1]])
@@ -230,7 +236,7 @@ def backward(layer: LstmLayer, made: Integers, x, by_output, by_cell) -> Gradien
         for k in range(4):
             for entry in range(at.shape[1]):
                 dentry[k, entry] += dgate[:, k][codes[:, k] == entry + low].sum()
-        dstep += (dz * (codes + 0.5 * len(tiles))).sum(axis=(0, 2))
+        dstep += (dz * (codes + 0.5 * each_unit.sum())).sum(axis=(0, 2))
         dv[t] = (dz * made.step[:, None]).reshape(batch, 1, 4 * n) * inside[t]
         for r, tile in enumerate(tiles):
             drow[t, :, tile] = dv[t, :, r] @ scaled[tile].T

@@ -54,7 +54,7 @@ std::tuple<Tensor, Tensor, Tensor> run_forward(Tensor& voltages, const Sums& sum
   Tensor hidden = kept_empty({steps, batch, n}), cells = kept_empty({steps, batch, n});
   Tensor values = kept_empty({with_values ? steps : 0, batch, n});
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
-  const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step, loop.tiles());
+  const auto gates = gates_of<TABLES>(loop.form, loop.tables, nullptr, loop.step, loop.units);
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   float *h0 = hidden.data_ptr<float>(), *c0 = cells.data_ptr<float>();
   float* value0 = with_values ? values.data_ptr<float>() : nullptr;
@@ -77,7 +77,7 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
   Tensor dh = at::empty({batch, n}, voltages.options()), dc = at::zeros({batch, n}, voltages.options());
   Tensor start = loop.c0 ? loop.c0->contiguous() : at::zeros({batch, n}, voltages.options());
   const auto gates = gates_of<TABLES>(loop.form, loop.tables, SLOPES ? slopes->data_ptr<float>() : nullptr, loop.step,
-                                      loop.tiles(), leak);
+                                      loop.units, leak);
   const auto cell = cell_of<TABLES>(loop.form, loop.cell_table);
   const float top = loop.form.dac_bits == FLOAT ? 1.0f : full_scale(loop.form.dac_bits);
   const int64_t rows = STEPS || learned ? SUMMED : 1, units = (batch + rows - 1) / rows;
@@ -106,16 +106,16 @@ std::vector<Tensor> run_backward(const Tensor& voltages, const Loop& loop, const
 
 std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, MaybeTensor inputs, MaybeTensor bias, Tensor recurrent, Tensor step, MaybeTensor tables,
                                            MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0,
-                                           MaybeTensor c0, at::IntArrayRef ends, at::IntArrayRef key, double deviation,
+                                           MaybeTensor c0, at::IntArrayRef ends, at::IntArrayRef shifts, at::IntArrayRef key, double deviation,
                                            at::IntArrayRef spread_key, MaybeTensor spread, MaybeTensor squares, bool exact, MaybeTensor gain,
                                            int64_t code_bits, bool values) {
   at::AutoDispatchBelowADInplaceOrView guard;  // no gradients in here: spare every product its bookkeeping
-  const Loop loop = loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends);
+  const Loop loop = loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends, shifts);
   const Sums sums = sums_of(voltages, recurrent, inputs, bias, ends, voltages.size(-1) / 4, exact, gain, code_bits);
   auto run = form[1] == FLOAT ? run_forward<false> : run_forward<true>;
   return run(voltages, sums, loop,
-             {key.vec(), deviation, spread_key.vec(), spread, squares, loop.tiles(), voltages.size(-2),
-              voltages.size(-1)},
+             {key.vec(), deviation, spread_key.vec(), spread, squares, voltages.size(-2),
+              voltages.size(-1), loop.units},
              values);
 }
 
@@ -123,7 +123,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(Tensor voltages, MaybeTensor inputs, 
 // then.
 std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables, MaybeTensor slopes,
                              MaybeTensor cell_table, at::IntArrayRef form, MaybeTensor h0, MaybeTensor c0,
-                             at::IntArrayRef ends, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
+                             at::IntArrayRef ends, at::IntArrayRef shifts, Tensor cells, MaybeTensor grad_hidden, MaybeTensor grad_cells, MaybeTensor grad_values,
                              double divisor, bool steps, bool learned, double leak) {
   at::AutoDispatchBelowADInplaceOrView guard;
   if (slopes) checked(*slopes);
@@ -131,7 +131,7 @@ std::vector<Tensor> backward(Tensor voltages, Tensor recurrent, Tensor step, May
   auto run = form[1] == FLOAT ? (steps ? run_backward<false, true, false> : run_backward<false, false, false>)
              : slopes         ? (steps ? run_backward<true, true, true> : run_backward<true, false, true>)
                               : (steps ? run_backward<true, true, false> : run_backward<true, false, false>);
-  return run(voltages, loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends), slopes, cells, grad_hidden,
+  return run(voltages, loop_of(form, voltages, recurrent, step, tables, cell_table, h0, c0, ends, shifts), slopes, cells, grad_hidden,
              grad_cells, grad_values, float(divisor), learned, float(leak));
 }
 
@@ -156,21 +156,21 @@ TORCH_LIBRARY(ohmgate, m) {
   m.def("gaussian(int[] key, int rows, int size) -> Tensor", &gaussian);
   m.def(
       "lstm_forward(Tensor(a!) voltages, Tensor? inputs, Tensor? bias, Tensor recurrent, Tensor step, Tensor? tables, Tensor? cell_table, "
-      "int[] form, Tensor? h0, Tensor? c0, int[] ends, int[] key, float deviation, int[] spread_key, Tensor? spread, "
+      "int[] form, Tensor? h0, Tensor? c0, int[] ends, int[] shifts, int[] key, float deviation, int[] spread_key, Tensor? spread, "
       "Tensor? squares, bool exact, Tensor? gain, int code_bits, bool values) -> (Tensor, Tensor, Tensor)",
       &forward);
   m.def(
       "lstm_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? slopes, "
-      "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, int[] ends, Tensor cells, Tensor? grad_hidden, "
+      "Tensor? cell_table, int[] form, Tensor? h0, Tensor? c0, int[] ends, int[] shifts, Tensor cells, Tensor? grad_hidden, "
       "Tensor? grad_cells, Tensor? grad_values, float divisor, bool steps, bool learned, float leak) -> Tensor[]",
       &backward);
   m.def(
       "rnn_forward(Tensor(a!) voltages, Tensor? inputs, Tensor? bias, Tensor recurrent, Tensor step, Tensor? tables, str function, "
-      "int[] form, Tensor? h0, int[] ends, int[] key, float deviation, int[] spread_key, Tensor? spread, Tensor? squares, bool exact, "
+      "int[] form, Tensor? h0, int[] ends, int[] shifts, int[] key, float deviation, int[] spread_key, Tensor? spread, Tensor? squares, bool exact, "
       "Tensor? gain, int code_bits) -> Tensor",
       &rnn_forward);
   m.def(
       "rnn_backward(Tensor voltages, Tensor recurrent, Tensor step, Tensor? tables, Tensor? slopes, str function, int[] form, "
-      "Tensor? h0, int[] ends, Tensor? grad_hidden, float divisor, bool steps, float leak) -> Tensor[]",
+      "Tensor? h0, int[] ends, int[] shifts, Tensor? grad_hidden, float divisor, bool steps, float leak) -> Tensor[]",
       &rnn_backward);
 }

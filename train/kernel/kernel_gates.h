@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "kernel_gaussian.h"  // least, most
 
@@ -90,6 +92,7 @@ struct Gates {
   int64_t entries;
   float leak;
   int64_t tiles;
+  const float* units;  // what 1 in a code of each row tile counts in the sum: a power of 2
   float tile_low, tile_high, middle;  // of a converter; what a code's middle lies above it
 
   void entries_of(const float* table, const float* __restrict v, float* __restrict out, int count) const {
@@ -142,10 +145,11 @@ struct Cell {
 
 template <bool TABLES>
 Gates<TABLES> gates_of(const Form& form, const Tensor& tables, const float* slopes, const Tensor& step,
-                        int64_t tiles, float leak = 0.0f) {
-  const float top = std::ldexp(1.0f, int(form.adc_bits) - 1), count = float(tiles);
-  return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top * count, (top - 1) * count,
-          ((int64_t(1) << form.adc_bits) - 1) * tiles + 1, leak, tiles, -top, top - 1, 0.5f * count};
+                        const std::vector<float>& units, float leak = 0.0f) {
+  const float top = std::ldexp(1.0f, int(form.adc_bits) - 1), all = std::accumulate(units.begin(), units.end(), 0.0f);
+  return {TABLES ? tables.data_ptr<float>() : nullptr, slopes, step.data_ptr<float>(), -top * all, (top - 1) * all,
+          ((int64_t(1) << form.adc_bits) - 1) * int64_t(all) + 1, leak, int64_t(units.size()), units.data(), -top,
+          top - 1, 0.5f * all};
 }
 
 template <bool TABLES>

@@ -63,24 +63,24 @@ void float_slopes(const float* v, float step, Function function, float* __restri
 // `voltages` (T, B, n), of row tiles (R, T, B, n), as forward_steps has them. Returns hidden codes (T, B, n).
 Tensor rnn_forward(Tensor voltages, MaybeTensor inputs, MaybeTensor bias, Tensor recurrent, Tensor step,
                    MaybeTensor tables, std::string function, at::IntArrayRef form, MaybeTensor h0, at::IntArrayRef ends,
-                   at::IntArrayRef key, double deviation, at::IntArrayRef spread_key, MaybeTensor spread,
+                   at::IntArrayRef shifts, at::IntArrayRef key, double deviation, at::IntArrayRef spread_key, MaybeTensor spread,
                    MaybeTensor squares, bool exact, MaybeTensor gain, int64_t code_bits) {
   at::AutoDispatchBelowADInplaceOrView guard;
-  const Loop loop = loop_of(form, voltages, recurrent, step, tables, {}, h0, {}, ends);
+  const Loop loop = loop_of(form, voltages, recurrent, step, tables, {}, h0, {}, ends, shifts);
   const int64_t batch = voltages.size(-2), n = voltages.size(-1), bits = loop.form.dac_bits;
   const Sums sums = sums_of(voltages, recurrent, inputs, bias, ends, n, exact, gain, code_bits);
-  const StepNoise noise{key.vec(), deviation, spread_key.vec(), spread, squares, loop.tiles(), batch, n};
+  const StepNoise noise{key.vec(), deviation, spread_key.vec(), spread, squares, batch, n, loop.units};
   Tensor hidden = kept_empty({voltages.size(-3), batch, n});
   float* h = hidden.data_ptr<float>();
   if (form[1] == FLOAT) {
     const Function f = function_of(function);
     const float each = step.data_ptr<float>()[0];
-    const auto gates = gates_of<false>(loop.form, step, nullptr, step, loop.tiles());
+    const auto gates = gates_of<false>(loop.form, step, nullptr, step, loop.units);
     forward_steps(voltages, sums, loop, noise, gates, hidden, [&](int64_t t, int64_t b, const float* v) {
       float_step(v, each, f, h + (t * batch + b) * n, n, bits);
     });
   } else {
-    const auto gates = gates_of<true>(loop.form, loop.tables, nullptr, step, loop.tiles());
+    const auto gates = gates_of<true>(loop.form, loop.tables, nullptr, step, loop.units);
     forward_steps(voltages, sums, loop, noise, gates, hidden, [&](int64_t t, int64_t b, const float* v) {
       float* out = h + (t * batch + b) * n;
       in_chunks(n, [&](int64_t at, auto count) { gates.values(0, v + at, out + at, count); });
@@ -97,7 +97,7 @@ std::vector<Tensor> rnn_backward_of(const Tensor& voltages, const Loop& loop, co
                                     float leak) {
   const int64_t batch = voltages.size(-2), n = voltages.size(-1), bits = loop.form.dac_bits;
   Tensor dv = kept_empty(voltages.sizes()), dh = at::empty({batch, n}, voltages.options());
-  const auto gates = gates_of<TABLES>(loop.form, loop.tables, numbers(slopes), loop.step, loop.tiles(), leak);
+  const auto gates = gates_of<TABLES>(loop.form, loop.tables, numbers(slopes), loop.step, loop.units, leak);
   const float each = gates.step[0];
   const int64_t rows = steps ? SUMMED : 1;
   std::vector<double> dsteps((batch + rows - 1) / rows);
@@ -125,12 +125,12 @@ std::vector<Tensor> rnn_backward_of(const Tensor& voltages, const Loop& loop, co
 
 std::vector<Tensor> rnn_backward(Tensor voltages, Tensor recurrent, Tensor step, MaybeTensor tables, MaybeTensor slopes,
                                  std::string function, at::IntArrayRef form, MaybeTensor h0, at::IntArrayRef ends,
-                                 MaybeTensor grad_hidden, double divisor, bool steps, double leak) {
+                                 at::IntArrayRef shifts, MaybeTensor grad_hidden, double divisor, bool steps, double leak) {
   at::AutoDispatchBelowADInplaceOrView guard;
   TORCH_CHECK(form[1] == FLOAT || (slopes && tables && checked(*slopes).sizes() == tables->sizes()),
               "a slope for each entry");
   if (grad_hidden) checked(*grad_hidden);
-  const Loop loop = loop_of(form, voltages, recurrent, step, tables, {}, h0, {}, ends);
+  const Loop loop = loop_of(form, voltages, recurrent, step, tables, {}, h0, {}, ends, shifts);
   auto run = form[1] == FLOAT ? rnn_backward_of<false> : rnn_backward_of<true>;
   return run(voltages, loop, slopes, function_of(function), grad_hidden, float(divisor), steps, float(leak));
 }

@@ -37,14 +37,15 @@ std::vector<Tile> tiles_of(const Tensor& matrix, at::IntArrayRef ends, int64_t m
   return tiles;
 }
 
-// out (count,) = the sum of the codes of so many tiles' voltages, `apart` from one tile's to the next one's.
+// out (count,) = the sum of the codes of all tiles' voltages, `apart` from one tile's to the next one's.
 template <bool TABLES>
 void add_codes(const float* v, int64_t apart, int64_t count, const Gates<TABLES>& gates, float* __restrict out) {
   const float low = gates.tile_low, high = gates.tile_high;
-  for (int64_t k = 0; k < count; ++k) out[k] = least(most(std::floor(v[k]), low), high);
-  for (int64_t tile = 1; tile < gates.tiles; ++tile) {
+  std::fill_n(out, count, 0.0f);
+  for (int64_t tile = 0; tile < gates.tiles; ++tile) {
     const float* __restrict next = v + tile * apart;
-    for (int64_t k = 0; k < count; ++k) out[k] += least(most(std::floor(next[k]), low), high);
+    const float unit = gates.units[tile], own = 1.0f / unit;
+    for (int64_t k = 0; k < count; ++k) out[k] += least(most(std::floor(next[k] * own), low), high) * unit;
   }
 }
 
@@ -55,7 +56,8 @@ void pass_to_tiles(const float* __restrict grad, const float* v, int64_t apart, 
   for (int64_t tile = 0; tile < gates.tiles; ++tile) {
     const float* __restrict voltage = v + tile * apart;
     float* __restrict out = dv + tile * apart;
-    for (int64_t k = 0; k < count; ++k) out[k] = gates.passed(grad[k], voltage[k]);
+    const float own = 1.0f / gates.units[tile];
+    for (int64_t k = 0; k < count; ++k) out[k] = gates.passed(grad[k], voltage[k] * own);
   }
 }
 

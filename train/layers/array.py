@@ -31,8 +31,10 @@ class ArrayModule(SummedWeights):
 
     __prepare_scriptable__ = refuse_graph  #: what torch.jit.script calls first
 
-    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool) -> None:
-        super().__init__(rows, columns, groups, config)
+    def __init__(
+        self, rows: int, columns: int, groups: int, config: QuantConfig, fast: bool, shifted: int = 0
+    ) -> None:
+        super().__init__(rows, columns, groups, config, shifted)
         self.fast = fast
         self.source = NoiseSource()
         self._programmed: dict[str, torch.Tensor] = {}  # unit normals of redraw per_programming
@@ -57,6 +59,11 @@ class ArrayModule(SummedWeights):
     def row_tiles(self) -> int:
         """R: voltages and ADC codes of more than one row tile have an axis of R before the batch's."""
         return len(self.row_slices)
+
+    @property
+    def code_units(self) -> int:
+        """U: what one code of all row tiles adds up to."""
+        return sum(2**shift for shift in self.tile_shifts)
 
     def tile_sums(self, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """(T, B, columns) of all rows with ``values`` (T, B, rows); of row tiles, (T, R, B, columns).

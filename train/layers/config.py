@@ -12,7 +12,7 @@ from ...model.formats import (
     full_scale,
 )
 from ...model.layers import LSTM_OUTPUTS, MAX_INPUT_DRIVE
-from ...model.tiles import row_slices
+from ...model.tiles import MAX_TILE_SHIFT, row_slices, tile_shifts
 from .quantisers import QUANTISERS
 
 FLOAT = 32  #: bits that switch a quantiser off
@@ -25,10 +25,11 @@ LSTM_FIELDS = (
     "output",
     "input_drive",
     "input_dac_bits",
+    "input_tile_shift",
 )  #: of :class:`QuantConfig` and of a description's LSTM layer alike
 
 
-RNN_FIELDS = ("input_drive", "input_dac_bits")  #: likewise of an RNN layer
+RNN_FIELDS = ("input_drive", "input_dac_bits", "input_tile_shift")  #: likewise of an RNN layer
 
 
 def check_bits(name: str, bits) -> int:
@@ -79,6 +80,7 @@ class QuantConfig:
     input_drive: int = 1  #: of an LSTM or RNN: how many times as hard as the hidden rows its inputs' rows are driven
     input_dac_bits: int = 0  #: of the inputs' rows of an LSTM or RNN; 0: as the other rows
     tile_rows: int = 0  #: rows, at most, that share converters, whose codes are added; 0, or without ADCs: all
+    input_tile_shift: int = 0  #: of an LSTM or RNN: codes of row tiles with inputs count 2^shift
 
     def __post_init__(self) -> None:
         check_bits("weight bits", self.weight_bits)
@@ -107,6 +109,7 @@ class QuantConfig:
         check_integer("input drive", self.input_drive, 1, MAX_INPUT_DRIVE)
         check_integer_or("input DAC bits", self.input_dac_bits, 1, 16, 0, "those of the other rows")
         check_integer("tile rows", self.tile_rows, 0, 65536)
+        check_integer("input tile shift", self.input_tile_shift, 0, MAX_TILE_SHIFT)
         if self.input_dac_bits and self.dac_bits == FLOAT:
             raise DesignError(f"input DAC bits must be 0 where the DACs are float, not {self.input_dac_bits}")
         if self.learn_range and self.tables == "constant":
@@ -120,6 +123,11 @@ class QuantConfig:
     def row_slices(self, rows: int) -> tuple[slice, ...]:
         """Rows of each row tile of an array; float sums have no tiles."""
         return row_slices(rows, 0 if self.adc_bits == FLOAT else self.tile_rows)
+
+    def tile_shifts(self, rows: int, inputs: int) -> tuple[int, ...]:
+        """Of each row tile of an array whose first rows are of inputs (:func:`ohmgate.model.tiles.tile_shifts`)."""
+        shift = 0 if self.adc_bits == FLOAT else self.input_tile_shift
+        return tile_shifts(self.row_slices(rows), inputs, shift)
 
     @property
     def has_own_tables(self) -> bool:

@@ -15,20 +15,20 @@ from ...model.tables import cell_tanh_table, gate_tables
 sigmoid_tables = lru_cache(maxsize=64)(gate_tables)
 
 
-def entries_of(adc_bits: int, tiles: int) -> int:
-    """Entries of a gate's table behind this many row tiles."""
-    return tiles * (2**adc_bits - 1) + 1
+def entries_of(adc_bits: int, units: int) -> int:
+    """Entries of a gate's table behind row tiles whose codes add up to ``units`` (U in docs/numerics.md)."""
+    return units * (2**adc_bits - 1) + 1
 
 
-def middles(steps: torch.Tensor, adc_bits: int, tiles: int = 1) -> torch.Tensor:
+def middles(steps: torch.Tensor, adc_bits: int, units: int = 1) -> torch.Tensor:
     """(4, entries) float64: pre-activations in the middle of the ADC steps (4,), or of what row tiles add up to."""
-    return _middle_codes(adc_bits, tiles) * steps.double()[:, None]
+    return _middle_codes(adc_bits, units) * steps.double()[:, None]
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)  # or a training after an inference could not use it
-def _middle_codes(adc_bits: int, tiles: int) -> torch.Tensor:
-    return torch.arange(entries_of(adc_bits, tiles), dtype=torch.float64) + tiles * (0.5 - 2 ** (adc_bits - 1))
+def _middle_codes(adc_bits: int, units: int) -> torch.Tensor:
+    return torch.arange(entries_of(adc_bits, units), dtype=torch.float64) + units * (0.5 - 2 ** (adc_bits - 1))
 
 
 def with_ceiling(points: torch.Tensor, bits: int) -> torch.Tensor:
@@ -56,10 +56,10 @@ def scales(bits: int, dtype: torch.dtype) -> torch.Tensor:
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # or a training after an inference could not use it
 def nominal_values(
-    steps: tuple[float, ...], adc_bits: int, tiles: int, bits: int, dtype: torch.dtype
+    steps: tuple[float, ...], adc_bits: int, units: int, bits: int, dtype: torch.dtype
 ) -> torch.Tensor:
     """(4, entries) of tables that nothing has moved, for ADC steps (4,), of which most trainings have one set."""
-    points = middles(torch.tensor(steps, dtype=torch.float64), adc_bits, tiles)
+    points = middles(torch.tensor(steps, dtype=torch.float64), adc_bits, units)
     return (entries(points, bits) * scales(bits, torch.float64)).to(dtype)
 
 

@@ -223,6 +223,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tab
         hidden,
         cell,
         ends_of(loop.tiles, with_inputs=inputs[0] is not None),
+        loop.shifts,
         noise.adc_key,
         noise.adc,
         noise.spread_key,
@@ -234,6 +235,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, cell, tab
         loop.config.output == "value",
     )
     ctx.built, ctx.formats, ctx.leak, ctx.tiles = built, formats, loop.config.leak, loop.tiles
+    ctx.shifts = loop.shifts
     ctx.scale = code_scale(loop.config.dac_bits)
     ctx.set_materialize_grads(False)
     outputs = torch.div(hiddens, ctx.scale, out=built.kept_empty(hiddens.shape)), cells, values
@@ -255,6 +257,7 @@ def _backward(ctx, recurrent, saved, grads, needs):
         hidden,
         cell,
         ends_of(ctx.tiles, with_inputs=False),
+        ctx.shifts,
         cells,
         of_hidden,
         of_cells,

@@ -52,7 +52,7 @@ class LinearArray(ArrayModule):
     def tables_of(self, steps) -> np.ndarray | None:
         if self.function is None or self.output_bits == FLOAT:
             return None
-        return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits, self.row_tiles)[None]
+        return dense_table(self.function, self.config.adc_bits, steps[0], self.output_bits, self.code_units)[None]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``inputs`` (..., m) to (..., outputs); the axis before the last counts as the batch for noise."""

@@ -28,7 +28,7 @@ class LstmArray(RecurrentArray):
     def __init__(self, inputs: int, hidden: int, config: QuantConfig, fast: bool = True) -> None:
         super().__init__(inputs, hidden, 4, config, fast)
         if config.learn_tables:  # in units of the pre-activation
-            self.table_shift = nn.Parameter(torch.zeros(4, gate_tables.entries_of(config.adc_bits, self.row_tiles)))
+            self.table_shift = nn.Parameter(torch.zeros(4, gate_tables.entries_of(config.adc_bits, self.code_units)))
         self.reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
@@ -55,13 +55,13 @@ class LstmArray(RecurrentArray):
     def tables_of(self, steps) -> np.ndarray:
         config = self.config
         if not config.has_own_tables:
-            return gate_tables.sigmoid_tables(config.adc_bits, config.activation_bits, steps, self.row_tiles)
+            return gate_tables.sigmoid_tables(config.adc_bits, config.activation_bits, steps, self.code_units)
         with torch.no_grad():
             points = self._points(self._middles(torch.tensor(steps, dtype=torch.float64)))
         return gate_entries(points.tolist(), config.activation_bits)
 
     def _middles(self, steps: torch.Tensor) -> torch.Tensor:
-        return gate_tables.middles(steps, self.config.adc_bits, self.row_tiles)
+        return gate_tables.middles(steps, self.config.adc_bits, self.code_units)
 
     def _points(self, middles: torch.Tensor) -> torch.Tensor:
         """(4, 2^N) float64: pre-activations that the codes stand for, where those have ``middles``."""
@@ -148,6 +148,6 @@ class LstmArray(RecurrentArray):
             slopes = gate_tables.slopes(middles)
         else:
             steps = tuple(array.step.detach().cpu().tolist())
-            values = gate_tables.nominal_values(steps, config.adc_bits, self.row_tiles, a, dtype)
+            values = gate_tables.nominal_values(steps, config.adc_bits, self.code_units, a, dtype)
         made = values, slopes, gate_tables.cell_values(config.tanh_bits, config.tanh_fraction, a, dtype)
         return tuple(None if each is None else each.to(array.step.device, dtype) for each in made)

@@ -10,7 +10,7 @@ import torch
 from ...model.formats import signed_range
 from .config import FLOAT, code_scale
 from .kernel_functions import Recurrence
-from .sequence import Loop, eager_steps, tiles_joined
+from .sequence import Loop, eager_steps, in_own_steps, tiles_joined
 from .straight_through import cell_state, cell_tanh, gate_values, symmetric_code
 
 
@@ -58,13 +58,14 @@ def kernel_lstm(kernel, voltages: torch.Tensor, recurrent: torch.Tensor, loop: L
 
 def _step(v: torch.Tensor, cell: torch.Tensor, loop: LstmLoop, stages: list[dict[str, torch.Tensor]] | None):
     """Element-wise part of one step: voltages (B, 4n), cell (B, n) to hidden codes, new cell and hidden values."""
+    v = in_own_steps(v, loop.shifts)
     config, seen = loop.config, {"voltage": v if v.dim() == 2 else tiles_joined(v)}
     if config.adc_bits == FLOAT:
         f, i, o, g = (v * loop.step.repeat_interleave(v.shape[1] // 4)).unflatten(-1, (4, -1)).unbind(-2)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         product = torch.sigmoid(o) * torch.tanh(cell)
     else:
-        gates = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes, config.leak)
+        gates = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes, config.leak, loop.shifts)
         f, i, o, g = gates.unbind(-2)
         cell = cell_state(f, cell, i, g, config.cell_bits, config.cell_fraction)
         product = o * cell_tanh(cell, loop.cell_table, config.tanh_bits, config.tanh_fraction)

@@ -34,20 +34,22 @@ class Converter:
 class RangedWeights(Fixed, nn.Module):
     """A weight matrix ``cells`` (rows, columns): the driven inputs' rows, then bias rows at full scale.
 
-    ``groups`` of columns have a gain each. ``full_scale`` is the real input that the largest DAC code stands for.
+    ``groups`` of columns have a gain each. Row tiles with any of the first ``shifted`` rows have codes that count
+    2^input_tile_shift. ``full_scale`` is the real input that the largest DAC code stands for.
     """
 
-    FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "function", "output_bits"})
+    FIXED = frozenset({"config", "groups", "inputs", "outputs", "hidden", "function", "output_bits", "tile_shifts"})
     full_scale: torch.Tensor  #: a buffer, or a parameter where it is learned
 
-    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
+    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, shifted: int = 0) -> None:
         super().__init__()
         self.config, self.groups = config, groups
         self.cells = nn.Parameter(torch.zeros(rows + config.bias_rows, columns))
         step = 2 * config.adc_range / 2**config.adc_bits if config.adc_bits != FLOAT else 0.0  # 0: there is no ADC
         tiles = len(config.row_slices(len(self.cells)))
+        self.tile_shifts = config.tile_shifts(len(self.cells), shifted) if shifted else (0,) * tiles
         if tiles > 1 and config.tables == "loaded":  # each has a share: of random ones a sqrt(R)-th in size
-            step /= math.sqrt(tiles)
+            step /= math.sqrt(sum(4**shift for shift in self.tile_shifts))
         steps = torch.full((groups,), step, dtype=torch.float64)
         if config.learn_range and config.adc_bits != FLOAT:
             self.log_step = nn.Parameter(steps.log().float())

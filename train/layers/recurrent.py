@@ -19,7 +19,7 @@ class RecurrentArray(ArrayModule):
     def __init__(self, inputs: int, hidden: int, gates: int, config: QuantConfig, fast: bool) -> None:
         check_integer("inputs", inputs, 1, 2**20)
         check_integer("hidden units", hidden, 1, 2**20)
-        super().__init__(inputs + hidden, gates * hidden, gates, config, fast)
+        super().__init__(inputs + hidden, gates * hidden, gates, config, fast, inputs)
         self.inputs, self.hidden = inputs, hidden
         # in state dicts, so that cells of another input drive, or of other DACs, are known when they are loaded
         self.register_buffer("input_drive", torch.tensor(config.input_gain, dtype=torch.float64))
@@ -100,6 +100,7 @@ class RecurrentArray(ArrayModule):
             "noise": self._step_noise(array.spread, codes, hidden is not None),
             "exact": self.sums_are_exact(array.unit),
             "tiles": self.tiles,
+            "shifts": self.tile_shifts if any(self.tile_shifts) else (),
             "whole": whole or self.whole(array, self.config.dac_bits),
         }
 

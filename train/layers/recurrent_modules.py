@@ -64,7 +64,7 @@ class QuantRecurrent(Fixed, nn.Module):
             if index < (num_layers - 1) * self.directions:  # its outputs go to DACs
                 own = replace(own, output="codes")
             if index >= self.directions:  # its inputs are hidden codes as those that are fed back
-                own = replace(own, input_drive=1, input_dac_bits=0)
+                own = replace(own, input_drive=1, input_dac_bits=0, input_tile_shift=0)
             self.arrays.append(self._made(inputs, own, fast))
         self.dropout = dropout
         set_noise(self)  # none, from one stream for all

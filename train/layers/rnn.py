@@ -40,7 +40,7 @@ class RnnArray(RecurrentArray):
 
     def tables_of(self, steps) -> np.ndarray:
         config = self.config
-        return dense_table(self.function, config.adc_bits, steps[0], config.dac_bits, self.row_tiles)[None]
+        return dense_table(self.function, config.adc_bits, steps[0], config.dac_bits, self.code_units)[None]
 
     def forward(self, inputs: torch.Tensor, state: torch.Tensor | None = None):
         """``inputs`` (T, B, m), ``state`` h (B, n) or None: hidden rows not driven at first.
@@ -86,6 +86,6 @@ class RnnArray(RecurrentArray):
             return None, None
         if array.integers is not None:
             return array.integers.tables().to(array.step.device, torch.float64), None
-        formats = self.config.adc_bits, self.row_tiles, self.config.dac_bits, array.weights.dtype
+        formats = self.config.adc_bits, self.code_units, self.config.dac_bits, array.weights.dtype
         codes, slopes = codes_and_slopes(self.function, float(array.step.detach()), *formats)
         return codes.to(array.step.device), slopes.to(array.step.device)

@@ -72,6 +72,7 @@ def _forward(ctx, built, loop, voltages, inputs, matrix, step, hidden, saved) ->
         _formats(loop),
         hidden,
         ends,
+        loop.shifts,
         noise.adc_key,
         noise.adc,
         noise.spread_key,
@@ -93,6 +94,6 @@ def _backward(ctx, recurrent, hidden, saved, grad, needs):
     formats, scale = _formats(loop), code_scale(loop.config.dac_bits)
     given = grad.contiguous(), scale, needs[0], loop.config.leak
     dv, *others = ctx.built.rnn_backward(
-        voltages, recurrent, step, tables, slopes, loop.function, formats, hidden, ends, *given
+        voltages, recurrent, step, tables, slopes, loop.function, formats, hidden, ends, loop.shifts, *given
     )
     return dv, *(each if needed else None for each, needed in zip(others, needs))

@@ -12,7 +12,7 @@ from ...model.formats import signed_range
 from .config import FLOAT, code_scale
 from .gate_tables import middles
 from .linear import FUNCTIONS
-from .sequence import Loop, eager_steps, tiles_joined
+from .sequence import Loop, eager_steps, in_own_steps, tiles_joined
 from .straight_through import gate_values, symmetric_code
 
 SLOPES = {
@@ -32,13 +32,13 @@ class RnnLoop(Loop):
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # or a training after an inference could not use it
 def codes_and_slopes(
-    function: str, step: float, adc_bits: int, tiles: int, dac_bits: int, dtype: torch.dtype
+    function: str, step: float, adc_bits: int, units: int, dac_bits: int, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(1, entries) each: the table for an ADC step, and what the gradient of an entry is multiplied with.
 
     An entry that clips passes none.
     """
-    y = FUNCTIONS[function](middles(torch.tensor([step], dtype=torch.float64), adc_bits, tiles))
+    y = FUNCTIONS[function](middles(torch.tensor([step], dtype=torch.float64), adc_bits, units))
     slopes = SLOPES[function](y) * code_scale(dac_bits)
     if dac_bits != FLOAT:
         slopes, y = slopes * (y.abs() <= 1), symmetric_code(y, dac_bits)
@@ -55,12 +55,14 @@ def eager_rnn(
     config = loop.config
 
     def step(v: torch.Tensor) -> torch.Tensor:
+        v = in_own_steps(v, loop.shifts)
         seen = {"voltage": v if v.dim() == 2 else tiles_joined(v)}
         if loop.tables is None:
             y = FUNCTIONS[loop.function](v * loop.step)
             hidden = y if config.dac_bits == FLOAT else symmetric_code(y, config.dac_bits)
         else:
-            hidden = gate_values(v, loop.step, loop.tables, config.adc_bits, loop.slopes, config.leak).squeeze(-2)
+            given = loop.tables, config.adc_bits, loop.slopes, config.leak, loop.shifts
+            hidden = gate_values(v, loop.step, *given).squeeze(-2)
             seen["adc"] = seen["voltage"].floor().clamp(*signed_range(config.adc_bits))
         if stages is not None:
             stages.append(seen | {"hidden": hidden})

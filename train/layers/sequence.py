@@ -15,7 +15,7 @@ from .config import QuantConfig
 from .curve import Bend
 from .gaussian import normals
 from .kernel_functions import Whole
-from .tile_rows import TileRows
+from .tile_rows import TileRows, units_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Loop:
     noise: StepNoise
     exact: bool  #: are products with the hidden codes exact in float32, so in any order?
     tiles: tuple[TileRows, ...]  #: rows of each row tile; mostly one tile
+    shifts: tuple[int, ...]  #: of each row tile: its ADC step is 2^shift times what ``step`` says; none: all 0
     whole: Whole | None  #: what makes the hidden rows' weights and their codes whole numbers
 
 
@@ -52,7 +53,7 @@ class Trace:
     Voltages and ADC codes are those of all columns of the first row tile, then of the next.
     """
 
-    voltage: torch.Tensor  #: in ADC steps, before clipping
+    voltage: torch.Tensor  #: in steps of the tile's ADC, before clipping
     adc: torch.Tensor | None = None
     gates: torch.Tensor | None = None  #: (T, B, 4, n)
     cell: torch.Tensor | None = None
@@ -71,19 +72,26 @@ def tiles_joined(values: torch.Tensor) -> torch.Tensor:
     return values.movedim(-3, -2).flatten(-2)
 
 
+def in_own_steps(v: torch.Tensor, shifts: tuple[int, ...]) -> torch.Tensor:
+    """Voltages (R, B, columns), in the layer's ADC steps, in those of each row tile."""
+    return v * units_of(shifts, v).reciprocal() if shifts else v
+
+
 def eager_steps(
     voltages: torch.Tensor, recurrent: torch.Tensor, loop: Loop, step: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
     """Hidden codes of all steps (T, B, n), each of which ``step`` makes of the voltages (B, columns).
 
-    ``voltages`` (T, B, columns): in ADC steps, without the hidden rows; (R, T, B, columns) of R row tiles, of which
-    ``step`` gets (R, B, columns). ``recurrent`` (n, columns), or (B, n, columns) with a sequence's own weights: from
-    hidden code to voltage. No gradient goes through the deviation of weight noise redrawn per step.
+    ``voltages`` (T, B, columns): in the layer's ADC steps, without the hidden rows; (R, T, B, columns) of R row
+    tiles, of which ``step`` gets (R, B, columns). ``recurrent`` (n, columns), or (B, n, columns) with a sequence's
+    own weights: from hidden code to voltage. No gradient goes through the deviation of weight noise redrawn per step.
     """
     if len(loop.tiles) > 1:
         voltages = voltages.movedim(1, 0)  # (T, R, B, columns), as noise is drawn
     noise, hidden = loop.noise, loop.hidden
     drawn = _normals(noise.adc_key, voltages) * noise.adc if noise.adc else None
+    if drawn is not None and loop.shifts:  # its deviation is in steps of each tile's ADC
+        drawn = drawn * units_of(loop.shifts, drawn)
     if noise.spread is not None:
         spread = _normals(noise.spread_key, voltages) * noise.spread
     hiddens = []

@@ -10,6 +10,7 @@ import torch
 
 from ...model.formats import full_scale, signed_range
 from .eager import EagerFunction
+from .tile_rows import units_of
 
 
 class _Symmetric(EagerFunction):
@@ -85,18 +86,21 @@ def adc_code(v: torch.Tensor, bits: int, leak: float = 0.0) -> torch.Tensor:
 
 class _Gates(EagerFunction):
     @staticmethod
-    def forward(ctx, v, step, tables, slopes, bits, leak):
+    def forward(ctx, v, step, tables, slopes, bits, leak, shifts):
         low, high = signed_range(bits)
         code = v.floor()
         side = _side(code, low, high)
         ctx.leak = leak
         code.clamp_(low, high)
-        ctx.tiles, ctx.entries = (len(v) if v.dim() == 3 else 1), tables.shape[1]
+        ctx.shifts, ctx.entries = shifts, tables.shape[1]
+        ctx.units = sum(2**shift for shift in shifts) if shifts else len(v) if v.dim() == 3 else 1
+        if shifts:
+            code *= units_of(shifts, code)
         if v.dim() == 3:
             code = code.sum(0)
         gates = len(tables)
         per_gate = code.unflatten(-1, (gates, -1))
-        place = per_gate.long() + (torch.arange(gates, device=v.device)[:, None] * ctx.entries - ctx.tiles * low)
+        place = per_gate.long() + (torch.arange(gates, device=v.device)[:, None] * ctx.entries - ctx.units * low)
         values = tables.view(-1)[place]
         learned = slopes is not None or ctx.needs_input_grad[2]
         ctx.save_for_backward(values, side, per_gate, step, slopes, place if learned else None)
@@ -112,12 +116,14 @@ class _Gates(EagerFunction):
         grad_z = grad * slope
         grad_step = grad_tables = None
         if ctx.needs_input_grad[1]:
-            grad_step = (grad_z * (code + 0.5 * ctx.tiles)).sum(dim=(0, 2))
+            grad_step = (grad_z * (code + 0.5 * ctx.units)).sum(dim=(0, 2))
         if ctx.needs_input_grad[2]:
             entries = grad.new_zeros(len(step) * ctx.entries)
             grad_tables = entries.index_add_(0, place.flatten(), grad.flatten()).view(len(step), -1)
         grad_v = _let_through((grad_z * step[:, None]).flatten(-2), side, ctx.leak)
-        return grad_v, grad_step, grad_tables, None, None, None
+        if ctx.shifts:
+            grad_v = grad_v * units_of(ctx.shifts, grad_v)
+        return grad_v, grad_step, grad_tables, None, None, None, None
 
 
 def gate_values(
@@ -127,17 +133,19 @@ def gate_values(
     bits: int,
     slopes: torch.Tensor | None = None,
     leak: float = 0.0,
+    shifts: tuple[int, ...] = (),
 ) -> torch.Tensor:
     """Gate activations of converter voltages.
 
-    ``v`` (B, 4n) in ADC steps, gate-major f, i, o, g, or (R, B, 4n) of row tiles, whose codes are added; ``step``
+    ``v`` (B, 4n) in steps of the ADCs, gate-major f, i, o, g, or (R, B, 4n) of row tiles, whose codes are added, each
+    times 2^shift where there are ``shifts``; ``step``
     (4,) the ADC steps in units of the pre-activation; ``tables`` (4, entries) values by code. Returns (B, 4, n) of
     the tables' type. ``slopes`` are the gates' by code, without which they are those of sigmoid or tanh at the
     table's value. A code at either end passes a gradient, a clipped voltage ``leak`` of one. An entry's gradient is
     the sum over where its code occurs. With 1 in place of 4 it is the one table of a simple recurrent layer, which
     comes with slopes.
     """
-    return _Gates.apply(v, step, tables, slopes, bits, leak)
+    return _Gates.apply(v, step, tables, slopes, bits, leak, shifts)
 
 
 class _Cell(EagerFunction):

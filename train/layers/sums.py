@@ -40,8 +40,8 @@ class Prepared:
 class SummedWeights(RangedWeights):
     """Real weights, their noise and their sums."""
 
-    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig) -> None:
-        super().__init__(rows, columns, groups, config)
+    def __init__(self, rows: int, columns: int, groups: int, config: QuantConfig, shifted: int = 0) -> None:
+        super().__init__(rows, columns, groups, config, shifted)
         self.input_dropout = 0.0  #: share of rows not driven, drawn for every step of training
         self.train_noise, self.eval_noise = Noise(), Noise()
         self.curve = 0.0  #: in training: read voltage over V0 of nonlinear cells (:mod:`.curve`)

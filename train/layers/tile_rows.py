@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 
 @dataclass(frozen=True)
 class TileRows:
@@ -22,6 +24,11 @@ def tile_rows(tiles: tuple[slice, ...], inputs: int, hidden: int, bias: int) -> 
         )
         found.append(TileRows(*parts))
     return tuple(found)
+
+
+def units_of(shifts: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """(R, 1, 1): what 1 in a code of each row tile counts in the sum, as ``like``."""
+    return torch.tensor([2.0**shift for shift in shifts], dtype=like.dtype, device=like.device)[:, None, None]
 
 
 def ends_of(tiles: tuple[TileRows, ...], with_inputs: bool) -> list[int]:

@@ -174,6 +174,7 @@ KINDS = {
         LstmLayer(inputs=7, hidden=6, adcs=8, tile_rows=4, tile_columns=6),
         DenseLayer(inputs=6, outputs=6, adcs=3, tile_rows=2, output="argmax"),
     ),
+    "coarser tiles": (LstmLayer(inputs=7, hidden=6, adcs=8, tile_rows=4, input_tile_shift=2),),
     "one macro twice": (LstmLayer(inputs=4, hidden=4, adcs=8), LstmLayer(inputs=4, hidden=4, adcs=8)),
 }  # fmt: skip
 

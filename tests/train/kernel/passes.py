@@ -1,8 +1,20 @@
 """A pass of a layer and its gradients: of the kernel and of the eager path, at several numbers of threads."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
+import numpy as np
 import torch
+
+from ohmgate.train.layers.config import QuantConfig
+
+
+def perhaps_shifted(config: QuantConfig, inputs: int, rows: int, rng: np.random.Generator) -> QuantConfig:
+    """``config``, by chance with an input tile shift, where an array has tiles with inputs and tiles without."""
+    tiles = config.row_slices(rows)
+    mixed = 0 < sum(tile.start < inputs for tile in tiles) < len(tiles)
+    own = rng.spawn(1)[0]
+    return replace(config, input_tile_shift=int(own.integers(1, 5))) if mixed and own.random() < 0.5 else config
 
 
 def passed(layer, x, state, seed: int):

@@ -22,7 +22,7 @@ from ohmgate.train.layers.gaussian import normals, stream_key
 from ohmgate.train.layers.lstm import LstmArray
 from ohmgate.train.layers.noise import REDRAWS, Noise
 from tests.designs import seeds
-from tests.train.kernel.passes import agreeing, equal_bits
+from tests.train.kernel.passes import agreeing, equal_bits, perhaps_shifted
 
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
 
@@ -60,6 +60,7 @@ def random_pair(seed: int, tiled: bool = False):
     if tiled:  # of as few as one row; a converter without codes has none
         rows = inputs + hidden + config.bias_rows
         config = replace(config, tile_rows=-(-rows // int(rng.integers(2, 17))), adc_bits=min(config.adc_bits, 8))
+        config = perhaps_shifted(config, inputs, rows, rng)
     torch.manual_seed(seed)
     redraw = str(rng.choice(REDRAWS))
     noise = Noise(
@@ -214,7 +215,7 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
     ):
         with pytest.raises(RuntimeError, match=what):
             kernel().lstm_backward(
-                steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None, [],
+                steps, steps[0, :1], torch.ones(4), entries, slopes, torch.ones(16), [4, 4, 32, 24, 4, 3], None, None, [], [],
                 cells, None, cells, None, 1.0, False, learned, 0.0,
             )  # fmt: skip
 

@@ -14,7 +14,7 @@ from ohmgate.train.layers.linear import FUNCTIONS
 from ohmgate.train.layers.noise import REDRAWS, Noise
 from ohmgate.train.layers.rnn import RnnArray
 from tests.designs import seeds
-from tests.train.kernel.passes import agreeing, equal_bits, passed
+from tests.train.kernel.passes import agreeing, equal_bits, passed, perhaps_shifted
 
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="no C++ compiler")
 FLOATS = QuantConfig(weight_bits=FLOAT, dac_bits=FLOAT, adc_bits=FLOAT)
@@ -43,7 +43,9 @@ def random_pair(seed: int, tiled: bool = False):
         config = replace(config, input_dac_bits=int(rng.choice([0, 0, 1, 2, 4, 8])))
     inputs, hidden = int(rng.integers(1, 9)), int(rng.integers(1, 70))
     if tiled:
-        config = replace(config, tile_rows=-(-(inputs + hidden + config.bias_rows) // int(rng.integers(2, 17))))
+        rows = inputs + hidden + config.bias_rows
+        config = replace(config, tile_rows=-(-rows // int(rng.integers(2, 17))))
+        config = perhaps_shifted(config, inputs, rows, rng)
     redraw = str(rng.choice(REDRAWS))
     noise = Noise(
         adc=float(rng.choice([0, 0.3])), weight=float(rng.choice([0, 0.1])), redraw=redraw,
@@ -162,11 +164,24 @@ def test_the_kernel_refuses_what_it_would_read_wrongly():
     ):
         with pytest.raises(RuntimeError, match=what):
             kernel().rnn_backward(
-                voltages, torch.ones(4, 4), step, table, slopes, function, form, None, [], voltages, 1.0, False, 0.0
+                voltages,
+                torch.ones(4, 4),
+                step,
+                table,
+                slopes,
+                function,
+                form,
+                None,
+                [],
+                [],
+                voltages,
+                1.0,
+                False,
+                0.0,
             )
     gain = torch.ones(4)
     with pytest.raises(RuntimeError, match="a code for each row"):
         kernel().rnn_forward(
-            voltages, torch.ones(2, 1, 3), gain, torch.ones(6, 4), step, table, "tanh", form, None, [], [0] * 3, 0.0,
+            voltages, torch.ones(2, 1, 3), gain, torch.ones(6, 4), step, table, "tanh", form, None, [], [], [0] * 3, 0.0,
             [0] * 3, None, None, True, gain, 8,
         )  # fmt: skip

@@ -37,6 +37,15 @@ CASES = [
     {"quantiser": "absmax", "tile_rows": 2, "output": "value"},
     {"quantiser": "lsq", "tile_rows": 4, "learn_range": True, "input_drive": 2},
     {"quantiser": "pact", "tile_rows": 5, "learn_tables": True, "adc_bits": 2, "bias_rows": 2},
+    {
+        "quantiser": "absmax",
+        "tile_rows": 5,
+        "input_tile_shift": 1,
+        "learn_range": True,
+        "learn_tables": True,
+        "adc_bits": 2,
+    },
+    {"quantiser": "lsq", "tile_rows": 3, "input_tile_shift": 2, "learn_range": True, "adc_bits": 3},
 ]
 
 
@@ -71,6 +80,7 @@ class Case:
             "input_drive",
             "input_dac_bits",
             "tile_rows",
+            "input_tile_shift",
         )
         fields = {name: getattr(self.config, name) for name in (*shared, *EXACT)}
         self.layer = LstmLayer(inputs=m, hidden=n, adcs=4, **fields)
@@ -96,9 +106,9 @@ class Case:
         return np.array([measure(w) for w in gates])
 
     def steps(self) -> np.ndarray:
-        """(4,) nominal: the range -2..2 in 2^N steps, of R row tiles a sqrt(R)-th of it; and by how much they have
-        moved where they are learned."""
-        nominal = np.full(4, 2 * 2.0 / 2**self.config.adc_bits) / np.sqrt(len(oracle.cuts(self.layer)))
+        """(4,) nominal: the range -2..2 in 2^N steps, of row tiles as much as makes the root of the sum of the
+        squares of all of theirs; and by how much they have moved where they are learned."""
+        nominal = np.full(4, 2 * 2.0 / 2**self.config.adc_bits) / np.sqrt((oracle.units(self.layer) ** 2).sum())
         return nominal * np.exp(np.linspace(-0.5, 0.2, 4)) if self.config.learn_range else nominal
 
 

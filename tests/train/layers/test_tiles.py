@@ -203,6 +203,25 @@ def test_tile_rows_are_checked():
         QuantConfig(tile_rows=-1)
 
 
+def test_an_input_tile_shift_is_checked():
+    with pytest.raises(DesignError, match=r"^input tile shift must be an integer from 0 to 4, not 5$"):
+        QuantConfig(input_tile_shift=5)
+    words = r"^an input tile shift of 1 needs row tiles with inputs and row tiles without, not 1 and 0$"
+    with pytest.raises(DesignError, match=words):
+        LstmArray(3, 4, QuantConfig(input_tile_shift=1))
+
+
+def test_stacked_modules_shift_in_their_first_layer_and_are_exported_and_verified():
+    torch.manual_seed(4)
+    model = torch.nn.Sequential(QuantLSTM(5, 6, num_layers=2, batch_first=True, tile_rows=5, input_tile_shift=2))
+    x = inputs_of(3, 4, 5)
+    network = export(model, x)
+    assert [layer.tile_shifts for layer in network.design.layers] == [(2, 2, 0), (0, 0, 0)]
+    assert network.layers[0].tables.shape == (4, 15 * 9 + 1)
+    found = verify_export(model, x)
+    assert found.agrees, str(found)
+
+
 def test_energy_of_a_tile_is_of_its_rows_and_their_noise():
     """What weight noise of each step grows with: squares of codes, bias rows and DAC noise, row by row."""
     layer = QuantLinear(5, 3, bias_rows=2, tile_rows=3).eval()

@@ -35,6 +35,7 @@ EXAMPLES = """Examples: `ohmgate array runs/demo` tells what the first layer's a
 def command(
     source: Source,
     layer: Annotated[int, typer.Option(help="Which layer's array, counted from 0.")] = 0,
+    row_tile: Annotated[int, typer.Option(help="Which row tile of a layer that is cut into several, from 0.")] = 0,
     preset: Annotated[
         str, typer.Option(help=f"What it is made of: {', '.join(CELL_PRESETS)}, or a .toml file (docs/array.md).")
     ] = "paper_wires",
@@ -75,7 +76,7 @@ def command(
     if wire is not None:
         config = replace(config, cells=replace(config.cells, wires=wires_of(wire, config.cells.wires)))
     design, network = runs.read_source(source)
-    sheet = characterise(design, network, layer, config, seed)
+    sheet = characterise(design, network, layer, config, seed, row_tile)
     planes = sheet.plane_names()
     check_integer("plane", plane, 0, len(planes) - 1)
     if spice and sheet.unselected != "grounded":
@@ -87,7 +88,9 @@ def command(
         facts = describe(sheet, preset, "the image" if network else f"random, seed {seed}")
         cures, budget = sheet.cures, sheet.budget
         changes = advise(sheet) if advice or report else []
-    say(f"{design.name}, layer {layer}")
+    title, tiles = f"{design.name}, layer {layer}", design.layers[layer].row_tiles
+    title += f", row tile {row_tile} of {tiles}" if tiles > 1 else ""
+    say(title)
     for name, text in facts.items():
         say(f"  {name:<16}{text}")
     say()
@@ -106,14 +109,14 @@ def command(
             say(f"| {each.part} | {each.now} | {each.change or 'nothing'} | {each.reason} |")
         say()
     if spice and volts is not None:
-        title = f"{design.name}, layer {layer}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
+        told = f"{title}, plane {plane} of {len(planes)}: {planes[plane]}; preset {preset}"
         spice.parent.mkdir(parents=True, exist_ok=True)
         write_netlist(
             spice,
             sheet.conductances[plane],
             sheet.wires,
             volts,
-            title,
+            told,
             tile=sheet.array.cell_array.cells.tile,
             law=sheet.law,
         )
@@ -123,7 +126,7 @@ def command(
             say("the other planes are arrays of their own, see --plane; currents of a pair are subtracted")
         say(f"column 0 carries {current:.6e} A; compare: ngspice -b {spice}")
     if report:
-        write_report(report, sheet, f"{design.name}, layer {layer}", preset, facts, changes)
+        write_report(report, sheet, title, preset, facts, changes)
         say(f"report: {report}")
 
 

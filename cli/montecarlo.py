@@ -15,7 +15,6 @@ from ..model.executors import LOCAL, check_executor
 from ..model.formats import DesignError, check_choice, check_integer
 from ..model.layers import MAX_VOTES
 from ..model.locks import sole_use
-from ..model.network import Network
 from ..model.prerequisites import require_place
 from . import runs
 from .console import Steps, say, warn
@@ -110,7 +109,6 @@ def command(
     workers = workers if workers is not None else os.cpu_count() or 1
     path = trained(source, dataset, data) if runs.is_design(source) else Path(source)
     network = runs.read_network(path)
-    check_tiles(network)
     if dataset is None:
         dataset = (runs.read_dataset(path) if path.is_dir() else None) or network.design.name
     test = load_dataset(dataset, data).test
@@ -149,16 +147,6 @@ def command(
 def how_told(how: str) -> str:
     """The rule of a vote, in words."""
     return {"mean": "the mean of the head's codes", "majority": "majority"}[how]
-
-
-def check_tiles(network: Network) -> None:
-    """Raise :class:`DesignError` for row tiles, whose noise the report's budgets of single arrays do not know."""
-    for index, layer in enumerate(network.design.layers):
-        if layer.row_tiles > 1:
-            raise DesignError(
-                f"layer {index}: the report of noise is of layers in one row tile, not in {layer.row_tiles}; from "
-                "Python ohmgate.analog.inference.accuracy_draws draws chips of these"
-            )
 
 
 def trained(design: str, dataset: str | None, data: Path | None) -> Path:

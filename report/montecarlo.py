@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..analog.inference import build_arrays
 from ..analog.studies import montecarlo
-from ..analog.studies.datasheet import Datasheet, datasheet
+from ..analog.studies.datasheet import Datasheet, datasheets
 from ..analog.studies.effects import Effect, SourceEffect, ranked, source_effects, verdict
 from ..model.files import write_json, write_text
 from ..model.metrics import ACCURACY
@@ -47,7 +47,11 @@ def write_report(
     folder = Path(folder)
     ideal, summary, metric = montecarlo.ideal_score(study), montecarlo.summary(draws, study.sequences), study.metric
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
-    sheets = [datasheet(array, data, study.seed) for array, data in zip(arrays, study.network.layers)]
+    sheets = {
+        f"{index}-{tile}" if array.layer.row_tiles > 1 else f"{index}": (index, tile, sheet)
+        for index, (array, data) in enumerate(zip(arrays, study.network.layers))
+        for tile, sheet in enumerate(datasheets(array, data, study.seed))
+    }  # by the number of the layer, and of the row tile where there are several
     scores = np.array([draw.score for draw in draws])
     effects = source_effects(sensitivity, summary, ideal, len(study.labels), metric)
     order, thresholds = ranked(effects, metric), montecarlo.on_threshold(study)
@@ -56,12 +60,12 @@ def write_report(
     figures = {metric.key: plots.score_histogram(scores, summary.interval, ideal, metric)}
     if sensitivity:
         figures["sensitivity"] = plots.tornado(effects, ideal, summary.mean, metric)
-    for index, sheet in enumerate(sheets):
-        figures |= {f"{name}-{index}": figure for name, figure in _array_figures(sheet).items()}
+    for number, (_, _, sheet) in sheets.items():
+        figures |= {f"{name}-{number}": figure for name, figure in _array_figures(sheet).items()}
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
     write_json(
         folder / DATA,
-        _data(study, summary, ideal, sensitivity, effects, sheets, preset)
+        _data(study, summary, ideal, sensitivity, effects, [sheet for _, _, sheet in sheets.values()], preset)
         | {"on_threshold": thresholds}
         | ({"votes": _votes(study, votes)} if votes else {}),
     )

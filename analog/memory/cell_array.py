@@ -208,7 +208,7 @@ class CellArray:
         return np.array([self._through_wires(plane, self.cells.wires) for plane in conductances])
 
     def _through_wires(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
-        return np.concatenate([self._piece(part, wires) for part in self._column_pieces(conductance)], axis=1)
+        return np.concatenate([self._piece(part, wires) for part in self.column_pieces(conductance)], axis=1)
 
     def _piece(self, conductance: np.ndarray, wires: WireConfig) -> np.ndarray:
         """The columns of one column tile behind its wires."""
@@ -217,7 +217,7 @@ class CellArray:
             return selected_matrix(conductance, wires, self.mapping.layer.conversions, unselected, tile)
         return tiled_matrix(conductance, wires, tile, tile) if tile else effective_matrix(conductance, wires)
 
-    def _column_pieces(self, wide) -> list[np.ndarray]:
+    def column_pieces(self, wide) -> list[np.ndarray]:
         """(rows, width) by column tiles; columns that stand in for others lie in the last one."""
         return np.split(wide, [part.start for part in self.mapping.layer.column_slices[1:]], axis=-1)
 
@@ -241,7 +241,7 @@ class CellArray:
             volts[..., -1], conversion[-1] = self.offset_volts[..., -1], layer.conversions
         cells, found = self.cells, np.zeros(self.mapping.shape)
         for plane, siemens, own, change in zip(conductances, sensed, volts, found):
-            pieces = zip(*(self._column_pieces(each) for each in (plane, own, conversion[None])))
+            pieces = zip(*(self.column_pieces(each) for each in (plane, own, conversion[None])))
             amperes = np.concatenate(
                 [offset_currents(p, cells.wires, v, c[0], cells.unselected, cells.tile) for p, v, c in pieces]
             )

@@ -63,13 +63,14 @@ def noise_budget(
     drives: np.ndarray | None = None,
     volts: tuple[float, float] = (-1.0, 1.0),
     seed: int = 0,
+    coarser: int = 0,
 ) -> Budget:
     """The budget of a layer, each source measured with all others off.
 
     ``gain`` is (mult, shift), or one for each gate (gates, 2); ``levels`` (rows, columns) are weight codes in
     physical order and ``drives`` (B, rows) DAC codes, both random codes if they are None. ``volts`` is the range of
     the converter's input, which the paper takes as +-1 V. Errors are taken over all columns and drives; ADC errors
-    over levels spread evenly over the range.
+    over levels spread evenly over the range. ``coarser`` is that of :meth:`..array.Array.set_gain`.
     """
     rng = np.random.default_rng(seed)
     if levels is None:
@@ -82,7 +83,7 @@ def noise_budget(
         array = Array(layer, isolated(config, source), seed)
         array.program(levels)
         for gate, (mult, shift) in enumerate(np.broadcast_to(gain, (layer.gates, 2)).tolist()):
-            array.set_gain(gate, mult, shift)
+            array.set_gain(gate, mult, shift, coarser)
         array.new_sequence(np.ones(len(drives), dtype=bool))
         rms[source] = (
             _code_error(array.adcs, layer) if array.adcs and _is_adc(source) else _error(array, drives, sums)

@@ -20,6 +20,7 @@ from ..circuit.tiles import tiled_ir_drop
 from ..circuit.wires import WireConfig, column_loss
 from ..config import PRESETS, ArrayConfig
 from ..inference import build_arrays
+from ..tiled_array import TiledArray, make_array
 from .budget import Budget, noise_budget, random_drives
 from .cures import TILE, Outcome, outcomes, sensed_matrix
 from .fit import one_ohm_loss, without_wires
@@ -31,11 +32,15 @@ INPUTS = 500  #: random inputs on which readings are compared
 
 @dataclass(frozen=True, eq=False)
 class Datasheet:
-    """A programmed array with cells, its gains (gates, 2) as mult and shift, the seed of its chip and of inputs."""
+    """A programmed array with cells, its gains (gates, 2) as mult and shift, the seed of its chip and of inputs.
+
+    ``coarser``: ADC steps are 2^coarser times what the gains say, as those of a row tile with inputs may be.
+    """
 
     array: Array
     gains: np.ndarray
     seed: int
+    coarser: int = 0
 
     @property
     def layer(self) -> Layer:
@@ -71,8 +76,11 @@ class Datasheet:
     def lost_volts(self) -> np.ndarray:
         """Voltage that each cell of the first plane misses with every row at full scale: (rows, width)."""
         volts, tile = self.most_volts, self.array.cell_array.cells.tile
-        drop = tiled_ir_drop(self.conductances[0], self.wires, volts, tile, self.law)
-        return volts[:, None] - (drop.row - drop.column)
+        lost = []
+        for piece in self.array.cell_array.column_pieces(self.conductances[0]):
+            drop = tiled_ir_drop(piece, self.wires, volts, tile, self.law)
+            lost.append(volts[:, None] - (drop.row - drop.column))
+        return np.concatenate(lost, axis=1)
 
     @property
     def law(self) -> tuple[float, float] | None:
@@ -169,7 +177,9 @@ class Datasheet:
     @cached_property
     def budget(self) -> Budget:
         """Noise budget with the array's own weights on random inputs."""
-        return noise_budget(self.layer, self.array.config, self.gains, self.array.levels, seed=self.seed)
+        return noise_budget(
+            self.layer, self.array.config, self.gains, self.array.levels, seed=self.seed, coarser=self.coarser
+        )
 
     @cached_property
     def cures(self) -> list[Outcome]:
@@ -227,31 +237,41 @@ class Datasheet:
         return self.array.cell_array.mapping.volts(codes)
 
 
-def datasheet(array: Array, data: LayerData, seed: int) -> Datasheet:
-    """That of an array that holds ``data``."""
-    return Datasheet(array, np.stack([data.mult, data.shift], axis=1).astype(np.int64), seed)
+def datasheets(array: Array | TiledArray, data: LayerData, seed: int) -> list[Datasheet]:
+    """Those of each row tile of an array that holds ``data``; mostly one."""
+    gains = np.stack([data.mult, data.shift], axis=1).astype(np.int64)
+    tiles = array.tiles if isinstance(array, TiledArray) else [array]
+    return [Datasheet(tile, gains, seed, coarser) for tile, coarser in zip(tiles, array.layer.tile_shifts)]
 
 
 def characterise(
-    design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0
+    design: Design, network: Network | None, layer: int, config: ArrayConfig, seed: int = 0, row_tile: int = 0
 ) -> Datasheet:
     """Program the array of ``design``'s layer number ``layer``; with random weights if ``network`` is None.
 
-    Raises :class:`DesignError` for a layer that is not there or a configuration without cells.
+    The sheet is of one of its row tiles. Raises :class:`DesignError` for a layer or a tile that is not there, for
+    columns in several tiles, whose wires the sheet does not know, and for a configuration without cells.
     """
     check_integer("layer", layer, 0, len(design.layers) - 1)
     if config.cells is None:
         raise DesignError("the array must have cells, not ideal weights")
-    if network is not None:
-        return datasheet(build_arrays(network, config, seed)[layer], network.layers[layer], seed)
     shape = design.layers[layer]
+    check_integer("row tile", row_tile, 0, shape.row_tiles - 1)
+    if shape.column_tiles > 1:
+        raise DesignError(
+            f"the sheet of an array is of columns that share their rows' wires, and those of layer {layer} are in "
+            f"{shape.column_tiles} tiles"
+        )
+    if network is not None:
+        return datasheets(build_arrays(network, config, seed)[layer], network.layers[layer], seed)[row_tile]
     rng = np.random.default_rng(seed)
-    array = Array(shape, config, seed)
+    array = make_array(shape, config, seed)
     array.program(rng.choice(symmetric_codes(shape.weight_bits), (shape.rows, shape.columns)))
-    gains = np.tile([1, fitting_shift(shape)], (shape.gates, 1))
-    for gate, (mult, shift) in enumerate(gains.tolist()):
-        array.set_gain(gate, mult, shift)
-    return Datasheet(array, gains, seed)
+    mult, shift = np.ones(shape.gates, dtype=np.int64), np.full(shape.gates, fitting_shift(shape))
+    sheet = datasheets(array, LayerData(array.levels, mult, shift, None), seed)[row_tile]
+    for gate, gain in enumerate(sheet.gains.tolist()):
+        array.set_gain(gate, *gain)
+    return sheet
 
 
 def fitting_shift(layer: Layer, power: float | None = None) -> int:
@@ -264,7 +284,7 @@ def fitting_shift(layer: Layer, power: float | None = None) -> int:
         codes = symmetric_codes(bits).astype(float)
         return (codes**2).mean() if power is None else power * codes.max() ** 2
 
-    squares = row_drive(layer) ** 2.0
+    squares = row_drive(layer) ** 2.0 / layer.row_tiles  # of a tile's share of the rows
     squares[: layer.inputs] *= mean_square(layer.input_bits) / mean_square(layer.dac_bits)
     spread = 3 * math.sqrt(squares.sum())
     for bits in (layer.dac_bits, layer.weight_bits):

@@ -8,6 +8,7 @@ from ...model.network import Network
 from ..circuit.wires import WireConfig, column_loss
 from ..config import ArrayConfig
 from ..memory.mapping import Mapping
+from ..tiled_array import tile_layer
 from .cures import sensed_matrix
 
 ONE_OHM = WireConfig(row_segment=1.0, column_segment=1.0)
@@ -23,12 +24,13 @@ def one_ohm_loss(layer: Layer, config: ArrayConfig, levels: np.ndarray) -> float
     """Share of the worst column's current that wires of 1 ohm a segment would take of a layer's array.
 
     ``levels`` (rows, columns) are weight codes in physical order, in cells without errors. All of a plane's cells are
-    taken for their mean, in the plane that conducts most, with all rows on.
+    taken for their mean, in the plane that conducts most, with all rows on; of column tiles, in the widest one.
     """
     assert config.cells is not None
     mapping = Mapping(layer, config.cells)
     planes = mapping.conductances(mapping.nominal(levels))
-    even = np.full(planes.shape[1:], planes.mean(axis=(1, 2)).max())
+    width = layer.column_slices[0].stop if layer.column_tiles > 1 else planes.shape[2]
+    even = np.full((planes.shape[1], width), planes.mean(axis=(1, 2)).max())
     return float(column_loss(even, sensed_matrix(even, ONE_OHM, config.cells.tile)).max())
 
 
@@ -37,7 +39,10 @@ def wires_left_out(network: Network, config: ArrayConfig) -> str:
     if config.cells is None or not without_wires(config.cells.wires):
         return ""
     losses = [
-        one_ohm_loss(layer, config, data.weights[:, physical_order(layer)])
+        max(
+            one_ohm_loss(tile_layer(layer, rows), config, data.weights[rows, physical_order(layer)])
+            for rows in layer.row_slices
+        )
         for layer, data in zip(network.design.layers, network.layers)
     ]
     worst = int(np.argmax(losses))
@@ -46,5 +51,6 @@ def wires_left_out(network: Network, config: ArrayConfig) -> str:
     layer = network.design.layers[worst]
     return (
         f"the array of {config.cells.device.name} cells has no wires; 1 ohm a segment would take "
-        f"{losses[worst]:.0%} of a column's current in layer {worst}, {layer.rows} x {layer.columns}"
+        f"{losses[worst]:.0%} of a column's current in layer {worst}, {layer.row_slices[0].stop} x "
+        f"{layer.column_slices[0].stop}"
     )

@@ -154,15 +154,18 @@ def test_rows_are_driven_in_tiles_as_in_one_array():
     assert np.array_equal(made.convert_all(drive), expected)
 
 
-def sheet():
+def sheet(row_tile=0, **changes):
     from ohmgate.analog.studies.datasheet import characterise
 
-    return characterise(Design("tiles", (LSTM,)), None, 0, preset("paper_cells"))
+    layer = replace(LSTM, **changes)
+    return characterise(Design("tiles", (layer,)), None, 0, preset("paper_cells"), row_tile=row_tile)
 
 
 SENTENCES = [
     (lambda: Array(LSTM), "an array holds one row tile, but ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 has 3 of them"),
-    (sheet, "an array holds one row tile, but ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 has 3 of them"),
+    (lambda: sheet(row_tile=3), "row tile must be an integer from 0 to 2, not 3"),
+    (lambda: sheet(tile_columns=12),
+     "the sheet of an array is of columns that share their rows' wires, and those of layer 0 are in 2 tiles"),
     (lambda: TiledArray(LSTM).cell_array,
      "the cells of ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 are those of 3 row tiles, each to be looked at as a design "
      "of its own"),

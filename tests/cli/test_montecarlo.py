@@ -149,13 +149,25 @@ def test_wires_that_are_left_out_are_told(ohmgate, run_folder, tmp_path):
     assert "warning" not in paper.stderr
 
 
-def test_row_tiles_have_no_report(ohmgate, tmp_path):
+def test_each_row_tile_has_a_budget_of_its_own(ohmgate, tmp_path):
+    """Inputs and a few hidden rows, at coarser steps; hidden rows and the bias; the head."""
     design = Design.load("vowels")
-    design = replace(design, layers=(replace(design.layers[0], tile_rows=23), design.layers[1]))
-    image.write(tmp_path / "tiles.image", random_network(design, np.random.default_rng(0)))
-    refused = ohmgate("montecarlo", tmp_path / "tiles.image", "--draws", 1)
-    assert refused.exit_code == 2
-    assert refused.stderr == (
-        "ohmgate: error: layer 0: the report of noise is of layers in one row tile, not in 2; from Python "
-        "ohmgate.analog.inference.accuracy_draws draws chips of these\n"
-    )
+    inner = replace(design.layers[0], tile_rows=23, tile_columns=64, input_tile_shift=2)
+    network = random_network(replace(design, layers=(inner, design.layers[1])), np.random.default_rng(0))
+    image.write(tmp_path / "tiles.image", network)
+    made = ohmgate("montecarlo", tmp_path / "tiles.image", "--draws", 1, "--preset", "paper", "--workers", 1,
+                   "--out", tmp_path / "out")  # fmt: skip
+    assert made.exit_code == 0, made.stderr
+    told = json.loads((tmp_path / "out" / "montecarlo.json").read_text())
+    first, second, head = (each["lsb"] for each in told["budgets"])
+    gain = network.layers[0].mult / 2.0 ** network.layers[0].shift
+    square = np.mean(np.arange(-7, 8) ** 2)  # of a row's code
+    for found, tile, steps in ((first, inner.row_slices[0], 4), (second, inner.row_slices[1], 1)):
+        rows = tile.stop - tile.start
+        expected = 0.1 * 14 * np.sqrt(rows * square * (gain**2).mean()) / steps
+        assert found["weight noise"] == pytest.approx(expected, rel=0.1)
+        assert found["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
+    assert head["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
+    page = (tmp_path / "out" / "montecarlo.html").read_text()
+    assert "Layer 0: lstm, row tile 1 of 2: array of 22 x 128" in page
+    assert "Layer 1: dense, array of" in page

@@ -229,7 +229,9 @@ def main() -> None:
     parser.add_argument(
         "--tables", action="store_true", help="of seed 0 in tiles: perplexity with smaller tables, too"
     )
-    parser.add_argument("--shift", type=int, default=0, help="of codes of the language networks' tiles with inputs")
+    parser.add_argument(
+        "--shift", type=int, nargs="+", default=[0], help="of codes of tiles with inputs, in language networks"
+    )
     parser.add_argument("--rows", type=int, nargs="+", help="of a tile; default: 64, and 128 for ptb")
     parser.add_argument(
         "--leak", type=float, nargs="+", default=[0.0], help="share of its gradient that a clipped conversion passes"
@@ -241,8 +243,8 @@ def main() -> None:
     torch.set_num_threads(1)
     found = []
     for task, leak, seed in product(arguments.task, arguments.leak, range(arguments.seeds)):
-        for tile in (0, *(arguments.rows or [TILES[task]])):
-            shift = arguments.shift if tile and task != "har" else 0
+        shifts = [0] if task == "har" else arguments.shift
+        for tile, shift in ((0, 0), *product(arguments.rows or [TILES[task]], shifts)):
             chosen = (task, tile, shift, seed, arguments.epochs, arguments.steps, leak)
             if arguments.kept and not (arguments.out / f"{run_name(*chosen)}.json").exists():
                 continue

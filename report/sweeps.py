@@ -3,6 +3,7 @@
 from ..model.formats import check_choice
 from .sweep_aimc import aimc_sweeps
 from .sweep_asr_ctc import ASR_CTC
+from .sweep_attack import ATTACK
 from .sweep_deep_noise import DEEP_NOISE
 from .sweep_mnist import mnist_sweep
 from .sweep_paper import paper_sweeps
@@ -10,7 +11,8 @@ from .sweep_results import Sweep
 from .sweep_strokes_snr import STROKES_SNR
 
 SWEEPS: dict[str, Sweep] = {
-    each.name: each for each in (*paper_sweeps(), mnist_sweep(), STROKES_SNR, DEEP_NOISE, *aimc_sweeps(), ASR_CTC)
+    each.name: each
+    for each in (*paper_sweeps(), mnist_sweep(), ATTACK, STROKES_SNR, DEEP_NOISE, *aimc_sweeps(), ASR_CTC)
 }
 
 

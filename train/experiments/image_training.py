@@ -12,6 +12,7 @@ from ...model.metrics import accuracy, majority
 from ..data.images import Images, moved
 from ..layers.noise import Noise
 from ..layers.whole_model import GivenNoise, evaluating, set_noise
+from .attacks import pgd
 
 TOGETHER = 500  #: images of one pass of an evaluation
 
@@ -27,6 +28,7 @@ class Descent:
     turn: float = 12.0  #: degrees, up to which a batch's images are turned by chance
     scale: float = 0.12  #: share by which they are larger or smaller
     shift: float = 0.08  #: share of their size by which they lie elsewhere
+    epsilon: float = 0.0  #: adversarial training: every batch is attacked first, as :func:`hardened` says; 0: not so
 
 
 def descend(
@@ -55,7 +57,10 @@ def descend(
                 without = float(torch.rand(1, generator=generator)) < descent.noiseless
                 set_noise(model, train=Noise() if without else noise)
             ways = {"turn": descent.turn, "scale": descent.scale, "shift": descent.shift}
-            loss = functional.cross_entropy(model(moved(data.values[rows], generator, **ways)), data.labels[rows])
+            values, labels = moved(data.values[rows], generator, **ways), data.labels[rows]
+            if descent.epsilon:
+                values = hardened(model, values, labels, descent.epsilon, generator)
+            loss = functional.cross_entropy(model(values), labels)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -63,6 +68,16 @@ def descend(
             total += loss.item()
         tell({"train_loss": total / steps})
     set_noise(model, train=Noise())
+
+
+def hardened(
+    model: nn.Module, values: torch.Tensor, labels: torch.Tensor, epsilon: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Images as an attacker would have them: one step of 1.25 epsilon from a random start in the ball.
+
+    E. Wong, L. Rice, J. Z. Kolter, "Fast is better than free: revisiting adversarial training", ICLR 2020.
+    """
+    return pgd(model, values, labels, epsilon, steps=1, rate=1.25, generator=generator)
 
 
 def outputs_of(model: nn.Module, data: Images) -> np.ndarray:

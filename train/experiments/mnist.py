@@ -5,52 +5,25 @@ and, trained with noise and voted, 99.5 %. The rest of the paper is not at hand:
 choices (docs/sweeps.md).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import nn
 
 from ...model.formats import check_choice, check_integer, check_number
 from ...model.records import store
-from ..calibrate import calibrate
-from ..data.images import ImageDataset, mnist
-from ..layers.config import FLOAT, QuantConfig, check_bits
-from ..layers.noise import Noise
-from ..layers.signal import noise_at_snr, signal_power, snr_of
-from ..layers.threads import single_thread
-from ..layers.whole_model import arrays_of, set_noise
-from .image_networks import NETWORKS
-from .image_training import Descent, descend, score, voted
+from ..data.images import mnist
+from ..layers.config import FLOAT, check_bits
+from .image_noise import ImageProtocol, run_trial_on
+from .image_training import Descent
 from .trial import Outcome, Told
 
-SITE = "sums"  #: of the noise
-
-
-@dataclass(frozen=True)
-class MnistProtocol:
-    """What decides a trial's run besides its own fields."""
-
-    size: int  #: of :mod:`.image_networks`
-    clean: Descent  #: in float, without noise
-    quantised: Descent | None  #: then at the trial's bits, still without noise; None in float
-    noisy: Descent  #: from there on in noise
-    head_bits: int = 8  #: of the head's ADCs, in a quantised network
-    measured: int = 1000  #: training digits that ranges and signals are measured on
-    reads: tuple[int, ...] = (1, 3, 9, 25, 49)  #: that vote
-    naive_reads: tuple[int, ...] = (1, 9)  #: of the network without noise in training
-
-
-SIZES = {"conv": 32, "dense": 512, "lstm": 128}
+SIZES = {"conv": 32, "dense": 512, "lstm": 128}  #: of :mod:`.image_networks`
 
 
 @dataclass(frozen=True, kw_only=True)
 class MnistTrial:
     """One network, trained without noise and read in noise, then trained on in it and read again.
 
-    Noise is Gaussian and on all column sums, the head's too. It is ``snr`` dB below the signals of the network that
-    was trained without noise, and stays as it is, in ADC steps, whatever training makes of the signals.
+    An :class:`.image_noise.ImageTrial`, which says what the fields are.
     """
 
     network: str
@@ -59,7 +32,7 @@ class MnistTrial:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("network", self.network, tuple(NETWORKS))
+        check_choice("network", self.network, tuple(SIZES))
         check_bits("bits", self.bits)
         store(self, "snr", check_number("SNR in dB", self.snr, -100, 300))
         check_integer("seed", self.seed, 0, 2**31 - 1)
@@ -80,10 +53,10 @@ class MnistTrial:
     def is_language(self) -> bool:
         return False
 
-    def protocol(self) -> MnistProtocol:
+    def protocol(self) -> ImageProtocol:
         quantised = None if self.bits == FLOAT else Descent(epochs=2, rate=0.001)
         noisy = Descent(epochs=16, rate=0.003) if self.network == "conv" else Descent(epochs=12)
-        return MnistProtocol(SIZES[self.network], Descent(epochs=3), quantised, noisy)
+        return ImageProtocol(SIZES[self.network], Descent(epochs=3), quantised, noisy)
 
     def check_data(self, folder: str | Path | None) -> None:
         mnist(folder)
@@ -92,61 +65,4 @@ class MnistTrial:
         return run_trial_on(self, mnist(folder), self.protocol(), told)
 
 
-def run_trial_on(trial: MnistTrial, data: ImageDataset, protocol: MnistProtocol, told: Told) -> Outcome:
-    """:meth:`MnistTrial.run` on ``data``, by ``protocol``."""
-    quick = [protocol.clean, protocol.quantised] if protocol.quantised else [protocol.clean]
-    total = sum(each.epochs for each in (*quick, protocol.noisy))
-    epochs: list[dict[str, float]] = []
-
-    def tell(epoch: dict[str, float]) -> None:
-        epochs.append(epoch)
-        told(len(epochs), total, f"loss {epoch['train_loss']:.4f}")
-
-    with single_thread():
-        final, model = {}, clean_network(trial, data, protocol, tell)
-        some = data.train.values[: protocol.measured]
-        final["clean"] = score(model, data.test)
-        noise = noise_at_snr(signal_power(model, lambda: model(some)), trial.snr, site=SITE)
-        set_noise(model, evaluate=noise, seed=1000 + trial.seed)
-        final |= {f"naive_{key}": value for key, value in voted(model, data.test, protocol.naive_reads).items()}
-        set_noise(model, seed=trial.seed)
-        descend(model, data.train, protocol.noisy, trial.seed + 2, noise, tell)
-        set_noise(model, evaluate=Noise())
-        final["trained_clean"] = score(model, data.test)
-        ratios = snr_of(signal_power(model, lambda: model(some)), noise, site=SITE)
-        final |= {"snr_least": min(ratios), "snr_most": max(ratios), "snr_head": ratios[-1]}
-        set_noise(model, evaluate=noise, seed=1000 + trial.seed)
-        final |= {f"trained_{key}": value for key, value in voted(model, data.test, protocol.reads).items()}
-    return Outcome(data.content, epochs, final)
-
-
-def clean_network(
-    trial: MnistTrial, data: ImageDataset, protocol: MnistProtocol, tell: Callable[[dict[str, float]], object]
-) -> nn.Module:
-    """The trial's network, trained without noise: in float first, and then at its bits."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(trial.seed)
-        floating = made(trial.network, protocol, FLOAT)
-    descend(floating, data.train, protocol.clean, trial.seed, tell=tell)
-    if protocol.quantised is None:
-        return floating
-    model, some = made(trial.network, protocol, trial.bits), data.train.values[: protocol.measured]
-    for array, source in zip(arrays_of(model), arrays_of(floating)):
-        with torch.no_grad():
-            array.cells.copy_(source.cells)
-        array.start_ranges()
-    calibrate(model, lambda: model(some))
-    descend(model, data.train, protocol.quantised, trial.seed + 1, tell=tell)
-    return model
-
-
-def made(network: str, protocol: MnistProtocol, bits: int) -> nn.Module:
-    """A new network of ``bits``, with learned ranges of weights and ADCs."""
-    if bits == FLOAT:
-        config = QuantConfig(weight_bits=FLOAT, dac_bits=FLOAT, adc_bits=FLOAT)
-        return NETWORKS[network](protocol.size, config, config)
-    config = QuantConfig(weight_bits=bits, dac_bits=bits, adc_bits=bits, quantiser="lsq", learn_range=True, leak=0.1)
-    return NETWORKS[network](protocol.size, config, replace(config, adc_bits=protocol.head_bits))
-
-
-MNIST = [MnistTrial(network=network, bits=bits) for network in NETWORKS for bits in (FLOAT, 4)]
+MNIST = [MnistTrial(network=network, bits=bits) for network in SIZES for bits in (FLOAT, 4)]

@@ -9,37 +9,25 @@ import torch
 from torch import nn
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train.data.images import ImageDataset, Images
-from ohmgate.train.experiments import mnist as experiment
-from ohmgate.train.experiments.image_networks import NETWORKS
+from ohmgate.train.data.images import Images
+from ohmgate.train.experiments import image_noise as experiment
+from ohmgate.train.experiments.image_noise import ImageProtocol, made, run_trial_on
 from ohmgate.train.experiments.image_training import Descent, descend, score, voted
-from ohmgate.train.experiments.mnist import MNIST, MnistProtocol, MnistTrial, made, run_trial_on
+from ohmgate.train.experiments.mnist import MNIST, SIZES, MnistTrial
 from ohmgate.train.experiments.trial import belongs, of_seeds, record
 from ohmgate.train.layers.config import FLOAT
 from ohmgate.train.layers.noise import Noise
 from ohmgate.train.layers.signal import signal_power
 from ohmgate.train.layers.whole_model import arrays_of
+from tests.patterns import patterns as data
 
 SMALL = {"conv": 2, "dense": 16, "lstm": 8}
 
 
-def data(train: int = 200, test: int = 100) -> ImageDataset:
-    """Ten made-up patterns, disturbed."""
-    generator = torch.Generator().manual_seed(0)
-    patterns = (torch.rand(10, 1, 4, 4, generator=generator) > 0.5).float().repeat_interleave(7, 2)
-    patterns = patterns.repeat_interleave(7, 3)
-
-    def images(count: int) -> Images:
-        labels = torch.arange(count) % 10
-        return Images(patterns[labels] * torch.rand(count, 1, 28, 28, generator=generator), labels)
-
-    return ImageDataset(images(train), images(test))
-
-
-def protocol(trial: MnistTrial, **changes) -> MnistProtocol:
+def protocol(trial: MnistTrial, **changes) -> ImageProtocol:
     descent = Descent(epochs=2, rate=0.01, batch=20, turn=2.0, scale=0.02, shift=0.02)
     quantised = None if trial.bits == FLOAT else replace(descent, rate=0.003)
-    plain = MnistProtocol(SMALL[trial.network], descent, quantised, descent, reads=(1, 3), measured=50)
+    plain = ImageProtocol(SMALL[trial.network], descent, quantised, descent, reads=(1, 3), measured=50)
     return replace(plain, **changes)
 
 
@@ -47,7 +35,7 @@ def run(trial: MnistTrial, **changes):
     return run_trial_on(trial, data(), protocol(trial, **changes), lambda *told: None)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", SIZES)
 @pytest.mark.parametrize("bits", [FLOAT, 4])
 def test_without_learning_the_noise_is_as_strong_as_the_signals(network, bits):
     """Training at a rate of 0 leaves the network as it is: signals, and reads of the same seed, are those of before."""

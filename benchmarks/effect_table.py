@@ -28,7 +28,7 @@ from ohmgate.analog.circuit.processes import with_process
 from ohmgate.analog.config import ADC, DAC, ArrayConfig, preset
 from ohmgate.analog.memory.amplifiers import Amplifiers
 from ohmgate.analog.memory.repair import Repair
-from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies import montecarlo, summaries
 from ohmgate.analog.studies.sources import isolated
 from ohmgate.firmware import image
 from ohmgate.model.design import Design
@@ -231,7 +231,7 @@ def measure(networks: Networks, chips: Chips, count: int, folder: Path, kept: bo
     scores = [draw.score for draw in montecarlo.run(study, draws, file)]
     if chips.alike and scores[0] != scores[1]:
         raise AssertionError(f"chips must be alike, not {scores}")
-    made = montecarlo.summary(montecarlo.run(study, draws, file), len(test))
+    made = summaries.summary(montecarlo.run(study, draws, file), len(test))
     return {
         "image": hashlib.sha256(image.pack(network)).hexdigest(),
         "chips": "all alike" if chips.alike else count,

@@ -8,7 +8,7 @@ import typer
 
 from ..analog.config import PRESETS
 from ..analog.config_file import SUFFIX
-from ..analog.studies import montecarlo
+from ..analog.studies import montecarlo, summaries
 from ..analog.studies.fit import wires_left_out
 from ..model.design import Design
 from ..model.executors import LOCAL, check_executor
@@ -129,9 +129,9 @@ def command(
                     by_source = montecarlo.sensitivity(
                         study, sensitivity, folder / SENSITIVITY, workers, step.update, executor
                     )
-        summary = montecarlo.summary(made, study.sequences)
+        summary = summaries.summary(made, study.sequences)
         say(summary.text(study.metric))
-        for how, voted in montecarlo.vote_summaries(made, study.sequences).items():
+        for how, voted in summaries.vote_summaries(made, study.sequences).items():
             say(f"{study.voters} vote by {how_told(how)}: {voted.text(study.metric)}")
         shares = ", ".join(f"{share:.2%}" for share in montecarlo.on_threshold(study))
         say(f"readings exactly on a threshold, half of whose codes any noise flips, by layer: {shares}")

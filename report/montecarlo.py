@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..analog.inference import build_arrays
-from ..analog.studies import montecarlo
+from ..analog.studies import montecarlo, summaries
 from ..analog.studies.datasheet import Datasheet, datasheets
 from ..analog.studies.effects import Effect, SourceEffect, ranked, source_effects, verdict
 from ..model.files import write_json, write_text
@@ -45,7 +45,7 @@ def write_report(
     ``sensitivity`` may be empty, and its section is then left out; ``preset`` names the configuration.
     """
     folder = Path(folder)
-    ideal, summary, metric = montecarlo.ideal_score(study), montecarlo.summary(draws, study.sequences), study.metric
+    ideal, summary, metric = montecarlo.ideal_score(study), summaries.summary(draws, study.sequences), study.metric
     arrays = build_arrays(study.network, study.config, montecarlo.chip_seed(study, 0))
     sheets = {
         f"{index}-{tile}" if array.layer.row_tiles > 1 else f"{index}": (index, tile, sheet)
@@ -55,7 +55,7 @@ def write_report(
     scores = np.array([draw.score for draw in draws])
     effects = source_effects(sensitivity, summary, ideal, len(study.labels), metric)
     order, thresholds = ranked(effects, metric), montecarlo.on_threshold(study)
-    votes = montecarlo.vote_summaries(draws, study.sequences)
+    votes = summaries.vote_summaries(draws, study.sequences)
     by_rank = sorted(zip(sensitivity, effects), key=lambda pair: order.index(pair[1]))
     figures = {metric.key: plots.score_histogram(scores, summary.interval, ideal, metric)}
     if sensitivity:
@@ -102,7 +102,7 @@ def _array_figures(sheet: Datasheet) -> dict[str, Figure]:
 
 def _data(
     study: montecarlo.Study,
-    summary: montecarlo.Summary,
+    summary: summaries.Summary,
     ideal: float,
     sensitivity: Sequence[montecarlo.Sensitivity],
     effects: list[SourceEffect],
@@ -144,7 +144,7 @@ def _data(
     }
 
 
-def _votes(study: montecarlo.Study, found: dict[str, montecarlo.Summary]) -> dict[str, object]:
+def _votes(study: montecarlo.Study, found: dict[str, summaries.Summary]) -> dict[str, object]:
     """What votes are right, by the rule of the vote."""
     numbers = {
         how: {

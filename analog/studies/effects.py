@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 
 from ...model.metrics import ACCURACY, Metric
-from .montecarlo import Sensitivity, Summary
+from .montecarlo import Sensitivity
+from .summaries import Summary
 
 NOTHING = "No source matters here: none costs more than chance explains."
 CHANCE = 0.05  #: that any interval of a study misses its mean

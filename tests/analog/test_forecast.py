@@ -9,7 +9,7 @@ import pytest
 from ohmgate.analog import inference
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.fast_network import FastNetwork, why_not_network
-from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies import montecarlo, summaries
 from ohmgate.analog.studies.effects import Effect, SourceEffect, source_effects, verdict
 from ohmgate.analog.studies.montecarlo import Draw, Sensitivity, Study
 from ohmgate.model import reference
@@ -93,7 +93,7 @@ def test_a_file_of_errors_goes_on_and_belongs_to_values_and_units(tmp_path):
 
 
 def test_a_summary_of_errors_has_the_largest_as_the_worst():
-    found = montecarlo.summary([Draw(i, float(i), (0.1,)) for i in range(101)])
+    found = summaries.summary([Draw(i, float(i), (0.1,)) for i in range(101)])
     low, high = found.interval
     assert found.text(RMSE) == (
         f"RMSE 50 (95 % interval {low:.4g} to {high:.4g}, standard deviation 29.3) over 101 chips; worst 100, 95 % "
@@ -111,7 +111,7 @@ def test_a_source_is_worth_improving_where_the_error_falls_without_it():
         "No source alone is worth improving. Each of these costs something, but the others hide it: 1/f, +3 (+2.5 to "
         "+3.5)."
     )
-    same = montecarlo.summary([Draw(i, 7.5, (0.1,)) for i in range(3)])
+    same = summaries.summary([Draw(i, 7.5, (0.1,)) for i in range(3)])
     (found,) = source_effects([Sensitivity("a", same, same)], same, 5.0, 40, RMSE)
     assert (found.alone, found.without) == (Effect(2.5, 2.5, 2.5), Effect(0.0, 0.0, 0.0)), (
         "no whole number of sequences"

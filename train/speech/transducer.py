@@ -69,9 +69,9 @@ class _TransducerLoss(Function):
         logits, total, labels, blank, label, forward, lengths, target_lengths, found = ctx.saved_tensors
         after_blank, after_label = _backward(blank, label, lengths, target_lengths)
         steps = logits.shape[1]
-        reached = (forward - found[:, None, None], steps)
-        blank = _straight((reached[0] + blank + after_blank).exp(), steps)
-        label = _straight((reached[0] + label + after_label).exp(), steps)
+        reached = forward - found[:, None, None]
+        blank = _straight((reached + blank + after_blank).exp(), steps)
+        label = _straight((reached + label + after_label).exp(), steps)
         visited = (blank + label) * grad[:, None, None]
         result = (logits - total[..., None]).exp_().mul_(visited.to(logits.dtype)[..., None])
         result[..., BLANK] -= (blank * grad[:, None, None]).to(logits.dtype)

@@ -9,7 +9,8 @@ from scipy import stats
 
 from ohmgate.analog.studies.draws_file import Draw
 from ohmgate.analog.studies.effects import Effect, SourceEffect, ranked, source_effects, verdict
-from ohmgate.analog.studies.montecarlo import Sensitivity, summary
+from ohmgate.analog.studies.montecarlo import Sensitivity
+from ohmgate.analog.studies.summaries import summary
 
 IDEAL, SEQUENCES = 0.95, 10_000
 

@@ -15,7 +15,7 @@ from scipy import stats
 from ohmgate.analog import inference
 from ohmgate.analog.array import Array
 from ohmgate.analog.config import ArrayConfig, preset
-from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies import montecarlo, summaries
 from ohmgate.analog.studies.effects import Effect, SourceEffect, source_effects, verdict
 from ohmgate.analog.studies.montecarlo import Draw, Study
 from ohmgate.analog.studies.sources import present
@@ -120,7 +120,7 @@ def test_fast_and_full_models_serve_every_preset(name):
 
 def test_a_summary_has_the_moments_and_quantiles_of_its_draws():
     accuracy = np.random.default_rng(0).normal(0.9, 0.02, 400)
-    found = montecarlo.summary([Draw(i, a, (0.1, 0.3)) for i, a in enumerate(accuracy)])
+    found = summaries.summary([Draw(i, a, (0.1, 0.3)) for i, a in enumerate(accuracy)])
     assert found.draws == 400
     assert found.mean == pytest.approx(accuracy.mean())
     assert found.deviation == pytest.approx(accuracy.std(ddof=1), rel=1e-9)
@@ -138,7 +138,7 @@ def test_a_summary_has_the_moments_and_quantiles_of_its_draws():
         f"{accuracy.std(ddof=1):.2%}) over 400 chips; worst {ascending[0]:.2%}, 5 % quantile {ends[0]:.2%}, median "
         f"{median:.2%}, best {ascending[-1]:.2%}; codes that differ, by layer: 10.00%, 30.00%"
     )
-    single = montecarlo.summary([Draw(0, 0.5, (0.1,))])
+    single = summaries.summary([Draw(0, 0.5, (0.1,))])
     assert (single.interval, single.deviation) == ((0.5, 0.5), 0.0)
 
 
@@ -148,7 +148,7 @@ def test_the_interval_holds_95_percent_of_the_means_of_redrawn_chips(right):
 
     A bound from 2,000 redraws errs by 1.2 chips here (two standard errors); an interval of 90 or 98 % is 2 to 4 off.
     """
-    found = montecarlo.summary([Draw(i, float(i < right), (0.0,)) for i in range(400)])
+    found = summaries.summary([Draw(i, float(i < right), (0.0,)) for i in range(400)])
     bounds = stats.binom(400, right / 400).ppf([0.025, 0.975])
     assert np.array(found.interval) * 400 == pytest.approx(bounds, abs=1.5)
 
@@ -275,7 +275,7 @@ def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
     assert {path.stem for path in (tmp_path / "one").glob("*.png")} == pictures
     assert page.count("data:image/png;base64,") == len(pictures)
     data = json.loads((tmp_path / "one" / "montecarlo.json").read_text(encoding="utf-8"))
-    found = source_effects(sensitivity, montecarlo.summary(draws), 1.0, 80)
+    found = source_effects(sensitivity, summaries.summary(draws), 1.0, 80)
     assert (verdict(found) in page) == bool(sensitivity)
     assert [entry["change_alone"] for entry in data["sensitivity"]] == [
         [e.alone.mean, e.alone.low, e.alone.high] for e in found

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from ohmgate.analog import inference
 from ohmgate.analog.config import ArrayConfig
 from ohmgate.analog.fast_network import FastNetwork
-from ohmgate.analog.studies import montecarlo
+from ohmgate.analog.studies import montecarlo, summaries
 from ohmgate.analog.studies.montecarlo import Draw, Study
 from ohmgate.model.design import Design
 from ohmgate.model.formats import DesignError
@@ -64,10 +64,10 @@ def test_votes_are_right_as_often_as_all_cases_say():
         ArrayConfig(adc_noise="paper"), votes=3,
     )  # fmt: skip
     made = montecarlo.run(study, draws)
-    voted, known = montecarlo.vote_summaries(made, count), exact(3)
+    voted, known = summaries.vote_summaries(made, count), exact(3)
     single = exact(1)["mean"]
     for found, chance in [
-        (montecarlo.summary(made).mean, single),
+        (summaries.summary(made).mean, single),
         (voted["mean"].mean, known["mean"]),
         (voted["majority"].mean, known["majority"]),
     ]:
@@ -119,7 +119,7 @@ def test_reads_of_one_chip_share_its_weights_and_chips_do_not():
     [same] = montecarlo.run(small_study(votes=9, config=quiet), 1)
     assert same.votes == (same.score, same.score)
     assert reads.fingerprint() != chips.fingerprint() != small_study(seed=1).fingerprint()
-    by_reads, by_chips = (montecarlo.vote_summaries(montecarlo.run(study, 12)) for study in (reads, chips))
+    by_reads, by_chips = (summaries.vote_summaries(montecarlo.run(study, 12)) for study in (reads, chips))
     assert by_chips["mean"].mean > by_reads["mean"].mean
 
 

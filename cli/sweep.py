@@ -30,8 +30,8 @@ def command(
     experiment: Annotated[
         str,
         typer.Argument(
-            help="fig4, fig5, fig6, table1, fig7, fig8 (Ma et al.), mnist-snr, mnist-attack, strokes-snr, "
-            "deep-noise, aimc, aimc-sensitivity or asr-ctc."
+            help="fig4, fig5, fig6, table1, fig7, fig8 (Ma et al.), mnist-snr, mnist-attack, cifar, "
+            "strokes-snr, deep-noise, aimc, aimc-sensitivity or asr-ctc."
         ),
     ],
     seeds: Annotated[

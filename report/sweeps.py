@@ -5,14 +5,14 @@ from .sweep_aimc import aimc_sweeps
 from .sweep_asr_ctc import ASR_CTC
 from .sweep_attack import ATTACK
 from .sweep_deep_noise import DEEP_NOISE
-from .sweep_mnist import mnist_sweep
+from .sweep_images import image_sweeps
 from .sweep_paper import paper_sweeps
 from .sweep_results import Sweep
 from .sweep_strokes_snr import STROKES_SNR
 
 SWEEPS: dict[str, Sweep] = {
     each.name: each
-    for each in (*paper_sweeps(), mnist_sweep(), ATTACK, STROKES_SNR, DEEP_NOISE, *aimc_sweeps(), ASR_CTC)
+    for each in (*paper_sweeps(), *image_sweeps(), ATTACK, STROKES_SNR, DEEP_NOISE, *aimc_sweeps(), ASR_CTC)
 }
 
 

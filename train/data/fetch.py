@@ -5,6 +5,7 @@ Every original has its SHA-256 here: what is fetched is the same for all, or it 
 
 import gzip
 import io
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,28 @@ def har_arrays(archive: bytes) -> bytes:
     return made.getvalue()
 
 
+def cifar_arrays(archive: bytes) -> bytes:
+    """``cifar10.npz`` from its authors' binary archive: x (B, 32, 32, 3) and y, both uint8, of both splits.
+
+    A picture there is its class in a byte, and then its red, green and blue plane.
+    """
+    arrays = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+
+        def pictures(name: str) -> np.ndarray:
+            file = tar.extractfile(f"cifar-10-batches-bin/{name}.bin")
+            assert file is not None
+            return np.frombuffer(file.read(), dtype=np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+
+        for split, names in (("train", [f"data_batch_{number}" for number in range(1, 6)]), ("test", ["test_batch"])):
+            rows = np.concatenate([pictures(name) for name in names])
+            arrays[f"x_{split}"] = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            arrays[f"y_{split}"] = rows[:, 0]
+    made = io.BytesIO()
+    np.savez(made, **arrays)
+    return made.getvalue()
+
+
 def _compressed(text: bytes) -> bytes:
     return gzip.compress(text, mtime=0)
 
@@ -67,6 +90,11 @@ ORIGINALS = {
         "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",
         "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031",
         har_arrays,
+    ),
+    "cifar10.npz": Original(
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        cifar_arrays,
     ),
     "ptb/ptb.train.txt.gz": Original(
         f"{_PTB}/ptb.train.txt", "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf", _compressed

@@ -1,4 +1,4 @@
-"""Images of classes: MNIST's handwritten digits, and how training moves them about."""
+"""Images of classes: MNIST's handwritten digits, CIFAR-10's photographs, and how training moves them about."""
 
 import math
 import zipfile
@@ -45,19 +45,35 @@ def mnist(folder: str | Path | None = None) -> ImageDataset:
     From ``mnist.npz`` with x (B, 28, 28) uint8 and y of _train and _test. Raises :class:`DesignError` where it is
     not there or another file.
     """
-    path = data_file("mnist.npz", folder)
+    return _images("mnist.npz", folder)
+
+
+def cifar10(folder: str | Path | None = None) -> ImageDataset:
+    """CIFAR-10 (Krizhevsky, 2009): 50,000 and 10,000 photographs of 32 x 32 in three colours, of ten classes.
+
+    From ``cifar10.npz`` with x (B, 32, 32, 3) uint8 and y of _train and _test, or the original, fetched. Raises
+    :class:`DesignError` where it is another file.
+    """
+    return _images("cifar10.npz", folder)
+
+
+SPLITS = ("train", "test")
+SHAPES = {"mnist.npz": (28, 28, 1), "cifar10.npz": (32, 32, 3)}  #: of an image in a file: height, width, channels
+
+
+def _images(name: str, folder: str | Path | None) -> ImageDataset:
+    path = data_file(name, folder)
     try:
         with np.load(path) as npz:
-            parts = [
-                Images(
-                    torch.from_numpy(npz[f"x_{split}"].reshape(-1, 1, 28, 28).astype(np.float32) / 255),
-                    torch.from_numpy(npz[f"y_{split}"].astype(np.int64)),
-                )
-                for split in ("train", "test")
-            ]
+            parts = [_split(npz[f"x_{split}"].reshape(-1, *SHAPES[name]), npz[f"y_{split}"]) for split in SPLITS]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         raise DesignError(f"file {path.name!r} must hold x and y of both splits, but cannot be read") from None
     return ImageDataset(*parts)
+
+
+def _split(pixels: np.ndarray, labels: np.ndarray) -> Images:
+    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    return Images(torch.from_numpy(planes / np.float32(255)), torch.from_numpy(labels.astype(np.int64)))
 
 
 def moved(

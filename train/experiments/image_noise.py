@@ -102,6 +102,9 @@ def clean_network(
         with torch.no_grad():
             array.cells.copy_(source.cells)
         array.start_ranges()
+    for part, source in zip(model.modules(), floating.modules()):
+        if isinstance(part, nn.BatchNorm2d):
+            part.load_state_dict(source.state_dict())
     calibrate(model, lambda: model(some))
     descend(model, data.train, protocol.quantised, trial.seed + 1, tell=tell)
     return model

@@ -28,6 +28,7 @@ class Descent:
     turn: float = 12.0  #: degrees, up to which a batch's images are turned by chance
     scale: float = 0.12  #: share by which they are larger or smaller
     shift: float = 0.08  #: share of their size by which they lie elsewhere
+    mirror: bool = False  #: is every second one mirrored, left to right, by chance?
     epsilon: float = 0.0  #: adversarial training: every batch is attacked first, as :func:`hardened` says; 0: not so
 
 
@@ -58,6 +59,9 @@ def descend(
                 set_noise(model, train=Noise() if without else noise)
             ways = {"turn": descent.turn, "scale": descent.scale, "shift": descent.shift}
             values, labels = moved(data.values[rows], generator, **ways), data.labels[rows]
+            if descent.mirror:
+                turned = torch.rand(len(values), generator=generator) < 0.5
+                values = torch.where(turned.view(-1, 1, 1, 1), values.flip(3), values)
             if descent.epsilon:
                 values = hardened(model, values, labels, descent.epsilon, generator)
             loss = functional.cross_entropy(model(values), labels)

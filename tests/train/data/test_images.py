@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from ohmgate.model.formats import DesignError
-from ohmgate.train.data.images import ImageDataset, Images, mnist, moved
+from ohmgate.train.data.images import ImageDataset, Images, cifar10, mnist, moved
 
 
 def write(folder, **changes):
@@ -40,6 +40,18 @@ def test_content_is_of_all_values_and_labels(tmp_path):
     assert one.content == other.content
     changed = Images(one.test.values, one.test.labels + 1)
     assert ImageDataset(one.train, changed).content != one.content
+
+
+def test_cifar_is_read_by_channels(tmp_path):
+    rng = np.random.default_rng(0)
+    parts = {f"x_{split}": rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8) for split in ("train", "test")}
+    parts |= {f"y_{split}": np.array([7, 0, 9], dtype=np.uint8) for split in ("train", "test")}
+    np.savez(tmp_path / "cifar10.npz", **parts)
+    data = cifar10(tmp_path)
+    assert data.train.values.shape == (3, 3, 32, 32)
+    assert data.train.values.dtype == torch.float32
+    assert float(data.test.values[2, 1, 30, 4]) == np.float32(parts["x_test"][2, 30, 4, 1]) / np.float32(255)
+    assert data.train.labels.tolist() == [7, 0, 9]
 
 
 @pytest.mark.parametrize("changes", [{"x_test": None}, {"x_train": np.zeros((2, 5), dtype=np.uint8)}])

@@ -1,25 +1,39 @@
-"""MNIST in noise as strong as the signals: the table beside the abstract's figures, and accuracy over votes."""
+"""Images in noise as strong as the signals: the table beside the abstract's figures, and accuracy over votes."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
+from ..train.experiments.cifar import CIFAR, CifarTrial
 from ..train.experiments.mnist import MNIST, MnistTrial
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import Record, Results, Sweep, finals, spread
 
-ABSTRACT = {"naive": 21.1, "trained": 99.5}  #: percent, of Qin and Vucinic's abstract
-COLOURS = {"conv": BLUE, "dense": ORANGE, "lstm": GREEN}
-NAMES = {"conv": "convolutions", "dense": "dense", "lstm": "LSTM over rows"}
+ImageTrial = MnistTrial | CifarTrial
+ABSTRACT = {"mnist": {"naive": 21.1, "trained": 99.5}, "cifar": {"naive": 29.9, "trained": 89.1}}
+#: percent, of Qin and Vucinic's abstract
+NEAR = {"mnist": (96, 100), "cifar": (40, 90)}  #: percent that the second panel shows
+COLOURS = {"conv": BLUE, "dense": ORANGE, "lstm": GREEN, "photo": BLUE}
+NAMES = {"conv": "convolutions", "dense": "dense", "lstm": "LSTM over rows", "photo": "convolutions"}
 
 
-def mnist_sweep() -> Sweep:
-    return Sweep("mnist-snr", "MNIST at 0 dB: training with noise, and votes", MNIST, _metrics, _table, _plots)
+def image_sweeps() -> list[Sweep]:
+    """Digits and photographs."""
+    return [
+        _sweep("mnist-snr", "MNIST at 0 dB: training with noise, and votes", MNIST),
+        _sweep("cifar", "CIFAR-10 at 0 dB: training with noise, and votes", CIFAR),
+    ]
 
 
-def _metrics(trial: MnistTrial) -> list[str]:
+def _sweep(name: str, title: str, trials: Sequence[ImageTrial]) -> Sweep:
+    return Sweep(name, title, trials, _metrics, _table, partial(_plots, name))
+
+
+def _metrics(trial: ImageTrial) -> list[str]:
     protocol = trial.protocol()
     counts = {"naive": protocol.naive_reads, "trained": protocol.reads}
     votes = [f"{who}_{how}_{k}" for who, ks in counts.items() for how in ("majority", "mean") for k in ks]
@@ -27,7 +41,8 @@ def _metrics(trial: MnistTrial) -> list[str]:
 
 
 def _table(results: Results, seeds: int) -> list[str]:
-    naive, reads = MNIST[0].protocol().naive_reads, MNIST[0].protocol().reads
+    first = next(iter(results))
+    naive, reads, abstract = first.protocol().naive_reads, first.protocol().reads, ABSTRACT[first.task]
     heads = [
         "network",
         "bits",
@@ -47,8 +62,8 @@ def _table(results: Results, seeds: int) -> list[str]:
     return [
         *lines,
         "",
-        f"Test accuracy in %; votes are by the mean of the outputs. The abstract has {ABSTRACT['naive']} % without "
-        f"and {ABSTRACT['trained']} % with training in noise and a vote.",
+        f"Test accuracy in %; votes are by the mean of the outputs. The abstract has {abstract['naive']} % without "
+        f"and {abstract['trained']} % with training in noise and a vote.",
     ]
 
 
@@ -56,28 +71,30 @@ def _reads(count: int) -> str:
     return f"{count} read" + "s" * (count > 1)
 
 
-def _plots(results: Results) -> dict[str, Figure]:
+def _plots(name: str, results: Results) -> dict[str, Figure]:
+    first = next(iter(results))
+    abstract = ABSTRACT[first.task]
     figure = Figure(figsize=(8.4, 4), layout="constrained")
     wide, near = figure.subplots(1, 2)
     for trial, records in results.items():
         for axes in (wide, near):
             _lines(axes, trial, records)
     for axes in (wide, near):
-        axes.axhline(ABSTRACT["trained"], color=GREY, linestyle=":", label="abstract, trained and voted")
+        axes.axhline(abstract["trained"], color=GREY, linestyle=":", label="abstract, trained and voted")
         axes.set_xscale("log")
-        axes.set_xticks(MNIST[0].protocol().reads)
+        axes.set_xticks(first.protocol().reads)
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("reads that vote")
-    wide.axhline(ABSTRACT["naive"], color=GREY, linestyle="-.", label="abstract, trained without noise")
+    wide.axhline(abstract["naive"], color=GREY, linestyle="-.", label="abstract, trained without noise")
     wide.set_ylim(0, 102)
-    near.set_ylim(96, 100)
+    near.set_ylim(*NEAR[first.task])
     wide.set_ylabel("test accuracy in %")
     figure.legend(*wide.get_legend_handles_labels(), loc="outside right center", fontsize="small")
-    return {"mnist-snr": figure}
+    return {name: figure}
 
 
-def _lines(axes: Axes, trial: MnistTrial, records: list[Record]) -> None:
+def _lines(axes: Axes, trial: ImageTrial, records: list[Record]) -> None:
     """Means over seeds: of the network that knows the noise, and paler of the one that does not."""
     label = f"{NAMES[trial.network]}, {trial.label}"
     style: dict[str, Any] = {"color": COLOURS[trial.network], "marker": "o" if trial.label == "float" else "s"}

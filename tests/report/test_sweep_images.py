@@ -1,10 +1,11 @@
-"""The report of MNIST in noise: every number in its place, and what has not run is said to be missing."""
+"""The reports of images in noise: every number in its place, and what has not run is said to be missing."""
 
 import pytest
 
 from ohmgate.report.sweep import write_report
 from ohmgate.report.sweeps import sweep_of
 from ohmgate.train.experiments import results
+from ohmgate.train.experiments.cifar import CIFAR
 from ohmgate.train.experiments.mnist import MNIST
 from ohmgate.train.experiments.trial import Outcome, of_seeds, record
 
@@ -47,3 +48,23 @@ def test_a_plot_has_a_line_for_each_network_and_one_for_each_that_is_missing(tmp
         assert lines["convolutions, float, without noise in training"].get_ydata() == pytest.approx([90.8, 90.9])
         assert list(lines["convolutions, 4/4/4: missing"].get_xdata()) == []
     assert set(wide.get_lines()[-1].get_ydata()) == {21.1}
+
+
+def test_photographs_have_the_abstracts_other_figures(tmp_path):
+    sweep = sweep_of("cifar")
+    numbers = final(0.5)
+    results.write_result(tmp_path, CIFAR[0], record(CIFAR[0], Outcome("5" * 64, [], numbers), {"cpu_minutes": 1.5}))
+    text = write_report(sweep, CIFAR, tmp_path)
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert rows[0][3:8] == [
+        "naive, 1 read",
+        "naive, 9 reads",
+        "trained, 1 read",
+        "trained, 3 reads",
+        "trained, 9 reads",
+    ]
+    trained = [f"{100 * numbers[f'trained_mean_{count}']:.2f}" for count in (1, 3, 9)]
+    assert rows[2] == ["convolutions", "float", "50.00", "50.80", "50.90", *trained, "51.50", "1.2 to 10.0"]
+    assert rows[3] == ["convolutions", "4/4/4", *["missing"] * 8]
+    assert "The abstract has 29.9 % without and 89.1 % with" in text
+    assert (tmp_path / "cifar.png").stat().st_size > 10_000

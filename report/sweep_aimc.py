@@ -8,13 +8,21 @@ from matplotlib.figure import Figure
 from ..sim.aimc import BY_NAME, TIMES
 from ..sim.aimc_language import LANGUAGE, LanguageAimcTrial
 from ..sim.aimc_trials import AIMC, ENOUGH, SENSITIVITY, AimcTrial, SensitivityTrial
-from .aimc_verdicts import a_interval, a_of, ranked, tolerated, verdict
+from .aimc_verdicts import (
+    NAMES,
+    a_interval,
+    a_of,
+    feedback_of_sources,
+    feedback_over_time,
+    ranked,
+    tolerated,
+    verdict,
+)
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import MISSING, Record, Results, Sweep, finals, spread
 
 KINDS = {"input": ORANGE, "output": GREEN, "weight": BLUE}
 AIMS = {"1 h": 0.99, "1 year": 0.98}  #: of A, with training for the chips
-NAMES = {"direct": "mapped directly", "hwa": "trained for the chips"}
 
 
 def aimc_sweeps() -> list[Sweep]:
@@ -50,7 +58,7 @@ def _over_time(results: Results, seeds: int) -> list[str]:
         told += [_percent(records, when, seeds) for when in TIMES]
         lines.append(f"| {trial.data} | {NAMES[trial.mapping]} | " + " | ".join(told) + " |")
     lines += ["", "Accuracies and A are in %, of the test set. In brackets: 95 % of the mean over chips."]
-    return lines + _perplexities(results, seeds) + ["", *_aims(results)]
+    return lines + _perplexities(results, seeds) + ["", *_aims(results), "", *feedback_over_time(results, "1 year")]
 
 
 def _perplexities(results: Results, seeds: int) -> list[str]:
@@ -135,7 +143,7 @@ def _sensitivity(results: Results, seeds: int) -> list[str]:
             if trial.data == task and not records:
                 lines.append(f"| {task} | {trial.source} | {BY_NAME[trial.source].kind} | {MISSING} | | |")
     lines += ["", "In brackets: 95 % over chips, drawn anew.", ""]
-    return lines + [line for task in tasks for line in verdict(results, task)]
+    return lines + [line for task in tasks for line in verdict(results, task)] + ["", *feedback_of_sources(results)]
 
 
 def _source_line(trial: SensitivityTrial, records: list[Record]) -> str:

@@ -1,10 +1,9 @@
 """Trials of ``ohmgate sweep aimc`` and ``aimc-sensitivity``: networks mapped directly or trained for their chips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,8 @@ from ..train.config import TrainConfig
 from ..train.data.sequences import SequenceDataset
 from ..train.epochs import Epoch, tensors_of
 from ..train.experiments.trial import Outcome, Told
-from ..train.layers.noise import Noise
 from ..train.layers.threads import single_thread
+from ..train.network import DesignNetwork
 from ..train.training import TrainResult, host_units, initial, train
 from ..train.warm import start_from, typical
 from . import aimc
@@ -34,6 +33,7 @@ WINDOWS = 500  #: of the test set, spread evenly, that chips are judged by, at m
 class AimcProtocol:
     """Everything that decides a trial besides the data."""
 
+    design: str  #: fingerprint
     floating: TrainConfig
     hardware: TrainConfig | None  #: of a training for the chips; None: the float network's weights as they are
     array: ArrayConfig
@@ -44,8 +44,13 @@ class AimcProtocol:
 
 def protocol_of(data: str, mapping: str, seed: int, array: ArrayConfig, steps: int = 0) -> AimcProtocol:
     """That of a data set's network in ``array``."""
-    hardware = hardware_of(data, seed) if mapping == "hwa" else None
-    return AimcProtocol(floating=floating_of(data, seed), hardware=hardware, array=array, steps=steps)
+    return AimcProtocol(
+        design=design_of(data).fingerprint,
+        floating=floating_of(data, seed),
+        hardware=hardware_of(data, seed) if mapping == "hwa" else None,
+        array=array,
+        steps=steps,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +126,8 @@ class SensitivityTrial(_OfDataSet):
         return protocol_of(self.data, self.mapping, self.seed, BY_NAME[self.source].made(1.0), STEPS)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
-        made, source = _networks(self.data, self.mapping, self.seed, folder, told), BY_NAME[self.source]
+        made = _networks(self.data, self.mapping, self.seed, folder, told)
+        source = BY_NAME[self.source]
         data, quiet = made.data, made.quiet
         enough = quiet - (1 - ENOUGH) * (quiet - made.chance)
 
@@ -174,7 +180,8 @@ def _made(network: Network, dataset: SequenceDataset, floating: TrainResult) -> 
     return _Made(network, data, dataset.content, right, 1 / len(dataset.classes))
 
 
-_last: dict[Sequence[object], Any] = {}  #: what this process trained last, which the next trials begin with
+#: network, data set and float training of what this process has trained, which its next trials begin with
+_last: dict[Sequence[object], tuple[Network, SequenceDataset, TrainResult]] = {}
 
 
 def _networks(data: str, mapping: str, seed: int, folder: str | Path | None, told: Told) -> _Made:
@@ -182,18 +189,23 @@ def _networks(data: str, mapping: str, seed: int, folder: str | Path | None, tol
     if key not in _last:
         dataset, design = dataset_of(data, folder), design_of(data)
         floating = _float(data, seed, folder, told)
+        config = hardware_of(data, seed)
         if mapping == "hwa":
-            config = hardware_of(data, seed)
             network = train(design, dataset, config, start=floating.model, progress=_progress(told)).network
+            assert network is not None
         else:
-            config = replace(hardware_of(data, seed), train_noise=Noise())
-            with single_thread():
-                model, host = initial(design, config), host_units(design, dataset, config)
-                start_from(model, floating.model, *typical(*tensors_of(dataset.train, host)[:2]))
-                network = model.export(**host)
-        assert network is not None
-        _last[key] = _made(network, dataset, floating)
-    return _last[key]
+            network = as_mapped(floating.model, dataset, config)
+        _last[key] = network, dataset, floating
+    network, dataset, floating = _last[key]
+    return _made(network, dataset, floating)
+
+
+def as_mapped(floating: DesignNetwork, dataset: SequenceDataset, config: TrainConfig) -> Network:
+    """A float network's weights as they are, with ranges calibrated on training data and ``config``'s quantisers."""
+    with single_thread():
+        model, host = initial(floating.design, config), host_units(floating.design, dataset, config)
+        start_from(model, floating, *typical(*tensors_of(dataset.train, host)[:2]))
+        return model.export(**host)
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ohmgate.report.aimc_verdicts import tolerated, verdict
+from ohmgate.report.aimc_verdicts import feedback_of_sources, feedback_over_time, tolerated, verdict
 from ohmgate.report.sweep import write_report
 from ohmgate.report.sweep_results import gather
 from ohmgate.report.sweeps import sweep_of
@@ -95,7 +95,9 @@ def test_sources_are_ranked_by_the_error_that_is_borne(tmp_path):
         ((0.05, 0.04), 0.3, "holds: less error is borne of both than of any source in the weights, intervals apart"),
         ((0.5, 0.4), 0.1, "does not hold: more error is borne of both than of any source in the weights, intervals apart"),
         ((0.05, 0.29), 0.3, "is not decided: their errors overlap with those of sources in the weights"),
-        ((0.05, 0.4), 0.3, "is not decided: their errors overlap with those of sources in the weights"),
+        ((0.05, 0.4), 0.35, "is not decided: their errors overlap with those of sources in the weights"),
+        ((0.05, 0.4), 0.3, "holds of input noise alone: less error is borne of it than of any source in the weights, and more of output noise, intervals apart"),
+        ((0.4, 0.05), 0.3, "holds of output noise alone: less error is borne of it than of any source in the weights, and more of input noise, intervals apart"),
     ],
 )  # fmt: skip
 def test_the_verdict_is_by_intervals(tmp_path, noise, weights, said):
@@ -104,6 +106,47 @@ def test_the_verdict_is_by_intervals(tmp_path, noise, weights, said):
         f"- vowels: that noise of inputs and outputs hurts more than that of weights {said}."
     ]
     assert "missing" in verdict(found, "har")[0]
+
+
+def test_feedback_over_time_is_by_intervals(tmp_path):
+    """HAR beside its network without feedback; two chips of 0.01 to either side have an interval of 0.16 about A."""
+    trials = {(trial.data, trial.mapping): trial for trial in AIMC}
+    for data, mapping, at_a_year in (
+        ("har", "direct", 0.93),
+        ("har_dense", "direct", 0.55),
+        ("har", "hwa", 0.55),
+        ("har_dense", "hwa", 0.93),
+    ):
+        write_time(tmp_path, trials[data, mapping], (0.95, 0.95, 0.95, at_a_year))
+    results = gather(sweep_of("aimc"), AIMC, tmp_path)
+    begin, same = "- har beside har_dense, ", "intervals overlap."
+    assert feedback_over_time(results, "1 year") == [
+        begin + "mapped directly, 1 year: A is 97.5 % with feedback and 50.0 % without; "
+        "better with feedback, intervals apart.",
+        begin + "trained for the chips, 1 year: A is 50.0 % with feedback and 97.5 % without; "
+        "worse with feedback, intervals apart.",
+    ]
+    assert all(line.endswith(same) for line in feedback_over_time(results, "1 h"))
+    nothing = feedback_over_time(gather(sweep_of("aimc"), AIMC, tmp_path / "none"), "1 h")
+    assert nothing == [
+        f"{begin}{how}, 1 h: whether the network with feedback keeps more of its accuracy is missing."
+        for how in ("mapped directly", "trained for the chips")
+    ]
+
+
+def test_feedback_is_judged_source_by_source(tmp_path):
+    """Scales of 2 +- 10 %; of four sources the other network bears 1, 1.9, 2.1 and 4."""
+    trials = {(trial.data, trial.source): trial for trial in SENSITIVITY}
+    for source, other in (("programming", 1.0), ("input noise", 1.9), ("S-shape", 2.1), ("output noise", 4.0)):
+        write_source(tmp_path, trials["har", source], 2.0, 0.1)
+        write_source(tmp_path, trials["har_dense", source], other, 0.1)
+    begin = "- har beside har_dense"
+    assert feedback_of_sources(gather(sweep_of("aimc-sensitivity"), SENSITIVITY, tmp_path)) == [
+        f"{begin}, better with feedback, intervals apart: programming.",
+        f"{begin}, worse with feedback, intervals apart: output noise.",
+        f"{begin}, intervals overlap: input noise; S-shape.",
+        f"{begin}: 5 sources are missing.",
+    ]
 
 
 def test_a_source_that_never_takes_enough_says_how_far_it_went(tmp_path):

@@ -15,6 +15,8 @@ from ohmgate.sim import aimc, aimc_tasks, aimc_trials
 from ohmgate.sim.aimc import BY_NAME, SOURCES, Point, bisect, crossing, interval, left
 from ohmgate.sim.aimc_trials import AimcTrial, SensitivityTrial, design_of, hardware_of
 from ohmgate.train.data.datasets import SequenceDataset, load_dataset
+from ohmgate.train.data.sequences import Sequences
+from ohmgate.train.layers.whole_model import arrays_of
 from ohmgate.train.training import train
 from tests.designs import random_inputs, random_network
 
@@ -36,9 +38,12 @@ def test_a_is_one_at_the_references_error_and_nothing_at_chance():
 
 
 def test_designs_have_eight_bits_and_tiles_of_512_rows():
-    for name in ("vowels", "har", "strokes"):
+    for name in aimc_tasks.TASKS:
         layers = design_of(name).layers
-        assert {(each.weight_bits, each.dac_bits, each.adc_bits, each.row_tiles) for each in layers} == {(8, 8, 8, 1)}
+        assert {(each.weight_bits, each.dac_bits, each.adc_bits) for each in layers} == {(8, 8, 8)}
+        assert [each.row_tiles for each in layers] == ([3, 1] if name == "har_dense" else [1] * len(layers))
+    first, head = design_of("har_dense").layers
+    assert (first.inputs, first.outputs, first.output_bits, head.inputs, head.outputs) == (1152, 64, 8, 64, 6)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
@@ -157,7 +162,7 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch):
     aimc_trials._last.clear()
     aimc_trials._trained.cache_clear()
     outcome = AimcTrial(data="vowels", mapping="hwa").run(None, lambda *told: None, device="cpu", network=None)
-    made = aimc_trials._last["vowels", "hwa", 0, None]
+    made = aimc_trials._networks("vowels", "hwa", 0, None, lambda *told: None)
     floating = train(design_of("vowels"), small, aimc_trials.floating_of("vowels", 0))
     again = train(design_of("vowels"), small, aimc_trials.hardware_of("vowels", 0), start=floating.model)
     assert made.network == again.network
@@ -168,6 +173,12 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch):
     year = aimc.accuracy(again.network, aimc.aged(31557600.0), made.data, 0, 1)
     assert outcome.epochs[-1] == {"seconds": 31557600.0, "chip": 1, "accuracy": year}
     assert outcome.final["1 year"] == pytest.approx((outcome.epochs[-2]["accuracy"] + year) / 2)
+    direct = aimc_trials._networks("vowels", "direct", 0, None, lambda *told: None)
+    for array, layer in zip(arrays_of(floating.model), direct.network.layers):
+        cells = array.cells.detach().double().numpy()
+        assert np.abs(layer.weights - cells / np.abs(cells).max() * 127).max() <= 0.5 + 1e-4  # rounded, not trained
+    assert (direct.floating, direct.checksum) == (floating.accuracy, small.content)
+    assert direct.quiet == pytest.approx(floating.accuracy, abs=0.1)
     trial = SensitivityTrial(data="vowels", source="output noise")
     found = trial.run(None, lambda *told: None, device="cpu", network=None)
     enough = outcome.final["quiet"] - 0.01 * (outcome.final["quiet"] - 1 / 9)
@@ -186,10 +197,41 @@ def test_pen_strokes_are_the_first_digits_of_those_experiments(monkeypatch):
     assert asked == [("folder", 12_000, 2_000)]
     floating, hardware = aimc_trials.floating_of("strokes", 3), hardware_of("strokes", 3)
     assert (floating.floating, floating.epochs, floating.batch, floating.learning_rate) == (True, 10, 128, 0.02)
-    assert (hardware.floating, hardware.epochs, hardware.learning_rate) == (False, 10, 0.01)
     assert (floating.seed, hardware.seed) == (3, 3)
     layers = design_of("strokes").layers
     assert [(layer.inputs, layer.outputs) for layer in layers] == [(4, 64), (64, 10)]
+    assert (layers[0].input_drive, layers[0].bias_rows) == (8, 4)
+
+
+def test_a_network_without_feedback_has_all_steps_at_once(monkeypatch):
+    """Of 3 windows of 2 steps of 2 channels, step after step; its classes and its protocol are HAR's."""
+    features = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    part = Sequences(features, np.full(3, 2), np.array([0, 1, 1]), np.array([7, 8, 9]))
+    windows = SequenceDataset("har", part, part, ("sits", "walks"))
+    monkeypatch.setattr(aimc_tasks, "load_dataset", lambda name, folder: {"har": windows}[name])
+    found = aimc_tasks.dataset_of("har_dense", None)
+    for split in (found.train, found.test):
+        assert split.features.tolist() == [[[0, 1, 2, 3]], [[4, 5, 6, 7]], [[8, 9, 10, 11]]]
+        assert (split.lengths.tolist(), split.labels.tolist(), split.groups.tolist()) == (
+            [1] * 3,
+            [0, 1, 1],
+            [7, 8, 9],
+        )
+    assert aimc_tasks.floating_of("har_dense", 5) == aimc_tasks.floating_of("har", 5)
+    assert hardware_of("har_dense", 5) == hardware_of("har", 5)
+
+
+def test_training_for_chips_is_as_long_as_in_float_at_half_the_rate():
+    for task, epochs, rate in (("vowels", 60, 0.01), ("har", 20, 0.005), ("strokes", 10, 0.01)):
+        config = hardware_of(task, 4)
+        assert (config.epochs, config.learning_rate, config.floating, config.seed) == (epochs, rate, False, 4)
+
+
+def test_a_protocol_tells_the_design():
+    over_time, alone = AimcTrial(data="har", mapping="direct"), SensitivityTrial(data="har", source="output noise")
+    assert over_time.protocol().design == design_of("har").fingerprint != design_of("vowels").fingerprint
+    assert over_time.protocol().hardware is None
+    assert alone.protocol().hardware == hardware_of("har", 0)
 
 
 def test_training_for_chips_has_the_presets_noise():

@@ -40,10 +40,12 @@ def test_the_network_is_the_papers_with_eight_bits_in_two_tiles():
     assert (mapped.noise, mapped.distil, mapped.quant) == (Noise(), 0.0, hardware.quant)
 
 
-@pytest.mark.parametrize(("tile", "output"), [(0, "value"), (7, "value"), (5, "codes")])
-def test_what_is_handed_on_step_by_step_is_the_references(tile, output):
+@pytest.mark.parametrize(
+    ("tile", "shift", "output"), [(0, 0, "value"), (7, 0, "value"), (5, 0, "codes"), (5, 2, "value")]
+)
+def test_what_is_handed_on_step_by_step_is_the_references(tile, shift, output):
     [layer] = Design.load("ptb").layers
-    design = Design("small", (replace(layer, **SMALL, tile_rows=tile, output=output),))
+    design = Design("small", (replace(layer, **SMALL, tile_rows=tile, input_tile_shift=shift, output=output),))
     rng = np.random.default_rng(tile)
     network = random_network(design, rng)
     codes, _ = random_inputs(design, rng, 3, 9)
@@ -118,7 +120,7 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch, tmp_path, text):
     """On a small text: every number follows from the networks that trainings by hand give."""
     data, test = text
     for name, value in (
-        ("PIECE", 60), ("CHIPS", 2), ("design_of", lambda: DESIGN), ("penn_treebank", lambda folder: data),
+        ("PIECE", 30), ("CHIPS", 2), ("TIMES", {"1 h": aimc.HOUR, "1 year": aimc.YEAR}), ("design_of", lambda: DESIGN), ("penn_treebank", lambda folder: data),
         ("penn_treebank_test", lambda vocabulary, folder: (test, "6" * 64)),
         ("floating_of", lambda seed: config_of(True)), ("hardware_of", lambda seed: config_of(distil=0.5, epochs=1)),
     ):  # fmt: skip
@@ -137,7 +139,7 @@ def test_a_trial_tells_what_its_chips_do(monkeypatch, tmp_path, text):
         assert outcome.final["float_perplexity"] == score_of(floating, tokens).perplexity
         assert outcome.final["quiet"] == score_chip(by_hand, tokens, ArrayConfig(), 0, 0).accuracy
         assert outcome.final["chance"] == chance(tokens)
-        assert [point["chip"] for point in outcome.epochs] == [0, 1] * 4
+        assert [point["chip"] for point in outcome.epochs] == [0, 1] * 2
         year = score_chip(by_hand, tokens, aimc.aged(aimc.YEAR), 0, 1)
         assert outcome.epochs[-1] == {"seconds": aimc.YEAR, "chip": 1} | asdict(year)
         for name, key in (("accuracy", "1 year"), ("perplexity", "1 year_perplexity")):

@@ -64,7 +64,7 @@ def _plots(results: Results) -> dict[str, Figure]:
         for trial, records in results.items():
             for system in SYSTEMS:
                 place = len(places)
-                places[f"{trial.network}\n{_label(trial, system)}"] = place
+                places[f"{trial.network}\n{_label(trial, system)}".replace(", ", "\n")] = place
                 values = finals(records, f"{system}_{name}", 100)
                 axes.plot([place] * len(values), values, ".", color=COLOURS[system], alpha=0.6)
                 if values:
@@ -73,7 +73,8 @@ def _plots(results: Results) -> dict[str, Figure]:
                     axes.text(place, aim, MISSING, rotation=90, ha="center", va="bottom", fontsize="small")
         axes.axhline(aim, color=GREY, linewidth=0.8, linestyle=":", label=f"aim for float, {aim:g} %")
         axes.set_xticks(list(places.values()), list(places), fontsize="x-small")
-        axes.set_ylim(bottom=0)
+        axes.set_xlim(-0.5, len(places) - 0.5)
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
         axes.set_ylabel(f"{name.upper()} in %")
         axes.legend(fontsize="small")
     return {"asr-ctc": figure}

@@ -1,11 +1,13 @@
 """What the records of ``aimc`` and ``aimc-sensitivity`` say: A, the error that a network bears, and the claims."""
 
+import math
+
 import numpy as np
 
 from ..analog.studies.intervals import over_chips
 from ..sim.aimc import BY_NAME, TIMES, left
 from ..sim.aimc_tasks import FEED_FORWARD
-from ..sim.aimc_trials import MAPPINGS, AimcTrial, SensitivityTrial
+from ..sim.aimc_trials import ENDLESS, MAPPINGS, AimcTrial, SensitivityTrial
 from .sweep_results import MISSING, Record, Results, finals
 
 NAMES = {"direct": "mapped directly", "hwa": "trained for the chips"}
@@ -25,13 +27,22 @@ def a_interval(record: Record, when: str) -> tuple[float, float]:
     return low, high
 
 
+def mean_of(records: list[Record], name: str) -> float:
+    """Over seeds; infinite where a record's is, which its file has as a number that no scale reaches."""
+    return float(np.mean([math.inf if each >= ENDLESS else each for each in finals(records, name)]))
+
+
 def tolerated(records: list[Record]) -> tuple[float, float, float]:
-    """Error of the column sums, over the sums, at which A is 99 %, and 95 % of it: it grows as the source does."""
-    final = {name: float(np.mean(finals(records, name))) for name in ("scale", "low", "high", "error")}
-    error, scale = final["error"], final["scale"]
-    if not 0 < scale < 1e9:
+    """Error of the column sums, over the sums, at which A is 99 %, and 95 % of it: it grows as the source does.
+
+    Where A did not fall so far it is the largest error that was tried, and there is no upper end.
+    """
+    error, scale = (mean_of(records, name) for name in ("error", "scale"))
+    if math.isinf(scale):
+        return error, error, math.inf
+    if not scale:
         return error, error, error
-    return error, error * final["low"] / scale, error * final["high"] / scale
+    return error, error * mean_of(records, "low") / scale, error * mean_of(records, "high") / scale
 
 
 def ranked(results: Results, task: str) -> list[SensitivityTrial]:
@@ -61,7 +72,7 @@ def verdict(results: Results, task: str) -> list[str]:
             f"{more[0]}, intervals apart"
         )
     else:
-        said = "is not decided: their errors overlap with those of sources in the weights"
+        said = "is not decided: the error of one or both overlaps with those of sources in the weights"
     return [f"- {task}: that noise of inputs and outputs hurts more than that of weights {said}."]
 
 
@@ -113,8 +124,7 @@ def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> str:
 
 def _scale(records: list[Record]) -> tuple[float, float]:
     """95 % of a source's largest scale."""
-    low, high = (float(np.mean(finals(records, name))) for name in ("low", "high"))
-    return low, high
+    return mean_of(records, "low"), mean_of(records, "high")
 
 
 def _listed(names: list[str]) -> str:

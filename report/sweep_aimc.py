@@ -1,5 +1,6 @@
 """Networks on chips of analog in-memory computing: what is left of their accuracy, and which source takes most."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from .aimc_verdicts import (
     a_of,
     feedback_of_sources,
     feedback_over_time,
+    mean_of,
     ranked,
     tolerated,
     verdict,
@@ -148,8 +150,8 @@ def _sensitivity(results: Results, seeds: int) -> list[str]:
 
 def _source_line(trial: SensitivityTrial, records: list[Record]) -> str:
     source = BY_NAME[trial.source]
-    scale, low, high = (float(np.mean(finals(records, name))) for name in ("scale", "low", "high"))
-    if scale >= 1e9:
+    scale, low, high = (mean_of(records, name) for name in ("scale", "low", "high"))
+    if math.isinf(scale):
         reached = max(point["scale"] for record in records for point in record["epochs"])
         size = f"over {reached:.3g}"
     else:
@@ -159,7 +161,7 @@ def _source_line(trial: SensitivityTrial, records: list[Record]) -> str:
 
 
 def _size(number: float) -> str:
-    return "more" if number >= 1e9 else f"{number:.3g}"
+    return "more" if math.isinf(number) else f"{number:.3g}"
 
 
 def _sensitivity_plots(name: str, results: Results) -> dict[str, Figure]:

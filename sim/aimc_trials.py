@@ -25,6 +25,7 @@ from .aimc_tasks import TASKS, dataset_of, design_of, floating_of, hardware_of
 MAPPINGS = ("direct", "hwa")
 CHIPS = 8
 ENOUGH = 0.99  #: A of a source's largest scale
+ENDLESS = 1e9  #: stands for an infinite scale in a record
 STEPS = 4  #: of bisection within a factor of 2
 WINDOWS = 500  #: of the test set, spread evenly, that chips are judged by, at most
 
@@ -143,7 +144,7 @@ class SensitivityTrial(_OfDataSet):
         reached = max(min(scale, max(point.scale for point in points)), min(point.scale for point in points))
         error = aimc.sum_error(made.network, source.made(reached), data, self.seed)
         final = {"scale": scale, "low": low, "high": high, "error": error, "quiet": quiet, "chance": made.chance}
-        bounded = {name: min(value, 1e9) for name, value in final.items()}
+        bounded = {name: min(value, ENDLESS) for name, value in final.items()}
         return Outcome(made.checksum, [_told(point) for point in points], bounded)
 
 

@@ -1,8 +1,10 @@
 """Reports of ``ohmgate sweep aimc`` and ``aimc-sensitivity`` from made-up results: A, ranking, verdicts, what is missing."""
 
+import math
+
 import pytest
 
-from ohmgate.report.aimc_verdicts import feedback_of_sources, feedback_over_time, tolerated, verdict
+from ohmgate.report.aimc_verdicts import feedback_of_sources, feedback_over_time, mean_of, tolerated, verdict
 from ohmgate.report.sweep import write_report
 from ohmgate.report.sweep_results import gather
 from ohmgate.report.sweeps import sweep_of
@@ -94,8 +96,8 @@ def test_sources_are_ranked_by_the_error_that_is_borne(tmp_path):
     [
         ((0.05, 0.04), 0.3, "holds: less error is borne of both than of any source in the weights, intervals apart"),
         ((0.5, 0.4), 0.1, "does not hold: more error is borne of both than of any source in the weights, intervals apart"),
-        ((0.05, 0.29), 0.3, "is not decided: their errors overlap with those of sources in the weights"),
-        ((0.05, 0.4), 0.35, "is not decided: their errors overlap with those of sources in the weights"),
+        ((0.05, 0.29), 0.3, "is not decided: the error of one or both overlaps with those of sources in the weights"),
+        ((0.05, 0.4), 0.35, "is not decided: the error of one or both overlaps with those of sources in the weights"),
         ((0.05, 0.4), 0.3, "holds of input noise alone: less error is borne of it than of any source in the weights, and more of output noise, intervals apart"),
         ((0.4, 0.05), 0.3, "holds of output noise alone: less error is borne of it than of any source in the weights, and more of input noise, intervals apart"),
     ],
@@ -152,6 +154,9 @@ def test_feedback_is_judged_source_by_source(tmp_path):
 def test_a_source_that_never_takes_enough_says_how_far_it_went(tmp_path):
     write_source(tmp_path, SENSITIVITY[0], 1e9, 0.7)
     found = gather(sweep_of("aimc-sensitivity"), SENSITIVITY, tmp_path)
-    assert tolerated(found[SENSITIVITY[0]]) == (0.7, 0.7, 0.7)
+    assert tolerated(found[SENSITIVITY[0]]) == (0.7, 0.7, math.inf)
+    [record] = found[SENSITIVITY[0]]
+    reached = {**record, "final": record["final"] | {"scale": 16.0, "low": 15.0, "high": 17.0}}
+    assert math.isinf(mean_of([record, reached], "scale")), "of two seeds one never fell"
     text = write_report(sweep_of("aimc-sensitivity"), SENSITIVITY, tmp_path)
     assert "| vowels | input noise | input | over 1.02e+03 | 1 LSB of the DACs | 70.0 % |" in text

@@ -58,6 +58,7 @@ def cifar10(folder: str | Path | None = None) -> ImageDataset:
 
 
 SPLITS = ("train", "test")
+CLASSES = 10
 SHAPES = {"mnist.npz": (28, 28, 1), "cifar10.npz": (32, 32, 3)}  #: of an image in a file: height, width, channels
 
 
@@ -65,14 +66,18 @@ def _images(name: str, folder: str | Path | None) -> ImageDataset:
     path = data_file(name, folder)
     try:
         with np.load(path) as npz:
-            parts = [_split(npz[f"x_{split}"].reshape(-1, *SHAPES[name]), npz[f"y_{split}"]) for split in SPLITS]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            parts = [_split(npz[f"x_{split}"], npz[f"y_{split}"], SHAPES[name]) for split in SPLITS]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         raise DesignError(f"file {path.name!r} must hold x and y of both splits, but cannot be read") from None
     return ImageDataset(*parts)
 
 
-def _split(pixels: np.ndarray, labels: np.ndarray) -> Images:
-    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+def _split(pixels: np.ndarray, labels: np.ndarray, shape: tuple[int, int, int]) -> Images:
+    if pixels.dtype != np.uint8 or pixels.shape not in ((len(labels), *shape), (len(labels), *shape[:2])):
+        raise ValueError
+    if labels.ndim != 1 or labels.dtype.kind not in "ui" or not np.isin(labels, range(CLASSES)).all():
+        raise ValueError
+    planes = np.ascontiguousarray(pixels.reshape(-1, *shape).transpose(0, 3, 1, 2))
     return Images(torch.from_numpy(planes / np.float32(255)), torch.from_numpy(labels.astype(np.int64)))
 
 

@@ -132,8 +132,8 @@ def record(trial: Trial, outcome: Outcome, minutes: dict[str, float], device: st
 
 
 def check_data(trials: Sequence[Trial], folder: str | Path | None) -> None:
-    """Read the data of the trials' tasks once. Raises :class:`DesignError` where a trial would."""
-    first = {trial.task: trial for trial in reversed(trials)}
+    """Read the data of the trials' tasks, each set once. Raises :class:`DesignError` where a trial would."""
+    first = {(trial.task, getattr(trial, "data", "")): trial for trial in reversed(trials)}
     for task in sorted(first):
         first[task].check_data(folder)
 

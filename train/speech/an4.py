@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...model.formats import DesignError
+from ...model.formats import DesignError, check_integer
 from ..data.content import content_hash
 from ..data.datasets import data_file
 
@@ -55,6 +55,7 @@ class SpeechDataset:
         For choosing anything, the test set unseen. Raises :class:`DesignError` where that leaves no one to train
         with, or to test with.
         """
+        check_integer("speakers of whom one is held back", every, 1, 1000)
         held = set(sorted(set(self.train.speakers))[every - 1 :: every])
         index = np.array([speaker in held for speaker in self.train.speakers])
         if not index.any() or index.all():
@@ -73,7 +74,7 @@ def an4(folder: str | Path | None = None) -> SpeechDataset:
     try:
         with np.load(path) as npz:
             return SpeechDataset(*(_split(npz, split) for split in ("train", "test")))
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile):
         raise DesignError(
             f"file {path.name!r} must hold feat, len, text and id of both splits, but cannot be read"
         ) from None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...model.formats import check_number
+from ...model.formats import DesignError, check_number
 from .characters import BLANK
 from .transducer_search import Transducer
 
@@ -72,7 +72,14 @@ class Fused:
 
     def _judged(self, heard: Sequence[Any], known: Sequence[Sequence[Any]]) -> list[Any]:
         """States with what language models add to every symbol, which no frame changes."""
-        added = sum(weight * model.scores(own) for (model, weight), own in zip(self._models, known)) + self.reward
-        added = np.array(added)
+        added: Any = self.reward
+        for (model, weight), own in zip(self._models, known):
+            scores = np.asarray(model.scores(own))
+            with np.errstate(invalid="ignore"):  # 0 over 0, which is refused below
+                added = added + (weight * scores if weight else np.zeros_like(scores))  # -inf, too, is 0 then
         added[:, BLANK] = 0
+        if np.isnan(added).any():
+            raise DesignError(
+                "a symbol must have a probability in one of two language models at least, not 0 in both"
+            )
         return list(zip(heard, zip(*known), added))

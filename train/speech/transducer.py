@@ -21,8 +21,8 @@ def transducer_loss(
 
     ``logits`` (B, T, U + 1, symbols) are of any scale: a softmax over the symbols is taken here, of which 0 is the
     blank. ``targets`` (B, U) are symbols, ``lengths`` (B,) steps and ``target_lengths`` (B,) symbols of each
-    utterance; what lies beyond has no influence, and gradient 0. Raises :class:`DesignError` for other shapes and
-    ranges.
+    utterance; what lies beyond has no influence, and gradient 0, as has an utterance without an alignment. Raises
+    :class:`DesignError` for other shapes and ranges.
     """
     _check(logits, targets, lengths, target_lengths)
     return _TransducerLoss.apply(logits, targets, lengths, target_lengths)  # pyright: ignore[reportReturnType]
@@ -72,6 +72,8 @@ class _TransducerLoss(Function):
         reached = forward - found[:, None, None]
         blank = _straight((reached + blank + after_blank).exp(), steps)
         label = _straight((reached + label + after_label).exp(), steps)
+        possible = found.isfinite()[:, None, None]
+        blank, label = blank.where(possible, 0.0), label.where(possible, 0.0)
         visited = (blank + label) * grad[:, None, None]
         result = (logits - total[..., None]).exp_().mul_(visited.to(logits.dtype)[..., None])
         result[..., BLANK] -= (blank * grad[:, None, None]).to(logits.dtype)

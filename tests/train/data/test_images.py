@@ -54,10 +54,22 @@ def test_cifar_is_read_by_channels(tmp_path):
     assert data.train.labels.tolist() == [7, 0, 9]
 
 
-@pytest.mark.parametrize("changes", [{"x_test": None}, {"x_train": np.zeros((2, 5), dtype=np.uint8)}])
+@pytest.mark.parametrize("changes", [
+    {"x_test": None},
+    {"x_train": np.zeros((2, 5), dtype=np.uint8)},
+    {"x_train": np.zeros((4, 1, 28, 28), dtype=np.uint8)},
+    {"x_train": np.zeros((4, 28, 28))},
+    {"y_train": np.array([3, 1, 4])},
+    {"y_train": np.array([3, 1, 4, 10])},
+    {"y_train": np.array([3.0, 1.0, 4.0, 1.0])},
+])  # fmt: skip
 def test_another_file_is_refused(tmp_path, changes):
     write(tmp_path, **changes)
     with pytest.raises(DesignError, match=r"^file 'mnist.npz' must hold x and y of both splits, but cannot be read$"):
+        mnist(tmp_path)
+    with open(tmp_path / "mnist.npz", "wb") as file:
+        np.save(file, np.zeros(3))  # a plain array under that name
+    with pytest.raises(DesignError, match=r"^file 'mnist.npz' must hold x and y"):
         mnist(tmp_path)
     (tmp_path / "mnist.npz").unlink()
     with pytest.raises(DesignError, match=r"^the data folder must have the file 'mnist.npz', but .* has none$"):

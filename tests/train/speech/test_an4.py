@@ -64,6 +64,14 @@ def test_other_files_are_refused(tmp_path, changes):
         an4(tmp_path)
 
 
+def test_a_count_of_no_speakers_is_refused(tmp_path):
+    write_an4(tmp_path)
+    with pytest.raises(
+        DesignError, match="^speakers of whom one is held back must be an integer from 1 to 1000, not 0$"
+    ):
+        an4(tmp_path).validation(0)
+
+
 def test_transcripts_are_codes():
     assert (BLANK, SYMBOLS) == (0, 28)
     assert codes_of("A Z") == [2, 1, 27]

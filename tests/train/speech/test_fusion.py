@@ -53,6 +53,16 @@ def test_a_wide_beam_has_every_transcript_s_score(seed):
     assert tuple(best) == max(expected, key=expected.__getitem__)
 
 
+def test_symbols_of_probability_0():
+    """Without weight they change nothing; 0 over 0 is refused."""
+    never = Letters(0)
+    never.table = np.full((3, 3), -np.inf)
+    assert greedy(FRAMES, Fused(Table(5), never, target_weight=0.0)) == greedy(FRAMES, Table(5))
+    words = "^a symbol must have a probability in one of two language models at least, not 0 in both$"
+    with pytest.raises(DesignError, match=words):
+        Fused(Table(5), never, never, target_weight=0.5, source_weight=0.5).start()
+
+
 def test_without_weight_nothing_changes():
     plain = beam_search(FRAMES, Table(5), 6)
     silent = Fused(Table(5), Letters(0), target_weight=0.0)

@@ -115,3 +115,18 @@ def test_other_shapes_and_ranges_are_refused(changes, said):
     }
     with pytest.raises(DesignError, match=f"^{said}$"):
         transducer_loss(**(given | changes))
+
+
+def test_an_utterance_without_an_alignment_has_an_infinite_loss_and_no_gradient():
+    """Beside one that has some: its gradient is what it is alone."""
+    logits = torch.randn(2, 3, 2, 3, dtype=torch.float64)
+    logits[1, :, 0, 1] = -torch.inf  # its symbol is never said
+    logits.requires_grad_()
+    targets, lengths = torch.tensor([[2], [1]]), torch.tensor([3, 3])
+    loss = transducer_loss(logits, targets, lengths, torch.tensor([1, 1]))
+    assert loss[1] == math.inf
+    loss.sum().backward()
+    alone = logits[:1].detach().requires_grad_()
+    transducer_loss(alone, targets[:1], lengths[:1], torch.tensor([1])).sum().backward()
+    assert torch.equal(logits.grad[0], alone.grad[0])
+    assert not logits.grad[1].any()

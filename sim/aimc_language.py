@@ -204,11 +204,16 @@ LANGUAGE = [LanguageAimcTrial(mapping=mapping) for mapping in MAPPINGS]
 _last: dict[tuple[int, str, str], LanguageModel] = {}  #: the float network that this process trained last
 
 
+def _kept(network: Path | None, device: str) -> Path | None:
+    """Where a training that is stopped is kept, to go on; on a GPU nowhere, as what is kept is of the CPU's state."""
+    return None if network is None or device != "cpu" else network.with_suffix(".checkpoint")
+
+
 def _float(seed: int, words: Words, told: Told, device: str, network: Path | None) -> LanguageModel:
     """The float network that both mappings begin with."""
     key = seed, words.checksum, device
     if key not in _last:
-        kept = None if network is None else network.with_name(f"aimc_{TASK}_float_seed{seed}.checkpoint")
+        kept = _kept(network and network.with_name(f"aimc_{TASK}_float_seed{seed}"), device)
         config = floating_of(seed)
         result = train_words(
             words, config, _progress(told, config), device=device, design=design_of(), checkpoint=kept
@@ -224,7 +229,7 @@ def _quantised(
     if trial.mapping == "direct":
         with single_thread(), own_random_numbers(device):
             return begin_words(words, mapped_of(trial.seed), device, design_of(), floating)[0]
-    config, kept = hardware_of(trial.seed), None if network is None else network.with_suffix(".checkpoint")
+    config, kept = hardware_of(trial.seed), _kept(network, device)
     result = train_words(
         words,
         config,

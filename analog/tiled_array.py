@@ -158,7 +158,7 @@ class TiledArray:
         """Refused: each tile has one."""
         raise DesignError(
             f"the cells of {self.layer.macro_name} are those of {self.layer.row_tiles} row tiles, each to be looked "
-            "at as a design of its own"
+            "at by itself (ohmgate array --row-tile)"
         )
 
     conductances = cell_array

@@ -92,7 +92,7 @@ def _tiles(layer: Layer) -> list[str]:
     )
     if layer.input_tile_shift:
         count = sum(shift > 0 for shift in layer.tile_shifts)
-        line += f"; codes of the first {count}, with inputs, count {2**layer.input_tile_shift} times"
+        line += f"; codes of the {count} with inputs count {2**layer.input_tile_shift}"
     return [line]
 
 

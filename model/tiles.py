@@ -23,7 +23,7 @@ def row_slices(rows: int, tile_rows: int) -> tuple[slice, ...]:
 
 
 def tile_shifts(tiles: tuple[slice, ...], inputs: int, shift: int) -> tuple[int, ...]:
-    """Of each row tile: a code counts 2^shift in the sum where any of the first ``inputs`` rows is in it, else 1.
+    """Of each row tile, by how much its codes are shifted: ``shift`` where any of the first ``inputs`` rows is in it.
 
     Raises :class:`DesignError` for a shift unless there are tiles of both sorts.
     """
@@ -139,7 +139,7 @@ class Tiles(ABC):
 
     @property
     def sum_bits(self) -> int:
-        """Bits of a column's code: the sum of its R ADC codes."""
+        """Bits of a column's code: the sum of its R ADC codes, shifted."""
         return self.adc_bits + (self.code_units - 1).bit_length()
 
     @property

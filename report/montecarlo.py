@@ -29,7 +29,7 @@ UNITS = {
     "on_threshold": "share of each layer's readings that lie exactly on a threshold without noise, 0 to 1",
     "code_errors": "share of each layer's ADC codes that differ from the ideal array's, 0 to 1",
     "share": "sequences of a chip that see one course of slow noise",
-    "budgets": "enob: bits; lsb: ADC steps, rms",
+    "budgets": "of each row tile of each layer, from 0; enob: bits; lsb: ADC steps, rms",
 }  #: of the numbers for programs, by key; the score is the study's metric
 
 
@@ -65,7 +65,7 @@ def write_report(
     pictures = {name: save(figure, folder / f"{name}.png") for name, figure in figures.items()}
     write_json(
         folder / DATA,
-        _data(study, summary, ideal, sensitivity, effects, [sheet for _, _, sheet in sheets.values()], preset)
+        _data(study, summary, ideal, sensitivity, effects, list(sheets.values()), preset)
         | {"on_threshold": thresholds}
         | ({"votes": _votes(study, votes)} if votes else {}),
     )
@@ -106,7 +106,7 @@ def _data(
     ideal: float,
     sensitivity: Sequence[montecarlo.Sensitivity],
     effects: list[SourceEffect],
-    sheets: list[Datasheet],
+    sheets: list[tuple[int, int, Datasheet]],
     preset: str,
 ) -> dict[str, object]:
     """The same numbers for programs."""
@@ -137,7 +137,13 @@ def _data(
             for e, effect in zip(sensitivity, effects)
         ],
         "budgets": [
-            {"enob": sheet.budget.enob, "lsb": {s.source: s.lsb for s in sheet.budget.shares}} for sheet in sheets
+            {
+                "layer": layer,
+                "row_tile": tile,
+                "enob": sheet.budget.enob,
+                "lsb": {s.source: s.lsb for s in sheet.budget.shares},
+            }
+            for layer, tile, sheet in sheets
         ],
         "metric": study.metric.key,
         "units": {key: unit.format(score=study.metric.meaning) for key, unit in UNITS.items()},

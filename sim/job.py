@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..analog.array import Array
 from ..analog.config import ArrayConfig, paced
 from ..analog.inference import network_of_chip
+from ..analog.tiled_array import TiledArray, make_array
 from ..firmware.image import pack, unpack
 from ..model.design import Design
 from ..model.files import whole
@@ -53,7 +53,12 @@ def lasts(config: ArrayConfig, design: Design) -> bool:
     """Has an array of the design noise that lasts from step to step of a sequence?"""
     if config.cells is None and config.redraw != "per_sequence":
         return False
-    return any(bool(Array(layer, paced(config, design.layers)).slow_noise) for layer in design.layers)
+    for layer in design.layers:
+        array = make_array(layer, paced(config, design.layers))
+        tiles = array.tiles if isinstance(array, TiledArray) else [array]
+        if any(bool(tile.slow_noise) for tile in tiles):
+            return True
+    return False
 
 
 def check_noise(config: ArrayConfig, design: Design) -> None:

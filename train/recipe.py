@@ -48,7 +48,8 @@ def usual_config(design: Design, dataset: SequenceDataset) -> TrainConfig:
 
 def has_protocol(design: Design, dataset: SequenceDataset) -> bool:
     """Is this a preset, in tiles or not, on the data set of its name that has a protocol of its own?"""
-    whole = tuple(replace(layer, tile_rows=0, tile_columns=0) for layer in design.layers)
+    whole = [replace(layer, input_tile_shift=0) if layer.hidden else layer for layer in design.layers]
+    whole = tuple(replace(layer, tile_rows=0, tile_columns=0) for layer in whole)
     return dataset.name in PROTOCOLS and whole == Design.load(dataset.name).layers
 
 

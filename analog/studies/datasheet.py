@@ -277,7 +277,8 @@ def characterise(
 def fitting_shift(layer: Layer, power: float | None = None) -> int:
     """Shift with which column sums of random codes and weights, at three deviations, just fit the converter.
 
-    ``power`` is the mean square of codes and of weights as a share of full scale's; None: all codes alike.
+    ``power`` is the mean square of codes and of weights as a share of full scale's; None: all codes alike. Of row
+    tiles it is for the sums of a tile on average, in the layer's steps.
     """
 
     def mean_square(bits: int) -> float:

@@ -99,6 +99,9 @@ class Study:
         shared += f" {self.votes} {self.vote_over}" if self.votes > 1 else ""
         law, told = _signed(self.config)
         digest = hashlib.sha256(f"{law} {self.network.design.fingerprint} {told} {self.seed}{shared}".encode())
+        if self.config.cells and self.config.cells.wires:  # which end where a column tile does
+            cuts = [(k, x.tile_columns) for k, x in enumerate(self.network.design.layers) if x.column_tiles > 1]
+            digest.update(repr(cuts).encode() if cuts else b"")
         parts = [part for data in self.network.layers for part in (data.weights, data.mult, data.shift, data.tables)]
         for part in (*parts, self.codes, self.lengths, self.labels):
             number = "<f8" if part is self.labels and is_values(part) else "<i8"

@@ -167,8 +167,8 @@ SENTENCES = [
     (lambda: sheet(tile_columns=12),
      "the sheet of an array is of columns that share their rows' wires, and those of layer 0 are in 2 tiles"),
     (lambda: TiledArray(LSTM).cell_array,
-     "the cells of ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 are those of 3 row tiles, each to be looked at as a design "
-     "of its own"),
+     "the cells of ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 are those of 3 row tiles, each to be looked at by itself "
+     "(ohmgate array --row-tile)"),
     (lambda: TiledArray(LSTM).convert_step(np.zeros(12, int), 0),
      "ohmgate_array_5p6b1x24_k8_d4w4n4g4_r3c1 has row tiles, and so no diagnostics that read single columns"),
     (lambda: TiledArray(LSTM).adjust(0, 0, 1), "trims and spare columns need a layer with diagnostics = true"),

@@ -159,6 +159,7 @@ def test_each_row_tile_has_a_budget_of_its_own(ohmgate, tmp_path):
                    "--out", tmp_path / "out")  # fmt: skip
     assert made.exit_code == 0, made.stderr
     told = json.loads((tmp_path / "out" / "montecarlo.json").read_text())
+    assert [(each["layer"], each["row_tile"]) for each in told["budgets"]] == [(0, 0), (0, 1), (1, 0)]
     first, second, head = (each["lsb"] for each in told["budgets"])
     gain = network.layers[0].mult / 2.0 ** network.layers[0].shift
     square = np.mean(np.arange(-7, 8) ** 2)  # of a row's code

@@ -63,6 +63,9 @@ def test_a_preset_has_its_protocol_and_another_design_on_its_data_has_the_rules(
     assert usual_config(Design.load("vowels"), vowels) == PROTOCOLS["vowels"]
     renamed = replace(Design.load("vowels"), name="mine")
     assert has_protocol(renamed, vowels)
+    lstm, head = Design.load("vowels").layers
+    tiled = replace(lstm, tile_rows=16, input_tile_shift=1), replace(head, tile_rows=20)
+    assert has_protocol(Design("tiled", tiled), vowels)
     assert not has_protocol(at_bits(2), vowels)
     assert usual_config(at_bits(2), vowels).batch == 33
     assert not has_protocol(Design.load("vowels"), dataset(90, 20))

@@ -1,5 +1,6 @@
 """What wires would take that a configuration leaves out."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,19 @@ def test_the_sentence_names_the_layer_that_loses_most():
         "the array of mram cells has no wires; 1 ohm a segment would take 38% of a column's current in layer 0, 45 x 128"
     )
     assert "1 ohm a segment would take 9% of" in wires_left_out(VOWELS, preset("reram"))
+
+
+def test_a_tile_has_wires_of_its_own():
+    """Of 23 x 64 of the array's 45 x 128: what an array of that size would lose."""
+    layer = VOWELS.design.layers[0]
+    cut = replace(layer, tile_rows=23, tile_columns=64)
+    design = replace(VOWELS.design, layers=(cut, *VOWELS.design.layers[1:]))
+    network = random_network(design, np.random.default_rng(1))
+    said = wires_left_out(network, preset("mram"))
+    assert said.endswith("of a column's current in layer 0, 23 x 64")
+    plane = np.full((23, 64), (50e-6 * 11 + 100e-6 * 4) / 15)
+    expected = column_loss(plane, effective_matrix(plane, WireConfig(row_segment=1.0, column_segment=1.0))).max()
+    assert float(re.search("take ([0-9]+)%", said)[1]) == pytest.approx(100 * expected, abs=1.5)
 
 
 def test_nothing_is_said_where_nothing_is_left_out():

@@ -287,7 +287,7 @@ def test_a_report_is_one_page_with_its_pictures(tmp_path, name):
     assert data["ideal"] == 1.0
     assert set(data["units"]) == set(data) - {"design", "study", "preset", "draws", "metric", "units"}
     assert data["units"]["mean"] == "share of the sequences that are classified rightly, 0 to 1"
-    assert data["units"]["budgets"] == "enob: bits; lsb: ADC steps, rms"
+    assert data["units"]["budgets"] == "of each row tile of each layer, from 0; enob: bits; lsb: ADC steps, rms"
     assert data["mean"] == pytest.approx(np.mean([draw.score for draw in draws]))
     assert data["budgets"][0]["lsb"]["converter noise"] == pytest.approx(12**-0.5, rel=0.1)
 

@@ -19,7 +19,6 @@ from ..model.layers import HARDWARE_BITS
 from ..model.network import MULT_BITS, SHIFT_BITS
 from ..model.pulses import PULSE_REGISTERS
 from ..model.registers import DATA_ID_VALUE, DATA_REGISTERS, ID_VALUE, REGISTERS, SEQUENCES, VERSION_VALUE
-from ..model.tiles import MAX_TILE_SHIFT
 from . import format as image_format
 from .format import GAIN_ENTRY, GEOMETRY, HEADER, SECTION, SECTIONS, SIGN, SIGNATURE
 
@@ -278,7 +277,6 @@ def _image() -> str:
         _define("IMAGE_NO_LAYER", image_format.NO_LAYER, style="x"),
         _define("IMAGE_COLUMN_ORDER", image_format.COLUMN_ORDER),
         _define("IMAGE_MAX_BITS", HARDWARE_BITS),
-        _define("IMAGE_MAX_TILE_SHIFT", MAX_TILE_SHIFT),
         _define("IMAGE_MULT_MAX", 2**MULT_BITS - 1),
         _define("IMAGE_SHIFT_MAX", 2**SHIFT_BITS - 1),
     ]

@@ -191,17 +191,13 @@ enum { LSTM = 0, DENSE = 1, RNN = 2 }; /* kinds of layers, by OHMGATE_IMAGE_GEOM
 
 typedef struct {
     uint32_t kind, gates, dac_bits, input_bits, weight_bits, adc_bits, more_tiles, input_tile_shift, table_bits;
-    uint32_t inputs, rows, columns;
+    uint32_t units, rows, columns; /* units: what one code of all row tiles adds up to */
 } geometry;
 
 /* Of the tables of all gates: one for each sum of the row tiles' codes. */
 static uint32_t entries(const geometry *g)
 {
-    uint32_t tiles = g->more_tiles + 1u, height = (g->rows + g->more_tiles) / tiles;
-    uint32_t with_inputs = (g->inputs + height - 1u) / height;
-    uint32_t units = tiles + with_inputs * ((1u << g->input_tile_shift) - 1u); /* codes count 2^shift, or 1 */
-
-    return g->gates * ((units << g->adc_bits) - units + 1u);
+    return g->gates * ((g->units << g->adc_bits) - g->units + 1u);
 }
 
 /* The sections of one layer: where their payloads begin. */
@@ -213,7 +209,7 @@ typedef struct {
 static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
 {
     const uint8_t *at;
-    uint32_t inputs, hidden, conversions, adcs;
+    uint32_t inputs, hidden, conversions, adcs, tiles;
 
     if (s->length != OHMGATE_IMAGE_GEOM_BYTES)
         return OHMGATE_ERROR_SECTION;
@@ -229,7 +225,7 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
     g->table_bits = at[OHMGATE_IMAGE_GEOM_TABLE_BITS];
     g->rows = word16(at + OHMGATE_IMAGE_GEOM_ROWS);
     g->columns = word16(at + OHMGATE_IMAGE_GEOM_COLUMNS);
-    inputs = g->inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
+    inputs = word16(at + OHMGATE_IMAGE_GEOM_INPUTS);
     hidden = word16(at + OHMGATE_IMAGE_GEOM_HIDDEN);
     adcs = word16(at + OHMGATE_IMAGE_GEOM_ADCS);
     conversions = word16(at + OHMGATE_IMAGE_GEOM_CONVERSIONS);
@@ -243,10 +239,12 @@ static ohmgate_error read_geometry(reader *image, const section *s, geometry *g)
         g->adc_bits - 1u >= OHMGATE_IMAGE_MAX_BITS || g->rows == 0 || g->columns == 0 ||
         inputs + hidden + at[OHMGATE_IMAGE_GEOM_BIAS_ROWS] != g->rows || adcs * conversions != g->columns ||
         inputs == 0 || adcs % g->gates != 0 || /* the ADCs are grouped by gate */
-        g->more_tiles >= g->rows || g->input_tile_shift > OHMGATE_IMAGE_MAX_TILE_SHIFT ||
-        (g->input_tile_shift && (g->kind == DENSE || g->more_tiles == 0)) ||
+        g->more_tiles >= g->rows ||
         (g->kind == DENSE ? hidden != 0 : g->gates * hidden != g->columns))
         return OHMGATE_ERROR_GEOMETRY;
+    g->units = g->more_tiles + 1u;
+    tiles = (inputs - 1u) / ((g->rows + g->more_tiles) / g->units) + 1u; /* with inputs, whose codes count 2^shift */
+    g->units += (tiles << g->input_tile_shift) - tiles;
     return OHMGATE_OK;
 }
 

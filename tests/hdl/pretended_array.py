@@ -78,9 +78,13 @@ class PretendedArray:
         """Codes (K,) of a step for ``drive`` (rows,)."""
         height = -(-self.layer.rows // self.layer.row_tiles)
         tiles = [slice(top, top + height) for top in range(0, self.layer.rows, height)]
-        sums = [drive[tile] @ self.weights[tile, self.columns[select]] for tile in tiles]
-        gain = self.data.mult[self.gate], self.data.shift[self.gate]
-        return np.concatenate([adc_codes(each, *gain, self.layer.adc_bits) for each in sums])
+        mult, shift = self.data.mult[self.gate], self.data.shift[self.gate]
+        codes = []
+        for tile in tiles:
+            sums = drive[tile] @ self.weights[tile, self.columns[select]]
+            coarser = self.layer.input_tile_shift if tile.start < self.layer.inputs else 0
+            codes.append(adc_codes(sums, mult, shift + coarser, self.layer.adc_bits))
+        return np.concatenate(codes)
 
     def _show(self, ctx, codes: np.ndarray | None) -> None:
         ctx.set(self.port.codes.as_value(), self.nonsense() if codes is None else pack(codes, self.layer.adc_bits))

@@ -108,8 +108,8 @@ def test_a_request_that_stays_is_answered_in_every_second_cycle():
 
 
 def test_identification_and_geometry():
-    # D, W, N, table bits, gates, Dx, row tiles but one
-    formats = [(4, 4, 3, 5, 4, 0, 0), (4, 2, 2, 3, 1, 0, 0), (3, 2, 4, 0, 1, 0, 0)]
+    # D, W, N, table bits, gates, Dx, row tiles but one, input tile shift
+    formats = [(4, 4, 3, 5, 4, 0, 0, 0), (4, 2, 2, 3, 1, 0, 0, 0), (3, 2, 4, 0, 1, 0, 0, 0)]
     sizes = [(5, 8), (3, 4), (5, 3)]
 
     async def body(bus):

@@ -14,7 +14,7 @@ from ohmgate.model.formats import DesignError
 from ohmgate.model.layers import DenseLayer, LstmLayer
 from ohmgate.sim.cosim import build, simulate
 from ohmgate.sim.interleaving import busy_share, dealt, order
-from ohmgate.sim.job import DeviceJob, Timing
+from ohmgate.sim.job import DeviceJob, Timing, check_noise
 from ohmgate.sim.random_designs import perhaps_diagnosable, random_design, random_inputs, random_network
 from ohmgate.sim.testbench import bench_files
 from ohmgate.sim.trials import RESETS, random_timing, run_random, scenario_of
@@ -181,6 +181,13 @@ def test_a_network_of_other_contexts_than_the_chip_is_refused(shared, tmp_path):
     built = build([DESIGN], tmp_path, "icarus")
     with pytest.raises(DesignError, match=r"^job 0 must have a network of 3 contexts, as the chip has, not of 1$"):
         simulate(built, [DeviceJob(network, np.zeros((1, 1, 3), int), np.array([1]))])
+
+
+def test_noise_that_lasts_is_found_in_row_tiles():
+    design = Design("tiles", (LstmLayer(inputs=3, hidden=4, adcs=4, tile_rows=4),), contexts=2)
+    check_noise(ArrayConfig(weight_noise=0.1, redraw="per_step"), design)
+    with pytest.raises(DesignError, match="^the array's noise must be none that lasts for a sequence"):
+        check_noise(ArrayConfig(weight_noise=0.1, redraw="per_sequence"), design)
 
 
 def test_noise_that_lasts_for_a_step_or_for_good_goes_with_contexts():

@@ -14,6 +14,7 @@ from scipy import stats
 
 from ohmgate.analog import inference
 from ohmgate.analog.array import Array
+from ohmgate.analog.circuit.wires import WireConfig
 from ohmgate.analog.config import ArrayConfig, preset
 from ohmgate.analog.studies import montecarlo, summaries
 from ohmgate.analog.studies.effects import Effect, SourceEffect, source_effects, verdict
@@ -39,6 +40,18 @@ def study(config=None, seed=7):
     codes, lengths = random_inputs(network.design, np.random.default_rng(3), 80, 6)
     labels = inference.classify(network, codes, lengths, inference.build_arrays(network))
     return Study(network, codes, lengths, labels, config or ArrayConfig(weight_noise=0.05, adc_noise="paper"), seed)
+
+
+def test_column_tiles_are_another_study_where_there_are_wires():
+    """They cut the wires; without any they change nothing, and a study goes on."""
+    cells = preset("paper_cells").cells
+    wired = ArrayConfig(cells=replace(cells, wires=WireConfig(row_segment=1.0)))
+    for config, alike in ((wired, False), (ArrayConfig(cells=cells), True)):
+        made = study(config)
+        first, head = made.network.design.layers
+        design = replace(made.network.design, layers=(replace(first, tile_columns=16), head))
+        cut = replace(made, network=replace(made.network, design=design))
+        assert (cut.fingerprint() == made.fingerprint()) == alike
 
 
 def test_a_file_is_the_same_in_one_go_interrupted_and_cut_in_the_middle_of_a_line(tmp_path):

@@ -1,4 +1,4 @@
-"""The Penn Treebank in ``ohmgate sweep aimc``: the next word, foretold by an LSTM on chips.
+"""The Penn Treebank in ``ohmgate sweep aimc``: the next word, predicted by an LSTM on chips.
 
 The LSTM's array is on a chip. Embedding and softmax are the host's and float, as in all of the project's language
 models. The test text is read in pieces side by side, each from a state of 0.
@@ -39,7 +39,7 @@ TOKENS = 10_000
 PIECE = 400  #: words that are read from a state of 0 on
 EVERY = 2  #: one piece of so many is read
 EPOCHS = 3  #: of training for chips
-TOGETHER = 40  #: steps whose words the host foretells at once
+TOGETHER = 40  #: steps whose words the host predicts at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def mapped_of(seed: int) -> LanguageConfig:
 
 
 def pieces_of(words: np.ndarray) -> np.ndarray:
-    """(B, PIECE + 1): one piece of each ``EVERY`` of a text. Its first word is given, the others are foretold."""
+    """(B, PIECE + 1): one piece of each ``EVERY`` of a text. Its first word is given, the others are predicted."""
     starts = np.arange(0, len(words) - PIECE, EVERY * PIECE)
     if not len(starts):
         raise DesignError(f"a text for chips must have at least {PIECE + 1} words, not {len(words)}")

@@ -1,4 +1,4 @@
-"""How well next words are foretold: by the likeliest word, and by the perplexity."""
+"""How well next words are predicted: by the likeliest word, and by the perplexity."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .model import LanguageModel
 
 @dataclass(frozen=True)
 class Score:
-    """Of all words foretold: the share (0..1) that the likeliest one has right, and the perplexity."""
+    """Of all words predicted: the share (0..1) that the likeliest one has right, and the perplexity."""
 
     accuracy: float
     perplexity: float

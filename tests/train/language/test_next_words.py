@@ -1,4 +1,4 @@
-"""The share of next words that are foretold, and their perplexity, by hand."""
+"""The share of next words that are predicted, and their perplexity, by hand."""
 
 import math
 
@@ -11,7 +11,7 @@ from ohmgate.train.language.next_words import NextWords, score_of
 from tests.train.language.test_language import small
 
 
-def test_words_are_foretold_by_the_largest_logit_and_all_parts_count():
+def test_words_are_predicted_by_the_largest_logit_and_all_parts_count():
     """Hidden values pick one of two distributions over three words, (0.7, 0.2, 0.1) and (0.25, 0.25, 0.5)."""
     model = LanguageModel(3, small((4, 4)))
     chances = torch.tensor([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])

@@ -19,6 +19,10 @@ METRICS = [
 ]
 
 
+def _network(trial: AsrCtcTrial) -> str:
+    return trial.network.replace("_", " ")
+
+
 def _label(trial: AsrCtcTrial, system: str) -> str:
     if system == "float":
         return "float"
@@ -47,10 +51,11 @@ def _table(results: Results, seeds: int) -> list[str]:
                 low, high = difference_interval(*pair)
                 difference = f"{100 * (rates[1] - rates[0]):+.2f}"
                 interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
-            lines.append(f"| {' | '.join([trial.network, _label(trial, system), *cells, difference, interval])} |")
+            lines.append(f"| {' | '.join([_network(trial), _label(trial, system), *cells, difference, interval])} |")
     return [
         *lines,
         "",
+        "The streaming network has one direction, and takes no utterance's mean off. It hears while someone speaks.",
         "Error rates in % of the ten test speakers, by greedy decoding, without a lexicon or a language model.",
         "Intervals are by a paired bootstrap of the speakers, all seeds together.",
         f"The aim for float is a WER of {AIMS['wer']:g} % and a CER of {AIMS['cer']:g} %, as the mean of 5 seeds.",
@@ -58,13 +63,14 @@ def _table(results: Results, seeds: int) -> list[str]:
 
 
 def _plots(results: Results) -> dict[str, Figure]:
-    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-    for axes, (name, aim) in zip(figure.subplots(1, 2), AIMS.items()):
+    figure = Figure(figsize=(8.4, 6.8), layout="constrained")
+    for axes, (name, aim) in zip(figure.subplots(2, 1), AIMS.items()):
         places = {}
         for trial, records in results.items():
             for system in SYSTEMS:
                 place = len(places)
-                places[f"{trial.network}\n{_label(trial, system)}".replace(", ", "\n")] = place
+                label = "\n".join([*trial.network.split("_"), *_label(trial, system).split(", ")])
+                places[label] = place
                 values = finals(records, f"{system}_{name}", 100)
                 axes.plot([place] * len(values), values, ".", color=COLOURS[system], alpha=0.6)
                 if values:

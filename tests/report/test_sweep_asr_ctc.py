@@ -37,7 +37,7 @@ def test_the_report(tmp_path):
     assert rows[1][4:] == ["+30.00", "+30.00 to +30.00"]
     assert rows[2][1:] == ["4/4/4, trained", "12.50 ± 3.54 (2 seeds)", "5.00 ± 1.41 (2 seeds)", "+2.50",
                            "+2.50 to +2.50"]  # fmt: skip
-    assert [row[0] for row in rows[3:]] == ["3x256"] * 3
+    assert [row[0] for row in rows[3:]] == ["3x256"] * 3 + ["streaming 2x256"] * 3
     assert rows[4][2:5] == ["missing"] * 3
     assert "Processor time: 3.0 minutes" in text
     assert (tmp_path / "asr-ctc.png").stat().st_size > 10_000

@@ -1,4 +1,5 @@
-"""AN4 by CTC: LSTM layers of both directions, in float, quantised without training, and trained at their bits.
+"""AN4 by CTC: LSTM layers of both directions, and of one, in float, quantised without training, and trained at their
+bits.
 
 After two abstracts on 4-bit LSTMs for speech (docs/papers.md): quantised naively they lose much, with good quantisers
 and a short training from the float network little. Their data are not free; networks and training are our choices.
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +26,16 @@ from ..speech.scores import by_speaker, character_counts, error_rate, word_count
 from ..speech.training import Descent, descend, read
 from .trial import Outcome, Told
 
-NETWORKS = {"2x128": (2, 128), "3x256": (3, 256)}  #: layers, and units of each direction
+
+class Size(NamedTuple):
+    """Of a network."""
+
+    layers: int
+    hidden: int  #: units of each direction
+    bidirectional: bool = True  #: else it can hear while someone speaks
+
+
+NETWORKS = {"2x128": Size(2, 128), "3x256": Size(3, 256), "streaming_2x256": Size(2, 256, False)}
 SYSTEMS = ("float", "naive", "trained")  #: what is read of each trial: the last two at its bits
 SPEAKERS = 10  #: of the test set
 
@@ -36,9 +47,11 @@ class AsrProtocol:
     floating: Descent
     quantised: Descent  #: from the float network on
     dropout: float = 0.3  #: between layers and before the head, in float; none at the trial's bits
-    centred: bool = True  #: is each utterance's own mean taken off?
+    centred: bool = True  #: is each utterance's own mean taken off? No one knows it before the end
     head_bits: int = 8  #: of the head's ADCs, which a host reads
     input_drive: int = 2  #: of the network that is trained at its bits
+    quantiser: str = "lsq"  #: of its weights
+    per_gate: bool = False  #: a range of its weights for each gate, not one for all of an array
     measured: int = 100  #: training utterances that ranges are measured on
 
 
@@ -62,12 +75,16 @@ class AsrCtcTrial:
     def name(self) -> str:
         return f"asr_ctc_{self.network}_b{self.bits}_seed{self.seed}"
 
+    @property
+    def size(self) -> Size:
+        return NETWORKS[self.network]
+
     def protocol(self) -> AsrProtocol:
         augmentation = Augmentation(
             speed=0.1, tract=0.1, time_masks=2, time_width=8, cepstral_masks=1, cepstral_width=3, noise=0.1
         )
         floating = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=augmentation)
-        return AsrProtocol(floating, replace(floating, epochs=12, rate=0.0004))
+        return AsrProtocol(floating, replace(floating, epochs=12, rate=0.0004), centred=self.size.bidirectional)
 
     def check_data(self, folder: str | Path | None) -> None:
         an4(folder)
@@ -104,10 +121,10 @@ def networks_of(
     tell: Callable[[dict[str, float]], object],
 ) -> tuple[nn.Module, nn.Module, nn.Module]:
     """The trained networks in the order of :data:`SYSTEMS`."""
-    layers, hidden = NETWORKS[trial.network]
+    layers, hidden, bidirectional = trial.size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(trial.seed)
-        floating = FloatModel(hidden, layers, protocol.dropout)
+        floating = FloatModel(hidden, layers, protocol.dropout, bidirectional)
     descend(floating, data.train, units, protocol.floating, trial.seed, tell)
     naive = quantised(floating, trial, data.train, units, protocol, naively=True)
     trained = quantised(floating, trial, data.train, units, protocol)
@@ -127,15 +144,16 @@ def quantised(
     """``floating`` at the trial's bits, its converters' ranges measured on training utterances.
 
     ``naively``: one range for all weights of an array, up to the largest, ADCs up to the largest voltage, and rows
-    that are driven alike. Else ranges of weights (LSQ) and converters that training goes on with, and inputs driven
-    harder.
+    that are driven alike. Else by the protocol: ranges of weights and converters that training goes on with, and
+    inputs driven harder.
     """
-    layers, hidden = NETWORKS[trial.network]
+    layers, hidden, bidirectional = trial.size
     config = QuantConfig(weight_bits=trial.bits, dac_bits=trial.bits, adc_bits=trial.bits)
     if not naively:
-        config = replace(config, quantiser="lsq", learn_range=True, leak=0.1, input_drive=protocol.input_drive)
+        config = replace(config, quantiser=protocol.quantiser, per_gate=protocol.per_gate)
+        config = replace(config, learn_range=True, leak=0.1, input_drive=protocol.input_drive)
     head = replace(config, adc_bits=protocol.head_bits, input_drive=1)
-    model = QuantModel(hidden, layers, 0.0, config, head)
+    model = QuantModel(hidden, layers, 0.0, config, head, bidirectional)
     model.load_state_dict(floating.named_as_torch())
     rows = np.linspace(0, len(data) - 1, min(protocol.measured, len(data))).astype(int)
     values, lengths = padded_steps([units.steps(data.frames[row]) for row in rows])

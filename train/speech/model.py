@@ -1,4 +1,5 @@
-"""Acoustic models: LSTM layers of both directions over padded utterances, and a head of symbols on every step."""
+"""Acoustic models: LSTM layers of both directions, or of one, over padded utterances, and a head of symbols on every
+step."""
 
 from collections.abc import Mapping
 
@@ -14,19 +15,27 @@ from .features import CHANNELS
 
 
 class FloatLSTM(nn.Module):
-    """``nn.LSTM`` of both directions for padded sequences (B, T, m) with lengths.
+    """``nn.LSTM`` of both directions, or forward alone, for padded sequences (B, T, m) with lengths.
 
     Made of layers of one direction, as torch's takes a quarter of the time for these that it takes for packed ones.
+    Its outputs (B, T, ``outputs``) are of no use past a sequence's end.
     """
 
-    def __init__(self, inputs: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, inputs: int, hidden: int, layers: int, dropout: float, bidirectional: bool = True) -> None:
         super().__init__()
-        sizes = [inputs, *[2 * hidden] * (layers - 1)]
+        self.outputs = (1 + bidirectional) * hidden
+        sizes = [inputs, *[self.outputs] * (layers - 1)]
         self.forwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
-        self.reverse = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
+        self.reverse = nn.ModuleList(
+            nn.LSTM(size, hidden, batch_first=True) for size in (sizes if bidirectional else ())
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        if not self.reverse:
+            for index, layer in enumerate(self.forwards):
+                values = layer(self.dropout(values) if index else values)[0]
+            return values
         back = reversal(values.shape[1], len(values), lengths, values.device)
 
         def turned(steps: torch.Tensor) -> torch.Tensor:
@@ -51,11 +60,11 @@ class FloatLSTM(nn.Module):
 class FloatModel(nn.Module):
     """Steps (B, T, 78) and lengths to scores (B, T, symbols)."""
 
-    def __init__(self, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, hidden: int, layers: int, dropout: float, bidirectional: bool = True) -> None:
         super().__init__()
-        self.lstm = FloatLSTM(CHANNELS, hidden, layers, dropout)
+        self.lstm = FloatLSTM(CHANNELS, hidden, layers, dropout, bidirectional)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * hidden, SYMBOLS)
+        self.head = nn.Linear(self.lstm.outputs, SYMBOLS)
 
     def forward(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.head(self.dropout(self.lstm(values, lengths)))
@@ -72,11 +81,19 @@ class FloatModel(nn.Module):
 class QuantModel(nn.Module):
     """The same of arrays alone; padding is 0 behind the head, too."""
 
-    def __init__(self, hidden: int, layers: int, dropout: float, config: QuantConfig, head: QuantConfig) -> None:
+    def __init__(
+        self,
+        hidden: int,
+        layers: int,
+        dropout: float,
+        config: QuantConfig,
+        head: QuantConfig,
+        bidirectional: bool = True,
+    ) -> None:
         super().__init__()
         sizes = CHANNELS, hidden, layers
-        self.lstm = QuantLSTM(*sizes, batch_first=True, dropout=dropout, bidirectional=True, config=config)
-        self.head = QuantLinear(2 * hidden, SYMBOLS, config=head)
+        self.lstm = QuantLSTM(*sizes, batch_first=True, dropout=dropout, bidirectional=bidirectional, config=config)
+        self.head = QuantLinear((1 + bidirectional) * hidden, SYMBOLS, config=head)
         self.head.input_dropout = dropout
 
     def forward(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

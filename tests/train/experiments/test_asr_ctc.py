@@ -28,7 +28,8 @@ from tests.train.speech.test_training import spoken
 
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch):
-    monkeypatch.setitem(asr_ctc.NETWORKS, "2x128", (2, 8))
+    for name in ("2x128", "streaming_2x256"):
+        monkeypatch.setitem(asr_ctc.NETWORKS, name, asr_ctc.NETWORKS[name]._replace(hidden=8))
 
 
 def few() -> SpeechDataset:
@@ -74,6 +75,36 @@ def test_a_trial(monkeypatch):
     assert again.epochs == outcome.epochs
 
 
+def test_a_protocol_says_how_weights_are_quantised():
+    trial, data = TRIALS[0], few()
+    protocol = replace(short(trial), quantiser="pact", per_gate=True, input_drive=3)
+    given = FloatModel(8, 2, 0.0), trial, data.train, Units.of(data.train, True), protocol
+    configs = [array.config for array in arrays_of(quantised(*given))]
+    assert [(config.quantiser, config.per_gate) for config in configs] == [("pact", True)] * 5
+    assert [config.input_drive for config in configs] == [3, 3, 1, 1, 1]
+    naive = [array.config for array in arrays_of(quantised(*given, naively=True))]
+    assert [(config.quantiser, config.per_gate) for config in naive] == [("absmax", False)] * 5
+
+
+def test_a_network_that_hears_while_someone_speaks(monkeypatch):
+    """One direction in all three systems, and no mean of the whole utterance in its steps."""
+    trial, data = AsrCtcTrial(network="streaming_2x256"), few()
+    assert (trial.name, trial.protocol().centred) == ("asr_ctc_streaming_2x256_b4_seed0", False)
+    assert replace(trial.protocol(), centred=True) == TRIALS[0].protocol(), "all else is alike"
+    protocol = short(trial)
+    networks = networks_of(trial, data, Units.of(data.train, protocol.centred), protocol, lambda epoch: None)
+    steps, whole = torch.rand(1, 8, 78), torch.tensor([8])
+    for model in networks:
+        model.eval()
+        with torch.no_grad():
+            assert torch.equal(model(steps[:, :5], whole - 3)[0], model(steps, whole)[0, :5])
+    assert len(arrays_of(networks[2])) == 3
+    seen, actual = [], asr_ctc.read
+    monkeypatch.setattr(asr_ctc, "read", lambda *given: seen.append(given[2]) or actual(*given))
+    run_trial_on(trial, data, protocol, lambda *each: None)
+    assert [units.centred for units in seen] == [False] * 3
+
+
 def test_scores_are_of_all_words_and_of_each_speaker():
     data = Utterances([np.zeros((1, 13))] * 3, ["A B", "NO", "C"], ["y", "x", "y"])
     found = scores(data, ["A", "NO", "D E"])
@@ -107,8 +138,8 @@ def test_records_and_bad_fields():
     other = identity(trial)
     other["protocol"]["floating"]["augmentation"]["speed"] += 0.01
     assert not belongs(other, trial)
-    assert len({each.name for each in TRIALS}) == len(TRIALS) == 2
-    with pytest.raises(DesignError, match=r"^network must be one of 2x128, 3x256, not '1x64'$"):
+    assert len({each.name for each in TRIALS}) == len(TRIALS) == 3
+    with pytest.raises(DesignError, match=r"^network must be one of 2x128, 3x256, streaming_2x256, not '1x64'$"):
         AsrCtcTrial(network="1x64")
     with pytest.raises(DesignError, match=r"^bits must be an integer from 1 to 8, not 16$"):
         AsrCtcTrial(network="2x128", bits=16)

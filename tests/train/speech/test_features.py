@@ -41,6 +41,19 @@ def test_steps_are_three_frames_in_units_of_the_training_set(centred):
     assert not values[1, 2].any()
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_how_far_ahead_a_step_looks(centred):
+    """Two frames, 20 ms, beyond its own three; an utterance's own mean is of all of it."""
+    data = some(0, 60)
+    units, frames = Units.of(data, centred), data.frames[0]
+    whole = units.steps(frames)
+    for step in (0, 7):
+        last = 3 * step + 2
+        for end, enough in ((last + 3, True), (last + 2, False)):
+            found = units.steps(frames[:end])[: step + 1]
+            assert np.allclose(found, whole[: step + 1], atol=1e-6) == (enough and not centred)
+
+
 def test_speed():
     ramp = np.arange(11, dtype=np.float32)[:, None]
     assert resampled(ramp, 2)[:, 0].tolist() == pytest.approx([0, 2, 4, 6, 8, 10])

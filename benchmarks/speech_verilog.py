@@ -1,11 +1,11 @@
 """A speech network at 4 bits through the Verilog, and its real-time factor (docs/speech.md).
 
-    python benchmarks/speech_verilog.py --data DIR [--held-out] [--weights FILE] [--utterances 10]
+    python benchmarks/speech_verilog.py --data DIR [--network NAME] [--held-out] [--weights FILE] [--utterances 10]
 
-The trained network of ``ohmgate sweep asr-ctc``, 2x128, seed 0: read from FILE (safetensors), or trained in some
-minutes, and kept there. ``--held-out`` holds ten of the training speakers out, who then speak. It is exported with
-16 ADCs for each array. Test utterances go through the generated Verilog at native speed, with a noiseless array, and
-every integer is compared.
+A trained network of ``ohmgate sweep asr-ctc`` of seed 0, 2x128 if NAME is not given. It is read from FILE
+(safetensors), or trained in some minutes, and kept there. ``--held-out`` holds ten of the training speakers out, who
+then speak. It is exported with 16 ADCs for each array. Test utterances go through the generated Verilog at native
+speed, with a noiseless array, and every integer is compared.
 """
 
 import argparse
@@ -35,18 +35,18 @@ from ohmgate.train.speech.features import Units, padded_steps
 from ohmgate.train.speech.model import FloatModel, QuantModel
 
 RESULTS = Path(__file__).parents[1] / "results" / "speech_verilog.json"
-TRIAL = AsrCtcTrial(network="2x128")
 ADCS, HEAD_ADCS = 16, 28
 STEP_NS = 30e6  #: of speech
 
 
-def trained(data: SpeechDataset, units: Units, weights: Path | None) -> QuantModel:
-    protocol, (layers, hidden) = TRIAL.protocol(), NETWORKS[TRIAL.network]
+def trained(trial: AsrCtcTrial, data: SpeechDataset, units: Units, weights: Path | None) -> QuantModel:
+    protocol, (layers, hidden, bidirectional) = trial.protocol(), trial.size
     if weights is not None and weights.exists():
-        model = quantised(FloatModel(hidden, layers, 0.0), TRIAL, data.train, units, protocol)
+        floating = FloatModel(hidden, layers, 0.0, bidirectional)
+        model = quantised(floating, trial, data.train, units, protocol)
         model.load_state_dict(load_file(weights))
         return model
-    model = networks_of(TRIAL, data, units, protocol, print)[2]
+    model = networks_of(trial, data, units, protocol, print)[2]
     assert isinstance(model, QuantModel)
     if weights is not None:
         save_file(model.state_dict(), weights)
@@ -84,6 +84,7 @@ def real_time(network: Network, lengths: np.ndarray) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="2x128")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--utterances", type=int, default=10, help="the first ones of the test set")
@@ -93,19 +94,21 @@ def main() -> None:
     data = an4(arguments.data)
     if arguments.held_out:
         data = data.validation()
-    units = Units.of(data.train, TRIAL.protocol().centred)
-    model = trained(data, units, arguments.weights)
+    trial = AsrCtcTrial(network=arguments.network)
+    units = Units.of(data.train, trial.protocol().centred)
+    model = trained(trial, data, units, arguments.weights)
     test = data.test.take(range(arguments.utterances))
     values, lengths = padded_steps([units.steps(frames) for frames in test.frames])
     given = torch.from_numpy(values), torch.from_numpy(lengths)
-    adcs = [ADCS] * (2 * NETWORKS[TRIAL.network][0]) + [HEAD_ADCS]
-    network = export(model, *given, adcs=adcs, max_steps=int(lengths.max()))
+    layers, _, bidirectional = trial.size
+    adcs = [ADCS] * (layers * (1 + bidirectional)) + [HEAD_ADCS]
+    network = export(model, *given, adcs=adcs, max_steps=int(lengths.max()) if bidirectional else None)
     checked = verify_export(model, *given, network=network)
     print(f"training and reference: {checked}", flush=True)
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     found = {
         "provenance": versions | {"machine": platform.machine()},
-        "network": TRIAL.name,
+        "network": trial.name,
         "speakers held out": arguments.held_out,
         "reference": {"integers": checked.integers, "mismatches": checked.mismatches},
         "verilog": through_verilog(network, network.encode(values), lengths),

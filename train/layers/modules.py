@@ -8,7 +8,7 @@ made of the arrays that a design's network is made of.
 import torch
 
 from ...model.formats import DesignError
-from .config import QuantConfig
+from .config import FLOAT, QuantConfig
 from .eager import eager
 from .float_state import bias_of, bias_rows_of, bits_of, complete, module_config
 from .linear import LinearArray
@@ -113,7 +113,8 @@ class QuantRNN(QuantRecurrent):
 class QuantLinear(LinearArray):
     """``nn.Linear`` as an array, whose outputs are the ADC codes' values.
 
-    Inputs lie within +-full_scale (1 until calibrated). Keywords are those of :class:`QuantConfig`. ``weight`` and
+    With a ``function`` ("identity", "relu" or "tanh") they are DAC codes of it to ``output_bits``, by a table. Inputs
+    lie within +-full_scale (1 until calibrated). Keywords are those of :class:`QuantConfig`. ``weight`` and
     ``bias`` can be read as ``nn.Linear``'s; changing one in place is refused.
     """
 
@@ -128,9 +129,12 @@ class QuantLinear(LinearArray):
         *,
         config: QuantConfig | None = None,
         fast: bool = True,
+        function: str | None = None,
+        output_bits: int = FLOAT,
         **fields,
     ) -> None:
-        super().__init__(in_features, out_features, module_config(config, fields, bias), fast)
+        own = module_config(config, fields, bias)
+        super().__init__(in_features, out_features, own, fast, function=function, output_bits=output_bits)
         self.in_features, self.out_features = in_features, out_features
 
     @property

@@ -1,4 +1,4 @@
-"""Training of an acoustic model by CTC, and what it writes down."""
+"""Training of a speech network, by CTC or as a transducer, and what one by CTC writes down."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from .an4 import Utterances
 from .characters import BLANK, codes_of, text_of
 from .ctc import greedy
 from .features import NONE, Augmentation, Units, padded_steps
+from .transducer import transducer_loss
 
+Loss = Callable[[nn.Module, np.ndarray, np.ndarray, list[torch.Tensor]], torch.Tensor]
+#: of a model for steps (B, T, 78), their lengths (B,) and the codes of each transcript: a mean over the utterances
 TOGETHER = 32  #: utterances of like length that are read at a time
 POOL = 8  #: batches whose utterances are sorted by length together
 
@@ -30,6 +33,22 @@ class Descent:
     augmentation: Augmentation = NONE
 
 
+def ctc_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, codes: list[torch.Tensor]) -> torch.Tensor:
+    """Mean over the utterances of nats a character."""
+    steps, sizes = torch.from_numpy(lengths), torch.tensor([len(each) for each in codes])
+    scores = model(torch.from_numpy(values), steps).log_softmax(2).transpose(0, 1)
+    return functional.ctc_loss(scores, torch.cat(codes), steps, sizes, blank=BLANK, zero_infinity=True)
+
+
+def rnnt_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, codes: list[torch.Tensor]) -> torch.Tensor:
+    """As :func:`ctc_loss`, of a :class:`.transducer_model.TransducerModel`."""
+    steps, sizes = torch.from_numpy(lengths), torch.tensor([len(each) for each in codes])
+    targets = nn.utils.rnn.pad_sequence(codes, batch_first=True)
+    scores = model(torch.from_numpy(values), steps, targets, sizes)
+    losses = transducer_loss(scores, targets, steps, sizes)
+    return (losses / sizes.clamp_min(1)).mean()
+
+
 def descend(
     model: nn.Module,
     data: Utterances,
@@ -37,8 +56,9 @@ def descend(
     descent: Descent,
     seed: int,
     tell: Callable[[dict[str, float]], object] = lambda epoch: None,
+    loss_of: Loss = ctc_loss,
 ) -> None:
-    """Train ``model`` of steps and lengths; the same seed gives the same weights.
+    """Train ``model`` by ``loss_of``; the same seed gives the same weights.
 
     ``tell`` is called after every epoch with its mean ``train_loss``, nats a character.
     """
@@ -60,7 +80,7 @@ def descend(
             total = 0.0
             for rows in batches([len(each) for each in steps], descent.batch, generator):
                 values, lengths = padded_steps([steps[row] for row in rows])
-                loss = ctc_loss(model, values, lengths, [codes[row] for row in rows])
+                loss = loss_of(model, values, lengths, [codes[row] for row in rows])
                 optimiser.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), descent.norm)
@@ -68,13 +88,6 @@ def descend(
                 schedule.step()
                 total += loss.item() * len(rows)
             tell({"train_loss": total / len(data)})
-
-
-def ctc_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, codes: list[torch.Tensor]) -> torch.Tensor:
-    """Mean over the utterances of nats a character."""
-    steps, sizes = torch.from_numpy(lengths), torch.tensor([len(each) for each in codes])
-    scores = model(torch.from_numpy(values), steps).log_softmax(2).transpose(0, 1)
-    return functional.ctc_loss(scores, torch.cat(codes), steps, sizes, blank=BLANK, zero_infinity=True)
 
 
 def batches(lengths: list[int], size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:

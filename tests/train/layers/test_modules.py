@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_s
 from ohmgate.model.formats import DesignError
 from ohmgate.train.layers.config import QuantConfig
 from ohmgate.train.layers.modules import QuantLinear, QuantLSTM
-from ohmgate.train.layers.whole_model import set_noise
+from ohmgate.train.layers.whole_model import evaluating, set_noise
 
 FLOAT = {"weight_bits": 32, "dac_bits": 32, "adc_bits": 32}
 
@@ -123,6 +123,20 @@ def test_dropout_lies_between_layers_in_training_only():
 def test_linear_takes_its_input_by_name():
     x, layer = torch.rand(2, 3), QuantLinear(3, 4)
     assert torch.equal(layer(input=x), layer(x))
+
+
+def test_linear_gives_codes_of_a_function():
+    """To four bits by a table: those of tanh of what the same layer gives without one."""
+    linear = torch.nn.Linear(5, 3)
+    plain, module = QuantLinear(5, 3, adc_bits=6), QuantLinear(5, 3, adc_bits=6, function="tanh", output_bits=4)
+    for each in (plain, module):
+        each.load_state_dict(linear.state_dict())
+    inputs = torch.rand(40, 5) * 2 - 1
+    with evaluating(plain), evaluating(module):
+        expected = torch.floor(torch.tanh(plain(inputs).double()) * 7 + 0.5) / 7
+        found = module(inputs)
+    assert torch.equal(found, expected.float())
+    assert len(found.unique()) > 8
 
 
 def test_linear_loads_and_computes_nn_linear():

@@ -9,7 +9,6 @@ of a network's digital part (JSON, docs/cost.md), found by their fingerprint.
 
 import argparse
 import os
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from speech_shared import (  # pyright: ignore[reportImplicitRelativeImport]
+    ADCS,
+    FRAME_NS,
+    HEAD_ADCS,
+    LONGEST,
+    STEP_NS,
+    UNSELECTED,
+    UTTERANCE,
+    provenance,
+    spread,
+    text_latency,
+)
 
 from ohmgate.cost.estimate import Cost, estimate
-from ohmgate.cost.figures import Span, total
+from ohmgate.cost.figures import total
 from ohmgate.cost.measured import Measured, read_measured
 from ohmgate.hdl.accelerator import layer_latency
 from ohmgate.model.design import Design
@@ -31,11 +42,6 @@ from ohmgate.train.speech.features import REACH, STACK, Units
 from ohmgate.train.speech.model import FloatModel
 
 RESULTS = Path(__file__).parents[1] / "results" / "speech_cost.json"
-ADCS, HEAD_ADCS = 16, 28
-FRAME_NS = 10e6  #: of speech
-LONGEST = 213  #: steps of the longest training utterance, 6.4 s, which the stores of layers in reverse hold
-UTTERANCE = 90  #: steps, 2.7 s
-UNSELECTED = ("grounded", "cut_off")
 
 
 def design_of(name: str) -> Design:
@@ -55,11 +61,6 @@ def design_of(name: str) -> Design:
     return export(model, *given, name=f"speech_{name}", adcs=adcs, max_steps=longest).design
 
 
-def spread(span: Span, factor: float = 1.0) -> list[float]:
-    """Value, lowest, highest, to five digits."""
-    return [float(f"{factor * each:.5g}") for each in (span.value, span.low, span.high)]
-
-
 def figures(cost: Cost) -> dict[str, Any]:
     """Of a tier. ``passes``: how often a sequence is gone through, one after the other, with layers in reverse."""
     passes, step_ns = cost.times.waits + 1, cost.times.step
@@ -75,23 +76,13 @@ def figures(cost: Cost) -> dict[str, Any]:
         "clock MHz": cost.times.clock_mhz,
         "cycles of a step": cost.times.cycles,
         "passes": passes,
-        "real-time factor": passes * step_ns / (STACK * FRAME_NS),
-        "us to the text": latency(cost) / 1000,
+        "real-time factor": passes * step_ns / STEP_NS,
+        "us to the text": text_latency(cost) / 1000,
         "nJ a step": spread(cost.step_energy, 1e-3),
-        "uJ a second of speech": spread(cost.step_energy, 1e-6 * 1e9 / (STACK * FRAME_NS)),
+        "uJ a second of speech": spread(cost.step_energy, 1e-6 * 1e9 / STEP_NS),
         "mm2": spread(cost.area, 1e-6),
         "components": shares,
     }
-
-
-def latency(cost: Cost) -> float:
-    """ns from the last step of an utterance to its symbol.
-
-    Layers in one direction have taken all steps before as they came. With layers in reverse, all passes but the first
-    come then.
-    """
-    chain = sum(layer.latency for layer in cost.times.layers)
-    return cost.times.waits * UTTERANCE * cost.times.step + chain
 
 
 def costs_of(name: str, measured: list[Measured]) -> dict[str, Any]:
@@ -134,8 +125,7 @@ def main() -> None:
         for tier, values in network["tiers"].items():
             shown = {key: value for key, value in values.items() if key != "components"}
             print(name, tier, shown, sep=": ", flush=True)
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    write_json(arguments.json, {"provenance": versions, "networks": found})
+    write_json(arguments.json, {"provenance": provenance(), "networks": found})
 
 
 if __name__ == "__main__":

@@ -10,23 +10,24 @@ speed, with a noiseless array, and every integer is compared.
 
 import argparse
 import os
-import platform
-import tempfile
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from speech_shared import (  # pyright: ignore[reportImplicitRelativeImport]
+    ADCS,
+    HEAD_ADCS,
+    STEP_NS,
+    provenance,
+    through_verilog,
+)
 
 from ohmgate.cost.times import paper_times
 from ohmgate.model.files import write_json
 from ohmgate.model.network import Network
-from ohmgate.sim.native.build import build
-from ohmgate.sim.native.pieces import Sequences
-from ohmgate.sim.native.regression import run, summary
 from ohmgate.train.experiments.asr_ctc import NETWORKS, AsrCtcTrial, networks_of, quantised
 from ohmgate.train.export import export
 from ohmgate.train.export.verify import verify_export
@@ -35,8 +36,6 @@ from ohmgate.train.speech.features import Units, padded_steps
 from ohmgate.train.speech.model import FloatModel, QuantModel
 
 RESULTS = Path(__file__).parents[1] / "results" / "speech_verilog.json"
-ADCS, HEAD_ADCS = 16, 28
-STEP_NS = 30e6  #: of speech
 
 
 def trained(trial: AsrCtcTrial, data: SpeechDataset, units: Units, weights: Path | None) -> QuantModel:
@@ -51,22 +50,6 @@ def trained(trial: AsrCtcTrial, data: SpeechDataset, units: Units, weights: Path
     if weights is not None:
         save_file(model.state_dict(), weights)
     return model
-
-
-def through_verilog(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        program = build(network.design, Path(folder)).program
-        work = Sequences(network, codes, lengths, program=program)
-        ran = summary(list(run(work, Path(folder, "run"))))
-    return {
-        "utterances": ran.sequences,
-        "steps": ran.steps,
-        "integers": ran.integers,
-        "mismatches": ran.mismatches,
-        "violations": list(ran.violations),
-        "cycles": ran.cycles,
-        "cycles of a step": ran.step_cycles,
-    }
 
 
 def real_time(network: Network, lengths: np.ndarray) -> dict[str, float]:
@@ -105,9 +88,8 @@ def main() -> None:
     network = export(model, *given, adcs=adcs, max_steps=int(lengths.max()) if bidirectional else None)
     checked = verify_export(model, *given, network=network)
     print(f"training and reference: {checked}", flush=True)
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
     found = {
-        "provenance": versions | {"machine": platform.machine()},
+        "provenance": provenance(),
         "network": trial.name,
         "speakers held out": arguments.held_out,
         "reference": {"integers": checked.integers, "mismatches": checked.mismatches},

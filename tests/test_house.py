@@ -33,7 +33,7 @@ ROOMS = {
         "": {"data", "layers"},
         "export": {"layers", ""},
         "language": {"data", "layers", ""},
-        "speech": {"data", "layers", ""},
+        "speech": {"data", "layers", "export", ""},
         "experiments": {"data", "layers", "language", "speech", ""},
     },
     "analog": {

@@ -36,6 +36,7 @@ class _Inputs:
             raise DesignError("inputs of a calibration must be finite numbers, but some are not")
         self.largest = max(self.largest, largest)
         picked = np.arange(self._skipped, sizes.numel(), self._stride)
+        picked = picked[picked < sizes.numel()]  # arange may round its last one up to the end
         self._skipped += len(picked) * self._stride - sizes.numel()
         taken = sizes[torch.from_numpy(picked.astype(np.int64)).to(sizes.device)]
         self.sizes = np.concatenate([self.sizes, taken.double().cpu().numpy()])

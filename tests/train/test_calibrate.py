@@ -152,6 +152,13 @@ def test_evenly_spread_inputs_have_almost_the_largest_as_full_scale():
     assert 2.8 < float(linear.full_scale) <= 3
 
 
+def test_many_small_calls_are_thinned_within_each():
+    """43 of 1,980 numbers: past 50,000 of them the place of the next one is rounded onto the end of a call's."""
+    module, values = QuantLinear(20, 2), torch.full((99, 20), 1.5)
+    calibrate(module, lambda: [module(values) for _ in range(43)])
+    assert float(module.full_scale) == 1.5
+
+
 def test_inputs_within_1_keep_a_full_scale_of_exactly_1():
     """Hidden codes of another array are all multiples of 1/L, however few of them are large."""
     linear, x = QuantLinear(1, 1), torch.zeros(1000, 1)

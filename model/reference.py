@@ -6,6 +6,7 @@ sum is an integer below 2^53), because numpy's integer product does not use BLAS
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -105,10 +106,14 @@ def cell_update(layer: LstmLayer, gates: np.ndarray, cell: np.ndarray):
     exact = round_shift(f * cell, a) + round_shift(i * g, 2 * a - 1 - fraction)
     new = saturate(exact, layer.cell_bits)
     index = saturate(new >> (fraction - layer.tanh_fraction), layer.tanh_bits)
-    tanh = cell_tanh_table(layer.tanh_bits, layer.tanh_fraction, a)[index + 2 ** (layer.tanh_bits - 1)]
+    tanh = _cell_tanh(layer.tanh_bits, layer.tanh_fraction, a)[index + 2 ** (layer.tanh_bits - 1)]
     hidden = hidden_code(layer, o * tanh)
     out = round_shift(o * tanh, a) if layer.output == "value" else hidden
     return new, hidden, out, new != exact
+
+
+#: A step would take longer to make the table than for all the rest.
+_cell_tanh = lru_cache(maxsize=64)(cell_tanh_table)
 
 
 def hidden_code(layer: LstmLayer, product: np.ndarray) -> np.ndarray:
@@ -215,7 +220,7 @@ def _bias(layer, batch: int) -> np.ndarray:
     return np.full((batch, layer.bias_rows), full_scale(layer.dac_bits), dtype=np.int64)
 
 
-def _look_up(layer: Layer, data: LayerData, codes: np.ndarray) -> np.ndarray:
+def look_up(layer: Layer, data: LayerData, codes: np.ndarray) -> np.ndarray:
     """Table entries of the columns' codes (B, columns): (B, gates, columns / gates)."""
     assert data.tables is not None  # the network has checked that they are there
     grouped = codes.reshape(len(codes), layer.gates, -1) - layer.sum_range[0]
@@ -237,7 +242,7 @@ def _run_lstm(index: int, layer: LstmLayer, data: LayerData, codes, read, conver
         live = read[:, t]
         drive[live, t] = np.concatenate([codes[:, t], h, _bias(layer, batch)], axis=1)[live]
         adc[live, t] = convert(index, drive[:, t], np.full(batch, t == 0))[live]
-        gates[live, t] = _look_up(layer, data, column_codes(layer, adc[:, t]))[live]
+        gates[live, t] = look_up(layer, data, column_codes(layer, adc[:, t]))[live]
         c, h, value, saturated = cell_update(layer, gates[:, t], c)
         cell[live, t], hidden[live, t], out[live, t] = c[live], h[live], value[live]
         saturations += int(saturated.sum())  # none past a sequence's end: all gates are 0 there
@@ -264,9 +269,9 @@ def _run_single(
 
 def _single_output(layer: RnnLayer | DenseLayer, data: LayerData, codes: np.ndarray) -> np.ndarray:
     if layer.kind == "rnn":
-        return _look_up(layer, data, codes)[:, 0]
+        return look_up(layer, data, codes)[:, 0]
     if layer.output == "argmax":
         return codes.argmax(axis=1)[:, None]  # numpy returns the first, so the lowest index wins
     if layer.output == "codes":
         return codes
-    return _look_up(layer, data, codes)[:, 0]
+    return look_up(layer, data, codes)[:, 0]

@@ -14,6 +14,7 @@ from ohmgate.train.export.verify import verify_export
 from ohmgate.train.layers.config import FLOAT, QuantConfig
 from ohmgate.train.layers.whole_model import evaluating
 from ohmgate.train.speech.characters import codes_of, text_of
+from ohmgate.train.speech.fusion import Fused
 from ohmgate.train.speech.language import (
     END,
     FloatLanguage,
@@ -26,6 +27,7 @@ from ohmgate.train.speech.language import (
 )
 from ohmgate.train.speech.language_steps import IntegerSteps, log_shares, steps_of
 from ohmgate.train.speech.training import Descent
+from ohmgate.train.speech.transducer_search import beam_search
 
 TEXTS = ["AB", "ABAB", "AB AB", "B", "ABABAB AB"]
 OTHERS = ["XYZ", "ZZ", "YX", "Z Y X"]
@@ -135,6 +137,38 @@ def test_step_by_step_is_the_whole_text(models, name, error):
             codes = [codes_of(texts[1])[at + 1], codes_of(texts[0])[at]]
             second, first = steps.advance([second, first], codes)
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-12)
+
+
+class Same:
+    """A transducer that says the same at every frame: a text of one frame has one alignment."""
+
+    def __init__(self) -> None:
+        self.row = log_shares(np.random.default_rng(0).normal(size=28))
+
+    def start(self):
+        return ()
+
+    def advance(self, states, symbols):
+        return [()] * len(symbols)
+
+    def scores(self, frame, states):
+        return np.stack([self.row] * len(states))
+
+
+@pytest.mark.parametrize("name", ["float", "quantised"])
+def test_a_search_divides_and_multiplies_by_whole_texts(models, name):
+    source, target = models[name]
+    transducer = Same()
+    fused = Fused(transducer, steps_of(target), steps_of(source), 0.6, 0.25, reward=2.0)
+    found = beam_search([np.zeros(1)], fused, 40, most=3)
+    assert {len(said) for said, _ in found} >= {2, 3}
+    for said, value in found:
+        expected = transducer.row[[*said, 0]].sum() + 2.0 * len(said)
+        for model, weight in ((target, 0.6), (source, -0.25)):
+            with evaluating(model):
+                logarithms = log_shares(model(torch.tensor([[END, *said]])).numpy()[0])
+            expected += weight * logarithms[np.arange(len(said)), said].sum()
+        assert value == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["float", "quantised"])

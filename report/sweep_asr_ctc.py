@@ -1,14 +1,12 @@
 """``asr-ctc``: error rates of AN4 in float, at 4 bits naively and trained, and how sure the differences are."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..train.experiments.asr_ctc import SPEAKERS, SYSTEMS, TRIALS, AsrCtcTrial
-from ..train.speech.scores import difference_interval
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import MISSING, Results, Sweep, finals, spread
+from .word_errors import counts_of, difference
 
 AIMS = {"wer": 12.0, "cer": 5.5}  #: % of the float network, mean of 5 seeds
 COLOURS = dict(zip(SYSTEMS, (BLUE, ORANGE, GREEN), strict=True))
@@ -29,13 +27,6 @@ def _label(trial: AsrCtcTrial, system: str) -> str:
     return f"{trial.bits}/{trial.bits}/{trial.bits}, {'naively' if system == 'naive' else 'trained'}"
 
 
-def _counts(records: list[dict[str, Any]], system: str) -> np.ndarray:
-    """(speakers, 2) errors and words of all seeds together."""
-    return np.array(
-        [[sum(finals(records, f"{system}_{what}_{k}")) for what in ("errors", "words")] for k in range(SPEAKERS)]
-    )
-
-
 def _table(results: Results, seeds: int) -> list[str]:
     lines = [
         "| network | system | WER | CER | WER less that of float | 95 % interval |",
@@ -44,14 +35,11 @@ def _table(results: Results, seeds: int) -> list[str]:
     for trial, records in results.items():
         for system in SYSTEMS:
             cells = [spread(finals(records, f"{system}_{name}", 100), seeds) for name in ("wer", "cer")]
-            difference, interval = MISSING if not records else "", ""
+            less, interval = MISSING if not records else "", ""
             if records and system != "float":
-                pair = [_counts(records, name) for name in ("float", system)]
-                rates = [errors / words for errors, words in (counts.sum(0) for counts in pair)]
-                low, high = difference_interval(*pair)
-                difference = f"{100 * (rates[1] - rates[0]):+.2f}"
-                interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
-            lines.append(f"| {' | '.join([_network(trial), _label(trial, system), *cells, difference, interval])} |")
+                found, low, high = difference(*(counts_of(records, name) for name in ("float", system)))
+                less, interval = f"{found:+.2f}", f"{low:+.2f} to {high:+.2f}"
+            lines.append(f"| {' | '.join([_network(trial), _label(trial, system), *cells, less, interval])} |")
     return [
         *lines,
         "",

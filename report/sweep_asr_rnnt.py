@@ -19,7 +19,7 @@ LABELS = {
     "fused16": "beam of 16, language models",
 }
 FUSED = {"fused4": "beam4", "fused16": "beam16"}  #: by each search with language models, the same without
-COLOURS = dict(zip(SYSTEMS, (BLUE, GREEN), strict=True))
+COLOURS: dict[str, str] = dict(zip(SYSTEMS, (BLUE, GREEN), strict=True))
 READINGS = [(system, search) for system in SYSTEMS for search in SEARCHES]
 METRICS = [
     f"{system}_{search}_{name}"

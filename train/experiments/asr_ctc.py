@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,6 +20,7 @@ from ..layers.config import QuantConfig
 from ..layers.threads import single_thread
 from ..speech.an4 import SpeechDataset, Utterances, an4
 from ..speech.features import Augmentation, Units, padded_steps
+from ..speech.few_bits import evenly, head_of, trained_at
 from ..speech.model import FloatModel, QuantModel
 from ..speech.scores import by_speaker, character_counts, error_rate, word_counts
 from ..speech.training import Descent, descend, read
@@ -37,6 +37,9 @@ class Size(NamedTuple):
 
 NETWORKS = {"2x128": Size(2, 128), "3x256": Size(3, 256), "streaming_2x256": Size(2, 256, False)}
 SYSTEMS = ("float", "naive", "trained")  #: what is read of each trial: the last two at its bits
+AUGMENTATION = Augmentation(
+    speed=0.1, tract=0.1, time_masks=2, time_width=8, cepstral_masks=1, cepstral_width=3, noise=0.1
+)
 SPEAKERS = 10  #: of the test set
 
 
@@ -80,10 +83,7 @@ class AsrCtcTrial:
         return NETWORKS[self.network]
 
     def protocol(self) -> AsrProtocol:
-        augmentation = Augmentation(
-            speed=0.1, tract=0.1, time_masks=2, time_width=8, cepstral_masks=1, cepstral_width=3, noise=0.1
-        )
-        floating = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=augmentation)
+        floating = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=AUGMENTATION)
         return AsrProtocol(floating, replace(floating, epochs=12, rate=0.0004), centred=self.size.bidirectional)
 
     def check_data(self, folder: str | Path | None) -> None:
@@ -148,14 +148,14 @@ def quantised(
     inputs driven harder.
     """
     layers, hidden, bidirectional = trial.size
-    config = QuantConfig(weight_bits=trial.bits, dac_bits=trial.bits, adc_bits=trial.bits)
-    if not naively:
-        config = replace(config, quantiser=protocol.quantiser, per_gate=protocol.per_gate)
-        config = replace(config, learn_range=True, leak=0.1, input_drive=protocol.input_drive)
-    head = replace(config, adc_bits=protocol.head_bits, input_drive=1)
+    if naively:
+        config = QuantConfig(weight_bits=trial.bits, dac_bits=trial.bits, adc_bits=trial.bits)
+    else:
+        config = trained_at(trial.bits, protocol.input_drive, protocol.quantiser, protocol.per_gate)
+    head = head_of(config, protocol.head_bits)
     model = QuantModel(hidden, layers, 0.0, config, head, bidirectional)
     model.load_state_dict(floating.named_as_torch())
-    rows = np.linspace(0, len(data) - 1, min(protocol.measured, len(data))).astype(int)
+    rows = evenly(len(data), protocol.measured)
     values, lengths = padded_steps([units.steps(data.frames[row]) for row in rows])
     run = partial(model, torch.from_numpy(values), torch.from_numpy(lengths))
     calibrate(model, run, percentile=100 if naively else 99.9)

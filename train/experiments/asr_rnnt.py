@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ...model.formats import check_integer
 from ..calibrate import calibrate
-from ..layers.config import QuantConfig
 from ..layers.threads import single_thread
 from ..speech.an4 import SpeechDataset, Utterances, an4
 from ..speech.characters import codes_of
-from ..speech.features import Augmentation, Units
+from ..speech.features import Units
+from ..speech.few_bits import evenly, head_of, trained_at
 from ..speech.further_texts import further_texts
 from ..speech.fusion import Fused
 from ..speech.language import PROTOCOL, LanguageProtocol, language_models
@@ -28,7 +27,7 @@ from ..speech.training import Descent, descend, rnnt_loss
 from ..speech.transducer_model import SIZES, FloatTransducer, QuantTransducer, Sizes
 from ..speech.transducer_reading import Evaluation, Search, read
 from ..speech.transducer_search import beam_search, greedy
-from .asr_ctc import scores
+from .asr_ctc import AUGMENTATION, scores
 from .trial import Outcome, Told
 
 SYSTEMS = ("float", "trained")  #: what is read of each trial: the second at its bits
@@ -80,10 +79,7 @@ class AsrRnntTrial:
         return f"asr_rnnt_b{self.bits}_seed{self.seed}"
 
     def protocol(self) -> RnntProtocol:
-        augmentation = Augmentation(
-            speed=0.1, tract=0.1, time_masks=2, time_width=8, cepstral_masks=1, cepstral_width=3, noise=0.1
-        )
-        encoder = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=augmentation)
+        encoder = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=AUGMENTATION)
         floating = replace(encoder, epochs=30, rate=0.002)
         return RnntProtocol(
             encoder, floating, replace(floating, epochs=20, rate=0.0008), FusionWeights(0.5, 0.25, 0.5)
@@ -138,7 +134,7 @@ def transducers_of(
         by_ctc = FloatModel(protocol.sizes.hidden, protocol.sizes.layers, protocol.dropout)
         floating = FloatTransducer(protocol.sizes, protocol.dropout)
     descend(by_ctc, data.train, units, protocol.encoder, trial.seed, tell)
-    floating.encoder.lstm.load_state_dict(by_ctc.lstm.state_dict())
+    floating.begin_with(by_ctc.lstm)
     descend(floating, data.train, units, protocol.floating, trial.seed + 1, tell, rnnt_loss)
     trained = quantised(floating, trial.bits, data.train, units, protocol)
     descend(trained, data.train, units, protocol.quantised, trial.seed + 2, tell, rnnt_loss)
@@ -149,20 +145,10 @@ def quantised(
     floating: FloatTransducer, bits: int, data: Utterances, units: Units, protocol: RnntProtocol
 ) -> QuantTransducer:
     """``floating`` at ``bits``, its converters' ranges measured on training utterances."""
-    config = QuantConfig(
-        weight_bits=bits,
-        dac_bits=bits,
-        adc_bits=bits,
-        quantiser="lsq",
-        learn_range=True,
-        leak=0.1,
-        input_drive=protocol.input_drive,
-    )
-    head = replace(config, adc_bits=protocol.head_bits, input_drive=1)
-    model = QuantTransducer(protocol.sizes, config, head)
+    config = trained_at(bits, protocol.input_drive)
+    model = QuantTransducer(protocol.sizes, config, head_of(config, protocol.head_bits))
     model.load_state_dict(floating.named_as_torch())
-    rows = np.linspace(0, len(data) - 1, min(protocol.measured, len(data))).astype(int)
-    calibrate(model, partial(_hear, model, data.take(rows), units))
+    calibrate(model, partial(_hear, model, data.take(evenly(len(data), protocol.measured)), units))
     return model
 
 

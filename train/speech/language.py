@@ -5,7 +5,7 @@ Index 0, the blank of CTC and transducers, which no text has, begins and ends a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from ..layers.config import QuantConfig
 from ..layers.modules import QuantLinear, QuantLSTM
 from ..layers.whole_model import evaluating
 from .characters import SYMBOLS, codes_of
-from .training import Descent, batches
+from .few_bits import evenly, head_of, trained_at
+from .training import Descent, batches, schedule_of
 
 END = 0  #: begins and ends a text
 PADDING = -100  #: of targets: what torch's cross entropy leaves out
@@ -129,9 +130,7 @@ def learn(
     count = min(round(share * len(texts)), len(others))
     optimiser = torch.optim.AdamW(model.parameters(), lr=descent.rate, weight_decay=descent.decay)
     steps = descent.epochs * -(-(len(texts) + count) // descent.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, descent.rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
-    )
+    schedule = schedule_of(optimiser, descent.rate, steps)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout
         model.train()
@@ -156,21 +155,11 @@ def quantised_language(
     One bit has no code for a row that is not driven.
     """
     check_integer("bits of a language model", bits, 2, 8)
-    config = QuantConfig(
-        weight_bits=bits,
-        dac_bits=bits,
-        adc_bits=bits,
-        quantiser="lsq",
-        learn_range=True,
-        leak=0.1,
-        input_drive=protocol.input_drive,
-    )
-    head = replace(config, adc_bits=protocol.head_bits, input_drive=1)
-    model = QuantLanguage(protocol.hidden, config, head)
+    config = trained_at(bits, protocol.input_drive)
+    model = QuantLanguage(protocol.hidden, config, head_of(config, protocol.head_bits))
     model.load_state_dict(floating.state_dict())
-    rows = np.linspace(0, len(texts) - 1, min(protocol.measured, len(texts))).astype(int)
     alike: dict[int, list[str]] = {}  # by length: steps of padding are not typical
-    for row in map(int, rows):
+    for row in map(int, evenly(len(texts), protocol.measured)):
         alike.setdefault(len(texts[row]), []).append(texts[row])
     parts = [padded_symbols(part)[0] for part in alike.values()]
     calibrate(model, lambda: [model(part) for part in parts])

@@ -23,7 +23,7 @@ POOL = 8  #: batches whose utterances are sorted by length together
 
 @dataclass(frozen=True)
 class Descent:
-    """How a stage of training goes: Adam, the rate rises over a tenth of the steps and falls to nothing."""
+    """How a stage of training goes: AdamW, with the rate by :func:`schedule_of`."""
 
     epochs: int
     rate: float
@@ -64,13 +64,7 @@ def descend(
     """
     codes = [torch.tensor(codes_of(text)) for text in data.texts]
     optimiser = torch.optim.AdamW(model.parameters(), lr=descent.rate, weight_decay=descent.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        descent.rate,
-        total_steps=descent.epochs * -(-len(data) // descent.batch),
-        pct_start=0.1,
-        cycle_momentum=False,
-    )
+    schedule = schedule_of(optimiser, descent.rate, descent.epochs * -(-len(data) // descent.batch))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout
         for epoch in range(descent.epochs):
@@ -88,6 +82,15 @@ def descend(
                 schedule.step()
                 total += loss.item() * len(rows)
             tell({"train_loss": total / len(data)})
+
+
+def schedule_of(optimiser: torch.optim.Optimizer, rate: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """The rate rises to ``rate`` over a tenth of the steps and falls to nothing; of 10 steps or fewer it stays."""
+    if steps <= 10:
+        return torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
+    )
 
 
 def batches(lengths: list[int], size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:

@@ -178,12 +178,20 @@ class FloatTransducer(TransducerModel):
     def joined(self) -> FloatJoint:
         return FloatJoint(self)
 
+    @property
+    def _lstm(self) -> FloatLSTM:
+        assert isinstance(self.encoder, FloatEncoder)
+        return self.encoder.lstm
+
+    def begin_with(self, lstm: FloatLSTM) -> None:
+        """Take over what another network's layers of the same sizes have learned."""
+        self._lstm.load_state_dict(lstm.state_dict())
+
     def named_as_torch(self) -> dict[str, torch.Tensor]:
         """What :class:`QuantTransducer` loads."""
-        assert isinstance(self.encoder, FloatEncoder)
         lstm = "encoder.lstm."
         own = {name: value for name, value in self.state_dict().items() if not name.startswith(lstm)}
-        return own | {lstm + name: value for name, value in self.encoder.lstm.named_as_torch().items()}
+        return own | {lstm + name: value for name, value in self._lstm.named_as_torch().items()}
 
 
 class QuantTransducer(TransducerModel):

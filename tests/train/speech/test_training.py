@@ -7,7 +7,7 @@ import torch
 from ohmgate.train.speech.an4 import Utterances
 from ohmgate.train.speech.features import Augmentation, Units
 from ohmgate.train.speech.model import FloatModel
-from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read
+from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read, schedule_of
 
 
 def spoken(seed: int, count: int) -> Utterances:
@@ -87,3 +87,22 @@ def test_an_utterance_is_another_one_in_each_epoch():
         (first, lengths), (second, others) = seen
         assert (first != pytest.approx(second, abs=1e-3)) == changes
         assert lengths == others == sorted(len(units.steps(frames)) for frames in data.frames)
+
+
+def test_the_rate_rises_over_a_tenth_and_falls_to_nothing():
+    def rates(steps: int) -> list[float]:
+        optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+        schedule, found = schedule_of(optimiser, 0.5, steps), []
+        for _ in range(steps):
+            found.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step() if len(found) < steps else None
+        return found
+
+    for steps in (1, 5, 10):
+        assert rates(steps) == [0.5] * steps
+    found = rates(40)
+    assert found[3] == max(found) == pytest.approx(0.5)
+    assert found[0] == pytest.approx(0.02)
+    assert found[-1] < 1e-4
+    assert found[3:] == sorted(found[3:], reverse=True)

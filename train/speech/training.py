@@ -105,16 +105,21 @@ def batches(lengths: list[int], size: int, generator: np.random.Generator) -> It
         yield found[index]
 
 
-def read(model: nn.Module, data: Utterances, units: Units) -> list[str]:
-    """Text of each utterance by greedy decoding, of an evaluation."""
+def scored(model: nn.Module, data: Utterances, units: Units) -> list[np.ndarray]:
+    """Scores (T, symbols) of each utterance, of an evaluation."""
     steps = [units.steps(frames) for frames in data.frames]
     order = np.argsort([len(each) for each in steps], kind="stable")
-    texts = [""] * len(data)
+    found = [np.empty(0)] * len(data)
     with evaluating(model):
         for first in range(0, len(order), TOGETHER):
             rows = order[first : first + TOGETHER]
             values, lengths = padded_steps([steps[row] for row in rows])
             scores = model(torch.from_numpy(values), torch.from_numpy(lengths)).numpy()
-            for row, found in zip(rows, greedy(scores, lengths)):
-                texts[row] = text_of(found)
-    return texts
+            for row, each, length in zip(rows, scores, lengths):
+                found[row] = each[:length]
+    return found
+
+
+def read(model: nn.Module, data: Utterances, units: Units) -> list[str]:
+    """Text of each utterance by greedy decoding, of an evaluation."""
+    return [text_of(greedy(each[None], np.array([len(each)]))[0]) for each in scored(model, data, units)]

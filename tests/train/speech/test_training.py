@@ -7,7 +7,7 @@ import torch
 from ohmgate.train.speech.an4 import Utterances
 from ohmgate.train.speech.features import Augmentation, Units
 from ohmgate.train.speech.model import FloatModel
-from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read, schedule_of
+from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read, schedule_of, scored
 
 
 def spoken(seed: int, count: int) -> Utterances:
@@ -43,6 +43,19 @@ def test_it_learns_to_read():
     assert losses[-1] < 0.2 < losses[0]
     test = spoken(1, 40)
     assert read(model, test, Units.of(spoken(0, 60), False)) == test.texts
+
+
+def test_scores_are_of_each_utterance_alone():
+    data, units = spoken(1, 40), Units.of(spoken(1, 40), False)
+    torch.manual_seed(0)
+    model = FloatModel(4, 1, 0.5)
+    found = scored(model, data, units)
+    model.eval()
+    for frames, scores in zip(data.frames, found, strict=True):
+        steps = torch.from_numpy(units.steps(frames))[None]
+        with torch.no_grad():
+            expected = model(steps, torch.tensor([steps.shape[1]]))[0].numpy()
+        np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
 def test_a_seed_decides_all():

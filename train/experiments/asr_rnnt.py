@@ -82,7 +82,7 @@ class AsrRnntTrial:
         encoder = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=AUGMENTATION)
         floating = replace(encoder, epochs=30, rate=0.002)
         return RnntProtocol(
-            encoder, floating, replace(floating, epochs=20, rate=0.0008), FusionWeights(0.5, 0.25, 0.5)
+            encoder, floating, replace(floating, epochs=20, rate=0.0008), FusionWeights(0.3, 0.1, 0.4)
         )
 
     def check_data(self, folder: str | Path | None) -> None:

@@ -53,14 +53,14 @@ def trained(trial: AsrCtcTrial, data: SpeechDataset, units: Units, weights: Path
 
 
 def real_time(network: Network, lengths: np.ndarray) -> dict[str, float]:
-    """By the paper's nanoseconds: the array's time over that of the speech, of the test set."""
+    """By the paper's nanoseconds: the arrays' time over that of speech, of utterances of these steps; and sizes."""
     times = paper_times(network.design)
     whole = sum(times.sequence(int(steps)) for steps in lengths)
     return {
         "step ns": times.step,
         "conversions of a step": max(layer.conversions for layer in network.design.layers),
         "real-time factor": whole / (STEP_NS * float(lengths.sum())),
-        "cells": sum(layer.rows * layer.columns for layer in network.design.layers),
+        "pairs of cells": sum(layer.rows * layer.columns for layer in network.design.layers),
     }
 
 

@@ -3,18 +3,14 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..train.experiments.asr_ctc import SPEAKERS, SYSTEMS, TRIALS, AsrCtcTrial
+from ..train.experiments.asr_ctc import SYSTEMS, TRIALS, AsrCtcTrial
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import MISSING, Results, Sweep, finals, spread
-from .word_errors import counts_of, difference
+from .word_errors import counts_of, difference, metrics_of
 
 AIMS = {"wer": 12.0, "cer": 5.5}  #: % of the float network, mean of 5 seeds
 COLOURS = dict(zip(SYSTEMS, (BLUE, ORANGE, GREEN), strict=True))
-METRICS = [
-    f"{system}_{name}"
-    for system in SYSTEMS
-    for name in ("wer", "cer", *(f"{what}_{index}" for what in ("errors", "words") for index in range(SPEAKERS)))
-]
+METRICS = metrics_of(SYSTEMS)
 
 
 def _network(trial: AsrCtcTrial) -> str:

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..train.experiments.asr_ctc import SPEAKERS
 from ..train.experiments.asr_rnnt import SEARCHES, SYSTEMS, TRIALS, AsrRnntTrial
 from .style import BLUE, GREEN
 from .sweep_results import MISSING, Results, Sweep, finals, spread
-from .word_errors import counts_of, difference
+from .word_errors import counts_of, difference, metrics_of
 
 LABELS = {
     "greedy": "greedy",
@@ -21,11 +20,7 @@ LABELS = {
 FUSED = {"fused4": "beam4", "fused16": "beam16"}  #: by each search with language models, the same without
 COLOURS: dict[str, str] = dict(zip(SYSTEMS, (BLUE, GREEN), strict=True))
 READINGS = [(system, search) for system in SYSTEMS for search in SEARCHES]
-METRICS = [
-    f"{system}_{search}_{name}"
-    for system, search in READINGS
-    for name in ("wer", "cer", *(f"{what}_{index}" for what in ("errors", "words") for index in range(SPEAKERS)))
-]
+METRICS = metrics_of(f"{system}_{search}" for system, search in READINGS)
 
 
 def _system(trial: AsrRnntTrial, system: str) -> str:

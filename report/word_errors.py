@@ -1,5 +1,6 @@
 """Errors in words of a trial's systems, from its records, and how sure a difference of two systems is."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,12 @@ import numpy as np
 from ..train.experiments.asr_ctc import SPEAKERS
 from ..train.speech.scores import difference_interval
 from .sweep_results import finals
+
+
+def metrics_of(systems: Iterable[str]) -> list[str]:
+    """Names of the final numbers of each system: both rates, then errors and words of each speaker."""
+    counts = [f"{what}_{k}" for what in ("errors", "words") for k in range(SPEAKERS)]
+    return [f"{system}_{name}" for system in systems for name in ("wer", "cer", *counts)]
 
 
 def counts_of(records: list[dict[str, Any]], system: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,10 +13,10 @@ from ohmgate.train.experiments.trial import belongs, identity
 from ohmgate.train.layers.whole_model import arrays_of
 from ohmgate.train.speech.an4 import SpeechDataset
 from ohmgate.train.speech.fusion import Fused
+from ohmgate.train.speech.language_steps import FloatSteps, IntegerSteps
 from ohmgate.train.speech.transducer_model import Sizes
-from ohmgate.train.speech.transducer_search import beam_search
+from ohmgate.train.speech.transducer_search import greedy
 from tests.train.experiments.test_asr_ctc import few
-from tests.train.speech.test_transducer_search import FRAMES, Table
 
 
 def short():
@@ -33,7 +32,7 @@ def short():
 
 
 def test_a_trial(monkeypatch):
-    seen, begun = [], []
+    seen, begun, models = [], [], []
     actual, descend = asr_rnnt.read, asr_rnnt.descend
 
     def spied(model, data, units, searches, tell):
@@ -45,7 +44,12 @@ def test_a_trial(monkeypatch):
         descend(model, *each)
         begun.append({name: value.clone() for name, value in model.state_dict().items()})
 
+    def named(weights, *pair):
+        models.append([type(steps) for steps in pair])
+        return searches_of(weights, *pair)
+
     monkeypatch.setattr(asr_rnnt, "read", spied)
+    monkeypatch.setattr(asr_rnnt, "searches_of", named)
     monkeypatch.setattr(asr_rnnt, "descend", kept)
     whole, told, others = few(), [], ["A B A", "B B"]
     data = SpeechDataset(whole.train, whole.test.take(range(2)))
@@ -58,6 +62,7 @@ def test_a_trial(monkeypatch):
     lstm = {name: value for name, value in by_ctc.items() if name.startswith("lstm.")}
     assert len(lstm) == 8
     assert all(torch.equal(value, floating[f"encoder.{name}"]) for name, value in lstm.items())
+    assert models == [[FloatSteps] * 2, [IntegerSteps] * 2]
     trained = seen[1][0]
     assert [array.config.quantiser for array in arrays_of(trained)] == ["lsq"] * 6
     assert [array.config.input_drive for array in arrays_of(trained)] == [2, 2, 1, 1, 1, 1]
@@ -69,35 +74,22 @@ def test_a_trial(monkeypatch):
     assert len(outcome.final) == 2 * 5 * len(own)
 
 
-class Even:
-    """A language model to which all symbols are alike, but one."""
+def test_searches_are_the_named_ones(monkeypatch):
+    """Each by its own width, with language models in their places and by their weights; the best text is taken."""
+    asked = []
 
-    def __init__(self, worst: int) -> None:
-        self.row = np.log(np.full(3, 0.4))
-        self.row[worst] = -20.0
+    def spied(*given):
+        asked.append(given)
+        return [([2, 1], -1.0), ([3], -2.0)]
 
-    def start(self):
-        return ()
-
-    def advance(self, states, symbols):
-        return states
-
-    def scores(self, states):
-        return np.array([self.row for _ in states])
-
-
-def test_searches_are_the_named_ones():
-    """A target that never says symbol 2 and a source that never says 1 change what is heard, and only by their weights."""
-    weights, (source, target) = asr_rnnt.FusionWeights(0.5, 0.25, 0.1), (Even(1), Even(2))
-    table = Table(3)
-    found = [search(FRAMES, table) for search in searches_of(weights, source, target)]
-    assert found[1] == beam_search(FRAMES, table, 4)[0][0]
-    assert found[2] == beam_search(FRAMES, table, 16)[0][0]
-    fused = Fused(table, target, source, target_weight=0.5, source_weight=0.25, reward=0.1)
-    assert found[3] == beam_search(FRAMES, fused, 4)[0][0]
-    assert found[4] == beam_search(FRAMES, fused, 16)[0][0]
-    assert 2 not in found[3]
-    assert found[3] != found[1]
+    monkeypatch.setattr(asr_rnnt, "beam_search", spied)
+    source, target, model = object(), object(), object()
+    first, *beams = searches_of(asr_rnnt.FusionWeights(target=0.5, source=0.25, reward=0.1), source, target)
+    assert first is greedy
+    assert [search("frames", model) for search in beams] == [[2, 1]] * 4
+    fused = Fused(model, target, source, target_weight=0.5, source_weight=0.25, reward=0.1)
+    assert asked == [("frames", by, width) for by in (model, fused) for width in (4, 16)]
+    assert SEARCHES == ("greedy", "beam4", "beam16", "fused4", "fused16")
 
 
 def test_records_and_bad_fields():

@@ -1,4 +1,4 @@
-"""Training of a speech network, by CTC or as a transducer, and what one by CTC writes down."""
+"""Training of a speech network, by CTC or as a transducer, and greedy decoding of one by CTC."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

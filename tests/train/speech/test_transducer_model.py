@@ -62,6 +62,18 @@ def test_the_encoder_ends_in_a_tanh_of_both_directions():
     assert torch.allclose(encoder(values(), LENGTHS), torch.tanh(lstm @ weight.T + bias), atol=1e-6)
 
 
+def test_dropout_is_behind_the_lstm_layers_in_training_alone():
+    """Where all is left out, the encoder gives what its bias does, and no symbol is predicted by another."""
+    torch.manual_seed(0)
+    model = FloatTransducer(SIZES, 1.0)
+    nothing = torch.tanh(model.encoder.projection.bias)
+    assert torch.equal(model.encoder(values(), LENGTHS), nothing.expand(3, 9, SIZES.encoded))
+    assert not model.predict(SYMBOLS)[0].any()
+    with evaluating(model):
+        assert not torch.allclose(model.encoder(values(), LENGTHS), nothing, atol=1e-3)
+        assert model.predict(SYMBOLS)[0].any()
+
+
 def test_arrays_without_quantisers_are_the_float_model():
     torch.manual_seed(0)
     floating = FloatTransducer(SIZES, 0.5)

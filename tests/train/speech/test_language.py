@@ -24,6 +24,7 @@ from ohmgate.train.speech.language import (
     learn,
     nats_a_symbol,
     padded_symbols,
+    quantised_language,
 )
 from ohmgate.train.speech.language_steps import IntegerSteps, log_shares, steps_of
 from ohmgate.train.speech.training import Descent
@@ -110,6 +111,21 @@ def test_the_seed_and_the_texts_decide_all(models):
         assert same(source, alone[name][1])
         assert not same(source, target)
         assert not same(source, other[name][0])
+
+
+def test_the_quantised_model_is_trained_on(models):
+    """From the float model, calibrated, which reads its texts worse."""
+    for (floating, quantised), texts in zip(zip(*models.values()), (TEXTS, TEXTS + OTHERS)):
+        before = quantised_language(floating, TEXTS, 4, PROTOCOL)
+        assert nats_a_symbol(quantised, texts) < nats_a_symbol(before, texts) - 0.01
+
+
+def test_dropout_is_before_the_head_in_training_alone():
+    torch.manual_seed(0)
+    model, (taken, _) = FloatLanguage(8, 1.0), padded_symbols(TEXTS)
+    assert torch.equal(model(taken), model.head.bias.expand(*taken.shape, 28))
+    with evaluating(model):
+        assert not torch.allclose(model(taken), model.head.bias, atol=1e-3)
 
 
 def test_the_seed_decides_the_first_weights():

@@ -19,7 +19,7 @@ from ..layers.modules import QuantLinear, QuantLSTM
 from ..layers.whole_model import evaluating
 from .characters import SYMBOLS, codes_of
 from .few_bits import evenly, head_of, trained_at
-from .training import Descent, batches, schedule_of
+from .training import Descent, Optimiser, batches
 
 END = 0  #: begins and ends a text
 PADDING = -100  #: of targets: what torch's cross entropy leaves out
@@ -128,9 +128,7 @@ def learn(
     """
     _check_some(texts, "learn")
     count = min(round(share * len(texts)), len(others))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=descent.rate, weight_decay=descent.decay)
-    steps = descent.epochs * -(-(len(texts) + count) // descent.batch)
-    schedule = schedule_of(optimiser, descent.rate, steps)
+    optimiser = Optimiser(model, descent, descent.epochs * -(-(len(texts) + count) // descent.batch))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout
         model.train()
@@ -140,11 +138,7 @@ def learn(
             read = [*texts, *(others[index] for index in drawn)]
             for rows in batches([len(text) for text in read], descent.batch, generator):
                 nats, symbols = total_nats(model, [read[row] for row in rows])
-                optimiser.zero_grad()
-                (nats / symbols).backward()
-                nn.utils.clip_grad_norm_(model.parameters(), descent.norm)
-                optimiser.step()
-                schedule.step()
+                optimiser.step(nats / symbols)
 
 
 def quantised_language(

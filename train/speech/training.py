@@ -63,8 +63,7 @@ def descend(
     ``tell`` is called after every epoch with its mean ``train_loss``, nats a character.
     """
     codes = [torch.tensor(codes_of(text)) for text in data.texts]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=descent.rate, weight_decay=descent.decay)
-    schedule = schedule_of(optimiser, descent.rate, descent.epochs * -(-len(data) // descent.batch))
+    optimiser = Optimiser(model, descent, descent.epochs * -(-len(data) // descent.batch))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout
         for epoch in range(descent.epochs):
@@ -75,13 +74,26 @@ def descend(
             for rows in batches([len(each) for each in steps], descent.batch, generator):
                 values, lengths = padded_steps([steps[row] for row in rows])
                 loss = loss_of(model, values, lengths, [codes[row] for row in rows])
-                optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), descent.norm)
-                optimiser.step()
-                schedule.step()
+                optimiser.step(loss)
                 total += loss.item() * len(rows)
             tell({"train_loss": total / len(data)})
+
+
+class Optimiser:
+    """AdamW of a model, as ``descent`` says, for ``steps`` in all."""
+
+    def __init__(self, model: nn.Module, descent: Descent, steps: int) -> None:
+        self._parameters, self._norm = list(model.parameters()), descent.norm
+        self._adam = torch.optim.AdamW(self._parameters, lr=descent.rate, weight_decay=descent.decay)
+        self._schedule = schedule_of(self._adam, descent.rate, steps)
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Down the gradient of ``loss``."""
+        self._adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, self._norm)
+        self._adam.step()
+        self._schedule.step()
 
 
 def schedule_of(optimiser: torch.optim.Optimizer, rate: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:

@@ -7,7 +7,7 @@ import torch
 from ohmgate.train.speech.an4 import Utterances
 from ohmgate.train.speech.features import Augmentation, Units
 from ohmgate.train.speech.model import FloatModel
-from ohmgate.train.speech.training import Descent, batches, ctc_loss, descend, read, schedule_of, scored
+from ohmgate.train.speech.training import Descent, Optimiser, batches, ctc_loss, descend, read, schedule_of, scored
 
 
 def spoken(seed: int, count: int) -> Utterances:
@@ -100,6 +100,18 @@ def test_an_utterance_is_another_one_in_each_epoch():
         (first, lengths), (second, others) = seen
         assert (first != pytest.approx(second, abs=1e-3)) == changes
         assert lengths == others == sorted(len(units.steps(frames)) for frames in data.frames)
+
+
+def test_a_step_is_adam_s_with_a_decay_and_a_norm():
+    """Its first is the rate, whatever the gradient; the weight falls by rate times decay besides."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 2.0)
+    Optimiser(model, Descent(1, 0.5, decay=0.1, norm=0.01), 1).step(100 * model.weight.sum())
+    assert model.weight.item() == pytest.approx(2 * (1 - 0.5 * 0.1) - 0.5, abs=1e-5)
+    assert model.weight.grad is not None
+    assert model.weight.grad.item() == pytest.approx(0.01, rel=1e-3)
+    Optimiser(model, Descent(1, 0.5, norm=10.0), 1).step(3 * model.weight.sum())
+    assert model.weight.grad.item() == pytest.approx(3), "gradients do not add up"
 
 
 def test_the_rate_rises_over_a_tenth_and_falls_to_nothing():

@@ -155,7 +155,7 @@ def quantised(
 def _hear(model: QuantTransducer, data: Utterances, units: Units) -> None:
     """Every pair of each utterance, one after the other: there is no padding that is not typical."""
     for frames, text in zip(data.frames, data.texts):
-        steps, codes = torch.from_numpy(units.steps(frames)), torch.tensor(codes_of(text))
+        steps, codes = torch.from_numpy(units.steps(frames)), torch.tensor(codes_of(text), dtype=torch.int64)
         model.together(steps[None], torch.tensor([len(steps)]), codes[None])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ...model.formats import check_integer
+from ...model.formats import DesignError, check_integer
 from ...model.tables import dense_table
 from .array import ArrayModule, column_sums
 from .config import FLOAT, QuantConfig, check_bits, code_scale
@@ -38,9 +38,16 @@ class LinearArray(ArrayModule):
     ) -> None:
         check_integer("inputs", inputs, 1, 2**20)
         check_integer("outputs", outputs, 1, 2**20)
+        if function is not None and not (isinstance(function, str) and function in FUNCTIONS):
+            raise DesignError(f"function must be one of {', '.join(FUNCTIONS)}, or None for a head, not {function!r}")
+        check_bits("output bits", output_bits)
+        if function is None and output_bits != FLOAT:
+            raise DesignError(
+                f"output bits must come with a function, whose codes they are of, not {output_bits} alone"
+            )
         super().__init__(inputs, outputs, 1, config, fast)
         self.inputs, self.outputs = inputs, outputs
-        self.function, self.output_bits = function, check_bits("output bits", output_bits)
+        self.function, self.output_bits = function, output_bits
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

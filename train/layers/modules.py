@@ -165,4 +165,6 @@ class QuantLinear(LinearArray):
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def extra_repr(self) -> str:
-        return f"{self.inputs}, {self.outputs}, {bits_of(self.config)}"
+        outputs = "float" if self.output_bits == FLOAT else f"{self.output_bits} bits"
+        function = "" if self.function is None else f", {self.function} to {outputs}"
+        return f"{self.inputs}, {self.outputs}, {bits_of(self.config)}{function}"

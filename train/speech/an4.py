@@ -81,9 +81,12 @@ def an4(folder: str | Path | None = None) -> SpeechDataset:
 
 
 def _split(npz, split: str) -> Utterances:
-    ends = np.cumsum(npz[f"len_{split}"].astype(np.int64))
+    lengths = npz[f"len_{split}"].astype(np.int64)
+    ends = np.cumsum(lengths)
     frames, texts = npz[f"feat_{split}"].astype(np.float32), [str(text) for text in npz[f"text_{split}"]]
     speakers = [str(name).partition("/")[0] for name in npz[f"id_{split}"]]
     if frames.shape != (ends[-1], CEPSTRA) or not len(ends) == len(texts) == len(speakers):
+        raise ValueError
+    if lengths.min() < 1 or not np.isfinite(frames).all():
         raise ValueError
     return Utterances(np.split(frames, ends[:-1]), texts, speakers)

@@ -95,13 +95,12 @@ class IntegerSteps(Steps):
             raise DesignError(f"a language model's network must be of the layers lstm, dense, not {found}")
         self._network, self._layer, self._head = network, layer, rest[0]
         self._convert = exact_codes(network)
+        self._rows = network.encode(np.eye(SYMBOLS))  # of each symbol
         super().__init__(layer.hidden, np.int64)
 
     def _step(self, symbols: np.ndarray, hidden: np.ndarray, cell: np.ndarray):
-        rows, layer, head = len(symbols), self._layer, self._head
-        taken = np.zeros((rows, layer.inputs), dtype=np.int64)
-        taken[np.arange(rows), symbols] = full_scale(layer.input_bits)
-        adc = self._codes(0, layer, taken, hidden)  # a first step's hidden rows are 0, as if they were not driven
+        layer, head = self._layer, self._head
+        adc = self._codes(0, layer, self._rows[symbols], hidden)  # at first hidden rows are 0: as not driven
         cell, hidden, _, _ = cell_update(layer, look_up(layer, self._network.layers[0], adc), cell)
         return hidden, cell, self._network.decode(self._codes(1, head, hidden)).astype(np.float32)
 

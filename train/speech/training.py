@@ -62,7 +62,7 @@ def descend(
 
     ``tell`` is called after every epoch with its mean ``train_loss``, nats a character.
     """
-    codes = [torch.tensor(codes_of(text)) for text in data.texts]
+    codes = [torch.tensor(codes_of(text), dtype=torch.int64) for text in data.texts]
     optimiser = Optimiser(model, descent, descent.epochs * -(-len(data) // descent.batch))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout

@@ -7,11 +7,13 @@ number, and the last blank leaves it.
 
 import torch
 from torch.autograd.function import Function, once_differentiable
+from torch.nn import functional
 
 from ...model.formats import DesignError
 from .characters import BLANK
 
 NOWHERE = float("-inf")
+INTEGERS = (torch.int32, torch.int64)  #: that torch takes for places
 
 
 def transducer_loss(
@@ -32,10 +34,15 @@ def _check(logits, targets, lengths, target_lengths) -> None:
     if logits.dim() != 4 or not logits.is_floating_point():
         raise DesignError(f"logits must be real numbers of 4 axes, not of shape {tuple(logits.shape)}")
     batch, steps, places, symbols = logits.shape
+    if not places or not symbols:
+        raise DesignError(f"logits must be of 1 place and 1 symbol or more, not of shape {tuple(logits.shape)}")
     wanted = {"targets": (batch, places - 1), "lengths": (batch,), "target lengths": (batch,)}
     for (name, shape), found in zip(wanted.items(), (targets, lengths, target_lengths)):
-        if tuple(found.shape) != shape or found.is_floating_point():
-            raise DesignError(f"{name} must be integers of shape {shape}, not of shape {tuple(found.shape)}")
+        if tuple(found.shape) != shape or found.dtype not in INTEGERS:
+            raise DesignError(
+                f"{name} must be integers, int32 or int64, of shape {shape}, "
+                f"not {found.dtype} of {tuple(found.shape)}"
+            )
     for name, found, low, high in (("lengths", lengths, 1, steps), ("target lengths", target_lengths, 0, places - 1)):
         if batch and not low <= int(found.min()) <= int(found.max()) <= high:
             raise DesignError(f"{name} must be from {low} to {high}, not {found.tolist()}")
@@ -56,7 +63,10 @@ class _TransducerLoss(Function):
         labels = targets.clamp(0, logits.shape[3] - 1)[:, None, :, None].expand(-1, logits.shape[1], -1, 1)
         blank = (logits[..., BLANK] - total).double()
         label = (logits[:, :, :-1].gather(3, labels)[..., 0] - total[:, :, :-1]).double()
-        blank, label = _skewed(blank), _skewed(torch.cat([label, torch.full_like(label[:, :, :1], NOWHERE)], 2))
+        label = functional.pad(label, (0, 1), value=NOWHERE)
+        t, u = (torch.arange(size, device=logits.device) for size in logits.shape[1:3])
+        inside = (t < lengths[:, None])[:, :, None] & (u <= target_lengths[:, None])[:, None]
+        blank, label = (_skewed(part.where(inside, NOWHERE)) for part in (blank, label))
         forward = _forward(blank, label)
         last = torch.arange(len(lengths), device=logits.device), lengths + target_lengths - 1, target_lengths
         found = forward[last] + blank[last]
@@ -79,6 +89,7 @@ class _TransducerLoss(Function):
         result[..., BLANK] -= (blank * grad[:, None, None]).to(logits.dtype)
         taken = (label[:, :, :-1] * grad[:, None, None]).to(logits.dtype)
         result[:, :, :-1].scatter_add_(3, labels, -taken[..., None])
+        result.masked_fill_((visited == 0)[..., None], 0)  # what lies beyond may be no numbers
         return result, None, None, None
 
 

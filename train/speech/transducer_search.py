@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...model.formats import check_integer
+from ...model.formats import DesignError, check_integer
 from .characters import BLANK
 
 Said = tuple[int, ...]  #: symbols so far
@@ -39,7 +39,7 @@ def greedy(frames: Iterable[np.ndarray], transducer: Transducer, most: int = SYM
     found, state = [], transducer.start()
     for frame in frames:
         for _ in range(most):
-            best = int(transducer.scores(frame, [state])[0].argmax())
+            best = int(_scores(transducer, frame, [state])[0].argmax())
             if best == BLANK:
                 break
             found.append(best)
@@ -54,7 +54,8 @@ def beam_search(
     probabilities.
 
     A probability is the sum over all alignments of at most ``most`` symbols a step that never left the ``width`` best
-    ones. With a ``width`` that holds all, it is that of all such alignments.
+    ones. With a ``width`` that holds all, it is that of all such alignments. Raises :class:`DesignError` where scores
+    leave no transcript a probability.
     """
     check_integer("beam width", width, 1, 10_000)
     check_integer("symbols of a step", most, 1, 1000)
@@ -64,7 +65,9 @@ def beam_search(
         open_ones, ended = ended, {}
         for count in range(most + 1):
             known = list(open_ones)
-            scores = transducer.scores(frame, [states[each] for each in known])
+            if not known:
+                break
+            scores = _scores(transducer, frame, [states[each] for each in known])
             for said, row in zip(known, scores):
                 ended[said] = _sum(ended.get(said), open_ones[said] + float(row[BLANK]))
             if count == most:
@@ -72,17 +75,29 @@ def beam_search(
             open_ones = _longer(open_ones, known, scores, width)
             _know(states, open_ones, transducer)
         ended = dict(_best(ended, width))
+        if not ended:
+            raise DesignError(
+                "a beam must hold a transcript with a probability above 0, but none has one at a step's end"
+            )
         states = {said: states[said] for said in ended}
     return [(list(said), value) for said, value in _best(ended, width)]
 
 
+def _scores(transducer: Transducer, frame: np.ndarray, states: Sequence[Any]) -> np.ndarray:
+    found = transducer.scores(frame, states)
+    if not (found < np.inf).all():
+        raise DesignError("scores of a transducer must be numbers or -inf, but some are not")
+    return found
+
+
 def _longer(before: dict[Said, float], known: list[Said], scores: np.ndarray, width: int) -> dict[Said, float]:
-    """The ``width`` best of all transcripts with one more symbol: no two of ``known`` become the same."""
+    """The ``width`` best of all possible transcripts with one more symbol: no two of ``known`` become the same."""
     totals = scores + np.array([before[said] for said in known])[:, None]
     totals[:, BLANK] = -np.inf
     order = np.argsort(-totals, axis=None, kind="stable")[:width]
     picked = ((int(place) // scores.shape[1], int(place) % scores.shape[1]) for place in order)
-    return {(*known[row], symbol): float(totals[row, symbol]) for row, symbol in picked if symbol != BLANK}
+    found = {(*known[row], symbol): float(totals[row, symbol]) for row, symbol in picked}
+    return {said: total for said, total in found.items() if total > -math.inf}
 
 
 def _know(states: dict[Said, Any], wanted: Iterable[Said], transducer: Transducer) -> None:

@@ -1,5 +1,7 @@
 """QuantLSTM and QuantLinear are nn.LSTM and nn.Linear where quantisation is off, and arrays where it is on."""
 
+import re
+
 import pytest
 import torch
 from scipy import stats
@@ -137,6 +139,29 @@ def test_linear_gives_codes_of_a_function():
         found = module(inputs)
     assert torch.equal(found, expected.float())
     assert len(found.unique()) > 8
+
+
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"function": "sin"}, "function must be one of identity, relu, tanh, or None for a head, not 'sin'"),
+        ({"function": ["tanh"]}, "function must be one of identity, relu, tanh, or None for a head, not ['tanh']"),
+        (
+            {"function": "tanh", "output_bits": 17},
+            "output bits must be an integer from 1 to 16, not 17 (or 32 for float)",
+        ),
+        ({"output_bits": 4}, "output bits must come with a function, whose codes they are of, not 4 alone"),
+    ],
+)
+def test_other_functions_of_linear_are_refused(fields, said):
+    with pytest.raises(DesignError, match=f"^{re.escape(said)}$"):
+        QuantLinear(5, 3, **fields)
+
+
+def test_linear_says_its_function():
+    assert repr(QuantLinear(5, 3)) == "QuantLinear(5, 3, weights 4, DACs 4, ADCs 4 bits)"
+    assert repr(QuantLinear(5, 3, function="relu", output_bits=2)).endswith("ADCs 4 bits, relu to 2 bits)")
+    assert repr(QuantLinear(5, 3, function="tanh")).endswith("ADCs 4 bits, tanh to float)")
 
 
 def test_linear_loads_and_computes_nn_linear():

@@ -55,7 +55,15 @@ def test_speakers_are_held_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"text_test": None}, {"len_train": np.array([4, 2, 4])}, {"id_test": np.array(["a/b", "c/d"])}]
+    "changes",
+    [
+        {"text_test": None},
+        {"len_train": np.array([4, 2, 4])},
+        {"len_train": np.array([6, 0, 3])},
+        {"len_train": np.array([6, -1, 4])},
+        {"feat_test": np.full((5, 13), np.nan)},
+        {"id_test": np.array(["a/b", "c/d"])},
+    ],
 )
 def test_other_files_are_refused(tmp_path, changes):
     write_an4(tmp_path, **changes)

@@ -223,6 +223,24 @@ def test_the_quantised_model_is_a_network_of_integers(models):
     assert np.array_equal(one.start().scores, two.start().scores)
 
 
+@pytest.mark.parametrize("bits, full_scale", [(1, 1.0), (3, 2.0)])
+def test_steps_drive_the_rows_that_the_model_drives(bits, full_scale):
+    """One bit has no 0: all rows but one get -1 or +1. A full scale of 2 makes 1 half of a code's range."""
+    torch.manual_seed(0)
+    model = QuantLanguage(6, QuantConfig(dac_bits=bits), QuantConfig(dac_bits=bits, adc_bits=8))
+    with torch.no_grad():
+        model.lstm.arrays[0].full_scale.fill_(full_scale)
+    steps = steps_of(model)
+    with evaluating(model):
+        expected = log_shares(model(torch.tensor([[END, 5, 9]])).numpy())[0]
+    state, found = steps.start(), []
+    for symbol in (5, 9, 1):
+        found.append(steps.scores([state])[0])
+        state = steps.advance([state], [symbol])[0]
+    assert np.abs(np.array(found) - expected).max() < 1e-12
+    assert np.ptp(expected) > 0.1
+
+
 def test_what_is_refused(models):
     with pytest.raises(DesignError, match=r"^bits of a language model must be an integer from 2 to 8, not 1$"):
         language_models(TEXTS, [], 1, 0, PROTOCOL)

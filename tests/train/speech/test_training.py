@@ -7,7 +7,18 @@ import torch
 from ohmgate.train.speech.an4 import Utterances
 from ohmgate.train.speech.features import Augmentation, Units
 from ohmgate.train.speech.model import FloatModel
-from ohmgate.train.speech.training import Descent, Optimiser, batches, ctc_loss, descend, read, schedule_of, scored
+from ohmgate.train.speech.training import (
+    Descent,
+    Optimiser,
+    batches,
+    ctc_loss,
+    descend,
+    read,
+    rnnt_loss,
+    schedule_of,
+    scored,
+)
+from ohmgate.train.speech.transducer_model import FloatTransducer, Sizes
 
 
 def spoken(seed: int, count: int) -> Utterances:
@@ -83,6 +94,18 @@ def test_batches_take_every_utterance_once():
     assert sorted(len(rows) for rows in found) == [7, *[8] * 8]
     spread = np.mean([np.ptp([lengths[row] for row in rows]) for rows in found])
     assert spread < 25, "of like length"
+
+
+@pytest.mark.parametrize("loss", [ctc_loss, rnnt_loss])
+def test_utterances_in_which_nothing_is_said_are_learned_from(loss):
+    spoken_ones = spoken(0, 3)
+    data = Utterances(spoken_ones.frames, ["", spoken_ones.texts[1], ""], spoken_ones.speakers)
+    torch.manual_seed(0)
+    model = FloatModel(4, 1, 0.0) if loss is ctc_loss else FloatTransducer(Sizes(3, 1, 3, 3, 3), 0.0)
+    losses = []
+    for batch in (1, 3):  # alone, and beside another one
+        descend(model, data, Units.of(data, False), Descent(1, 0.01, batch=batch), 0, losses.append, loss)
+    assert all(0 < each["train_loss"] < 500 for each in losses)
 
 
 def test_an_utterance_is_another_one_in_each_epoch():

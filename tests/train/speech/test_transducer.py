@@ -60,6 +60,17 @@ def test_even_odds_have_a_closed_form():
     assert found.tolist() == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_batch_of_empty_transcripts_has_blanks_alone():
+    logits = torch.randn(2, 3, 1, 5, dtype=torch.float64, requires_grad=True)
+    lengths, none = torch.tensor([3, 1]), torch.zeros(2, dtype=torch.int64)
+    found = transducer_loss(logits, torch.zeros(2, 0, dtype=torch.int64), lengths, none)
+    scores = logits.log_softmax(3)[:, :, 0, 0]
+    expected = -torch.stack([scores[0].sum(), scores[1, 0]])
+    assert torch.allclose(found, expected, atol=1e-14)
+    (gradient,), (wanted,) = (torch.autograd.grad(each.sum(), logits) for each in (found, expected))
+    assert torch.allclose(gradient, wanted, atol=1e-14)
+
+
 def test_padding_has_no_influence():
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(2, 5, 4, 6, generator=generator)
@@ -77,6 +88,8 @@ def test_padding_has_no_influence():
     assert gradient is not None
     assert alone.grad is not None
     assert torch.equal(gradient[1:, :3, :2], alone.grad)
+    assert not gradient[1, 3:].any()
+    assert not gradient[1, :, 2:].any()
 
 
 def test_a_symbol_that_cannot_be_has_infinite_loss():
@@ -92,8 +105,22 @@ def test_a_symbol_that_cannot_be_has_infinite_loss():
     "changes, said",
     [
         ({"logits": torch.zeros(2, 3, 4)}, r"logits must be real numbers of 4 axes, not of shape \(2, 3, 4\)"),
-        ({"targets": torch.ones(2, 2).long()}, r"targets must be integers of shape \(2, 3\), not of shape \(2, 2\)"),
-        ({"lengths": torch.tensor([3.0, 5.0])}, r"lengths must be integers of shape \(2,\), not of shape \(2,\)"),
+        (
+            {"logits": torch.zeros(2, 3, 0, 4)},
+            r"logits must be of 1 place and 1 symbol or more, not of shape \(2, 3, 0, 4\)",
+        ),
+        (
+            {"targets": torch.ones(2, 2).long()},
+            r"targets must be integers, int32 or int64, of shape \(2, 3\), not torch.int64 of \(2, 2\)",
+        ),
+        (
+            {"lengths": torch.tensor([3.0, 5.0])},
+            r"lengths must be integers, int32 or int64, of shape \(2,\), not torch.float32 of \(2,\)",
+        ),
+        (
+            {"target_lengths": torch.tensor([True, True])},
+            r"target lengths must be integers, int32 or int64, of shape \(2,\), not torch.bool of \(2,\)",
+        ),
         ({"lengths": torch.tensor([0, 5])}, r"lengths must be from 1 to 5, not \[0, 5\]"),
         ({"target_lengths": torch.tensor([0, 4])}, r"target lengths must be from 0 to 3, not \[0, 4\]"),
         (

@@ -116,6 +116,41 @@ def test_a_step_has_an_end():
     assert beam_search(FRAMES[:0], Loud(0), 4) == [([], 0.0)]
 
 
+class Barred(Table):
+    """Some symbols have no probability."""
+
+    barred = (2,)
+
+    def scores(self, frame, states):
+        found = super().scores(frame, states)
+        found[:, self.barred] = -np.inf
+        return found
+
+
+@pytest.mark.parametrize("width", [1, 3, 50])
+def test_what_cannot_be_said_is_never_held(width):
+    found = beam_search(FRAMES, Barred(2), width, most=2)
+    assert all(2 not in said and value > -math.inf for said, value in found)
+    if width == 50:
+        expected = {said: value for said, value in all_alignments(Barred(2), most=2).items() if value}
+        assert {tuple(said): math.exp(value) for said, value in found} == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_beam_without_any_probability_and_scores_that_are_no_numbers_are_refused():
+    silent, everything, broken = Barred(0), Barred(0), Barred(0)
+    silent.barred, everything.barred = (0,), (0, 1, 2)
+    for table in (silent, everything):
+        with pytest.raises(
+            DesignError,
+            match=r"^a beam must hold a transcript with a probability above 0, but none has one at a step's end$",
+        ):
+            beam_search(FRAMES, table, 4)
+    broken.scores = lambda frame, states: np.full((len(states), 3), np.nan)
+    for search in (greedy, lambda *given: beam_search(*given, 4)):
+        with pytest.raises(DesignError, match=r"^scores of a transducer must be numbers or -inf, but some are not$"):
+            search(FRAMES, broken)
+
+
 def test_bad_widths_are_refused():
     with pytest.raises(DesignError, match=r"^beam width must be an integer from 1 to 10000, not 0$"):
         beam_search(FRAMES, Table(0), 0)

@@ -55,7 +55,7 @@ class Reader:
         self.files = {title for language in ("toml", "c", "python") for title, _ in blocks(text, language) if title}
         for title, content in blocks(text, "python"):
             if title:  # a script of the page, and what it says that it writes
-                self.files |= set(re.findall(r'"([\w/]+\.npz)"', content))
+                self.files |= set(re.findall(r'"([\w/]+\.(?:npz|image))"', content))
         self.packed: set[str] = set()
 
     def read(self) -> None:

@@ -67,17 +67,21 @@ def an4(folder: str | Path | None = None) -> SpeechDataset:
     """948 and 130 utterances by the official split, 69 to 639 frames (0.7 to 6.4 s) each in training.
 
     From ``an4_mfcc.npz``: frames feat (sum of lengths, 13) and len, text and id ("speaker/utterance") of _train and
-    _test. Copyright (c) 1991-2005 Carnegie Mellon University, free for any purpose with its notice kept. Raises
-    :class:`DesignError` where the file is not there or another one.
+    _test. Copyright (c) 1991-2005 Carnegie Mellon University, free for any purpose with its notice kept. A file of
+    own utterances in this layout is read likewise. Raises :class:`DesignError` where the file is not there or another
+    one, where frames have not 13 cepstra, and where an utterance has no frames or frames that are not finite.
     """
     path = data_file("an4_mfcc.npz", folder)
     try:
         with np.load(path) as npz:
-            return SpeechDataset(*(_split(npz, split) for split in ("train", "test")))
+            found = SpeechDataset(*(_split(npz, split) for split in ("train", "test")))
     except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile):
         raise DesignError(
             f"file {path.name!r} must hold feat, len, text and id of both splits, but cannot be read"
         ) from None
+    for split, utterances in (("train", found.train), ("test", found.test)):
+        _check(split, utterances.frames)
+    return found
 
 
 def _split(npz, split: str) -> Utterances:
@@ -85,8 +89,18 @@ def _split(npz, split: str) -> Utterances:
     ends = np.cumsum(lengths)
     frames, texts = npz[f"feat_{split}"].astype(np.float32), [str(text) for text in npz[f"text_{split}"]]
     speakers = [str(name).partition("/")[0] for name in npz[f"id_{split}"]]
-    if frames.shape != (ends[-1], CEPSTRA) or not len(ends) == len(texts) == len(speakers):
+    if len(frames) != ends[-1] or frames.ndim != 2 or not len(ends) == len(texts) == len(speakers):
         raise ValueError
     if lengths.min() < 1 or not np.isfinite(frames).all():
         raise ValueError
     return Utterances(np.split(frames, ends[:-1]), texts, speakers)
+
+
+def _check(split: str, utterances: Sequence[np.ndarray]) -> None:
+    """Raise :class:`DesignError` where frames are none that steps can be made of."""
+    for row, frames in enumerate(utterances):
+        if frames.shape[1] != CEPSTRA:
+            raise DesignError(f"frames of {split!r} must have {CEPSTRA} cepstra, not {frames.shape[1]}")
+        if not len(frames) or not np.isfinite(frames).all():
+            what = "others" if len(frames) else "none"
+            raise DesignError(f"utterance {row} of {split!r} must have frames of finite numbers, but has {what}")

@@ -72,6 +72,26 @@ def test_other_files_are_refused(tmp_path, changes):
         an4(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"feat_train": np.zeros((9, 40))}, "frames of 'train' must have 13 cepstra, not 40"),
+        (
+            {"len_train": np.array([4, 0, 5])},
+            "utterance 1 of 'train' must have frames of finite numbers, but has none",
+        ),
+        (
+            {"feat_test": np.full((5, 13), np.nan)},
+            "utterance 0 of 'test' must have frames of finite numbers, but has others",
+        ),
+    ],
+)
+def test_own_utterances_that_no_network_takes_are_refused(tmp_path, changes, said):
+    write_an4(tmp_path, **changes)
+    with pytest.raises(DesignError, match=f"^{re.escape(said)}$"):
+        an4(tmp_path)
+
+
 def test_a_count_of_no_speakers_is_refused(tmp_path):
     write_an4(tmp_path)
     with pytest.raises(

@@ -59,9 +59,7 @@ def test_speakers_are_held_out(tmp_path):
     [
         {"text_test": None},
         {"len_train": np.array([4, 2, 4])},
-        {"len_train": np.array([6, 0, 3])},
         {"len_train": np.array([6, -1, 4])},
-        {"feat_test": np.full((5, 13), np.nan)},
         {"id_test": np.array(["a/b", "c/d"])},
     ],
 )

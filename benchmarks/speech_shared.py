@@ -12,7 +12,7 @@ from ohmgate.cost.estimate import Cost
 from ohmgate.cost.figures import Span
 from ohmgate.model.network import Network
 from ohmgate.sim.native.build import build
-from ohmgate.sim.native.pieces import Sequences
+from ohmgate.sim.native.pieces import Sequences, programs
 from ohmgate.sim.native.regression import run, summary
 from ohmgate.train.speech.features import STACK
 
@@ -22,6 +22,7 @@ STEP_NS = STACK * FRAME_NS
 LONGEST = 213  #: steps of the longest training utterance, 6.4 s, which the stores of layers in reverse hold
 UTTERANCE = 90  #: steps, 2.7 s
 UNSELECTED = ("grounded", "cut_off")
+CYCLES = 4  #: of a conversion, to reckon with
 
 
 def provenance() -> dict[str, str]:
@@ -29,11 +30,14 @@ def provenance() -> dict[str, str]:
 
 
 def through_verilog(network: Network, codes: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
-    """Sequences (B, T, m) of DAC codes at native speed, with noiseless arrays; every integer is compared."""
+    """Sequences (B, T, m) of DAC codes at native speed, with noiseless arrays; every integer is compared.
+
+    The simulation stays in the user's cache, as those of ``ohmgate regress``.
+    """
+    cycles = CYCLES * int(lengths.sum()) * sum(layer.conversions for layer in network.design.layers)
+    work = Sequences(network, codes, lengths, program=build(network.design, programs(), cycles).program)
     with tempfile.TemporaryDirectory() as folder:
-        program = build(network.design, Path(folder)).program
-        work = Sequences(network, codes, lengths, program=program)
-        ran = summary(list(run(work, Path(folder, "run"))))
+        ran = summary(list(run(work, Path(folder))))
     return {
         "utterances": ran.sequences,
         "steps": ran.steps,

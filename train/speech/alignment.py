@@ -15,8 +15,10 @@ def forced_alignment(scores: np.ndarray, codes: Sequence[int]) -> np.ndarray:
 
     ``scores`` (T, symbols) are logarithms; what is added to all symbols of a step changes nothing. Of equally
     probable paths it is the one whose symbols come later, the last ones first. Raises :class:`DesignError` where
-    there are too few steps.
+    there are too few steps, and for codes that no transcript has.
     """
+    if not all(code in range(1, scores.shape[1]) for code in codes):
+        raise DesignError(f"codes to align must be symbols from 1 to {scores.shape[1] - 1}, not {list(codes)}")
     least = max(1, len(codes) + sum(first == second for first, second in pairwise(codes)))
     if len(scores) < least:
         raise DesignError(

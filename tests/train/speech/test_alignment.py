@@ -81,3 +81,8 @@ def test_what_cannot_be_aligned():
         forced_alignment(np.zeros((0, 28)), [])
     with pytest.raises(DesignError, match=r"^scores to align must be finite, but some are not$"):
         forced_alignment(np.full((3, 28), np.nan), [1])
+    for codes in ([0, 3], [28], [-1]):
+        with pytest.raises(
+            DesignError, match=r"^codes to align must be symbols from 1 to 27, not \[" + str(codes[0])
+        ):
+            forced_alignment(np.zeros((6, 28)), codes)

@@ -1,4 +1,4 @@
-"""Language models of AN4's characters on held-out speakers: results/language_models.json (docs/speech.md).
+"""Language models of AN4's characters on held-out speakers: results/language_models.json (docs/transducers.md).
 
     python benchmarks/language_models.py --data DIR [--seeds 5] [--json FILE]
 

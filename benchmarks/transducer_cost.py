@@ -1,4 +1,4 @@
-"""Time and energy of a transducer on its chips, by the cost model and by what searches ask (docs/speech.md).
+"""Time and energy of a transducer on its chips, by the cost model and by what searches ask (docs/transducers.md).
 
 Every network has a chip of its own. A call of a search goes through a chip as a pipeline: its last result comes after
 one latency and a step for each item before it. What a call needs next waits for that. Language models work beside the

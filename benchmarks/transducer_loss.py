@@ -1,4 +1,4 @@
-"""The transducer's loss beside its recursion by autograd, in turns: results/transducer_loss.json (docs/speech.md).
+"""The transducer's loss beside its recursion by autograd, in turns: results/transducer_loss.json (docs/transducers.md).
 
     python benchmarks/transducer_loss.py [--rounds 15] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""A transducer at 4 bits on the hardware: integers, text, size, time and energy (docs/speech.md).
+"""A transducer at 4 bits on the hardware: integers, text, size, time and energy (docs/transducers.md).
 
     python benchmarks/transducer_verilog.py --data DIR [--seed 0] [--weights FILE] [--utterances 10] [--searched 32]
 

@@ -31,7 +31,7 @@ def command(
         str,
         typer.Argument(
             help="fig4, fig5, fig6, table1, fig7, fig8 (Ma et al.), mnist-snr, mnist-attack, cifar, "
-            "strokes-snr, deep-noise, aimc, aimc-sensitivity, asr-ctc or asr-rnnt."
+            "strokes-snr, deep-noise, aimc, aimc-sensitivity, asr-ctc, asr-hybrid or asr-rnnt."
         ),
     ],
     seeds: Annotated[

@@ -4,26 +4,29 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..train.experiments.asr_ctc import SYSTEMS, TRIALS, AsrCtcTrial
+from ..train.experiments.asr_hybrid import AsrHybridTrial
 from .style import BLUE, GREEN, GREY, ORANGE
 from .sweep_results import MISSING, Results, Sweep, finals, spread
 from .word_errors import counts_of, difference, metrics_of
 
+Trial = AsrCtcTrial | AsrHybridTrial
 AIMS = {"wer": 12.0, "cer": 5.5}  #: % of the float network, mean of 5 seeds
 COLOURS = dict(zip(SYSTEMS, (BLUE, ORANGE, GREEN), strict=True))
 METRICS = metrics_of(SYSTEMS)
 
 
-def _network(trial: AsrCtcTrial) -> str:
+def _network(trial: Trial) -> str:
     return trial.network.replace("_", " ")
 
 
-def _label(trial: AsrCtcTrial, system: str) -> str:
+def _label(trial: Trial, system: str) -> str:
     if system == "float":
         return "float"
     return f"{trial.bits}/{trial.bits}/{trial.bits}, {'naively' if system == 'naive' else 'trained'}"
 
 
-def _table(results: Results, seeds: int) -> list[str]:
+def rows(results: Results, seeds: int) -> list[str]:
+    """The table's lines, one for each network and system."""
     lines = [
         "| network | system | WER | CER | WER less that of float | 95 % interval |",
         "| --- | --- | ---: | ---: | ---: | --- |",
@@ -36,8 +39,12 @@ def _table(results: Results, seeds: int) -> list[str]:
                 found, low, high = difference(*(counts_of(records, name) for name in ("float", system)))
                 less, interval = f"{found:+.2f}", f"{low:+.2f} to {high:+.2f}"
             lines.append(f"| {' | '.join([_network(trial), _label(trial, system), *cells, less, interval])} |")
+    return lines
+
+
+def _table(results: Results, seeds: int) -> list[str]:
     return [
-        *lines,
+        *rows(results, seeds),
         "",
         "The streaming network has one direction, and takes no utterance's mean off. It hears while someone speaks.",
         "Error rates in % of the ten test speakers, by greedy decoding, without a lexicon or a language model.",
@@ -46,7 +53,8 @@ def _table(results: Results, seeds: int) -> list[str]:
     ]
 
 
-def _plots(results: Results) -> dict[str, Figure]:
+def plot(results: Results) -> Figure:
+    """Both rates of every seed, and their means."""
     figure = Figure(figsize=(8.4, 6.8), layout="constrained")
     for axes, (name, aim) in zip(figure.subplots(2, 1), AIMS.items()):
         places = {}
@@ -67,9 +75,14 @@ def _plots(results: Results) -> dict[str, Figure]:
         axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
         axes.set_ylabel(f"{name.upper()} in %")
         axes.legend(fontsize="small")
-    return {"asr-ctc": figure}
+    return figure
 
 
 ASR_CTC = Sweep(
-    "asr-ctc", "AN4 by CTC: float, 4 bits naively, 4 bits trained", TRIALS, lambda trial: METRICS, _table, _plots
+    "asr-ctc",
+    "AN4 by CTC: float, 4 bits naively, 4 bits trained",
+    TRIALS,
+    lambda trial: METRICS,
+    _table,
+    lambda results: {"asr-ctc": plot(results)},
 )

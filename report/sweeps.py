@@ -3,6 +3,7 @@
 from ..model.formats import check_choice
 from .sweep_aimc import aimc_sweeps
 from .sweep_asr_ctc import ASR_CTC
+from .sweep_asr_hybrid import ASR_HYBRID
 from .sweep_asr_rnnt import ASR_RNNT
 from .sweep_attack import ATTACK
 from .sweep_deep_noise import DEEP_NOISE
@@ -13,7 +14,17 @@ from .sweep_strokes_snr import STROKES_SNR
 
 SWEEPS: dict[str, Sweep] = {
     each.name: each
-    for each in (*paper_sweeps(), *image_sweeps(), ATTACK, STROKES_SNR, DEEP_NOISE, *aimc_sweeps(), ASR_CTC, ASR_RNNT)
+    for each in (
+        *paper_sweeps(),
+        *image_sweeps(),
+        ATTACK,
+        STROKES_SNR,
+        DEEP_NOISE,
+        *aimc_sweeps(),
+        ASR_CTC,
+        ASR_HYBRID,
+        ASR_RNNT,
+    )
 }
 
 

@@ -121,15 +121,27 @@ def networks_of(
     tell: Callable[[dict[str, float]], object],
 ) -> tuple[nn.Module, nn.Module, nn.Module]:
     """The trained networks in the order of :data:`SYSTEMS`."""
-    layers, hidden, bidirectional = trial.size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(trial.seed)
-        floating = FloatModel(hidden, layers, protocol.dropout, bidirectional)
-    descend(floating, data.train, units, protocol.floating, trial.seed, tell)
+    floating = ctc_network(trial, data.train, units, protocol, tell)
     naive = quantised(floating, trial, data.train, units, protocol, naively=True)
     trained = quantised(floating, trial, data.train, units, protocol)
     descend(trained, data.train, units, protocol.quantised, trial.seed + 1, tell)
     return floating, naive, trained
+
+
+def ctc_network(
+    trial: AsrCtcTrial,
+    data: Utterances,
+    units: Units,
+    protocol: AsrProtocol,
+    tell: Callable[[dict[str, float]], object],
+) -> FloatModel:
+    """The float network, trained."""
+    layers, hidden, bidirectional = trial.size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(trial.seed)
+        floating = FloatModel(hidden, layers, protocol.dropout, bidirectional)
+    descend(floating, data, units, protocol.floating, trial.seed, tell)
+    return floating
 
 
 def quantised(

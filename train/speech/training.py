@@ -1,6 +1,6 @@
 """Training of a speech network, by CTC or as a transducer, and greedy decoding of one by CTC."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from .features import NONE, Augmentation, Units, padded_steps
 from .transducer import transducer_loss
 
 Loss = Callable[[nn.Module, np.ndarray, np.ndarray, list[torch.Tensor]], torch.Tensor]
-#: of a model for steps (B, T, 78), their lengths (B,) and the codes of each transcript: a mean over the utterances
+#: of a model for steps (B, T, 78), their lengths (B,) and the targets of each utterance: a mean over the utterances
 TOGETHER = 32  #: utterances of like length that are read at a time
 POOL = 8  #: batches whose utterances are sorted by length together
 
@@ -49,6 +49,20 @@ def rnnt_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, codes: 
     return (losses / sizes.clamp_min(1)).mean()
 
 
+def frame_loss(model: nn.Module, values: np.ndarray, lengths: np.ndarray, paths: list[torch.Tensor]) -> torch.Tensor:
+    """Mean over the utterances of nats a step, where each step's symbol is given.
+
+    ``paths`` are symbols (T,) of the utterances as they were aligned. One that is spoken faster or slower now has its
+    symbols at the same share of its time.
+    """
+    scores = model(torch.from_numpy(values), torch.from_numpy(lengths))
+    losses = []
+    for each, length, path in zip(scores, lengths, paths, strict=True):
+        places = (2 * torch.arange(length) + 1) * len(path) // (2 * length)
+        losses.append(functional.cross_entropy(each[:length], path[places]))
+    return torch.stack(losses).mean()
+
+
 def descend(
     model: nn.Module,
     data: Utterances,
@@ -57,12 +71,16 @@ def descend(
     seed: int,
     tell: Callable[[dict[str, float]], object] = lambda epoch: None,
     loss_of: Loss = ctc_loss,
+    targets: Sequence[Sequence[int] | np.ndarray] | None = None,
 ) -> None:
     """Train ``model`` by ``loss_of``; the same seed gives the same weights.
 
-    ``tell`` is called after every epoch with its mean ``train_loss``, nats a character.
+    ``tell`` is called after every epoch with its mean ``train_loss``, nats a character. ``targets`` of the loss are
+    the codes of each transcript if they are not given.
     """
-    codes = [torch.tensor(codes_of(text), dtype=torch.int64) for text in data.texts]
+    codes = [
+        torch.tensor(each, dtype=torch.int64) for each in (map(codes_of, data.texts) if targets is None else targets)
+    ]
     optimiser = Optimiser(model, descent, descent.epochs * -(-len(data) // descent.batch))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of dropout

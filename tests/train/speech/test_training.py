@@ -13,6 +13,7 @@ from ohmgate.train.speech.training import (
     batches,
     ctc_loss,
     descend,
+    frame_loss,
     read,
     rnnt_loss,
     schedule_of,
@@ -85,6 +86,22 @@ def test_the_loss_is_the_mean_of_nats_a_character():
     # alignments of A in 2 steps: AA, A-, -A; of AB in 3: AAB, ABB, AB-, A-B, -AB
     expected = ((2 * np.log(28) - np.log(3)) + (3 * np.log(28) - np.log(5)) / 2) / 2
     assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_loss_of_frames_takes_each_step_s_symbol_where_it_is_now():
+    """One utterance as it was aligned, one spoken twice as fast, one at two thirds of its speed."""
+    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 6, 28)))
+    paths = [torch.tensor(path) for path in ([1, 2, 0, 3, 0], [1, 1, 2, 2, 0, 0], [4, 5, 5, 0])]
+
+    class Given(torch.nn.Module):
+        def forward(self, values, lengths):
+            return scores
+
+    found = frame_loss(Given(), np.zeros((3, 6, 78)), np.array([5, 3, 6]), paths)
+    now = [[1, 2, 0, 3, 0], [1, 2, 0], [4, 5, 5, 5, 0, 0]]
+    logs = scores.log_softmax(2).numpy()
+    each = [-np.mean([logs[row, step, symbol] for step, symbol in enumerate(path)]) for row, path in enumerate(now)]
+    assert found.item() == pytest.approx(np.mean(each), rel=1e-12)
 
 
 def test_batches_take_every_utterance_once():

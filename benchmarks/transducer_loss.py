@@ -1,4 +1,4 @@
-"""The transducer's loss beside its recursion by autograd, in turns: results/transducer_loss.json (docs/transducers.md).
+"""The transducer's loss beside its recursion by autograd, in turns: results/transducer_loss.json.
 
     python benchmarks/transducer_loss.py [--rounds 15] [--json FILE]
 

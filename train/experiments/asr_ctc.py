@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -59,14 +59,14 @@ class AsrProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsrCtcTrial:
-    """One network, trained in float, and its two descendants."""
+class AcousticTrial:
+    """One network, trained in float, and its two descendants; a kind of trial says by what."""
 
     network: str
     bits: int = 4  #: of weights, DACs and ADCs
     seed: int = 0
 
-    task = "asr_ctc"
+    task: ClassVar[str]
     is_language = False
 
     def __post_init__(self) -> None:
@@ -76,18 +76,25 @@ class AsrCtcTrial:
 
     @property
     def name(self) -> str:
-        return f"asr_ctc_{self.network}_b{self.bits}_seed{self.seed}"
+        return f"{self.task}_{self.network}_b{self.bits}_seed{self.seed}"
 
     @property
     def size(self) -> Size:
         return NETWORKS[self.network]
 
+    def check_data(self, folder: str | Path | None) -> None:
+        an4(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsrCtcTrial(AcousticTrial):
+    """Trained by CTC."""
+
+    task = "asr_ctc"
+
     def protocol(self) -> AsrProtocol:
         floating = Descent(epochs=60, rate=0.004, decay=0.01, augmentation=AUGMENTATION)
         return AsrProtocol(floating, replace(floating, epochs=12, rate=0.0004), centred=self.size.bidirectional)
-
-    def check_data(self, folder: str | Path | None) -> None:
-        an4(folder)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
         return run_trial_on(self, an4(folder), self.protocol(), told)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ...model.formats import check_choice, check_integer
 from ..layers.threads import single_thread
 from ..speech.alignment import forced_alignment
 from ..speech.an4 import SpeechDataset, Utterances, an4
@@ -21,7 +20,7 @@ from ..speech.features import Units
 from ..speech.hidden_markov import HiddenMarkovModel
 from ..speech.model import FloatModel
 from ..speech.training import Descent, descend, frame_loss, scored
-from .asr_ctc import NETWORKS, SYSTEMS, AsrCtcTrial, AsrProtocol, ctc_network, quantised, scores
+from .asr_ctc import SYSTEMS, AcousticTrial, AsrCtcTrial, AsrProtocol, ctc_network, quantised, scores
 from .trial import Outcome, Told
 
 
@@ -36,24 +35,10 @@ class HybridProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsrHybridTrial:
-    """One network, trained in float by CTC, then by frames, and its two descendants."""
-
-    network: str
-    bits: int = 4  #: of weights, DACs and ADCs
-    seed: int = 0
+class AsrHybridTrial(AcousticTrial):
+    """Trained by CTC, then by frames."""
 
     task = "asr_hybrid"
-    is_language = False
-
-    def __post_init__(self) -> None:
-        check_choice("network", self.network, tuple(NETWORKS))
-        check_integer("bits", self.bits, 1, 8)
-        check_integer("seed", self.seed, 0, 2**31 - 1)
-
-    @property
-    def name(self) -> str:
-        return f"asr_hybrid_{self.network}_b{self.bits}_seed{self.seed}"
 
     @property
     def by_ctc(self) -> AsrCtcTrial:
@@ -63,9 +48,6 @@ class AsrHybridTrial:
     def protocol(self) -> HybridProtocol:
         by_ctc = self.by_ctc.protocol()
         return HybridProtocol(by_ctc, replace(by_ctc.floating, epochs=15, rate=0.001), 0.3, 0.3)
-
-    def check_data(self, folder: str | Path | None) -> None:
-        an4(folder)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
         return run_trial_on(self, an4(folder), self.protocol(), told)

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import nn
 
-from ...model.formats import check_choice, check_integer
+from ...model.formats import DesignError, check_choice, check_integer
 from ..calibrate import calibrate
 from ..layers.config import QuantConfig
 from ..layers.threads import single_thread
@@ -41,6 +41,18 @@ AUGMENTATION = Augmentation(
     speed=0.1, tract=0.1, time_masks=2, time_width=8, cepstral_masks=1, cepstral_width=3, noise=0.1
 )
 SPEAKERS = 10  #: of the test set
+
+
+def sweep_data(folder: str | Path | None) -> SpeechDataset:
+    """AN4, or another file of its layout with as many test speakers, as reports have a number for each.
+
+    Raises :class:`DesignError` for any other number, ahead of all training.
+    """
+    data = an4(folder)
+    found = len(set(data.test.speakers))
+    if found != SPEAKERS:
+        raise DesignError(f"test speakers of a sweep must be {SPEAKERS}, as AN4 has, not {found}")
+    return data
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class AcousticTrial:
         return NETWORKS[self.network]
 
     def check_data(self, folder: str | Path | None) -> None:
-        an4(folder)
+        sweep_data(folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +109,7 @@ class AsrCtcTrial(AcousticTrial):
         return AsrProtocol(floating, replace(floating, epochs=12, rate=0.0004), centred=self.size.bidirectional)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
-        return run_trial_on(self, an4(folder), self.protocol(), told)
+        return run_trial_on(self, sweep_data(folder), self.protocol(), told)
 
 
 def run_trial_on(trial: AsrCtcTrial, data: SpeechDataset, protocol: AsrProtocol, told: Told) -> Outcome:

@@ -14,13 +14,13 @@ from torch import nn
 
 from ..layers.threads import single_thread
 from ..speech.alignment import forced_alignment
-from ..speech.an4 import SpeechDataset, Utterances, an4
+from ..speech.an4 import SpeechDataset, Utterances
 from ..speech.characters import codes_of, text_of
 from ..speech.features import Units
 from ..speech.hidden_markov import HiddenMarkovModel
 from ..speech.model import FloatModel
 from ..speech.training import Descent, descend, frame_loss, scored
-from .asr_ctc import SYSTEMS, AcousticTrial, AsrCtcTrial, AsrProtocol, ctc_network, quantised, scores
+from .asr_ctc import SYSTEMS, AcousticTrial, AsrCtcTrial, AsrProtocol, ctc_network, quantised, scores, sweep_data
 from .trial import Outcome, Told
 
 
@@ -50,7 +50,7 @@ class AsrHybridTrial(AcousticTrial):
         return HybridProtocol(by_ctc, replace(by_ctc.floating, epochs=15, rate=0.001), 0.3, 0.3)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
-        return run_trial_on(self, an4(folder), self.protocol(), told)
+        return run_trial_on(self, sweep_data(folder), self.protocol(), told)
 
 
 def run_trial_on(trial: AsrHybridTrial, data: SpeechDataset, protocol: HybridProtocol, told: Told) -> Outcome:

@@ -14,7 +14,7 @@ import torch
 from ...model.formats import check_integer
 from ..calibrate import calibrate
 from ..layers.threads import single_thread
-from ..speech.an4 import SpeechDataset, Utterances, an4
+from ..speech.an4 import SpeechDataset, Utterances
 from ..speech.characters import codes_of
 from ..speech.features import Units
 from ..speech.few_bits import evenly, head_of, trained_at
@@ -27,7 +27,7 @@ from ..speech.training import Descent, descend, rnnt_loss
 from ..speech.transducer_model import SIZES, FloatTransducer, QuantTransducer, Sizes
 from ..speech.transducer_reading import Evaluation, Search, read
 from ..speech.transducer_search import beam_search, greedy
-from .asr_ctc import AUGMENTATION, scores
+from .asr_ctc import AUGMENTATION, scores, sweep_data
 from .trial import Outcome, Told
 
 SYSTEMS = ("float", "trained")  #: what is read of each trial: the second at its bits
@@ -36,7 +36,7 @@ SEARCHES = ("greedy", "beam4", "beam16", "fused4", "fused16")
 
 @dataclass(frozen=True)
 class FusionWeights:
-    """Of :class:`..speech.fusion.Fused`."""
+    """How :class:`..speech.fusion.Fused` weighs language models."""
 
     target: float
     source: float
@@ -86,10 +86,10 @@ class AsrRnntTrial:
         )
 
     def check_data(self, folder: str | Path | None) -> None:
-        further_texts(an4(folder).train.texts, folder, self.seed)
+        further_texts(sweep_data(folder).train.texts, folder, self.seed)
 
     def run(self, folder: str | Path | None, told: Told, *, device: str, network: Path | None) -> Outcome:
-        data = an4(folder)
+        data = sweep_data(folder)
         return run_trial_on(self, data, further_texts(data.train.texts, folder, self.seed), self.protocol(), told)
 
 

@@ -69,6 +69,8 @@ class QuantJoint:
             raise DesignError(
                 "a joint network driven in two parts must have no listener, and no noise of weights on every step"
             )
+        if any(each.weights.dim() > 2 for each in (self._weights, self._head_weights)):
+            raise DesignError("a joint network must have the same weights for all pairs, not new ones per_sequence")
 
     def heard(self, encoded: torch.Tensor) -> torch.Tensor:
         return self._share(encoded, slice(0, self._encoded))

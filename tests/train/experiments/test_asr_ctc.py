@@ -17,6 +17,8 @@ from ohmgate.train.experiments.asr_ctc import (
     run_trial_on,
     scores,
 )
+from ohmgate.train.experiments.asr_hybrid import AsrHybridTrial
+from ohmgate.train.experiments.asr_rnnt import AsrRnntTrial
 from ohmgate.train.experiments.trial import belongs, identity
 from ohmgate.train.layers.whole_model import arrays_of
 from ohmgate.train.speech.an4 import SpeechDataset, Utterances
@@ -143,3 +145,17 @@ def test_records_and_bad_fields():
         AsrCtcTrial(network="1x64")
     with pytest.raises(DesignError, match=r"^bits must be an integer from 1 to 8, not 16$"):
         AsrCtcTrial(network="2x128", bits=16)
+
+
+@pytest.mark.parametrize("trial", [*TRIALS[:1], AsrHybridTrial(network="2x128"), AsrRnntTrial()])
+def test_another_number_of_test_speakers_is_refused_ahead_of_training(trial, monkeypatch):
+    data = few()
+    nine = SpeechDataset(data.train, data.test.take([0, 1, 2, 3, 4, 5, 6, 7, 8]))
+    monkeypatch.setattr(asr_ctc, "an4", lambda folder: nine)
+    sentence = r"^test speakers of a sweep must be 10, as AN4 has, not 9$"
+    with pytest.raises(DesignError, match=sentence):
+        trial.check_data(None)
+    with pytest.raises(DesignError, match=sentence):
+        trial.run(None, print, device="cpu", network=None)
+    monkeypatch.setattr(asr_ctc, "an4", lambda folder: data)
+    assert asr_ctc.sweep_data(None) is data

@@ -135,6 +135,14 @@ def test_noise_is_drawn_and_what_would_be_silently_wrong_refused():
             match=r"^a joint network driven in two parts must have no listener, and no noise of weights on every step$",
         ):
             model(*arguments())
+    set_noise(model, evaluate=Noise(weight=0.1, redraw="per_sequence"), seed=3)
+    with (
+        evaluating(model),
+        pytest.raises(
+            DesignError, match=r"^a joint network must have the same weights for all pairs, not new ones per_seq"
+        ),
+    ):
+        model(*arguments())
     with pytest.raises(DesignError, match=r"^a transducer's arrays must be whole, not in tiles of 8 rows$"):
         QuantTransducer(SIZES, QuantConfig(tile_rows=8), QuantConfig())
     assert len(arrays_of(model)) == 4 + 1 + 1 + 2
